@@ -1,0 +1,111 @@
+# Coracle: `make run` tries it, `make test` tests it, `make help` lists the rest.
+MAKEFLAGS += --no-builtin-rules
+.SUFFIXES:
+.DEFAULT_GOAL := coracle
+SHELL := /bin/bash
+
+CC      ?= gcc
+ifeq ($(origin CC),default)
+CC      := gcc
+endif
+AR      := ar
+SAN     ?=
+DEV     ?= 0
+# One build directory per flavour, so that switching never mixes objects.
+BUILD   := build$(if $(SAN),-$(SAN))$(if $(filter clang%,$(CC)),-clang)
+GEN     := build/gen
+
+WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wno-unused-parameter -Wno-missing-field-initializers
+ifeq ($(DEV),1)
+WARN    += -Werror
+endif
+OPT     := $(if $(SAN),-O1 -g -fno-omit-frame-pointer -fsanitize=$(SAN) -fno-sanitize-recover=all,-O2 -g)
+CFLAGS  += -std=c11 -D_GNU_SOURCE $(OPT) $(WARN) -I. -I$(GEN) -I/usr/share/include/llhttp -fno-strict-aliasing -MMD -MP
+LDFLAGS += $(if $(SAN),-fsanitize=$(SAN))
+LIBS    := -luv -lssl -lcrypto -lz -lyaml -larchive -lm -lpthread -ldl
+
+# The folders from the ground up: each may use only those before it (sched, ctrl and node: only api's client).
+FOLDERS := net raft store api sched ctrl node
+LLHTTP  := /usr/share/llhttp
+
+srcs     = $(wildcard $(1)/*.c $(1)/*/*.c)
+objs     = $(patsubst %.c,$(BUILD)/%.o,$(1))
+LLHTTP_O := $(BUILD)/llhttp/api.o $(BUILD)/llhttp/http.o $(BUILD)/llhttp/llhttp.o
+
+lib      = $(BUILD)/lib$(1).a
+ALL_LIBS := $(foreach f,node ctrl sched api store raft net,$(call lib,$(f)))
+
+coracle: $(BUILD)/coracle
+	@cp -f $< $@.tmp && mv -f $@.tmp $@
+
+$(BUILD)/coracle: $(call objs,$(wildcard tools/*.c)) $(ALL_LIBS)
+	@echo "  LINK    $@"
+	@$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(ALL_LIBS) -Wl,--end-group $(LIBS)
+
+define folder_rules
+$(call lib,$(1)): $(call objs,$(filter-out api/gen/%,$(call srcs,$(1)))) $(if $(filter net,$(1)),$(LLHTTP_O)) $(if $(filter api,$(1)),$$(SCHEMA_O))
+	@echo "  AR      $$@"
+	@rm -f $$@ && $(AR) rcs $$@ $$^
+endef
+
+# The schema: declarative files become tables (see api/schema/README in their heads).
+SCHEMA_SRC := $(sort $(wildcard api/schema/*.schema))
+SCHEMA_O   := $(if $(SCHEMA_SRC),$(BUILD)/gen/schema_tables.o)
+GENERATED  := $(if $(SCHEMA_SRC),$(GEN)/schema_tables.c)
+
+$(foreach f,$(FOLDERS),$(eval $(call folder_rules,$(f))))
+
+build/schemagen: $(wildcard api/gen/*.c) $(wildcard api/gen/*.h)
+	@mkdir -p build
+	@echo "  HOSTCC  $@"
+	@gcc -std=c11 -D_GNU_SOURCE -O1 -g $(WARN) -I. -o $@ $(filter %.c,$^)
+
+$(GEN)/schema_tables.c: build/schemagen $(SCHEMA_SRC)
+	@mkdir -p $(GEN)
+	@echo "  SCHEMA  $@"
+	@build/schemagen $(GEN) $(SCHEMA_SRC)
+
+$(BUILD)/gen/schema_tables.o: $(GEN)/schema_tables.c
+	@mkdir -p $(@D)
+	@echo "  CC      $<"
+	@$(CC) $(CFLAGS) -c -o $@ $<
+
+$(BUILD)/llhttp/%.o: $(LLHTTP)/%.c
+	@mkdir -p $(@D)
+	@echo "  CC      $<"
+	@$(CC) $(filter-out -Wmissing-prototypes -Wshadow,$(CFLAGS)) -w -c -o $@ $<
+
+$(BUILD)/%.o: %.c | $(GENERATED)
+	@mkdir -p $(@D)
+	@echo "  CC      $<"
+	@$(CC) $(CFLAGS) -c -o $@ $<
+
+# ---- tests: test/FOLDER/x_test.c is a program linked with FOLDER and what lies below it -------------
+TESTS    := $(wildcard $(foreach f,$(FOLDERS),test/$(f)/*_test.c))
+TEST_BIN := $(patsubst test/%.c,$(BUILD)/test/%,$(TESTS))
+
+$(BUILD)/test/%_test: $(BUILD)/test/%_test.o $(BUILD)/test/test.o
+	@echo "  LINK    $@"
+	@$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS)
+
+below_net   := net
+below_raft  := raft net
+below_store := store raft net
+below_api   := api store raft net
+below_sched := sched api store raft net
+below_ctrl  := ctrl api store raft net
+below_node  := node api store raft net
+$(foreach f,$(FOLDERS),$(eval $(filter $(BUILD)/test/$(f)/%,$(TEST_BIN)): $(foreach l,$(below_$(f)),$(call lib,$(l)))))
+
+.SECONDARY:
+.PHONY: all unit clean
+all: coracle $(TEST_BIN)
+
+# Unit tests only; the closing line counts all of them.
+unit: $(TEST_BIN)
+	@test/run_unit.sh $(TEST_BIN)
+
+clean:
+	rm -rf build build-* coracle
+
+-include $(shell find $(wildcard build build-*) -name '*.d' 2>/dev/null)

@@ -1,0 +1,58 @@
+/* net/sim.h: the simulated world: virtual time, links, disks, all from one seed.
+ *
+ * A world holds several machines; each has its own struct loop whose streams, disks and clock belong
+ * to the world.  sim_run() interleaves them deterministically: same seed, same everything.
+ * Addresses are "name:port" with the machine's name; TLS contexts are ignored, the peer's identity is
+ * the connecting machine's name (stream_tls_peer gives it as common name "system:sim:NAME", organization "system:masters").
+ * A crash drops a machine's loop with everything on it; its disks stay, minus what was not synced
+ * (each unsynced write independently lost, kept, or torn at a 512-byte border). */
+#ifndef NET_SIM_H
+#define NET_SIM_H
+
+#include "net/loop.h"
+#include "net/disk.h"
+#include "net/stream.h"
+
+struct sim;
+struct sim_machine;
+
+struct sim *sim_new(uint64_t seed);
+void        sim_free(struct sim *s);
+uint64_t    sim_random(struct sim *s);           /* the world's own dice, for scenario choices */
+uint64_t    sim_below(struct sim *s, uint64_t n);
+uint64_t    sim_now_ns(struct sim *s);
+/* Run until virtual time has passed ns, or until nothing can happen. */
+void        sim_run_for(struct sim *s, uint64_t ns);
+/* Run one event; false when none is left. */
+bool        sim_step(struct sim *s);
+
+struct sim_machine *sim_machine_new(struct sim *s, const char *name);
+struct loop *sim_machine_loop(struct sim_machine *m);      /* while up */
+/* Crash: the loop and all that hangs on it is gone without callbacks.  on_crash frees the owner's objects. */
+void        sim_crash(struct sim_machine *m);
+bool        sim_up(const struct sim_machine *m);
+void        sim_boot(struct sim_machine *m);               /* a fresh loop; the disks as the crash left them */
+/* Objects of the code under test that a crash must free: memory allocated between boot and crash on this
+ * machine is tracked and freed wholesale (mem_alloc is routed to the machine that runs). */
+
+struct sim_net_opts {                                       /* between two machines, each direction */
+    uint64_t delay_min_ns, delay_max_ns;
+    unsigned drop_per_million;                              /* chance that a connection breaks, per message */
+    bool cut;                                               /* bytes vanish; connects time out */
+};
+void sim_net_default(struct sim *s, const struct sim_net_opts *o);
+void sim_net_link(struct sim *s, struct sim_machine *from, struct sim_machine *to, const struct sim_net_opts *o);
+void sim_net_heal(struct sim *s);                           /* all links back to the default */
+
+struct sim_disk_opts {
+    uint64_t op_min_ns, op_max_ns;                          /* duration of a request */
+    unsigned fail_per_million;                              /* chance of E_IO, per request */
+    uint64_t capacity;                                      /* 0: no bound; else E_FULL */
+    bool stuck;                                             /* requests never finish until cleared */
+};
+void sim_disk(struct sim_machine *m, const struct sim_disk_opts *o);
+/* Flip a random bit in a random place of file `name` (a substring match); false if there is none. */
+bool sim_disk_rot(struct sim_machine *m, const char *name);
+void sim_clock_skew(struct sim_machine *m, int64_t wall_jump_ns, double monotonic_rate);
+
+#endif

@@ -1,0 +1,95 @@
+/* raft/raft.h: one head's member of the consensus group: the pure core (raft/core.h) tied to its log
+ * (raft/wal.h), its snapshot files (raft/snapshot.h) and its peers (raft/peer.h).
+ *
+ * What goes in are opaque commands; what comes out, on every head in the same order, is fsm.apply().
+ * Acknowledged = durable on a majority: a proposal's apply happens only after that.
+ * Lifetime: the fsm and the loop outlive the raft.  Thread: loop only.  Re-entry: nothing below calls
+ * back from inside itself; apply and failed come from TURN_STEP. */
+#ifndef RAFT_RAFT_H
+#define RAFT_RAFT_H
+
+#include "net/disk.h"
+#include "net/stream.h"
+
+struct raft;
+
+#define RAFT_MAX_COMMAND (4u << 20)              /* bytes of one command */
+#define RAFT_MAX_HEADS   9
+
+/* One proposal in flight; embedded in the proposer's request. Either failed() or, on this head,
+ * fsm.apply() with it comes, exactly once.  raft_propose copies data. */
+struct raft_proposal {
+    struct qlink link;
+    uint64_t seq;                                /* raft's */
+    /* E_NOLEADER, E_FULL: certainly not applied, may be retried.  E_UNKNOWN: may or may not come to
+     * pass later (leader changed while it was under way).  E_TOOBIG. */
+    void (*failed)(struct raft_proposal *p, int err);
+};
+
+/* The replicated state machine. */
+struct raft_fsm {
+    /* A committed command; local: the proposal if this head made it and still waits for it, else NULL. */
+    void (*apply)(void *arg, uint64_t index, struct str command, struct raft_proposal *local);
+    /* A run of applies is over (once per turn that had any): hand results out. NULL ok. */
+    void (*applied)(void *arg, uint64_t index);
+    /* Pin the state as it is now and return a reader of it; read() fills up to cap bytes, 0 at the end, bounded
+     * work per call; close() unpins.  The state may change meanwhile; the reader must not see it. */
+    void  *(*snapshot_open)(void *arg);
+    size_t (*snapshot_read)(void *arg, void *reader, char *buf, size_t cap);
+    void   (*snapshot_close)(void *arg, void *reader);
+    /* Replace the whole state: begin, data in order, then end (ok: all came and verified, take it over; else keep
+     * the old state). data returns E_CORRUPT when the bytes make no sense. */
+    void (*restore_begin)(void *arg);
+    int  (*restore_data)(void *arg, struct str data);
+    int  (*restore_end)(void *arg, bool ok);
+    /* Leadership came or went on this head (leader: own term's first entry is applied). NULL ok. */
+    void (*leading)(void *arg, bool leader);
+    void *arg;
+};
+
+struct raft_peer_opts { uint64_t id; const char *addr; };
+
+struct raft_opts {
+    struct loop *loop;
+    struct disk *disk;                           /* the data directory; borrowed */
+    uint64_t id;                                 /* this head, > 0 */
+    uint64_t cluster;                            /* refuses peers of another cluster */
+    const struct raft_peer_opts *heads; size_t n_heads;   /* initial membership incl. this head; only used when the disk is empty */
+    const char *listen_addr;                     /* for peers */
+    struct tls_ctx *tls_server, *tls_client;     /* mutual; NULL in the simulator */
+    struct raft_fsm fsm;
+    /* 0: defaults of raft/limits.h (heartbeat 50, election 200..400, snapshot every 64 MiB of log). */
+    unsigned heartbeat_ms, election_min_ms, election_max_ms;
+    uint64_t snapshot_bytes;
+};
+
+/* Recovers snapshot and log (blocking; the state machine gets restore_* and nothing is applied until commit is
+ * known), then joins.  E_CORRUPT: the data directory is damaged; the text says where and what to do. */
+int  raft_open(const struct raft_opts *o, struct raft **ret, struct errbuf *err);
+/* Stops; proposals fail with E_UNKNOWN; done once all I/O has ended.  Then raft is freed. */
+void raft_close(struct raft *r, void (*done)(void *arg), void *arg);
+
+/* On any head; a follower forwards to the leader. */
+void raft_propose(struct raft *r, struct raft_proposal *p, struct str command);
+
+/* Linearizable reads.  raft_read_now: true if the applied state may be read at this very moment (leader with a valid
+ * lease whose own term is applied).  Else raft_read: done(req, 0) once the applied state includes all that was
+ * acknowledged before the call; E_NOLEADER / E_TIMEOUT otherwise. */
+bool raft_read_now(struct raft *r);
+struct raft_read { struct qlink link; uint64_t seq, index, due_ns; void (*done)(struct raft_read *req, int err); };
+void raft_read(struct raft *r, struct raft_read *req);
+void raft_read_cancel(struct raft *r, struct raft_read *req);
+
+/* Hand leadership to another head (0: the most up to date); no answer: watch raft_status(). */
+void raft_transfer(struct raft *r, uint64_t to);
+
+struct raft_status {
+    uint64_t id, leader, term, commit, applied, last, snapshot_index;
+    bool     is_leader, disk_failed;
+    uint64_t leader_changes, proposals, proposals_failed, fsyncs, fsync_ns_sum, fsync_ns_max, bytes_written;
+    unsigned n_heads;
+    struct { uint64_t id, match; bool connected; const char *addr; } head[RAFT_MAX_HEADS];
+};
+void raft_status(struct raft *r, struct raft_status *ret);
+
+#endif

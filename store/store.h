@@ -1,0 +1,158 @@
+/* store/store.h: the replicated key-value state: every change is a transaction that gets the next
+ * revision, is decided the same way on every head, and becomes an immutable event.
+ *
+ * Keys and values are bytes; the store knows nothing of what they mean.  The tree is a copy-on-write
+ * B+tree (store/btree.h): pinning a view is O(1) and lets the past be read while the present moves on.
+ * Revisions are 64-bit, count transactions that changed something, start at 1, never go back or repeat.
+ * Thread: loop only.  Callbacks come from the loop, never from inside the call. */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include "net/blob.h"
+#include "raft/raft.h"
+
+struct store;
+
+struct store_opts {
+    struct raft_opts raft;                       /* fsm is filled in by the store */
+    uint64_t history_ms;                         /* how long events are kept at least; 0: 5 min ... */
+    uint64_t history_bytes;                      /* ... but at most this much; 0: 256 MiB */
+    /* This head began or ceased to lead. */
+    void (*on_leading)(void *arg, bool leader);
+    void *arg;
+};
+int  store_open(const struct store_opts *o, struct store **ret, struct errbuf *err);
+void store_close(struct store *s, void (*done)(void *arg), void *arg);
+struct raft *store_raft(struct store *s);
+struct loop *store_loop(struct store *s);
+/* Newest applied revision here; oldest revision after which all events are still there. */
+uint64_t store_revision(const struct store *s);
+uint64_t store_history_start(const struct store *s);
+
+/* ---- Reading ------------------------------------------------------------------------------------ */
+
+struct store_kv {
+    struct str   key;                            /* valid as long as the view is pinned (live view: until the next turn) */
+    struct blob *value;                          /* borrowed */
+    uint64_t create_rev, mod_rev, version, lease;
+    uint64_t tag;                                /* what the writer gave: see store_txn_put */
+};
+
+/* A state at one revision.  The live view is not pinned: use it within a call, not across turns. */
+struct store_view;
+struct store_view *store_live(struct store *s);
+struct store_view *store_pin(struct store *s);                 /* now */
+/* As of an earlier revision; E_STALE: history no longer reaches back, E_FUTURE: not here yet. */
+int      store_pin_at(struct store *s, uint64_t rev, struct store_view **ret);
+void     store_unpin(struct store_view *v);
+uint64_t store_view_revision(const struct store_view *v);
+
+bool     store_get(struct store_view *v, struct str key, struct store_kv *ret);
+/* Keys in [from, to); to.n == 0: to the end.  O(log n). */
+uint64_t store_count(struct store_view *v, struct str from, struct str to);
+/* for (store_seek(&c, v, from, to); store_next(&c, &kv); )  Bound the number per turn yourself; a cursor on a
+ * pinned view may be kept across turns, one on the live view may not. */
+struct store_cursor { struct store_view *view; struct str to; void *path[24]; uint16_t at[24]; unsigned depth; };
+void     store_seek(struct store_cursor *c, struct store_view *v, struct str from, struct str to);
+bool     store_next(struct store_cursor *c, struct store_kv *ret);
+
+/* Linearizable reading: true: the live view is good right now; else wait for done. See raft_read(). */
+bool store_read_now(struct store *s);
+void store_read_barrier(struct store *s, struct raft_read *req);
+/* done(0) once store_revision() >= rev; E_TIMEOUT. */
+struct store_wait { struct qlink link; struct timer timer; uint64_t rev; void (*done)(struct store_wait *w, int err); };
+void store_wait_revision(struct store *s, struct store_wait *w, uint64_t rev, uint64_t timeout_ms);
+void store_wait_cancel(struct store_wait *w);
+
+/* ---- Writing ------------------------------------------------------------------------------------ */
+
+/* A transaction being written: if all compares hold, the `then` operations are done, else the `orelse` ones.
+ * Built up in a buffer, nothing is copied twice.  At most STORE_MAX_OPS operations. */
+#define STORE_MAX_OPS   512
+#define STORE_NO_REV    UINT32_MAX
+struct store_txn { struct buf buf; uint32_t n_if, n_then, n_else; int part; };
+
+enum store_target { STORE_MOD, STORE_CREATE, STORE_VERSION, STORE_LEASE };
+enum store_relation { STORE_EQ, STORE_NE, STORE_LT, STORE_GT };
+
+void store_txn_init(struct store_txn *t);
+void store_txn_release(struct store_txn *t);
+/* First all compares, then all then-operations, then (after store_txn_else) the others. An absent key counts as 0. */
+void store_txn_if(struct store_txn *t, struct str key, enum store_target target, enum store_relation rel, uint64_t value);
+void store_txn_if_value(struct store_txn *t, struct str key, enum store_relation rel, struct str value);
+/* rev_at: offset in value at which the new revision's decimal digits are inserted; STORE_NO_REV: stored as is.
+ * tag: kept with the key and shown in events, for indexed watching (0: none).  lease 0: none. */
+void store_txn_put(struct store_txn *t, struct str key, struct str value, uint32_t rev_at, uint64_t tag, uint64_t lease);
+/* last: what the DELETE event shows as value (with revision inserted at rev_at); empty: the value as it was. Deleting an absent key does nothing. */
+void store_txn_delete(struct store_txn *t, struct str key, struct str last, uint32_t rev_at);
+void store_txn_delete_range(struct store_txn *t, struct str from, struct str to);
+void store_txn_get(struct store_txn *t, struct str key);       /* result in op[i] */
+void store_txn_else(struct store_txn *t);
+/* Leases are granted and revoked in transactions too; id 0: the store picks one (result lease). */
+void store_txn_lease_grant(struct store_txn *t, uint64_t id, uint64_t ttl_ms);
+void store_txn_lease_revoke(struct store_txn *t, uint64_t id);
+
+struct store_op_result {
+    struct store_kv kv;                          /* put: as stored; delete: the last state (mod_rev: the deletion's); get */
+    bool found;                                  /* delete, get: there was one */
+    uint64_t deleted, lease;
+};
+struct store_commit {
+    struct raft_proposal proposal;               /* the store's */
+    struct store *store;
+    /* err 0: decided; results valid during the call. E_NOLEADER, E_FULL, E_TOOBIG: nothing happened. E_UNKNOWN. */
+    void (*done)(struct store_commit *c, int err);
+    bool     succeeded;                          /* the compares held */
+    uint64_t rev;                                /* revision of this transaction, or the current one if it changed nothing */
+    const struct store_op_result *op; size_t n_op;
+};
+/* The caller's c lives until done. t may be released after the call. */
+void store_commit(struct store *s, struct store_commit *c, const struct store_txn *t);
+
+/* Leases: time counts on the leader, never early; a new leader gives every lease its full time again. */
+void store_lease_keep_alive(struct store *s, uint64_t id, void (*done)(void *arg, int err, uint64_t ttl_ms), void *arg);
+bool store_lease_get(struct store *s, uint64_t id, uint64_t *ret_ttl_ms, uint64_t *ret_left_ms);
+
+/* ---- Watching ----------------------------------------------------------------------------------- */
+
+enum store_event_type { STORE_PUT, STORE_DELETE };
+struct store_event {
+    uint64_t rev;
+    enum store_event_type type;
+    struct str key;
+    struct blob *value;                          /* PUT: stored; DELETE: last state as given by the deleter */
+    struct blob *prev;                           /* value before, NULL on create */
+    uint64_t create_rev, version, tag, prev_tag;
+    void    *frame[4];                           /* the api's cache of encoded forms; freed by opts.frame_free */
+};
+
+/* A watch is a position in the event log.  It is pulled: on_ready says that something is there (or that it ended);
+ * the owner then calls store_watch_next() until E_AGAIN and will be told again, or leaves it for when its sink has
+ * room.  Events come in revision order, each once, none skipped; one that fell out of history ends with E_STALE.
+ * Parked watches cost nothing; an event touches only those whose range and tag it matches. */
+struct store_watch;
+struct store_watch_opts {
+    struct str from, to;                         /* copied; [from, to); to.n == 0 with from.n > 0: the one key from.  A
+                                                  * '/'-ended prefix and a single key are indexed, other ranges are scanned. */
+    uint64_t tag;                                /* only events whose tag or prev_tag is this; 0: all */
+    uint64_t after_rev;                          /* first event has rev > after_rev */
+    void (*on_ready)(void *arg, struct store_watch *w);
+    void *arg;
+};
+int  store_watch_open(struct store *s, const struct store_watch_opts *o, struct store_watch **ret);  /* E_STALE */
+/* 0: *ret is the next event, valid until the next turn; E_AGAIN; E_STALE (for good). */
+int  store_watch_next(struct store_watch *w, struct store_event **ret);
+/* All events up to and including this revision have been returned by store_watch_next (for bookmarks). */
+uint64_t store_watch_seen(const struct store_watch *w);
+void store_watch_close(struct store_watch *w);   /* NULL ok */
+
+/* Called for each non-NULL frame when its event leaves history. */
+void store_on_frame_free(struct store *s, void (*fn)(void *frame));
+
+struct store_stats { uint64_t rev, history_start, keys, bytes, events, event_bytes, watches, slow_watches, pins, leases; };
+void store_stats(const struct store *s, struct store_stats *ret);
+
+/* to for "everything that starts with prefix": prefix with its last byte incremented (n 0: unbounded). */
+struct str store_prefix_end(struct arena *a, struct str prefix);
+
+#endif
