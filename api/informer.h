@@ -1,0 +1,54 @@
+/* api/informer.h: a live local copy of one resource: list, watch, relist when history is lost, forever.
+ *
+ * Handlers run from the loop, one change at a time; the cache already holds the new state.  Objects are kept as the
+ * bytes that came (shared with the store inside a head), with the little metadata that everyone asks for. */
+#ifndef API_INFORMER_H
+#define API_INFORMER_H
+
+#include "api/client.h"
+
+struct object {                                  /* immutable, refcounted */
+    uint32_t refs;
+    struct str ns, name, uid;                    /* views into own memory */
+    uint64_t rv;
+    struct blob *raw;                            /* JSON */
+    void *user;                                  /* the handler's; carried over from old to new */
+};
+struct object *object_ref(struct object *o);
+struct object *object_unref(struct object *o);   /* returns NULL */
+/* Parse; the tree lives in a and views the object's bytes. Never NULL. */
+struct json   *object_json(const struct object *o, struct arena *a);
+
+enum informer_change { INFORMER_ADD, INFORMER_UPDATE, INFORMER_DELETE };
+
+struct informer;
+struct informer_opts {
+    struct client *client;
+    struct client_resource res;
+    struct str ns, query;                        /* query: selectors, escaped */
+    /* old is NULL on add, new on delete.  json is the parsed new (on delete: the last) state, for this call only. */
+    void (*on_change)(void *arg, enum informer_change what, struct object *old, struct object *new_, struct json *json);
+    void (*on_synced)(void *arg);                /* once: the first list is complete (after its on_change calls). NULL ok */
+    /* Up to 4 indexes: appends the index keys of an object to out (views ok); see informer_by(). */
+    struct informer_index { void (*keys)(const struct json *obj, struct arena *a, struct str *out, unsigned max, unsigned *ret_n); } index[4];
+    unsigned n_index;
+    void *arg;
+};
+struct informer *informer_start(const struct informer_opts *o);
+void informer_stop(struct informer *i);          /* NULL ok; frees; no more callbacks */
+bool informer_synced(const struct informer *i);
+size_t informer_count(const struct informer *i);
+struct object *informer_get(const struct informer *i, struct str ns, struct str name);   /* borrowed; NULL */
+/* Walk all, or those with an index key: for (it = 0; (o = informer_next(i, &it)); ) / informer_by(i, 0, key, &it). */
+struct object *informer_next(const struct informer *i, size_t *it);
+struct object *informer_by(const struct informer *i, unsigned index, struct str key, size_t *it);
+
+/* Events for people ("Normal Scheduled Successfully assigned ..."): counted up when repeated, rate-limited per object. */
+struct event_recorder;
+struct event_recorder *event_recorder_new(struct client *c, const char *component, const char *host /* NULL */);
+void event_recorder_free(struct event_recorder *r);
+struct event_about { const char *api_version, *kind; struct str ns, name, uid, rv, field_path; };
+void event_record(struct event_recorder *r, const struct event_about *about, const char *type /* Normal, Warning */,
+                  const char *reason, const char *fmt, ...) PRINTF_LIKE(5, 6);
+
+#endif

@@ -1,0 +1,144 @@
+/* api/schema.h: the tables that describe every kind, and what is done from them alone.
+ *
+ * api/schema/<group>.schema says, for every kind, type and field: JSON name, type, required, default, enum, format,
+ * range, immutability, patch strategy and merge key, list or map type and keys, protobuf number, selectable
+ * fields, table columns, subresources, verbs, names, and one line of description.  build/schemagen turns
+ * these files into build/gen/schema_tables.c: constant tables, no start-up work.  Everything below walks
+ * those tables; nothing here knows a kind by name. */
+#ifndef API_SCHEMA_H
+#define API_SCHEMA_H
+
+#include "api/causes.h"
+#include "api/json.h"
+
+enum schema_base {
+    SCHEMA_STRING, SCHEMA_BOOL, SCHEMA_INT32, SCHEMA_INT64, SCHEMA_DOUBLE, SCHEMA_BYTES,
+    SCHEMA_TIME, SCHEMA_MICROTIME, SCHEMA_DURATION, SCHEMA_QUANTITY, SCHEMA_INT_OR_STRING,
+    SCHEMA_RAW,                                  /* RawExtension, JSON: any value */
+    SCHEMA_FIELDS_V1,
+    SCHEMA_OBJECT                                /* field->type */
+};
+enum schema_shape { SCHEMA_ONE, SCHEMA_LIST, SCHEMA_MAP };
+enum schema_list_type { SCHEMA_ATOMIC, SCHEMA_SET, SCHEMA_BY_KEYS, SCHEMA_GRANULAR };
+
+#define SCHEMA_REQUIRED    0x001u
+#define SCHEMA_NULLABLE    0x002u                /* pointer in the original: absent differs from zero */
+#define SCHEMA_IMMUTABLE   0x004u
+#define SCHEMA_PATCH_MERGE 0x008u                /* strategic merge: merge by merge_key (list) */
+#define SCHEMA_RETAIN_KEYS 0x010u
+
+struct schema_type;
+struct schema_enum { const char *const *values; unsigned n; };
+
+struct schema_field {
+    struct str name;
+    uint8_t  base, shape, list_type;
+    uint16_t flags;
+    const struct schema_type *type;              /* SCHEMA_OBJECT */
+    const struct schema_enum *enums;             /* NULL: any */
+    const char *default_json;                    /* JSON text; NULL: none */
+    const char *merge_key;                       /* strategic merge */
+    const char *const *list_keys;                /* NULL-terminated, SCHEMA_BY_KEYS */
+    const char *format;                          /* "dns1123label", "ip", "port" ...: names of api/names.h checks; NULL */
+    int64_t  min, max;                           /* integers; min > max: no bound */
+    uint32_t pb;                                 /* protobuf number */
+    uint32_t pb_inline;                          /* != 0: sits in an embedded message with this number (JSON-inlined struct) */
+    const char *help;
+};
+
+struct schema_type {
+    const char *name;                            /* "io.k8s.api.core.v1.PodSpec" as OpenAPI names it */
+    const struct schema_field *fields; unsigned n_fields;
+    const uint16_t *hash; unsigned hash_mask;    /* perfect or probing hash of names: index + 1, 0 empty */
+    const char *help;
+};
+const struct schema_field *schema_field(const struct schema_type *t, struct str name);
+
+/* A column of kubectl get: value by path(s) from the object, or computed by a named function of api/columns.c. */
+struct schema_column { const char *name, *type, *format, *help; int priority; const char *path; const char *func; };
+
+#define VERB_GET 1u
+#define VERB_LIST 2u
+#define VERB_WATCH 4u
+#define VERB_CREATE 8u
+#define VERB_UPDATE 16u
+#define VERB_PATCH 32u
+#define VERB_DELETE 64u
+#define VERB_DELETECOLLECTION 128u
+
+struct schema_kind {                             /* a group, version, kind and the type behind it */
+    const char *group, *version, *kind;          /* group "" for core */
+    const struct schema_type *type;
+};
+
+struct resource;
+struct resource_sub {                            /* pods/log, deployments/scale */
+    const char *name;
+    uint32_t verbs;                              /* VERB_* */
+    const struct schema_kind *kind;              /* what is sent to it (Scale, Binding, Eviction); NULL: the resource's own, or none */
+    bool connect;                                /* log, exec, attach, portforward, proxy */
+};
+struct resource {
+    const struct schema_kind *kind;
+    const char *plural, *singular;
+    const char *const *short_names, *const *categories;    /* NULL-terminated */
+    bool namespaced;
+    bool has_status;                             /* status subresource: spec writes keep status, status writes keep spec */
+    bool has_generation;                         /* metadata.generation counts spec changes */
+    bool virtual_;                               /* reviews, bindings: created, answered, never stored */
+    uint32_t verbs;
+    const struct resource_sub *subs; unsigned n_subs;
+    const struct schema_column *columns; unsigned n_columns;
+    const char *const *select;                   /* NULL-terminated field selector paths beyond metadata.name/namespace */
+    const char *storage;                         /* key prefix below /registry/: "pods", "services/specs", "deployments" */
+    const struct resource *stored_as;            /* another version or group of the same data (events); NULL: itself */
+    unsigned index;                              /* position in resources[] */
+};
+extern const struct resource schema_resources[];
+extern const unsigned schema_n_resources;
+extern const struct schema_kind schema_kinds[];
+extern const unsigned schema_n_kinds;
+const struct resource    *resource_find(struct str group, struct str version, struct str plural);
+const struct schema_kind *schema_kind_find(struct str group, struct str version, struct str kind);
+const struct resource_sub *resource_sub_find(const struct resource *r, struct str name);
+
+/* ---- From the tables alone ------------------------------------------------------------------------ */
+
+/* Make a decoded tree fit the type: wrong JSON types are an error with the path ("json: cannot unmarshal string into
+ * Go struct field DeploymentSpec.spec.replicas of type int32" in spirit); unknown and duplicate fields are taken out and listed in
+ * `warnings` as `unknown field "spec.foo"` / `duplicate field "spec.replicas"` (causes with only a message);
+ * null members are dropped.  E_INVALID. */
+int  schema_conform(const struct schema_kind *k, struct json *obj, struct arena *a, struct causes *warnings, struct errbuf *err);
+/* Fill in the defaults of the tables (kind-specific ones come from the resource's hooks). */
+void schema_default(const struct schema_type *t, struct json *obj, struct arena *a);
+/* required, enum, format, range, quantities, times, list-map keys unique and set members unique. */
+void schema_validate(const struct schema_type *t, const struct json *obj, const struct at *at, struct causes *causes);
+/* Fields marked immutable must be equal in both. */
+void schema_validate_update(const struct schema_type *t, const struct json *old, const struct json *obj, const struct at *at,
+                            struct causes *causes);
+/* Strategic merge with every directive ($patch, $retainKeys, $deleteFromPrimitiveList, $setElementOrder). cur is changed. */
+int  schema_strategic_merge(const struct schema_type *t, struct json *cur, const struct json *patch, struct arena *a,
+                            struct json **ret, struct errbuf *err);
+/* Kubernetes protobuf: "k8s\0" + Unknown{typeMeta, raw}.  Sets apiVersion and kind in the tree. */
+int  schema_pb_decode(struct str in, struct arena *a, struct json **ret, const struct schema_kind **ret_kind, struct errbuf *err);
+/* One message by type, without envelope (DeleteOptions in a body, nested use). */
+int  schema_pb_decode_type(const struct schema_type *t, struct str in, struct arena *a, struct json **ret, struct errbuf *err);
+
+/* ---- Documents made once from the tables ------------------------------------------------------------ */
+
+/* Discovery: legacy /api, /api/v1, /apis, /apis/G, /apis/G/V and aggregated (core: /api, else /apis) v2 and v2beta1. */
+struct blob *discovery_api_versions(void);
+struct blob *discovery_group_list(void);
+struct blob *discovery_group(struct str group);                            /* NULL: none such */
+struct blob *discovery_resource_list(struct str group, struct str version);/* NULL: none such */
+struct blob *discovery_aggregated(bool core, bool v2beta1);
+/* OpenAPI: v2 (JSON), the v3 index and one v3 document per group version ("api/v1", "apis/apps/v1"). */
+struct blob *openapi_v2(void);
+struct blob *openapi_v3_index(void);
+struct blob *openapi_v3(struct str path);                                  /* NULL: none such */
+
+/* Table: column definitions, then one row (cells) per object. */
+void table_columns(struct buf *out, const struct resource *r);             /* the columnDefinitions array */
+void table_cells(struct buf *out, const struct resource *r, const struct json *obj, int64_t now_s);   /* the cells array */
+
+#endif
