@@ -7,6 +7,7 @@
 #define NET_ARENA_H
 
 #include <stdarg.h>
+#include "net/list.h"
 #include "net/str.h"
 
 struct arena_chunk;
@@ -20,7 +21,8 @@ void *arena__grow(struct arena *a, size_t n);
 
 static inline void *arena_alloc(struct arena *a, size_t n)
 {
-    n = (n + 15) & ~(size_t)15;
+    must(n < (size_t)1 << 47);
+    n = (n + 15 + (n == 0)) & ~(size_t)15;
     if ((size_t)(a->end - a->at) < n)
         return arena__grow(a, n);
     void *p = a->at;
@@ -38,7 +40,7 @@ struct str arena_fmt(struct arena *a, const char *fmt, ...) PRINTF_LIKE(2, 3);
 struct str arena_vfmt(struct arena *a, const char *fmt, va_list ap);
 char      *arena_cstr(struct arena *a, struct str s);
 
-/* Plain heap; die on failure.  mem_live() counts blocks, for leak checks in tests. */
+/* Plain heap; dies on failure; any thread.  mem_live() counts blocks, for leak checks in tests. */
 void  *mem_alloc(size_t n);
 void  *mem_zalloc(size_t n);
 void  *mem_realloc(void *p, size_t n);
@@ -47,5 +49,18 @@ char  *mem_strndup(struct str s);
 void   mem_free(void *p);
 long   mem_live(void);
 #define mem_new(type) ((type *)mem_zalloc(sizeof(type)))
+
+/* Domains: the simulator gives each of its machines one, makes it current while that machine runs,
+ * and drops it with all that was allocated meanwhile when the machine crashes.
+ * mem_track() must come before the first mem_* allocation of the program (a constructor will do):
+ * from then on each block carries a header that names its domain, and only one thread may allocate.
+ * Without it blocks have no header and domains cost one branch per call. */
+struct mem_domain { struct qlink blocks; size_t n_blocks; };
+void mem_track(void);                                     /* twice is fine */
+void mem_domain_init(struct mem_domain *d);
+/* Blocks allocated from now on belong to d (NULL: to nobody); returns what was current.
+ * Reallocating keeps a block's domain; freeing works whatever is current. */
+struct mem_domain *mem_domain_enter(struct mem_domain *d);
+void mem_domain_drop(struct mem_domain *d);               /* frees all its blocks; d may be used again */
 
 #endif

@@ -29,7 +29,7 @@ static inline int str_cmp(struct str a, struct str b)
 
 static inline bool str_starts(struct str a, struct str b) { return a.n >= b.n && (b.n == 0 || memcmp(a.p, b.p, b.n) == 0); }
 static inline bool str_ends(struct str a, struct str b) { return a.n >= b.n && (b.n == 0 || memcmp(a.p + a.n - b.n, b.p, b.n) == 0); }
-static inline struct str str_from(struct str a, size_t at) { must(at <= a.n); return (struct str){ a.p + at, a.n - at }; }
+static inline struct str str_from(struct str a, size_t at) { must(at <= a.n); return (struct str){ at > 0 ? a.p + at : a.p, a.n - at }; }
 static inline struct str str_upto(struct str a, size_t n) { must(n <= a.n); return (struct str){ a.p, n }; }
 
 /* Index of the first c, or -1. */
@@ -50,5 +50,7 @@ bool str_u64(struct str a, uint64_t *ret);
 bool str_i64(struct str a, int64_t *ret);
 /* A fast non-cryptographic 64-bit hash, seeded per process against chosen-key floods. */
 uint64_t str_hash(struct str a);
+/* Fix the seed (the simulator, before it makes its first map: walks of maps must replay). */
+void str_hash_seed(uint64_t seed);
 
 #endif

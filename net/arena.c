@@ -1,0 +1,107 @@
+/* net/arena.c: chunks that double up to a bound; a large request gets a chunk of its own size. */
+#include <stdio.h>
+#include <stdlib.h>
+#include "net/arena.h"
+
+enum { CHUNK_FIRST = 4096 - 64, CHUNK_MAX = 256 << 10 };
+
+struct arena_chunk {
+    struct arena_chunk *older;
+    size_t size;
+    _Alignas(16) char data[];
+};
+
+static struct arena_chunk *chunk_new(size_t size, struct arena_chunk *older)
+{
+    struct arena_chunk *c = mem_alloc(sizeof *c + size);
+    c->older = older;
+    c->size = size;
+    return c;
+}
+
+void *arena__grow(struct arena *a, size_t n)
+{
+    struct arena_chunk *cur = a->chunk;
+    size_t size = cur == NULL ? CHUNK_FIRST : MIN_OF(cur->size * 2, (size_t)CHUNK_MAX);
+
+    must(n % 16 == 0);
+    if (cur != NULL && n > size / 2) {           /* keep filling the current one */
+        cur->older = chunk_new(n, cur->older);
+        a->total += n;
+        return cur->older->data;
+    }
+    if (cur != NULL)
+        a->total += (size_t)(a->at - cur->data);
+    a->chunk = chunk_new(MAX_OF(size, n), cur);
+    a->at = a->chunk->data + n;
+    a->end = a->chunk->data + a->chunk->size;
+    return a->chunk->data;
+}
+
+void arena_release(struct arena *a)
+{
+    for (struct arena_chunk *c = a->chunk, *older; c != NULL; c = older) {
+        older = c->older;
+        mem_free(c);
+    }
+    *a = ARENA_INIT;
+}
+
+void arena_reset(struct arena *a)
+{
+    struct arena_chunk *c = a->chunk;
+
+    if (c == NULL)
+        return;
+    while (c->older != NULL) {
+        struct arena_chunk *older = c->older;
+        mem_free(c);
+        c = older;
+    }
+    a->chunk = c;
+    a->at = c->data;
+    a->end = c->data + c->size;
+    a->total = 0;
+}
+
+size_t arena_used(const struct arena *a)
+{
+    return a->total + (a->chunk != NULL ? (size_t)(a->at - a->chunk->data) : 0);
+}
+
+char *arena_cstr(struct arena *a, struct str s)
+{
+    char *p = arena_alloc(a, s.n + 1);
+    if (s.n > 0)
+        memcpy(p, s.p, s.n);
+    p[s.n] = '\0';
+    return p;
+}
+
+struct str arena_str(struct arena *a, struct str s)
+{
+    return str_make(arena_cstr(a, s), s.n);
+}
+
+struct str arena_vfmt(struct arena *a, const char *fmt, va_list ap)
+{
+    va_list again;
+
+    va_copy(again, ap);
+    int n = vsnprintf(NULL, 0, fmt, again);
+    va_end(again);
+    must(n >= 0);
+    char *p = arena_alloc(a, (size_t)n + 1);
+    vsnprintf(p, (size_t)n + 1, fmt, ap);
+    return str_make(p, (size_t)n);
+}
+
+struct str arena_fmt(struct arena *a, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    struct str s = arena_vfmt(a, fmt, ap);
+    va_end(ap);
+    return s;
+}
