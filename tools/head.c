@@ -1,0 +1,325 @@
+/* tools/head.c: coracle head: one member of the control plane: Raft, store and API, and, while it leads, the scheduler
+ * and the controllers. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include "api/server.h"
+#include "ctrl/controllers.h"
+#include "net/log.h"
+#include "sched/scheduler.h"
+#include "tools/files.h"
+#include "tools/flags.h"
+#include "tools/version.h"
+
+struct head_flags {
+    int64_t id, verbosity, ready_fd;
+    const char *cluster, *data, *listen, *listen_peer, *advertise;
+    struct flag_strings heads;
+    const char *client_ca, *tls_cert, *tls_key, *peer_ca, *peer_cert, *peer_key;
+    const char *node_ca, *node_cert, *node_key;
+    const char *sa_pub, *sa_key, *issuer, *token_file, *service_cidr;
+    uint64_t heartbeat_ms, election_ms, monitor_period_ms, monitor_grace_ms;
+    int64_t terminated_pod_gc, snapshot_bytes;
+    bool no_sched, no_ctrl;
+};
+
+/* The running head.  Contexts and PEM texts outlive all that uses them. */
+struct head {
+    struct head_flags f;
+    struct loop *loop;
+    struct disk *disk;
+    struct store *store;
+    struct api *api;
+    struct client *sched_client, *ctrl_client;
+    struct scheduler *sched;
+    struct controllers *ctrl;
+    struct tls_ctx *tls_api, *tls_peer_server, *tls_peer_client, *tls_node;
+    struct buf ca, sa_pub, sa_key;
+    bool stopping;
+};
+
+static void head_say(struct head *h, const char *line)
+{
+    if (h->f.ready_fd < 0)
+        return;
+    if (write((int)h->f.ready_fd, line, strlen(line)) < 0)
+        h->f.ready_fd = -1;                      /* who wanted to know is gone */
+}
+
+/* ---- Leading -------------------------------------------------------------------------------------- */
+
+static void head_start_leading(struct head *h)
+{
+    static const char *const masters[] = { "system:masters", NULL };
+    struct scheduler_opts so = { 0 };
+    struct controllers_opts co = { .ca_pem = buf_str(&h->ca), .node_monitor_period_ms = h->f.monitor_period_ms,
+                                   .node_monitor_grace_ms = h->f.monitor_grace_ms,
+                                   .terminated_pod_gc_threshold = (unsigned)h->f.terminated_pod_gc };
+
+    api_bootstrap(h->api);
+    if (!h->f.no_sched) {
+        so.client = h->sched_client = client_new_local(h->api, h->loop, "system:kube-scheduler", masters);
+        h->sched = scheduler_start(&so);
+    }
+    if (!h->f.no_ctrl) {
+        co.client = h->ctrl_client = client_new_local(h->api, h->loop, "system:kube-controller-manager", masters);
+        h->ctrl = controllers_start(&co);
+    }
+    head_say(h, "leading\n");
+}
+
+static void head_stop_leading(struct head *h)
+{
+    scheduler_stop(h->sched);
+    controllers_stop(h->ctrl);
+    if (h->sched_client != NULL)
+        client_free(h->sched_client);
+    if (h->ctrl_client != NULL)
+        client_free(h->ctrl_client);
+    h->sched = NULL;
+    h->ctrl = NULL;
+    h->sched_client = h->ctrl_client = NULL;
+}
+
+static void head_on_leading(void *arg, bool leader)
+{
+    struct head *h = arg;
+
+    log_info("head", "%s", leader ? "leads the cluster now" : "follows now");
+    if (leader && h->api != NULL && !h->stopping)
+        head_start_leading(h);
+    else
+        head_stop_leading(h);
+}
+
+/* ---- Stopping: leadership handed over, API drained, store closed ------------------------------------ */
+
+static void head_on_store_closed(void *arg)
+{
+    struct head *h = arg;
+    loop_stop(h->loop);
+}
+
+static void head_on_api_closed(void *arg)
+{
+    struct head *h = arg;
+    h->api = NULL;
+    store_close(h->store, head_on_store_closed, h);
+}
+
+static void head_on_signal(void *arg, int signum)
+{
+    struct head *h = arg;
+    struct raft_status st;
+
+    if (h->stopping) {                           /* asked twice: at once */
+        loop_stop(h->loop);
+        return;
+    }
+    h->stopping = true;
+    log_info("head", "stopping on signal %d", signum);
+    raft_status(store_raft(h->store), &st);
+    if (st.is_leader)
+        raft_transfer(store_raft(h->store), 0);
+    head_stop_leading(h);
+    api_close(h->api, head_on_api_closed, h);
+}
+
+/* ---- Starting ------------------------------------------------------------------------------------- */
+
+static int head_tls(const char *ca, const char *cert, const char *key, bool server, bool optional, struct tls_ctx **ret,
+                    struct errbuf *err)
+{
+    struct buf ca_pem = BUF_INIT, cert_pem = BUF_INIT, key_pem = BUF_INIT;
+    struct tls_opts o = { .server = server, .client_cert_optional = optional, .alpn = server && optional ? "http/1.1" : NULL };
+    int rc = 0;
+
+    if (ca != NULL)
+        rc = file_read(ca, &ca_pem, err);
+    if (rc == 0 && cert != NULL)
+        rc = file_read(cert, &cert_pem, err);
+    if (rc == 0 && key != NULL)
+        rc = file_read(key, &key_pem, err);
+    if (rc == 0) {
+        o.ca_pem = buf_str(&ca_pem);
+        o.cert_pem = buf_str(&cert_pem);
+        o.key_pem = buf_str(&key_pem);
+        rc = tls_ctx_new(&o, ret, err);
+    }
+    buf_release(&ca_pem);
+    buf_release(&cert_pem);
+    buf_release(&key_pem);
+    return rc;
+}
+
+static int head_open_tls(struct head *h, struct errbuf *err)
+{
+    const struct head_flags *f = &h->f;
+    int rc;
+
+    if ((rc = head_tls(f->client_ca, f->tls_cert, f->tls_key, true, true, &h->tls_api, err)) != 0)
+        return err_wrap(err, rc, "TLS of the API");
+    if ((rc = head_tls(f->peer_ca, f->peer_cert, f->peer_key, true, false, &h->tls_peer_server, err)) != 0 ||
+        (rc = head_tls(f->peer_ca, f->peer_cert, f->peer_key, false, false, &h->tls_peer_client, err)) != 0)
+        return err_wrap(err, rc, "TLS between heads");
+    if (f->node_ca != NULL && (rc = head_tls(f->node_ca, f->node_cert, f->node_key, false, false, &h->tls_node, err)) != 0)
+        return err_wrap(err, rc, "TLS to nodes");
+    if (f->client_ca != NULL && (rc = file_read(f->client_ca, &h->ca, err)) != 0)
+        return rc;
+    if (f->sa_pub != NULL && (rc = file_read(f->sa_pub, &h->sa_pub, err)) != 0)
+        return rc;
+    return f->sa_key != NULL ? file_read(f->sa_key, &h->sa_key, err) : 0;
+}
+
+/* "1=127.0.0.1:2380": id and address; the text stays the flag's. */
+static int head_parse_peers(const struct flag_strings *in, struct raft_peer_opts *ret, struct errbuf *err)
+{
+    for (unsigned i = 0; i < in->n; i++) {
+        struct str s = str_of(in->v[i]);
+        ptrdiff_t eq = str_find(s, '=');
+        if (eq <= 0 || !str_u64(str_upto(s, (size_t)eq), &ret[i].id) || ret[i].id == 0)
+            return err_set(err, E_INVALID, "--head %s: must be ID=HOST:PORT with a number above 0", in->v[i]);
+        ret[i].addr = in->v[i] + eq + 1;
+    }
+    return 0;
+}
+
+static int head_open_store(struct head *h, struct errbuf *err)
+{
+    struct raft_peer_opts peers[FLAG_MAX_STRINGS];
+    unsigned char digest[32];
+    struct store_opts o = { .on_leading = head_on_leading, .arg = h };
+    int rc = head_parse_peers(&h->f.heads, peers, err);
+
+    if (rc != 0)
+        return rc;
+    if ((rc = disk_open(h->loop, h->f.data, &h->disk, err)) != 0)
+        return rc;
+    pki_sha256(str_of(h->f.cluster), digest);
+    o.raft.loop = h->loop;
+    o.raft.disk = h->disk;
+    o.raft.id = (uint64_t)h->f.id;
+    memcpy(&o.raft.cluster, digest, sizeof o.raft.cluster);
+    o.raft.heads = peers;
+    o.raft.n_heads = h->f.heads.n;
+    o.raft.listen_addr = h->f.listen_peer;
+    o.raft.tls_server = h->tls_peer_server;
+    o.raft.tls_client = h->tls_peer_client;
+    o.raft.heartbeat_ms = (unsigned)h->f.heartbeat_ms;
+    o.raft.election_min_ms = (unsigned)h->f.election_ms;
+    o.raft.election_max_ms = (unsigned)h->f.election_ms * 2;
+    o.raft.snapshot_bytes = (uint64_t)h->f.snapshot_bytes;
+    return store_open(&o, &h->store, err);
+}
+
+static int head_open_api(struct head *h, struct errbuf *err)
+{
+    char host[256] = "";
+    struct api_opts o = {
+        .loop = h->loop, .store = h->store, .listen_addr = h->f.listen, .tls = h->tls_api, .node_tls = h->tls_node,
+        .service_account_key_pem = buf_str(&h->sa_key), .service_account_pub_pem = buf_str(&h->sa_pub),
+        .issuer = h->f.issuer, .ca_pem = buf_str(&h->ca), .service_cidr = h->f.service_cidr,
+        .token_file = h->f.token_file, .version = CORACLE_GIT_VERSION,
+    };
+    if (h->f.advertise != NULL) {
+        const char *colon = strrchr(h->f.advertise, ':');
+        if (colon == NULL || (size_t)(colon - h->f.advertise) >= sizeof host)
+            return err_set(err, E_INVALID, "--advertise-address %s: must be HOST:PORT", h->f.advertise);
+        memcpy(host, h->f.advertise, (size_t)(colon - h->f.advertise));
+        o.advertise_host = host;
+        o.advertise_port = (unsigned)atoi(colon + 1);
+    }
+    return api_open(&o, &h->api, err);
+}
+
+static int head_start(struct head *h, struct errbuf *err)
+{
+    char line[300];
+    int  rc;
+
+    if ((rc = head_open_tls(h, err)) != 0 || (rc = head_open_store(h, err)) != 0 || (rc = head_open_api(h, err)) != 0)
+        return rc;
+    loop_on_signal(h->loop, SIGTERM, head_on_signal, h);
+    loop_on_signal(h->loop, SIGINT, head_on_signal, h);
+    snprintf(line, sizeof line, "serving %s\n", api_addr(h->api));
+    head_say(h, line);
+    log_info("head", "head %lld serves the API on %s", (long long)h->f.id, api_addr(h->api));
+    return 0;
+}
+
+static void head_release(struct head *h)
+{
+    disk_close(h->disk);
+    tls_ctx_free(h->tls_api);
+    tls_ctx_free(h->tls_peer_server);
+    tls_ctx_free(h->tls_peer_client);
+    tls_ctx_free(h->tls_node);
+    buf_release(&h->ca);
+    buf_release(&h->sa_pub);
+    buf_release(&h->sa_key);
+}
+
+static int head_run(int argc, char **argv)
+{
+    struct head h = { .f = { .id = 1, .ready_fd = -1, .cluster = "coracle", .data = "/var/lib/coracle/head",
+                             .listen = "127.0.0.1:6443", .listen_peer = "127.0.0.1:2380" },
+                      .ca = BUF_INIT, .sa_pub = BUF_INIT, .sa_key = BUF_INIT };
+    struct head_flags *f = &h.f;
+    const struct flag flags[] = {
+        { "id", NULL, FLAG_INT, &f->id, "N", "this head's number in the cluster, above 0" },
+        { "cluster", NULL, FLAG_STRING, &f->cluster, "NAME", "heads of another name are refused" },
+        { "data", NULL, FLAG_STRING, &f->data, "DIR", "log and snapshots" },
+        { "head", NULL, FLAG_STRINGS, &f->heads, "ID=HOST:PORT", "a member of the control plane, itself included; used when DIR is empty" },
+        { "listen", NULL, FLAG_STRING, &f->listen, "HOST:PORT", "where the API is served; several separated by commas" },
+        { "listen-peer", NULL, FLAG_STRING, &f->listen_peer, "HOST:PORT", "where other heads connect" },
+        { "advertise-address", NULL, FLAG_STRING, &f->advertise, "HOST:PORT", "what the kubernetes service points to" },
+        { "client-ca-file", NULL, FLAG_STRING, &f->client_ca, "FILE", "CA of client certificates" },
+        { "tls-cert-file", NULL, FLAG_STRING, &f->tls_cert, "FILE", "certificate of the API" },
+        { "tls-private-key-file", NULL, FLAG_STRING, &f->tls_key, "FILE", "its key" },
+        { "peer-trusted-ca-file", NULL, FLAG_STRING, &f->peer_ca, "FILE", "CA of the heads" },
+        { "peer-cert-file", NULL, FLAG_STRING, &f->peer_cert, "FILE", "this head's certificate towards heads" },
+        { "peer-key-file", NULL, FLAG_STRING, &f->peer_key, "FILE", "its key" },
+        { "kubelet-certificate-authority", NULL, FLAG_STRING, &f->node_ca, "FILE", "CA of the nodes' servers" },
+        { "kubelet-client-certificate", NULL, FLAG_STRING, &f->node_cert, "FILE", "certificate shown to nodes" },
+        { "kubelet-client-key", NULL, FLAG_STRING, &f->node_key, "FILE", "its key" },
+        { "service-account-key-file", NULL, FLAG_STRING, &f->sa_pub, "FILE", "public key that service account tokens verify with" },
+        { "service-account-signing-key-file", NULL, FLAG_STRING, &f->sa_key, "FILE", "key that signs them" },
+        { "service-account-issuer", NULL, FLAG_STRING, &f->issuer, "URL", "issuer named in them" },
+        { "token-auth-file", NULL, FLAG_STRING, &f->token_file, "FILE", "static bearer tokens: token,user,uid,\"group1,group2\" a line" },
+        { "service-cluster-ip-range", NULL, FLAG_STRING, &f->service_cidr, "CIDR", "addresses of services" },
+        { "heartbeat-interval", NULL, FLAG_DURATION_MS, &f->heartbeat_ms, "TIME", "between heads (default 50ms)" },
+        { "election-timeout", NULL, FLAG_DURATION_MS, &f->election_ms, "TIME", "shortest silence before an election (default 200ms)" },
+        { "snapshot-bytes", NULL, FLAG_INT, &f->snapshot_bytes, "N", "log written between snapshots (default 64 MiB)" },
+        { "node-monitor-period", NULL, FLAG_DURATION_MS, &f->monitor_period_ms, "TIME", "between looks at node leases (default 5s)" },
+        { "node-monitor-grace-period", NULL, FLAG_DURATION_MS, &f->monitor_grace_ms, "TIME", "silence before a node is not ready (default 40s)" },
+        { "terminated-pod-gc-threshold", NULL, FLAG_INT, &f->terminated_pod_gc, "N", "ended pods that are kept (default 12500)" },
+        { "no-scheduler", NULL, FLAG_BOOL, &f->no_sched, NULL, "leave scheduling to another scheduler" },
+        { "no-controllers", NULL, FLAG_BOOL, &f->no_ctrl, NULL, "leave the controllers to another controller manager" },
+        { "ready-fd", NULL, FLAG_INT, &f->ready_fd, "FD", "write \"serving ADDR\" and \"leading\" lines to this descriptor" },
+        { "v", "v", FLAG_INT, &f->verbosity, "N", "4 and above: debug lines" },
+    };
+    struct errbuf err = { "" };
+    int others = flags_parse(&cmd_head, flags, ARRAY_LEN(flags), argc, argv);
+
+    if (others > 0)
+        return fail(&cmd_head, "takes no arguments, got \"%s\"", argv[1]);
+    if (f->id <= 0 || f->heads.n > RAFT_MAX_HEADS)
+        return fail(&cmd_head, "--id must be above 0, and at most %d --head", RAFT_MAX_HEADS);
+    if (f->verbosity >= 4)
+        log_level = LOG_DEBUG;
+    h.loop = loop_new_real();
+    if (head_start(&h, &err) != 0)
+        return fail(&cmd_head, "%s", err.s);
+    loop_run(h.loop);
+    head_release(&h);
+    return 0;
+}
+
+const struct command cmd_head = {
+    "head", "head [flags]", "Run one head: API, store and, on the leader, scheduler and controllers",
+    "Runs one head of the control plane.  An odd number of heads (1, 3, 5) keep the cluster's state together;\n"
+    "each serves the whole API, and the one that leads also schedules and runs the controllers.\n"
+    "SIGTERM hands leadership over and ends after the requests in flight.",
+    head_run,
+};
