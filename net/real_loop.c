@@ -1,0 +1,198 @@
+/* net/real_loop.c: the reactor on libuv.
+ *
+ * libuv waits and calls back for I/O, the thread pool and signals; the turn is ours.  Each round is one
+ * uv_run(ONCE), then loop__turn().  A single uv_timer stands for our heap, re-armed only when the
+ * earliest due time changed, so a turn costs no system call but the wait itself. */
+#include <errno.h>
+#include <signal.h>
+#include <sys/random.h>
+#include <time.h>
+#include "net/real_loop.h"
+
+struct real_signal {
+    uv_signal_t  uv;
+    struct qlink link;
+    void       (*fn)(void *arg, int signum);
+    void        *arg;
+};
+
+struct real_work { uv_work_t req; struct loop_work *w; };
+
+static uint64_t clock_read(clockid_t id)
+{
+    struct timespec ts;
+    must_ok(clock_gettime(id, &ts));
+    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+static uint64_t real_clock(struct loop *l)
+{
+    return clock_read(CLOCK_BOOTTIME);           /* counts on while the machine sleeps */
+}
+
+static int64_t real_wall(struct loop *l)
+{
+    return (int64_t)clock_read(CLOCK_REALTIME);
+}
+
+static void real_random(struct loop *l, void *p, size_t n)
+{
+    for (size_t at = 0; at < n; ) {
+        ssize_t rc = getrandom((char *)p + at, n - at, 0);
+        must(rc > 0 || errno == EINTR);
+        at += rc > 0 ? (size_t)rc : 0;
+    }
+}
+
+char *real_read_buf(struct loop *l)
+{
+    struct real_loop *r = real_loop(l);
+    if (r->read_buf == NULL)
+        r->read_buf = mem_alloc(REAL_READ_SIZE);
+    return r->read_buf;
+}
+
+/* ---- waiting --------------------------------------------------------------------------------- */
+
+static void alarm_on_ring(uv_timer_t *t)
+{
+    struct real_loop *r = t->data;
+    r->alarm_due_ns = 0;                         /* loop__turn() finds what is due */
+}
+
+static void alarm_set(struct real_loop *r, uint64_t due_ns)
+{
+    if (due_ns == r->alarm_due_ns)
+        return;
+    r->alarm_due_ns = 0;
+    uv_timer_stop(&r->alarm);
+    if (due_ns == 0 || due_ns == LOOP_NEVER)
+        return;
+    uint64_t now = real_clock(&r->base);
+    uint64_t ms = due_ns > now ? (due_ns - now - 1) / 1000000 + 1 : 0;
+    uv_update_time(&r->uv);
+    must_ok(uv_timer_start(&r->alarm, alarm_on_ring, ms, 0));
+    r->alarm_due_ns = due_ns;
+}
+
+/* One round; false when nothing is left that could ever happen. */
+static bool real_round(struct real_loop *r, bool may_wait)
+{
+    uint64_t due = loop__due(&r->base);
+
+    alarm_set(r, due);
+    if (due == LOOP_NEVER && !uv_loop_alive(&r->uv))
+        return false;
+    loop__wake_up(&r->base);
+    uv_run(&r->uv, due == 0 || !may_wait ? UV_RUN_NOWAIT : UV_RUN_ONCE);
+    loop__turn(&r->base);
+    return true;
+}
+
+static void real_run(struct loop *l)
+{
+    while (!l->stopping && real_round(real_loop(l), true))
+        ;
+}
+
+/* ---- thread pool ----------------------------------------------------------------------------- */
+
+static void work_on_thread(uv_work_t *req)
+{
+    struct real_work *rw = container_of(req, struct real_work, req);
+    rw->w->fn(rw->w);
+}
+
+static void work_on_done(uv_work_t *req, int status)
+{
+    struct real_work *rw = container_of(req, struct real_work, req);
+    struct loop_work *w = rw->w;
+
+    must(status == 0);                           /* nobody cancels it */
+    loop_now_ns(req->data);                      /* the turn begins here */
+    mem_free(rw);
+    w->impl = NULL;
+    w->done(w);
+}
+
+static void real_work(struct loop *l, struct loop_work *w)
+{
+    struct real_work *rw = mem_new(struct real_work);
+
+    rw->w = w;
+    rw->req.data = l;
+    w->impl = rw;
+    must_ok(uv_queue_work(&real_loop(l)->uv, &rw->req, work_on_thread, work_on_done));
+}
+
+/* ---- signals --------------------------------------------------------------------------------- */
+
+static void signal_on_signal(uv_signal_t *h, int signum)
+{
+    struct real_signal *s = container_of(h, struct real_signal, uv);
+    s->fn(s->arg, signum);
+}
+
+static void real_on_signal(struct loop *l, int signum, void (*fn)(void *arg, int signum), void *arg)
+{
+    struct real_signal *s = mem_new(struct real_signal);
+
+    s->fn = fn;
+    s->arg = arg;
+    qpush(&real_loop(l)->signals, &s->link);
+    must_ok(uv_signal_init(&real_loop(l)->uv, &s->uv));
+    must_ok(uv_signal_start(&s->uv, signal_on_signal, signum));
+    uv_unref((uv_handle_t *)&s->uv);             /* a program that only listens for signals is done */
+}
+
+static void signal_on_closed(uv_handle_t *h)
+{
+    mem_free(container_of(h, struct real_signal, uv));
+}
+
+/* ---- beginning and end ----------------------------------------------------------------------- */
+
+static void real_free(struct loop *l)
+{
+    struct real_loop *r = real_loop(l);
+
+    /* Let what was closed just before finish; a handle somebody forgot keeps its count and fails below. */
+    for (int i = 0; i < 64 && real_round(r, false); i++)
+        ;
+    loop__fini(l);
+    while (!qempty(&r->signals)) {
+        struct real_signal *s = qentry(qpop(&r->signals), struct real_signal, link);
+        uv_close((uv_handle_t *)&s->uv, signal_on_closed);
+    }
+    uv_close((uv_handle_t *)&r->alarm, NULL);
+    uv_run(&r->uv, UV_RUN_DEFAULT);
+    must_ok(uv_loop_close(&r->uv));
+    mem_free(r->read_buf);
+    mem_free(r);
+}
+
+static const struct loop_ops real_ops = {
+    .free = real_free,
+    .run = real_run,
+    .clock = real_clock,
+    .wall = real_wall,
+    .random = real_random,
+    .work = real_work,
+    .on_signal = real_on_signal,
+    .connect = real_connect,
+    .listen = real_listen,
+    .disk_open = real_disk_open,
+};
+
+struct loop *loop_new_real(void)
+{
+    struct real_loop *r = mem_new(struct real_loop);
+
+    loop__init(&r->base, &real_ops);
+    qinit(&r->signals);
+    signal(SIGPIPE, SIG_IGN);                    /* a gone peer is an error of one stream */
+    must_ok(uv_loop_init(&r->uv));
+    must_ok(uv_timer_init(&r->uv, &r->alarm));
+    r->alarm.data = r;
+    return &r->base;
+}

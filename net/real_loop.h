@@ -1,0 +1,28 @@
+/* net/real_loop.h: the reactor on libuv, for the other real_*.c files. */
+#ifndef NET_REAL_LOOP_H
+#define NET_REAL_LOOP_H
+
+#include <uv.h>
+#include "net/loop_impl.h"
+#include "net/tls.h"
+
+/* Bytes read by one call; lent to on_data, so one for all streams. */
+enum { REAL_READ_SIZE = 64 << 10 };
+
+struct real_loop {
+    struct loop   base;
+    uv_loop_t     uv;
+    uv_timer_t    alarm;                         /* wakes the loop for the earliest of our timers */
+    uint64_t      alarm_due_ns;                  /* what it is armed for; 0: not armed */
+    struct qlink  signals;
+    char         *read_buf;                      /* REAL_READ_SIZE, made when first needed */
+};
+
+static inline struct real_loop *real_loop(struct loop *l) { return container_of(l, struct real_loop, base); }
+char *real_read_buf(struct loop *l);
+
+int real_connect(struct loop *l, const struct stream_connect_opts *o, struct stream **ret, struct errbuf *err);
+int real_listen(struct loop *l, const struct listener_opts *o, struct listener **ret, struct errbuf *err);
+int real_disk_open(struct loop *l, const char *path, struct disk **ret, struct errbuf *err);
+
+#endif
