@@ -46,6 +46,9 @@ void stream_set_events(struct stream *s, const struct stream_events *ev, void *a
 void   stream_write(struct stream *s, const void *p, size_t n);               /* copies */
 void   stream_write_blob(struct stream *s, struct blob *b, size_t off, size_t len);
 size_t stream_queued(const struct stream *s);
+/* Put bytes that on_data got too many of (a protocol ended in their midst) back: copied, they come first, from the
+ * loop, to whoever is called then, unless paused.  Harmless on a closing stream. */
+void   stream_unread(struct stream *s, const void *p, size_t n);
 void   stream_pause(struct stream *s);
 void   stream_resume(struct stream *s);
 void   stream_shutdown(struct stream *s);        /* after the queue: our half closes (TLS: close_notify) */

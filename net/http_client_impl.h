@@ -1,0 +1,84 @@
+/* net/http_client_impl.h: what the files of the HTTP client share; nobody else includes this.
+ *
+ * http_client.c keeps the calls and the pool, http_client_conn.c one connection and the answer on it.
+ * A call is in exactly one place: waiting for a connection, or bound to one (conn->call == call).
+ * Every way a call can end goes through call__finish(); it is unbound first, so nothing that the
+ * caller does in on_done can reach a half-finished call. */
+#ifndef NET_HTTP_CLIENT_IMPL_H
+#define NET_HTTP_CLIENT_IMPL_H
+
+#include "net/http_client.h"
+#include "net/http_wire.h"
+
+#define CLIENT_INTERIM_MAX 16                    /* 1xx answers before the real one */
+
+struct client_conn;
+
+struct http_call {
+    struct http_client *client;
+    struct qlink link;                           /* client->calls: all of them */
+    struct qlink wait;                           /* client->waiting */
+    struct client_conn *conn;
+    struct timer timer;
+    struct arena arena;                          /* request head; then the answer's */
+    struct str request_line, request_headers;
+    bool host_given, head_only, streamed, upgrade, paused, ending;
+    struct blob *body;
+    size_t first, tried;                         /* endpoint it began with, and how many failed it */
+    size_t max_body;
+    int status;
+    struct http_header *headers; size_t n_headers;
+    struct buf answer;
+    void (*on_head)(void *arg, struct http_call *c, int status, const struct http_header *h, size_t n);
+    void (*on_data)(void *arg, struct http_call *c, const char *p, size_t n);
+    void (*on_done)(void *arg, struct http_call *c, int err, const char *reason, int status, struct str body);
+    void (*on_upgraded)(void *arg, int err, const char *reason, int status, const struct http_header *h, size_t n,
+                        struct str body, struct stream *s);
+    void *arg;
+};
+
+struct http_client {
+    struct loop *loop;
+    char **addrs; size_t n_addrs, at;            /* at: the endpoint that new connections try first */
+    struct tls_ctx *tls;
+    char *tls_name;
+    size_t max_conns, n_pooled;
+    uint64_t idle_ms;
+    struct qlink calls, waiting, conns, idle;
+    size_t n_conns;                              /* pins: memory goes after the last */
+    bool closing;
+    struct ready_item bury;
+    struct http_parser parser;
+    struct http_head head;
+    struct buf out;
+};
+
+struct client_conn {
+    struct http_client *client;
+    struct stream *s;
+    struct qlink link, idle;
+    struct http_call *call;
+    size_t endpoint;
+    bool open, pooled, reused, sent, closed, eof, in_body, keep_alive, processing, held;
+    unsigned interim;
+    struct timer timer;                          /* idle */
+    struct turn_hook flushed;
+    struct ready_item again;
+    struct buf in;
+    size_t scan_at;
+    struct http_body framing;
+};
+
+/* http_client.c */
+void call__finish(struct http_call *call, int err, const char *reason);
+void call__start(struct http_call *call);                /* may finish it: only from the loop */
+void client__conn_idle(struct client_conn *c);           /* has answered and may serve again */
+void client__conn_gone(struct client_conn *c);           /* frees it */
+
+/* http_client_conn.c */
+int  client_conn__open(struct http_client *client, struct http_call *call, struct errbuf *err);
+void client_conn__assign(struct client_conn *c, struct http_call *call);
+void client_conn__close(struct client_conn *c);
+void client_conn__flow(struct client_conn *c);           /* the call was paused or resumed */
+
+#endif
