@@ -20,7 +20,7 @@ struct api_opts {
     const char *issuer;                          /* NULL: https://kubernetes.default.svc */
     struct str ca_pem;                           /* published as kube-root-ca.crt; copied */
     const char *service_cidr;                    /* NULL: 10.96.0.0/16 */
-    const char *token_file;                      /* static bearer tokens "token,user,uid,groups"; NULL: none */
+    struct str token_lines;                      /* static bearer tokens, lines of token,user,uid,"group,group"; copied */
     const char *advertise_host; unsigned advertise_port;             /* of the kubernetes service; NULL: none */
     const char *version;                         /* gitVersion, "v1.33.0+coracle" */
 };

@@ -35,7 +35,7 @@ struct head {
     struct scheduler *sched;
     struct controllers *ctrl;
     struct tls_ctx *tls_api, *tls_peer_server, *tls_peer_client, *tls_node;
-    struct buf ca, sa_pub, sa_key;
+    struct buf ca, sa_pub, tokens, sa_key;
     bool stopping;
 };
 
@@ -169,6 +169,8 @@ static int head_open_tls(struct head *h, struct errbuf *err)
         return rc;
     if (f->sa_pub != NULL && (rc = file_read(f->sa_pub, &h->sa_pub, err)) != 0)
         return rc;
+    if (f->token_file != NULL && (rc = file_read(f->token_file, &h->tokens, err)) != 0)
+        return rc;
     return f->sa_key != NULL ? file_read(f->sa_key, &h->sa_key, err) : 0;
 }
 
@@ -220,7 +222,7 @@ static int head_open_api(struct head *h, struct errbuf *err)
         .loop = h->loop, .store = h->store, .listen_addr = h->f.listen, .tls = h->tls_api, .node_tls = h->tls_node,
         .service_account_key_pem = buf_str(&h->sa_key), .service_account_pub_pem = buf_str(&h->sa_pub),
         .issuer = h->f.issuer, .ca_pem = buf_str(&h->ca), .service_cidr = h->f.service_cidr,
-        .token_file = h->f.token_file, .version = CORACLE_GIT_VERSION,
+        .token_lines = buf_str(&h->tokens), .version = CORACLE_GIT_VERSION,
     };
     if (h->f.advertise != NULL) {
         const char *colon = strrchr(h->f.advertise, ':');
@@ -257,6 +259,7 @@ static void head_release(struct head *h)
     tls_ctx_free(h->tls_node);
     buf_release(&h->ca);
     buf_release(&h->sa_pub);
+    buf_release(&h->tokens);
     buf_release(&h->sa_key);
 }
 

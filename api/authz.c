@@ -1,0 +1,96 @@
+/* api/authz.c: the policy, until roles are read from the store: one ordered table of who may do what.
+ *
+ * First match allows; no match refuses.  system:masters may do everything.  The control plane's own identities get what
+ * their programs need.  Any authenticated user may read what discovery needs and review its own rights; service accounts
+ * may read, but no secrets and no tokens, which is what unprivileged in-cluster clients commonly need. */
+#include "api/authz.h"
+#include "api/authn.h"
+
+struct rule {
+    const char *user;                            /* exact, or a prefix ending in '*'; NULL: any */
+    const char *in_group;                        /* NULL: any */
+    const char *verbs;                           /* space separated; "*": all; "read": get list watch */
+    const char *what;                            /* space separated resource or resource/sub; "*": all but `except`; "/...": paths */
+    const char *except;                          /* space separated; NULL: none */
+};
+
+#define SECRET_THINGS "secrets serviceaccounts/token pods/exec pods/attach pods/portforward pods/proxy nodes/proxy services/proxy"
+
+static const struct rule rules[] = {
+    { NULL, GROUP_MASTERS, "*", "*", NULL },
+    { NULL, GROUP_MASTERS, "*", "/*", NULL },
+    { "system:kube-scheduler", NULL, "read", "*", SECRET_THINGS },
+    { "system:kube-scheduler", NULL, "create", "pods/binding bindings events pods/eviction leases tokenreviews subjectaccessreviews", NULL },
+    { "system:kube-scheduler", NULL, "update patch delete", "pods pods/status events leases", NULL },
+    { "system:kube-controller-manager", NULL, "*", "*", NULL },
+    { NULL, "system:nodes", "read", "*", "serviceaccounts/token pods/exec pods/attach pods/portforward pods/proxy nodes/proxy services/proxy" },
+    { NULL, "system:nodes", "create", "nodes pods events leases pods/eviction serviceaccounts/token tokenreviews subjectaccessreviews "
+                                      "localsubjectaccessreviews certificatesigningrequests csinodes", NULL },
+    { NULL, "system:nodes", "update patch delete", "nodes nodes/status pods pods/status events leases csinodes", NULL },
+    { NULL, "system:serviceaccounts:kube-system", "*", "*", NULL },
+    { NULL, "system:serviceaccounts", "read", "*", SECRET_THINGS },
+    { NULL, "system:serviceaccounts", "create update patch", "events leases", NULL },
+    { NULL, GROUP_AUTHENTICATED, "create", "selfsubjectaccessreviews selfsubjectrulesreviews selfsubjectreviews", NULL },
+    { NULL, GROUP_AUTHENTICATED, "get head", "/api /api/* /apis /apis/* /openapi /openapi/* /version /version/ /healthz /livez /readyz", NULL },
+    { NULL, NULL, "get head", "/healthz /livez /readyz /version /version/", NULL },
+};
+
+static bool word_in(const char *list, struct str word)
+{
+    struct str rest = str_of(list), one;
+
+    while (str_split(&rest, ' ', &one)) {
+        if (one.n > 0 && one.p[one.n - 1] == '*' && str_starts(word, str_upto(one, one.n - 1)))
+            return true;
+        if (str_eq(one, word))
+            return true;
+    }
+    return false;
+}
+
+static bool verb_matches(const char *verbs, const char *verb)
+{
+    if (strcmp(verbs, "read") == 0)
+        return strcmp(verb, "get") == 0 || strcmp(verb, "list") == 0 || strcmp(verb, "watch") == 0;
+    return word_in(verbs, str_of(verb));
+}
+
+/* "pods" or "pods/log" in buf. */
+static struct str thing_of(const struct authz_attr *a, char buf[160])
+{
+    size_t n = MIN_OF(a->resource.n, (size_t)79), m = MIN_OF(a->subresource.n, (size_t)79);
+
+    memcpy(buf, a->resource.p, n);
+    if (m > 0) {
+        buf[n++] = '/';
+        memcpy(buf + n, a->subresource.p, m);
+    }
+    return str_make(buf, n + m);
+}
+
+static bool rule_allows(const struct rule *r, const struct authz_attr *a, struct str thing)
+{
+    if (r->in_group != NULL && !authn_in_group(a->user, r->in_group))
+        return false;
+    if (r->user != NULL && !word_in(r->user, a->user->name))
+        return false;
+    if ((r->what[0] == '/') == a->is_resource || !verb_matches(r->verbs, a->verb))
+        return false;
+    return word_in(r->what, thing) && (r->except == NULL || !word_in(r->except, thing));
+}
+
+bool authz_allowed(const struct authz_attr *a, const char **ret_reason)
+{
+    char       buf[160];
+    struct str thing = a->is_resource ? thing_of(a, buf) : a->path;
+
+    *ret_reason = "";
+    for (size_t i = 0; i < ARRAY_LEN(rules); i++) {
+        if (!rule_allows(&rules[i], a, thing))
+            continue;
+        if (i < 2)
+            *ret_reason = "RBAC: allowed by ClusterRoleBinding \"cluster-admin\" of ClusterRole \"cluster-admin\" to Group \"system:masters\"";
+        return true;
+    }
+    return false;
+}
