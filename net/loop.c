@@ -16,6 +16,8 @@ void loop__init(struct loop *l, const struct loop_ops *ops)
 
 void loop__abandon(struct loop *l)
 {
+    while (l->n_chunk > 0)
+        blob_unref(l->chunk[--l->n_chunk]);
     mem_free(l->heap);
     l->heap = NULL;
     l->n_heap = 0;

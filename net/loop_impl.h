@@ -14,6 +14,7 @@
 #include "net/loop.h"
 
 #define LOOP_NEVER UINT64_MAX
+enum { LOOP_CHUNKS = 32 };
 
 struct stream;
 struct stream_connect_opts;
@@ -48,6 +49,8 @@ struct loop {
     struct qlink   phase[TURN_PHASES];
     size_t         n_open;                       /* streams, listeners, disks, files, children */
     uint64_t       longest_turn_ns;
+    struct blob   *chunk[LOOP_CHUNKS];           /* spare chunks of output queues (net/stream.c) */
+    unsigned       n_chunk;
     unsigned char  dice[256];                    /* random bytes in stock for loop_random_u64() */
     size_t         n_dice;
 };
