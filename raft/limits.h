@@ -1,0 +1,52 @@
+/* raft/limits.h: every bound of the consensus layer, by name.
+ *
+ * Worst-case memory of one head, from these: RAFT_SNAPSHOT_BYTES (log since the last snapshot) + RAFT_TRAIL_BYTES
+ * (what is kept before it for followers that lag a little) + RAFT_MAX_UNCOMMITTED (no quorum) + per peer
+ * RAFT_PEER_QUEUE (unsent) and RAFT_MAX_FRAME (half-read) + two write buffers of RAFT_WAL_BATCH each. */
+#ifndef RAFT_LIMITS_H
+#define RAFT_LIMITS_H
+
+/* Timing.  A follower grants no vote for ELECTION_MIN after it heard its leader; the leader's lease is
+ * RAFT_LEASE_PERCENT of that, so clocks may run apart by the rest. */
+#define RAFT_HEARTBEAT_MS      50
+#define RAFT_ELECTION_MIN_MS   200
+#define RAFT_ELECTION_MAX_MS   400
+#define RAFT_LEASE_PERCENT     80
+#define RAFT_PROPOSAL_MS       5000              /* after that an unanswered proposal is E_UNKNOWN */
+#define RAFT_NOLEADER_MS       2000              /* how long proposals wait for a leader to appear */
+#define RAFT_READ_MS           5000
+#define RAFT_READ_RETRY_MS     100
+#define RAFT_SEAL_MS           500               /* quiet time after which the log's tail is marked as complete */
+
+/* The core. */
+#define RAFT_MAX_APPEND        (1u << 20)        /* bytes of entries in one message (one larger entry goes alone) */
+#define RAFT_MAX_INFLIGHT      128               /* append messages to one follower without answer */
+#define RAFT_MAX_INFLIGHT_BYTES (16u << 20)
+#define RAFT_MAX_UNCOMMITTED   (64u << 20)       /* bytes a leader takes without a quorum's answer */
+#define RAFT_MAX_READS         1024              /* read rounds waiting (each stands for a whole turn's reads) */
+#define RAFT_MAX_HELD          256               /* messages waiting for term and vote to be durable */
+#define RAFT_ENTRY_OVERHEAD    48                /* what an entry costs besides its bytes */
+
+/* Files. */
+#define RAFT_SEGMENT_BYTES     (16u << 20)
+#define RAFT_WAL_BATCH         (8u << 20)        /* what one write gathers; more waits for the next */
+#define RAFT_SNAPSHOT_BYTES    (64u << 20)
+#define RAFT_TRAIL_BYTES       (4u << 20)
+#define RAFT_SNAPSHOT_SLICE    (256u << 10)      /* written, read, restored or sent per turn */
+#define RAFT_SNAPSHOTS_KEPT    2
+
+/* Peers and the host. */
+#define RAFT_MAX_FRAME         (8u << 20)
+#define RAFT_MAX_FRAME_ENTRIES 65536
+#define RAFT_PEER_QUEUE        (32u << 20)       /* unsent bytes to one peer; beyond it messages are dropped */
+#define RAFT_PEER_STUCK_MS     5000              /* no byte taken for so long: the connection is made anew */
+#define RAFT_PEER_BACKOFF_MIN_MS 20
+#define RAFT_PEER_BACKOFF_MAX_MS 1000
+#define RAFT_MAX_INCOMING      32                /* accepted peer connections, known or not yet */
+#define RAFT_HELLO_MS          5000
+#define RAFT_MAX_INBOX_BYTES   (64u << 20)
+#define RAFT_APPLY_PER_TURN    8192              /* entries */
+#define RAFT_MAX_PENDING       (1u << 20)        /* local proposals in flight */
+#define RAFT_MAX_PENDING_BYTES (64u << 20)
+
+#endif
