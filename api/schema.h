@@ -16,6 +16,7 @@ enum schema_base {
     SCHEMA_TIME, SCHEMA_MICROTIME, SCHEMA_DURATION, SCHEMA_QUANTITY, SCHEMA_INT_OR_STRING,
     SCHEMA_RAW,                                  /* RawExtension, JSON: any value */
     SCHEMA_FIELDS_V1,
+    SCHEMA_STRINGS,                              /* a list of strings, in protobuf a message of its own (ExtraValue) */
     SCHEMA_OBJECT                                /* field->type */
 };
 enum schema_shape { SCHEMA_ONE, SCHEMA_LIST, SCHEMA_MAP };
@@ -26,6 +27,8 @@ enum schema_list_type { SCHEMA_ATOMIC, SCHEMA_SET, SCHEMA_BY_KEYS, SCHEMA_GRANUL
 #define SCHEMA_IMMUTABLE   0x004u
 #define SCHEMA_PATCH_MERGE 0x008u                /* strategic merge: merge by merge_key (list) */
 #define SCHEMA_RETAIN_KEYS 0x010u
+#define SCHEMA_PATCH_REPLACE 0x020u              /* strategic merge: replaced as a whole */
+#define SCHEMA_ALWAYS      0x040u                /* required for OpenAPI, not checked; protobuf zeros are kept */
 
 struct schema_type;
 struct schema_enum { const char *const *values; unsigned n; };
@@ -43,19 +46,31 @@ struct schema_field {
     int64_t  min, max;                           /* integers; min > max: no bound */
     uint32_t pb;                                 /* protobuf number */
     uint32_t pb_inline;                          /* != 0: sits in an embedded message with this number (JSON-inlined struct) */
+    const char *stored;                          /* name in the resource this one is stored as; NULL: the same */
     const char *help;
 };
+#define SCHEMA_MAX_FIELDS 128                    /* of one type: walkers keep a bit per field */
 
 struct schema_type {
     const char *name;                            /* "io.k8s.api.core.v1.PodSpec" as OpenAPI names it */
     const struct schema_field *fields; unsigned n_fields;
-    const uint16_t *hash; unsigned hash_mask;    /* perfect or probing hash of names: index + 1, 0 empty */
+    const uint16_t *hash; unsigned hash_mask;    /* probing, schema_hash.h; index + 1, 0 empty */
+    const uint8_t *by_pb; unsigned n_by_pb;      /* protobuf number -> index + 1, 0 none; inlined messages not in it */
+    const uint8_t *defaults; unsigned n_defaults;/* indexes of the fields that have one */
+    bool deep_defaults, deep_immutable;          /* so does a field somewhere below, or this type itself */
     const char *help;
 };
 const struct schema_field *schema_field(const struct schema_type *t, struct str name);
+static inline const char *schema_short_name(const struct schema_type *t)   /* "PodSpec" */
+{
+    const char *dot = strrchr(t->name, '.');
+    return dot != NULL ? dot + 1 : t->name;
+}
 
-/* A column of kubectl get: value by path(s) from the object, or computed by a named function of api/columns.c. */
-struct schema_column { const char *name, *type, *format, *help; int priority; const char *path; const char *func; };
+/* A column of kubectl get: value by dotted path from the object, or computed by a function of api/columns*.c that
+ * writes one JSON value. */
+typedef void schema_column_fn(struct buf *out, const struct json *obj, int64_t now_s);
+struct schema_column { const char *name, *type, *format, *help; int priority; const char *path; schema_column_fn *fn; };
 
 #define VERB_GET 1u
 #define VERB_LIST 2u
@@ -69,6 +84,7 @@ struct schema_column { const char *name, *type, *format, *help; int priority; co
 struct schema_kind {                             /* a group, version, kind and the type behind it */
     const char *group, *version, *kind;          /* group "" for core */
     const struct schema_type *type;
+    bool common;                                 /* DeleteOptions, Status, WatchEvent...: exists in every group version */
 };
 
 struct resource;
@@ -80,6 +96,7 @@ struct resource_sub {                            /* pods/log, deployments/scale 
 };
 struct resource {
     const struct schema_kind *kind;
+    const struct schema_kind *list;              /* PodList; NULL: can't be listed */
     const char *plural, *singular;
     const char *const *short_names, *const *categories;    /* NULL-terminated */
     bool namespaced;
@@ -94,25 +111,33 @@ struct resource {
     const struct resource *stored_as;            /* another version or group of the same data (events); NULL: itself */
     unsigned index;                              /* position in resources[] */
 };
+extern const struct schema_type schema_types[];
+extern const unsigned schema_n_types;
 extern const struct resource schema_resources[];
 extern const unsigned schema_n_resources;
 extern const struct schema_kind schema_kinds[];
 extern const unsigned schema_n_kinds;
 const struct resource    *resource_find(struct str group, struct str version, struct str plural);
+/* A common kind (DeleteOptions) is found under any group and version. */
 const struct schema_kind *schema_kind_find(struct str group, struct str version, struct str kind);
 const struct resource_sub *resource_sub_find(const struct resource *r, struct str name);
 
 /* ---- From the tables alone ------------------------------------------------------------------------ */
 
-/* Make a decoded tree fit the type: wrong JSON types are an error with the path ("json: cannot unmarshal string into
- * Go struct field DeploymentSpec.spec.replicas of type int32" in spirit); unknown and duplicate fields are taken out and listed in
- * `warnings` as `unknown field "spec.foo"` / `duplicate field "spec.replicas"` (causes with only a message);
- * null members are dropped.  E_INVALID. */
+/* Make a decoded tree fit the type: wrong JSON types are an error with the path (`Deployment in version "v1" cannot be
+ * handled as a Deployment: json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32`);
+ * unknown and duplicate fields are taken out and listed in `warnings` (NULL: nobody wants them) as `unknown field
+ * "spec.foo"` / `duplicate field "spec.replicas"` (causes with only a message); null members are dropped.  Quantities become
+ * canonical, times UTC seconds.  E_INVALID. */
 int  schema_conform(const struct schema_kind *k, struct json *obj, struct arena *a, struct causes *warnings, struct errbuf *err);
 /* Fill in the defaults of the tables (kind-specific ones come from the resource's hooks). */
 void schema_default(const struct schema_type *t, struct json *obj, struct arena *a);
 /* required, enum, format, range, quantities, times, list-map keys unique and set members unique. */
 void schema_validate(const struct schema_type *t, const struct json *obj, const struct at *at, struct causes *causes);
+/* Between a resource and the one it is stored as (events.k8s.io and core events): renames the fields that are called
+ * differently and sets apiVersion.  No effect on resources stored as themselves. */
+void schema_to_stored(const struct resource *r, struct json *obj, struct arena *a);
+void schema_from_stored(const struct resource *r, struct json *obj, struct arena *a);
 /* Fields marked immutable must be equal in both. */
 void schema_validate_update(const struct schema_type *t, const struct json *old, const struct json *obj, const struct at *at,
                             struct causes *causes);
@@ -134,6 +159,7 @@ struct blob *discovery_resource_list(struct str group, struct str version);/* NU
 struct blob *discovery_aggregated(bool core, bool v2beta1);
 /* OpenAPI: v2 (JSON), the v3 index and one v3 document per group version ("api/v1", "apis/apps/v1"). */
 struct blob *openapi_v2(void);
+struct blob *openapi_v2_pb(void);                                          /* the same as gnostic protobuf */
 struct blob *openapi_v3_index(void);
 struct blob *openapi_v3(struct str path);                                  /* NULL: none such */
 
