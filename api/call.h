@@ -21,7 +21,6 @@ struct resource_info {                           /* what each resource needs at 
     const struct resource *base;                 /* what is stored: itself or stored_as */
     struct str prefix;                           /* "/registry/pods/" */
     struct str list_head;                        /* {"kind":"PodList","apiVersion":"v1","metadata":{ */
-    struct str event_lists;                      /* reserved for shared frames: see watch.c */
 };
 
 struct ttl_lease { uint64_t id, bucket; };       /* the lease new Events hang on: one per few minutes */
@@ -86,6 +85,7 @@ void call_virtual(struct call *c);               /* reviews */
 void call_subresource(struct call *c);           /* scale, binding, eviction, token, finalize */
 void call_connect(struct call *c);               /* log, exec, attach */
 void call_path(struct call *c);                  /* what is no resource */
+void call_watch_frame_free(void *frame);         /* encoded events that the store keeps for us */
 
 /* ---- Waiting ------------------------------------------------------------------------------------- */
 

@@ -40,6 +40,8 @@ struct exchange {
     const char *peer_addr;
     bool wants_upgrade;
 
+    void *transport;                             /* of who made the exchange, for its ops */
+
     /* The pipeline's; it sets these before returning without an answer. */
     void (*on_abort)(struct exchange *x);        /* the client went away: free what you have, answer nothing */
     void (*on_drain)(struct exchange *x);

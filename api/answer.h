@@ -1,0 +1,20 @@
+/* api/answer.h: what api/answer.c shares with the pipeline's core only. */
+#ifndef API_ANSWER_H
+#define API_ANSWER_H
+
+#include "api/call.h"
+
+/* Cancel all that could still call back, give up what the call holds, leave the list of calls. */
+void call_release(struct call *c);
+/* Commits under way go on without the call. */
+void call_forget_commits(struct call *c);
+/* 403 for creating in a namespace that is on its way out. */
+void call_terminating(struct call *c, struct str name, struct str ns);
+
+/* What keeps api_close() from finishing; the last one out finishes it. */
+void api_pin(struct api *a);
+void api_unpin(struct api *a);
+/* An HTTP server whose requests come to api_serve(); api/http.c. */
+int  api_http_open(struct api *a, const struct api_opts *o, struct errbuf *err);
+
+#endif

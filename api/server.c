@@ -1,0 +1,362 @@
+/* api/server.c: see api/server.h: opening, closing, and the first steps of every request. */
+#include "api/answer.h"
+#include "api/bootstrap.h"
+#include "api/authz.h"
+
+#define DEFAULT_ISSUER "https://kubernetes.default.svc"
+#define DEFAULT_CIDR   "10.96.0.0/16"
+
+/* ---- One request --------------------------------------------------------------------------------- */
+
+static void on_abort(struct exchange *x)
+{
+    struct call *c = x->state;
+
+    c->api->metrics.aborted++;
+    call_release(c);
+}
+
+static void on_drain(struct exchange *x)
+{
+    struct call *c = x->state;
+
+    if (c->drain != NULL)
+        c->drain(c);
+}
+
+static struct call *call_new(struct api *a, struct exchange *x)
+{
+    struct call *c = arena_new(x->arena, struct call);
+
+    c->api = a;
+    c->x = x;
+    c->arena = x->arena;
+    c->start_ns = loop_hires_ns(a->loop);
+    c->rq.verb = API_OTHER;
+    c->rq.verb_name = "";
+    c->out.version = "v1";
+    causes_init(&c->warnings, x->arena);
+    qpush(&a->calls, &c->link);
+    a->metrics.in_flight++;
+    x->state = c;
+    x->on_abort = on_abort;
+    x->on_drain = on_drain;
+    return c;
+}
+
+static const char *scope_text(const struct call *c, struct arena *a)
+{
+    if (c->rq.ns.n > 0)
+        return arena_fmt(a, "in the namespace \"%.*s\"", STR_ARG(c->rq.ns)).p;
+    return "at the cluster scope";
+}
+
+static void refuse(struct call *c)
+{
+    struct str what = c->rq.resource;
+
+    if (!c->rq.is_resource) {
+        call_fail(c, 403, REASON_FORBIDDEN, "forbidden: User \"%.*s\" cannot %s path \"%.*s\"", STR_ARG(c->user->name),
+                  c->rq.verb_name, STR_ARG(c->rq.path));
+        return;
+    }
+    if (c->rq.subresource.n > 0)
+        what = arena_fmt(c->arena, "%.*s/%.*s", STR_ARG(c->rq.resource), STR_ARG(c->rq.subresource));
+    call_forbidden(c, "User \"%.*s\" cannot %s resource \"%.*s\" in API group \"%.*s\" %s", STR_ARG(c->user->name),
+                   c->rq.verb_name, STR_ARG(what), STR_ARG(c->rq.group), scope_text(c, c->arena));
+}
+
+static bool allowed(struct call *c)
+{
+    struct authz_attr attr = {
+        .user = c->user, .verb = c->rq.verb_name, .group = c->rq.group, .resource = c->rq.resource,
+        .subresource = c->rq.subresource, .ns = c->rq.ns, .name = c->rq.name, .path = c->rq.path, .is_resource = c->rq.is_resource,
+    };
+    const char *reason;
+
+    return authz_allowed(&attr, &reason);
+}
+
+static uint32_t verb_bit(enum api_verb v)
+{
+    static const uint32_t bits[API_VERBS] = {
+        VERB_GET, VERB_LIST, VERB_WATCH, VERB_CREATE, VERB_UPDATE, VERB_PATCH, VERB_DELETE, VERB_DELETECOLLECTION, 0,
+    };
+
+    return bits[v];
+}
+
+/* The resource behind the tuple, and that path and scope fit it.  False: answered. */
+static bool find_resource(struct call *c)
+{
+    struct request *rq = &c->rq;
+
+    c->res = resource_find(rq->group, rq->version, rq->resource);
+    if (c->res == NULL) {
+        call_no_such_path(c);
+        return false;
+    }
+    c->info = &c->api->info[c->res->index];
+    if (rq->subresource.n > 0) {
+        c->sub = resource_sub_find(c->res, rq->subresource);
+        if (c->sub == NULL || (rq->rest.n > 0 && !c->sub->connect)) {
+            call_no_such_path(c);
+            return false;
+        }
+    }
+    if (c->res->namespaced && rq->ns.n == 0 && (rq->name.n > 0 || (rq->verb == API_CREATE && !c->res->virtual_))) {
+        if (rq->verb == API_CREATE)
+            call_bad_request(c, "an empty namespace may not be set during creation");
+        else
+            call_no_such_path(c);
+        return false;
+    }
+    if (!c->res->namespaced && rq->ns.n > 0 && !str_eq(rq->ns, rq->name)) {
+        call_no_such_path(c);
+        return false;
+    }
+    return true;
+}
+
+static bool negotiate(struct call *c)
+{
+    bool can_table = !c->res->virtual_ && c->sub == NULL;
+
+    if (!accept_parse(exchange_header(c->x, "Accept"), can_table, &c->out)) {
+        call_fail(c, 406, REASON_NOT_ACCEPTABLE, "only the following media types are accepted: application/json, application/yaml");
+        return false;
+    }
+    if (c->rq.opt.pretty)
+        c->out.pretty = true;
+    return true;
+}
+
+static void run_verb(struct call *c)
+{
+    switch (c->rq.verb) {
+    case API_GET:              call_get(c); return;
+    case API_LIST:             call_list(c); return;
+    case API_WATCH:            call_watch(c); return;
+    case API_CREATE:           call_create(c); return;
+    case API_UPDATE:
+    case API_PATCH:            call_update(c); return;
+    case API_DELETE:           call_delete(c); return;
+    case API_DELETECOLLECTION: call_delete_collection(c); return;
+    case API_OTHER:            break;
+    }
+    call_method_not_allowed(c);
+}
+
+static void route(struct call *c)
+{
+    uint32_t verbs;
+
+    if (!find_resource(c))
+        return;
+    verbs = c->sub != NULL ? c->sub->verbs : c->res->verbs;
+    if ((verbs & verb_bit(c->rq.verb)) == 0 && !(c->sub != NULL && c->sub->connect)) {
+        call_method_not_allowed(c);
+        return;
+    }
+    if (c->sub != NULL && c->sub->connect) {
+        call_connect(c);
+        return;
+    }
+    if (!negotiate(c))
+        return;
+    if (c->res->virtual_)
+        call_virtual(c);
+    else if (c->sub != NULL && strcmp(c->sub->name, "status") != 0)
+        call_subresource(c);
+    else
+        run_verb(c);
+}
+
+void api_serve(struct api *a, struct exchange *x)
+{
+    struct call  *c = call_new(a, x);
+    struct errbuf err;
+
+    if (a->closing) {
+        call_fail(c, 503, REASON_UNAVAILABLE, "this head is shutting down");
+        return;
+    }
+    if (request_parse(x->arena, x->method, x->path, x->query, &c->rq, &err) < 0) {
+        call_bad_request(c, "%s", err.s);
+        return;
+    }
+    if (authn_exchange(a->authn, x, &c->user) < 0) {
+        call_fail(c, 401, REASON_UNAUTHORIZED, "Unauthorized");
+        return;
+    }
+    if (!allowed(c)) {
+        if (authn_in_group(c->user, GROUP_UNAUTHENTICATED) && exchange_header(x, "Authorization").n > 0)
+            call_fail(c, 401, REASON_UNAUTHORIZED, "Unauthorized");
+        else
+            refuse(c);
+        return;
+    }
+    if (c->rq.is_resource)
+        route(c);
+    else
+        call_path(c);
+}
+
+/* ---- Opening and closing ------------------------------------------------------------------------- */
+
+static char *copy_or_null(const char *z)
+{
+    return z != NULL ? mem_strdup(z) : NULL;
+}
+
+static void info_fill(struct api *a, const struct resource *r)
+{
+    struct resource_info  *i = &a->info[r->index];
+    const struct resource *base = r->stored_as != NULL ? r->stored_as : r;
+    const struct schema_kind *k = r->kind;
+    struct buf             b = BUF_INIT;
+
+    i->hooks = kind_hooks_find(base);
+    i->base = base;
+    buf_fmt(&b, "/registry/%s/", base->storage != NULL ? base->storage : base->plural);
+    i->prefix = str_make(mem_strndup(buf_str(&b)), b.n);
+    buf_clear(&b);
+    buf_fmt(&b, "{\"kind\":\"%sList\",\"apiVersion\":\"%s%s%s\",\"metadata\":{", k->kind, k->group, k->group[0] != '\0' ? "/" : "",
+            k->version);
+    i->list_head = str_make(mem_strndup(buf_str(&b)), b.n);
+    buf_release(&b);
+}
+
+static void info_make(struct api *a)
+{
+    a->info = mem_zalloc((schema_n_resources + 1) * sizeof(*a->info));
+    for (unsigned i = 0; i < schema_n_resources; i++) {
+        must(schema_resources[i].index == i);
+        info_fill(a, &schema_resources[i]);
+    }
+}
+
+static void api_free(struct api *a)
+{
+    for (unsigned i = 0; a->info != NULL && i < schema_n_resources; i++) {
+        mem_free((char *)a->info[i].prefix.p);
+        mem_free((char *)a->info[i].list_head.p);
+    }
+    mem_free(a->info);
+    authn_free(a->authn);
+    buf_release(&a->scratch);
+    mem_free(a->issuer);
+    mem_free(a->service_cidr);
+    mem_free(a->version);
+    mem_free(a->advertise_host);
+    mem_free(a->ca_pem);
+    mem_free(a->key_pem);
+    mem_free(a);
+}
+
+static int authn_open(struct api *a, const struct api_opts *o, struct errbuf *err)
+{
+    struct authn_opts ao = {
+        .store = o->store, .loop = o->loop, .issuer = a->issuer, .pub_pem = o->service_account_pub_pem, .token_lines = o->token_lines,
+    };
+
+    return authn_new(&ao, &a->authn, err);
+}
+
+int api_open(const struct api_opts *o, struct api **ret, struct errbuf *err)
+{
+    struct api *a = mem_new(struct api);
+    int         rc;
+
+    a->loop = o->loop;
+    a->store = o->store;
+    a->node_tls = o->node_tls;
+    a->issuer = mem_strdup(o->issuer != NULL ? o->issuer : DEFAULT_ISSUER);
+    a->service_cidr = mem_strdup(o->service_cidr != NULL ? o->service_cidr : DEFAULT_CIDR);
+    a->version = mem_strdup(o->version != NULL ? o->version : "v1.33.0+coracle");
+    a->advertise_host = copy_or_null(o->advertise_host);
+    a->advertise_port = o->advertise_port;
+    a->ca_pem = mem_strndup(o->ca_pem);
+    a->key_pem = o->service_account_key_pem.n > 0 ? mem_strndup(o->service_account_key_pem) : NULL;
+    qinit(&a->calls);
+    info_make(a);
+    store_on_frame_free(a->store, call_watch_frame_free);
+    rc = authn_open(a, o, err);
+    if (rc == 0 && o->listen_addr != NULL)
+        rc = api_http_open(a, o, err);
+    if (rc < 0) {
+        api_free(a);
+        return rc;
+    }
+    *ret = a;
+    return 0;
+}
+
+const char *api_addr(struct api *a)
+{
+    return a->http != NULL ? http_server_addr(a->http) : "";
+}
+
+void api_pin(struct api *a)
+{
+    a->pins++;
+}
+
+static void on_closed(struct ready_item *it)
+{
+    struct api *a = container_of(it, struct api, close_item);
+    void (*done)(void *) = a->close_done;
+    void *arg = a->close_arg;
+
+    must(qempty(&a->calls));
+    store_on_frame_free(a->store, call_watch_frame_free);
+    api_free(a);
+    if (done != NULL)
+        done(arg);
+}
+
+void api_unpin(struct api *a)
+{
+    must(a->pins > 0);
+    if (--a->pins == 0 && a->closing) {
+        ready_init(&a->close_item, on_closed);
+        ready_post(a->loop, &a->close_item);
+    }
+}
+
+/* Whoever still waits is told so; streams just end: their clients come back, to another head. */
+static void end_calls(struct api *a)
+{
+    while (!qempty(&a->calls)) {
+        struct call *c = container_of(qfirst(&a->calls), struct call, link);
+
+        if (c->began)
+            call_end(c);
+        else
+            call_fail(c, 503, REASON_UNAVAILABLE, "this head is shutting down");
+    }
+}
+
+static void on_drained(void *arg)
+{
+    struct api *a = arg;
+
+    a->http = NULL;
+    api_unpin(a);
+}
+
+void api_close(struct api *a, void (*done)(void *arg), void *arg)
+{
+    must(!a->closing);
+    a->closing = true;
+    a->close_done = done;
+    a->close_arg = arg;
+    api_pin(a);
+    bootstrap_stop(a);
+    end_calls(a);
+    if (a->http != NULL) {
+        api_pin(a);
+        http_server_drain(a->http, 1000, on_drained, a);
+    }
+    api_unpin(a);
+}
