@@ -1,0 +1,477 @@
+/* api/informer.c: list, watch, relist; see api/informer.h.
+ *
+ *     LISTING --last page--> WATCHING --closed in order--> WATCHING (from the last revision seen)
+ *        ^                      |
+ *        +---- 410, or an error twice in a row (after a pause that grows with each failure)
+ *
+ * During a list every object found is marked with the list's number; what does not carry it at the end is gone and is
+ * reported as deleted, so a relist never loses a change. */
+#include <stdio.h>
+#include "api/informer.h"
+#include "net/log.h"
+#include "net/map.h"
+
+#define LIST_PAGE          "limit=500"
+#define BACKOFF_FIRST_MS   50
+#define BACKOFF_MAX_MS     10000
+
+/* An object in the cache with its place in the indexes. */
+struct index_list;
+struct entry_link { struct index_list *list; size_t at; };       /* this entry is list->v[at] */
+struct entry {
+    struct object *o;
+    uint64_t listed;                             /* number of the list that saw it last */
+    struct entry_link *links[4]; unsigned n_links[4];
+};
+struct index_list { struct str key; struct entry **v; size_t n, cap; };
+
+struct informer {
+    struct informer_opts o;
+    struct loop *loop;
+    char *ns, *query;
+    struct map objects;                          /* "ns/name" -> struct entry */
+    struct map indexes[4];                       /* key -> struct index_list */
+    struct client_call *call;
+    struct client_watch *watch;
+    struct timer backoff;
+    uint64_t backoff_ms, list_number;
+    struct buf rv, page;                         /* where to watch from; continue token of the list */
+    bool synced, stopped, running;               /* running: a handler is on the stack */
+};
+
+static void informer_list(struct informer *i);
+static void informer_watch(struct informer *i);
+
+/* ---- Objects ---------------------------------------------------------------------------------------- */
+
+static struct object *object_new(const struct json *j, struct blob *raw)
+{
+    const struct json *meta = json_getz(j, "metadata");
+    struct str part[3] = { json_str(json_getz(meta, "namespace")), json_str(json_getz(meta, "name")), json_str(json_getz(meta, "uid")) };
+    struct object *o = mem_alloc(sizeof *o + part[0].n + part[1].n + part[2].n + 1);
+    char *p = (char *)(o + 1);
+
+    *o = (struct object){ .refs = 1, .raw = blob_ref(raw) };
+    struct str *to[3] = { &o->ns, &o->name, &o->uid };
+    for (int i = 0; i < 3; i++) {
+        if (part[i].n > 0)
+            memcpy(p, part[i].p, part[i].n);
+        *to[i] = str_make(p, part[i].n);
+        p += part[i].n;
+    }
+    if (!str_u64(json_str(json_getz(meta, "resourceVersion")), &o->rv))
+        o->rv = 0;
+    return o;
+}
+
+struct object *object_ref(struct object *o)
+{
+    must(o->refs > 0);
+    o->refs++;
+    return o;
+}
+
+struct object *object_unref(struct object *o)
+{
+    if (o == NULL)
+        return NULL;
+    must(o->refs > 0);
+    if (--o->refs == 0) {
+        blob_unref(o->raw);
+        mem_free(o);
+    }
+    return NULL;
+}
+
+struct json *object_json(const struct object *o, struct arena *a)
+{
+    struct json_error err;
+    struct json *j;
+
+    return json_parse(a, blob_str(o->raw), &j, &err) == 0 ? j : json_object(a);
+}
+
+/* ---- Indexes ---------------------------------------------------------------------------------------- */
+
+static void index_remove(struct informer *i, struct entry *e)
+{
+    for (unsigned x = 0; x < i->o.n_index; x++) {
+        for (unsigned k = 0; k < e->n_links[x]; k++) {
+            struct entry_link link = e->links[x][k];
+            struct index_list *l = link.list;
+            struct entry *last = l->v[--l->n];
+            l->v[link.at] = last;
+            for (unsigned m = 0; m < last->n_links[x]; m++)     /* the one that took its place must know */
+                if (last->links[x][m].list == l)
+                    last->links[x][m].at = link.at;
+            if (l->n > 0)
+                continue;
+            map_del(&i->indexes[x], l->key);
+            mem_free((void *)l->key.p);
+            mem_free(l->v);
+            mem_free(l);
+        }
+        mem_free(e->links[x]);
+        e->links[x] = NULL;
+        e->n_links[x] = 0;
+    }
+}
+
+static void index_add_key(struct informer *i, struct entry *e, unsigned x, struct str key)
+{
+    struct index_list *l = map_get(&i->indexes[x], key);
+
+    if (l == NULL) {
+        l = mem_new(struct index_list);
+        l->key = str_make(mem_strndup(key), key.n);
+        map_put(&i->indexes[x], key, l);
+    }
+    for (unsigned k = 0; k < e->n_links[x]; k++)
+        if (e->links[x][k].list == l)
+            return;                              /* the same key twice */
+    if (l->n == l->cap) {
+        l->cap = l->cap == 0 ? 4 : l->cap * 2;
+        l->v = mem_realloc(l->v, l->cap * sizeof(struct entry *));
+    }
+    e->links[x] = mem_realloc(e->links[x], (e->n_links[x] + 1) * sizeof *e->links[x]);
+    e->links[x][e->n_links[x]++] = (struct entry_link){ l, l->n };
+    l->v[l->n++] = e;
+}
+
+static void index_add(struct informer *i, struct entry *e, const struct json *j, struct arena *a)
+{
+    for (unsigned x = 0; x < i->o.n_index; x++) {
+        struct str keys[16];
+        unsigned n = 0;
+        i->o.index[x].keys(j, a, keys, ARRAY_LEN(keys), &n);
+        for (unsigned k = 0; k < n; k++)
+            index_add_key(i, e, x, keys[k]);
+    }
+}
+
+/* ---- Changes ---------------------------------------------------------------------------------------- */
+
+static struct str entry_key(struct arena *a, struct str ns, struct str name)
+{
+    return arena_fmt(a, "%.*s/%.*s", STR_ARG(ns), STR_ARG(name));
+}
+
+static void tell(struct informer *i, enum informer_change what, struct object *old, struct object *new_, struct json *j)
+{
+    i->running = true;
+    if (i->o.on_change != NULL)
+        i->o.on_change(i->o.arg, what, old, new_, j);
+    i->running = false;
+}
+
+static void informer_put(struct informer *i, struct json *j, struct blob *raw, struct arena *a)
+{
+    struct object *o = object_new(j, raw), *old = NULL;
+    struct str key = entry_key(a, o->ns, o->name);
+    struct entry *e = map_get(&i->objects, key);
+
+    if (e != NULL && e->o->rv == o->rv && str_eq(e->o->uid, o->uid)) {
+        e->listed = i->list_number;              /* nothing new: a list repeats what the watch told */
+        object_unref(o);
+        return;
+    }
+    if (e == NULL) {
+        e = mem_new(struct entry);
+        map_put(&i->objects, key, e);
+    } else {
+        old = e->o;
+        o->user = old->user;
+        index_remove(i, e);
+    }
+    e->o = o;
+    e->listed = i->list_number;
+    index_add(i, e, j, a);
+    object_ref(o);
+    tell(i, old == NULL ? INFORMER_ADD : INFORMER_UPDATE, old, o, j);
+    object_unref(o);
+    object_unref(old);
+}
+
+static void entry_free(struct informer *i, struct entry *e)
+{
+    index_remove(i, e);
+    object_unref(e->o);
+    mem_free(e);
+}
+
+/* j, raw: the last state, or NULL when only a list showed that it is gone. */
+static void informer_drop(struct informer *i, struct str key, struct json *j, struct blob *raw)
+{
+    struct entry *e = map_del(&i->objects, key);
+    struct arena a = ARENA_INIT;
+
+    if (e == NULL)
+        return;
+    struct object *old = object_ref(e->o);
+    if (j != NULL) {
+        struct object *last = object_new(j, raw);
+        last->user = old->user;
+        object_unref(old);
+        old = last;
+    } else {
+        j = object_json(old, &a);
+    }
+    entry_free(i, e);
+    tell(i, INFORMER_DELETE, old, NULL, j);
+    object_unref(old);
+    arena_release(&a);
+}
+
+/* ---- Life of the copy -------------------------------------------------------------------------------- */
+
+static void informer_free(struct informer *i)
+{
+    struct str key;
+    void *val;
+
+    for (size_t it = 0; map_next(&i->objects, &it, &key, &val);)
+        entry_free(i, val);
+    map_release(&i->objects);
+    for (unsigned x = 0; x < i->o.n_index; x++)
+        map_release(&i->indexes[x]);
+    buf_release(&i->rv);
+    buf_release(&i->page);
+    mem_free(i->ns);
+    mem_free(i->query);
+    mem_free(i);
+}
+
+/* After handlers ran: false if one of them stopped the informer, which is freed then. */
+static bool informer_alive(struct informer *i)
+{
+    if (!i->stopped)
+        return true;
+    informer_free(i);
+    return false;
+}
+
+static void informer_retry(struct informer *i)
+{
+    uint64_t jitter = loop_random_u64(i->loop) % (i->backoff_ms / 2 + 1);
+
+    timer_start(&i->backoff, i->backoff_ms + jitter);
+    i->backoff_ms = MIN_OF(i->backoff_ms * 2, BACKOFF_MAX_MS);
+}
+
+static void informer_on_backoff(struct timer *t)
+{
+    struct informer *i = container_of(t, struct informer, backoff);
+
+    if (i->rv.n > 0)
+        informer_watch(i);
+    else
+        informer_list(i);
+}
+
+static void set_rv(struct informer *i, struct str rv)
+{
+    buf_clear(&i->rv);
+    buf_str_add(&i->rv, rv);
+}
+
+/* What the whole list did not show is gone. */
+static void informer_drop_unlisted(struct informer *i)
+{
+    struct str key, *gone = NULL;
+    struct arena a = ARENA_INIT;
+    size_t n = 0;
+    void *val;
+
+    for (size_t it = 0; map_next(&i->objects, &it, &key, &val);)
+        n += ((struct entry *)val)->listed != i->list_number;
+    gone = arena_alloc(&a, (n + 1) * sizeof *gone);
+    n = 0;
+    for (size_t it = 0; map_next(&i->objects, &it, &key, &val);)
+        if (((struct entry *)val)->listed != i->list_number)
+            gone[n++] = arena_str(&a, key);
+    for (size_t k = 0; k < n && !i->stopped; k++)
+        informer_drop(i, gone[k], NULL, NULL);
+    arena_release(&a);
+}
+
+static void informer_list_done(struct informer *i, struct str rv)
+{
+    set_rv(i, rv);
+    buf_clear(&i->page);
+    informer_drop_unlisted(i);
+    i->backoff_ms = BACKOFF_FIRST_MS;
+    if (!i->stopped && !i->synced) {
+        i->synced = true;
+        i->running = true;
+        if (i->o.on_synced != NULL)
+            i->o.on_synced(i->o.arg);
+        i->running = false;
+    }
+    if (informer_alive(i))
+        informer_watch(i);
+}
+
+static void informer_on_list(void *arg, const struct client_result *r)
+{
+    struct informer *i = arg;
+    struct buf raw = BUF_INIT;
+
+    i->call = NULL;
+    if (!r->ok || r->obj == NULL) {
+        buf_clear(&i->page);                     /* a continue token that is too old: from the start */
+        if (r->err != E_CANCELED)
+            log_debug("informer", "list %s: %s %.*s", i->o.res.plural, r->reason, STR_ARG(r->message));
+        informer_retry(i);
+        return;
+    }
+    json_each(item, json_getz(r->obj, "items")) {
+        buf_clear(&raw);
+        json_write(&raw, item);
+        struct blob *b = buf_to_blob(&raw);
+        informer_put(i, item, b, r->arena);
+        blob_unref(b);
+        if (i->stopped)
+            break;
+    }
+    buf_release(&raw);
+    if (!informer_alive(i))
+        return;
+    struct str more = json_path_str(r->obj, "metadata.continue");
+    buf_clear(&i->page);
+    buf_str_add(&i->page, more);
+    if (more.n > 0)
+        informer_list(i);
+    else
+        informer_list_done(i, json_path_str(r->obj, "metadata.resourceVersion"));
+}
+
+static void informer_list(struct informer *i)
+{
+    struct buf q = BUF_INIT;
+    struct client_req r = { .method = "GET", .res = i->o.res, .ns = str_of(i->ns), .done = informer_on_list, .arg = i };
+
+    if (i->page.n == 0)
+        i->list_number++;
+    buf_z(&q, LIST_PAGE);
+    if (i->query[0] != '\0') {
+        buf_char(&q, '&');
+        buf_z(&q, i->query);
+    }
+    if (i->page.n > 0) {
+        buf_z(&q, "&continue=");
+        http_escape(&q, buf_str(&i->page));
+    }
+    r.query = buf_str(&q);
+    i->call = client_send(i->o.client, &r);
+    buf_release(&q);
+    if (i->call == NULL)
+        informer_retry(i);
+}
+
+static void informer_on_event(void *arg, struct str type, struct blob *object)
+{
+    struct informer *i = arg;
+    struct arena a = ARENA_INIT;
+    struct json_error err;
+    struct json *j;
+
+    i->backoff_ms = BACKOFF_FIRST_MS;
+    if (json_parse(&a, blob_str(object), &j, &err) == 0) {
+        struct str rv = json_path_str(j, "metadata.resourceVersion");
+        if (str_is(type, "DELETED"))
+            informer_drop(i, entry_key(&a, json_path_str(j, "metadata.namespace"), json_path_str(j, "metadata.name")), j, object);
+        else if (!str_is(type, "BOOKMARK"))
+            informer_put(i, j, object, &a);
+        if (rv.n > 0 && !i->stopped)
+            set_rv(i, rv);
+    }
+    arena_release(&a);
+    informer_alive(i);
+}
+
+static void informer_on_watch_end(void *arg, int err, const char *reason)
+{
+    struct informer *i = arg;
+
+    i->watch = NULL;
+    if (err == E_STALE) {
+        buf_clear(&i->rv);
+        informer_list(i);
+        return;
+    }
+    if (err != 0 && i->backoff_ms > BACKOFF_FIRST_MS * 8)
+        buf_clear(&i->rv);                       /* keeps failing: look at the whole again */
+    informer_retry(i);
+}
+
+static void informer_watch(struct informer *i)
+{
+    struct client_watch_opts o = { .res = i->o.res, .ns = str_of(i->ns), .query = str_of(i->query),
+                                   .resource_version = buf_str(&i->rv), .on_event = informer_on_event,
+                                   .on_end = informer_on_watch_end, .arg = i };
+    i->watch = client_watch(i->o.client, &o);
+    if (i->watch == NULL)
+        informer_retry(i);
+}
+
+struct informer *informer_start(const struct informer_opts *o)
+{
+    struct informer *i = mem_new(struct informer);
+
+    must(o->n_index <= ARRAY_LEN(o->index));
+    i->o = *o;
+    i->loop = client_loop(o->client);
+    i->ns = mem_strndup(o->ns);
+    i->query = mem_strndup(o->query);
+    i->backoff_ms = BACKOFF_FIRST_MS;
+    timer_init(&i->backoff, i->loop, informer_on_backoff);
+    informer_list(i);
+    return i;
+}
+
+void informer_stop(struct informer *i)
+{
+    if (i == NULL || i->stopped)
+        return;
+    i->stopped = true;
+    timer_stop(&i->backoff);
+    client_cancel(i->call);
+    client_watch_close(i->watch);
+    i->call = NULL;
+    i->watch = NULL;
+    if (!i->running)
+        informer_free(i);
+}
+
+/* ---- Looking ------------------------------------------------------------------------------------------ */
+
+bool informer_synced(const struct informer *i) { return i->synced; }
+size_t informer_count(const struct informer *i) { return i->objects.n; }
+
+struct object *informer_get(const struct informer *i, struct str ns, struct str name)
+{
+    char key[640];
+    int n = snprintf(key, sizeof key, "%.*s/%.*s", STR_ARG(ns), STR_ARG(name));
+
+    if (n < 0 || (size_t)n >= sizeof key)
+        return NULL;                             /* longer than any name can be */
+    struct entry *e = map_get(&i->objects, str_make(key, (size_t)n));
+    return e != NULL ? e->o : NULL;
+}
+
+struct object *informer_next(const struct informer *i, size_t *it)
+{
+    struct str key;
+    void *val;
+
+    return map_next(&i->objects, it, &key, &val) ? ((struct entry *)val)->o : NULL;
+}
+
+struct object *informer_by(const struct informer *i, unsigned index, struct str key, size_t *it)
+{
+    const struct index_list *l;
+
+    must(index < i->o.n_index);
+    l = map_get(&i->indexes[index], key);
+    return l != NULL && *it < l->n ? l->v[(*it)++]->o : NULL;
+}
