@@ -10,6 +10,7 @@
 
 #include "net/blob.h"
 #include "raft/raft.h"
+#include "store/btree.h"
 
 struct store;
 
@@ -21,6 +22,7 @@ struct store_opts {
     void (*on_leading)(void *arg, bool leader);
     void *arg;
 };
+/* Closing: views, watches and barriers of the owner end first; commits under way get E_UNKNOWN or E_CLOSED. */
 int  store_open(const struct store_opts *o, struct store **ret, struct errbuf *err);
 void store_close(struct store *s, void (*done)(void *arg), void *arg);
 struct raft *store_raft(struct store *s);
@@ -52,14 +54,14 @@ bool     store_get(struct store_view *v, struct str key, struct store_kv *ret);
 uint64_t store_count(struct store_view *v, struct str from, struct str to);
 /* for (store_seek(&c, v, from, to); store_next(&c, &kv); )  Bound the number per turn yourself; a cursor on a
  * pinned view may be kept across turns, one on the live view may not. */
-struct store_cursor { struct store_view *view; struct str to; void *path[24]; uint16_t at[24]; unsigned depth; };
+struct store_cursor { struct btree_cursor at; struct str to; };     /* to is borrowed: keep it as long as the cursor */
 void     store_seek(struct store_cursor *c, struct store_view *v, struct str from, struct str to);
 bool     store_next(struct store_cursor *c, struct store_kv *ret);
 
 /* Linearizable reading: true: the live view is good right now; else wait for done. See raft_read(). */
 bool store_read_now(struct store *s);
 void store_read_barrier(struct store *s, struct raft_read *req);
-/* done(0) once store_revision() >= rev; E_TIMEOUT. */
+/* done(0) once store_revision() >= rev; E_TIMEOUT; E_CLOSED. */
 struct store_wait { struct qlink link; struct timer timer; uint64_t rev; void (*done)(struct store_wait *w, int err); };
 void store_wait_revision(struct store *s, struct store_wait *w, uint64_t rev, uint64_t timeout_ms);
 void store_wait_cancel(struct store_wait *w);
@@ -100,7 +102,11 @@ struct store_op_result {
 struct store_commit {
     struct raft_proposal proposal;               /* the store's */
     struct store *store;
-    /* err 0: decided; results valid during the call. E_NOLEADER, E_FULL, E_TOOBIG: nothing happened. E_UNKNOWN. */
+    struct qlink link;
+    int err;
+    /* err 0: decided; results valid during the call.  Nothing happened: E_NOLEADER, E_FULL, E_CLOSED; E_TOOBIG, E_INVALID
+     * (a limit of store/limits.h, an empty key), E_NOTFOUND (a put names a lease that is not there), E_EXISTS (grant of
+     * an id in use).  E_UNKNOWN: it may or may not come to pass. */
     void (*done)(struct store_commit *c, int err);
     bool     succeeded;                          /* the compares held */
     uint64_t rev;                                /* revision of this transaction, or the current one if it changed nothing */
@@ -110,7 +116,9 @@ struct store_commit {
 void store_commit(struct store *s, struct store_commit *c, const struct store_txn *t);
 
 /* Leases: time counts on the leader, never early; a new leader gives every lease its full time again. */
+/* On any head; E_NOTFOUND: it is gone. */
 void store_lease_keep_alive(struct store *s, uint64_t id, void (*done)(void *arg, int err, uint64_t ttl_ms), void *arg);
+/* The time left is known on the leader only; elsewhere it is the full time. */
 bool store_lease_get(struct store *s, uint64_t id, uint64_t *ret_ttl_ms, uint64_t *ret_left_ms);
 
 /* ---- Watching ----------------------------------------------------------------------------------- */

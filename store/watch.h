@@ -1,0 +1,43 @@
+/* store/watch.h: the hub: who wants to know of which event.
+ *
+ * A watch that has seen everything is parked in the index: by exact key or by '/'-ended prefix, and there by tag if
+ * it asked for one; other ranges are in a list that is scanned.  An event looks up its key and each of its prefixes
+ * and takes the watches it finds out of the index: they are awake, a position in the log, until they have read to its
+ * end and park again.  So an event costs its look-ups plus the parked watches that want it, however many
+ * others there are, and a watch that is busy reading costs nothing at all.
+ *
+ *     parked ----event matches----> queued ----turn: match found----> told: on_ready ran, the owner reads
+ *        ^                             |  ^                                |
+ *        +-------end of the log--------+  +-------slice used up------------+----end of the log----> parked */
+#ifndef STORE_WATCH_H
+#define STORE_WATCH_H
+
+#include "net/map.h"
+#include "store/event_log.h"
+
+#define WATCH_DEPTHS 16
+
+struct watch_hub {
+    struct event_log *log;
+    struct map    exact, prefixes;               /* bytes -> struct watch_range */
+    unsigned      n_depth[WATCH_DEPTHS];         /* prefix ranges by number of slashes (last: that many or more) */
+    struct qlink  scanned;                       /* parked watches of other ranges */
+    struct qlink  queued;                        /* awake watches to be looked after */
+    struct qlink  all;
+    uint64_t      n, n_awake;
+    uint64_t      seen_rev;                      /* revision up to which events were offered: what parked watches have seen */
+    void        (*want_turn)(void *arg);         /* something is queued: call watch_hub_turn() this turn or next */
+    void         *arg;
+};
+
+void watch_hub_init(struct watch_hub *h, struct event_log *log, void (*want_turn)(void *arg), void *arg);
+void watch_hub_release(struct watch_hub *h);     /* all watches closed first */
+/* Offer the events from position `from` to the end of the log; rev: the state's revision. */
+void watch_hub_events(struct watch_hub *h, uint64_t from, uint64_t rev);
+/* History was replaced: all watches end with E_STALE. */
+void watch_hub_restart(struct watch_hub *h, uint64_t rev);
+/* Tell watches, scan for lagging ones, in bounded slices. */
+void watch_hub_turn(struct watch_hub *h);
+int  watch_hub_open(struct watch_hub *h, const struct store_watch_opts *o, struct store_watch **ret);
+
+#endif
