@@ -1,11 +1,11 @@
-/* node/image_sample.h: the sample image, made on the spot from Debian's busybox-static: no network, no build tool. */
+/* node/image_sample.h: the sample image, made on the spot from the machine's static busybox; no network. */
 #ifndef NODE_IMAGE_SAMPLE_H
 #define NODE_IMAGE_SAMPLE_H
 
 #include "net/err.h"
 
-/* Write OCI archives of coracle.local/sample:1 and :2 (they differ in what the web server says) into dir, unless they
- * are there already.  The image serves /www on port 8080 (busybox httpd) as its default command.  Blocking (some ms). */
-int image_sample_write(const char *dir, struct errbuf *err);
+/* Writes an OCI archive (tar) with coracle.local/sample:1 and :2 to `path` (replaced atomically).  They differ in
+ * /www/index.html.  busybox: NULL for /bin/busybox.  Blocks for some tens of milliseconds: start-up or thread pool. */
+int image_sample_write(const char *path, const char *busybox, struct errbuf *err);
 
 #endif
