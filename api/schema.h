@@ -28,6 +28,7 @@ enum schema_list_type { SCHEMA_ATOMIC, SCHEMA_SET, SCHEMA_BY_KEYS, SCHEMA_GRANUL
 #define SCHEMA_PATCH_MERGE 0x008u                /* strategic merge: merge by merge_key (list) */
 #define SCHEMA_RETAIN_KEYS 0x010u
 #define SCHEMA_PATCH_REPLACE 0x020u              /* strategic merge: replaced as a whole */
+#define SCHEMA_UNIQUE      0x080u                /* no two elements with the same keys (or value): checked */
 #define SCHEMA_ALWAYS      0x040u                /* required for OpenAPI, not checked; protobuf zeros are kept */
 
 struct schema_type;

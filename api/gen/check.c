@@ -144,6 +144,8 @@ static void check_keys(const struct gen_field *f)
 
     if ((f->merge_key != NULL || f->keys.n > 0) && (!list || f->type == NULL))
         fail(f->at, "only a list of objects has keys");
+    if (f->unique && (!list || (f->type != NULL && f->keys.n == 0)))
+        fail(f->at, "only a list of plain values or with keys can be unique");
     if (f->merge && !list)
         fail(f->at, "only a list can be merged");
     if (f->merge && f->type != NULL && f->merge_key == NULL)

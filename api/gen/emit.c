@@ -110,10 +110,11 @@ static void put_field(FILE *out, const struct gen_type *t, int j)
 
     fprintf(out, "    { .name = { \"%s\", %zu }, .base = %s, .shape = %s, .list_type = %s,\n", f->name, strlen(f->name),
             f->base, f->shape, f->list_type != NULL ? f->list_type : usual);
-    fprintf(out, "      .flags = 0%s%s%s%s%s%s%s,", f->required ? " | SCHEMA_REQUIRED" : "",
+    fprintf(out, "      .flags = 0%s%s%s%s%s%s%s%s,", f->required ? " | SCHEMA_REQUIRED" : "",
             f->nullable ? " | SCHEMA_NULLABLE" : "", f->immutable ? " | SCHEMA_IMMUTABLE" : "",
             f->merge ? " | SCHEMA_PATCH_MERGE" : "", f->retain_keys ? " | SCHEMA_RETAIN_KEYS" : "",
-            f->replace ? " | SCHEMA_PATCH_REPLACE" : "", f->always ? " | SCHEMA_ALWAYS" : "");
+            f->replace ? " | SCHEMA_PATCH_REPLACE" : "", f->always ? " | SCHEMA_ALWAYS" : "",
+            f->unique ? " | SCHEMA_UNIQUE" : "");
     if (f->type != NULL)
         fprintf(out, " .type = &schema_types[%d],", f->type->index);
     if (f->enums != NULL)

@@ -29,7 +29,7 @@ struct gen_field {
     struct where at;
     char *name, *type_name, *base;               /* base: C name, "SCHEMA_INT32" */
     const char *shape, *list_type;
-    bool required, always, nullable, immutable, merge, replace, retain_keys;
+    bool required, always, nullable, immutable, merge, replace, retain_keys, unique;
     char *dflt, *merge_key, *format, *stored, *help;
     char *min, *max;
     struct list keys;

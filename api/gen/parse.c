@@ -160,6 +160,8 @@ static void parse_attr(struct parser *p, struct gen_field *f, char *a)
         f->always = true;
     else if (strcmp(a, "immutable") == 0)
         f->immutable = true;
+    else if (strcmp(a, "unique") == 0)
+        f->unique = true;
     else if (strcmp(a, "merge") == 0)
         f->merge = true;
     else if ((v = attr(a, "merge")) != NULL)
