@@ -188,6 +188,18 @@ static int head_interpret(struct http_head *h, bool request, const char **reason
     return m.status;
 }
 
+/* "METHOD SP target SP HTTP/1.x": llhttp would forgive more spaces. */
+static bool request_line_split(struct http_head *h, struct str bytes)
+{
+    ptrdiff_t sp = str_find(bytes, ' ');
+
+    if (sp <= 0 || h->target.p != bytes.p + sp + 1)
+        return false;
+    struct str rest = str_from(bytes, (size_t)sp + 1 + h->target.n);
+    h->method = str_upto(bytes, (size_t)sp);
+    return str_starts(rest, STR(" HTTP/1."));
+}
+
 int http_head_parse(struct http_parser *ps, bool request, struct str bytes, struct http_head *h, const char **reason)
 {
     memset(h, 0, offsetof(struct http_head, headers));
@@ -210,10 +222,11 @@ int http_head_parse(struct http_parser *ps, bool request, struct str bytes, stru
         *reason = "the protocol version is not known here";
         return 505;
     }
-    if (request)
-        h->method = str_upto(bytes, (size_t)(str_find(bytes, ' ')));
-    else
-        h->status = ps->ll.status_code;
+    h->status = ps->ll.status_code;
+    if (request && !request_line_split(h, bytes)) {
+        *reason = "the request line is malformed";
+        return 400;
+    }
     return head_interpret(h, request, reason);
 }
 
