@@ -95,6 +95,33 @@ static void real_run(struct loop *l)
         ;
 }
 
+uv_poll_t *real_poll_open(struct loop *l, int fd, void *data, struct errbuf *err)
+{
+    uv_poll_t *poll = mem_new(uv_poll_t);
+    int        rc = uv_poll_init(&real_loop(l)->uv, poll, fd);
+
+    if (rc < 0) {
+        mem_free(poll);
+        err_sys(err, -rc, "watch a file descriptor");
+        return NULL;
+    }
+    poll->data = data;
+    return poll;
+}
+
+static void poll_on_closed(uv_handle_t *h)
+{
+    mem_free(h);
+}
+
+void real_poll_close(uv_poll_t *poll)
+{
+    if (poll == NULL)
+        return;
+    poll->data = NULL;
+    uv_close((uv_handle_t *)poll, poll_on_closed);
+}
+
 /* ---- thread pool ----------------------------------------------------------------------------- */
 
 static void work_on_thread(uv_work_t *req)

@@ -21,6 +21,11 @@ struct real_loop {
 static inline struct real_loop *real_loop(struct loop *l) { return container_of(l, struct real_loop, base); }
 char *real_read_buf(struct loop *l);
 
+/* A uv_poll_t of its own memory, so that its asynchronous close holds nobody up: no callback comes
+ * after real_poll_close(), and the caller may close the descriptor right away. */
+uv_poll_t *real_poll_open(struct loop *l, int fd, void *data, struct errbuf *err);
+void       real_poll_close(uv_poll_t *poll);     /* NULL ok */
+
 int real_connect(struct loop *l, const struct stream_connect_opts *o, struct stream **ret, struct errbuf *err);
 int real_listen(struct loop *l, const struct listener_opts *o, struct listener **ret, struct errbuf *err);
 int real_disk_open(struct loop *l, const char *path, struct disk **ret, struct errbuf *err);
