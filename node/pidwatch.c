@@ -134,6 +134,16 @@ int fd_watch_open(struct loop *l, int fd, void (*fn)(void *arg, int fd), void *a
     return 0;
 }
 
+void fd_watch_mode(struct fd_watch *w, bool readable, bool writable)
+{
+    int events = (readable ? UV_READABLE : 0) | (writable ? UV_WRITABLE : 0);
+
+    if (events == 0)
+        uv_poll_stop(&w->poll);
+    else
+        must_ok(uv_poll_start(&w->poll, events, fd_watch_on_event));
+}
+
 void fd_watch_close(struct fd_watch *w)
 {
     if (w == NULL)
