@@ -378,12 +378,12 @@ static void informer_on_event(void *arg, struct str type, struct blob *object)
     i->backoff_ms = BACKOFF_FIRST_MS;
     if (json_parse(&a, blob_str(object), &j, &err) == 0) {
         struct str rv = json_path_str(j, "metadata.resourceVersion");
+        if (rv.n > 0)
+            set_rv(i, rv);
         if (str_is(type, "DELETED"))
             informer_drop(i, entry_key(&a, json_path_str(j, "metadata.namespace"), json_path_str(j, "metadata.name")), j, object);
         else if (!str_is(type, "BOOKMARK"))
             informer_put(i, j, object, &a);
-        if (rv.n > 0 && !i->stopped)
-            set_rv(i, rv);
     }
     arena_release(&a);
     informer_alive(i);
@@ -447,6 +447,12 @@ void informer_stop(struct informer *i)
 
 bool informer_synced(const struct informer *i) { return i->synced; }
 size_t informer_count(const struct informer *i) { return i->objects.n; }
+
+uint64_t informer_revision(const struct informer *i)
+{
+    uint64_t rv;
+    return str_u64(buf_str(&i->rv), &rv) ? rv : 0;
+}
 
 struct object *informer_get(const struct informer *i, struct str ns, struct str name)
 {

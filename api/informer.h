@@ -38,6 +38,8 @@ struct informer *informer_start(const struct informer_opts *o);
 void informer_stop(struct informer *i);          /* NULL ok; frees; no more callbacks */
 bool informer_synced(const struct informer *i);
 size_t informer_count(const struct informer *i);
+/* All changes up to this revision have been seen (as far as they concern this resource). */
+uint64_t informer_revision(const struct informer *i);
 struct object *informer_get(const struct informer *i, struct str ns, struct str name);   /* borrowed; NULL */
 /* Walk all, or those with an index key: for (it = 0; (o = informer_next(i, &it)); ) / informer_by(i, 0, key, &it). */
 struct object *informer_next(const struct informer *i, size_t *it);

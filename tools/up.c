@@ -352,7 +352,9 @@ static void up_on_signal(void *arg, int signum)
 static int up_write_images(struct up *u, struct errbuf *err)
 {
     struct cluster_text path;
-    return image_sample_write(cluster_path(&u->c, &path, "/images"), err);
+
+    cluster_path(&u->c, &path, "/images/sample.tar");
+    return access(path.s, F_OK) == 0 ? 0 : image_sample_write(path.s, NULL, err);
 }
 
 static int up_prepare(struct up *u, struct errbuf *err)
