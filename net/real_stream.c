@@ -288,8 +288,10 @@ static void stream_on_poll(uv_poll_t *h, int status, int events)
         return;
     }
     stream__pin(s);
-    if (status < 0)
-        fail_errno(rs, -status, "poll");
+    if (status < 0) {                            /* an error waits at the descriptor: libuv stopped polling */
+        rs->events = 0;
+        events = UV_READABLE | UV_WRITABLE;      /* reading and writing tell which */
+    }
     if (s->state == STREAM_OPENING)
         handshake_step(rs);
     if (s->state == STREAM_OPEN && rs->want_write && (events & UV_WRITABLE)) {
