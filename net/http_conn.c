@@ -334,8 +334,7 @@ static void conn_on_data(void *arg, struct stream *s, const char *p, size_t n)
 /* No more requests: what is queued goes out, then the connection ends. */
 static void conn_finish(struct http_conn *c)
 {
-    c->state = CONN_CLOSED;
-    buf_release(&c->in);
+    c->state = CONN_CLOSED;                      /* `in` may be at work: conn_settle() or conn__free() empty it */
     stream_close_after_flush(c->s);
 }
 

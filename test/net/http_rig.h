@@ -127,17 +127,19 @@ static void rig_handle(void *arg, struct http_req *req)
     }
 }
 
-static inline void rig_open(struct rig *g)
+static inline void rig_open_with(struct rig *g, size_t big)
 {
     struct http_server_opts o = { .addr = "srv", .on_request = rig_handle, .arg = g, .max_body = 100000 };
 
     *g = (struct rig){ .blocks = mem_live() };
     g->w = mem_world_new();
-    g->big = blob_new(1 << 20);
+    g->big = blob_new(big);
     for (size_t i = 0; i < g->big->len; i++)
         g->big->data[i] = (char)("{\"kind\": 0123456789}"[i % 20] + (i * 2654435761u >> 30) % 3);
     must(http_server_open(&g->w->l, &o, &g->srv, NULL) == 0);
 }
+
+static inline void rig_open(struct rig *g) { rig_open_with(g, 1 << 20); }
 
 /* Everything given back, or the test fails. */
 static inline void rig_close(struct rig *g)

@@ -200,6 +200,14 @@ TEST(keep_alive_and_versions)
         CHECK(!r.closed && !r.eof);
     }
     raw_close(&g, &r);
+    raw_open(g.w, "srv", &r);                    /* the last request comes out of the buffer of unread bytes */
+    raw_send(&r, "GET /later HTTP/1.1\r\nHost: a\r\n\r\nGET /hello HTTP/1.0\r\n\r\nGET /hello HTTP/1.0\r\n\r\n");
+    mem_run_for(g.w, 10);
+    http_respond(g.held, 204, NULL, NULL, NULL, 0);
+    g.held = NULL;
+    mem_run_for(g.w, 10);
+    CHECK(count(buf_str(&r.got), "hello") == 1 && r.closed);
+    raw_close(&g, &r);
     struct str a = rig_ask(&g, "GET /hello HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\nGET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
     CHECK(count(a, "hello") == 1 && str_has(a, "Connection: close\r\n"));
     a = rig_ask(&g, "GET /hello HTTP/1.0\r\n\r\n");

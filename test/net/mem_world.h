@@ -22,18 +22,20 @@ struct mem_stream {
     struct qlink link;
     struct mem_stream *peer;
     bool opening, rx_eof, rx_broken;
-    struct buf rx;
+    struct buf rx; size_t rx_at;                 /* what came, and how much of it was taken */
 };
 
 struct mem_listener { struct listener ln; struct mem_world *w; struct qlink link; struct listener_opts o; char addr[64]; };
+
+static size_t mem_waiting(const struct mem_stream *m) { return m->rx.n - m->rx_at; }
 
 static void mem_flush(struct stream *s)
 {
     struct mem_stream *m = container_of(s, struct mem_stream, s);
 
-    while (s->n_seg > 0 && m->peer != NULL && m->peer->rx.n < m->w->capacity) {
+    while (s->n_seg > 0 && m->peer != NULL && mem_waiting(m->peer) < m->w->capacity) {
         struct stream_seg *g = stream__seg(s, 0);
-        size_t n = MIN_OF((size_t)g->len, m->w->capacity - m->peer->rx.n);
+        size_t n = MIN_OF((size_t)g->len, m->w->capacity - mem_waiting(m->peer));
         buf_add(&m->peer->rx, g->blob->data + g->off, n);
         stream__sent(s, n);
     }
@@ -51,7 +53,7 @@ static void mem_shut(struct stream *s)
     struct mem_stream *m = container_of(s, struct mem_stream, s);
 
     if (m->peer != NULL) {
-        *(m->rx.n == 0 && s->err == 0 && s->queued == 0 ? &m->peer->rx_eof : &m->peer->rx_broken) = true;
+        *(mem_waiting(m) == 0 && s->err == 0 && s->queued == 0 ? &m->peer->rx_eof : &m->peer->rx_broken) = true;
         m->peer->peer = NULL;
     }
     m->peer = NULL;
@@ -153,20 +155,24 @@ static bool mem_stream_step(struct mem_world *w, struct mem_stream *m)
 
     if (m->opening) {
         mem_open(w, m);
-    } else if (m->rx.n > 0 && stream__wants_data(s)) {
-        size_t n = MIN_OF(m->rx.n, w->piece);
+    } else if (mem_waiting(m) > 0 && stream__wants_data(s)) {
+        size_t n = MIN_OF(mem_waiting(m), w->piece);
         char  *copy = mem_alloc(n);              /* exactly n: reads beyond are seen by the sanitizer */
-        memcpy(copy, m->rx.p, n);
-        buf_drop(&m->rx, n);
+        memcpy(copy, m->rx.p + m->rx_at, n);
+        m->rx_at += n;
+        if (m->rx_at > m->rx.n / 2) {
+            buf_drop(&m->rx, m->rx_at);
+            m->rx_at = 0;
+        }
         stream__pin(s);
         stream__data(s, copy, n);
         stream__unpin(s);
         mem_free(copy);
-    } else if (m->rx_broken && m->rx.n == 0) {
+    } else if (m->rx_broken && mem_waiting(m) == 0) {
         stream__fail(s, E_IO, "connection reset");
-    } else if (m->rx_eof && m->rx.n == 0 && stream__wants_data(s)) {
+    } else if (m->rx_eof && mem_waiting(m) == 0 && stream__wants_data(s)) {
         stream__eof(s);
-    } else if (s->state == STREAM_OPEN && s->queued > 0 && m->peer != NULL && m->peer->rx.n < w->capacity) {
+    } else if (s->state == STREAM_OPEN && s->queued > 0 && m->peer != NULL && mem_waiting(m->peer) < w->capacity) {
         stream__flush(s);
     } else {
         return false;
