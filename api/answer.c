@@ -69,16 +69,28 @@ static size_t common_headers(struct call *c, struct http_header *h, unsigned ret
     return n + warning_headers(c, h + n, HEADERS_MAX - n);
 }
 
-static void respond(struct call *c, int code, const char *content_type, struct blob *body, unsigned retry_after_s)
+static void respond_with(struct call *c, int code, const char *content_type, const struct http_piece *pieces, size_t n_pieces,
+                         unsigned retry_after_s)
 {
     struct http_header h[HEADERS_MAX];
     size_t             n = common_headers(c, h, retry_after_s);
-    struct http_piece  piece = { body, 0, body != NULL ? body->len : 0 };
     struct exchange   *x = c->x;
 
     count(c, code);
     call_release(c);
-    x->ops->respond(x, code, content_type, &piece, body != NULL ? 1 : 0, h, n);
+    x->ops->respond(x, code, content_type, pieces, n_pieces, h, n);
+}
+
+static void respond(struct call *c, int code, const char *content_type, struct blob *body, unsigned retry_after_s)
+{
+    struct http_piece piece = { body, 0, body != NULL ? body->len : 0 };
+
+    respond_with(c, code, content_type, &piece, body != NULL ? 1 : 0, retry_after_s);
+}
+
+void call_respond_pieces(struct call *c, int code, const char *content_type, const struct http_piece *pieces, size_t n)
+{
+    respond_with(c, code, content_type, pieces, n, 0);
 }
 
 void call_respond(struct call *c, int code, const char *content_type, struct blob *body)

@@ -23,7 +23,7 @@ struct resource_info {                           /* what each resource needs at 
     struct str list_head;                        /* {"kind":"PodList","apiVersion":"v1","metadata":{ */
 };
 
-struct ttl_lease { uint64_t id, bucket; };       /* the lease new Events hang on: one per few minutes */
+struct ttl_lease { uint64_t id, bucket, keys; }; /* the lease new Events hang on: one per few minutes */
 
 struct api {
     struct loop *loop;
@@ -34,7 +34,6 @@ struct api {
     struct metrics metrics;
     struct resource_info *info;                  /* by resource index */
     struct buf scratch;                          /* for encoding within one call of a function */
-    struct blob *comma;
     struct ttl_lease events;
     char *issuer, *service_cidr, *version, *advertise_host, *ca_pem;
     char *key_pem;                               /* signs service account tokens; NULL: none are issued */
@@ -102,6 +101,7 @@ void call_commit(struct call *c, const struct store_txn *t, void *arg,
 
 /* As it is, no negotiation.  Takes over a reference. */
 void call_respond(struct call *c, int code, const char *content_type, struct blob *body);
+void call_respond_pieces(struct call *c, int code, const char *content_type, const struct http_piece *pieces, size_t n);
 /* A stored object (its base version), in the form that was asked for.  Borrows the blob. */
 void call_respond_object(struct call *c, int code, struct blob *object);
 /* A tree of the request's kind (or of its subresource's): only JSON or YAML are made of it. */

@@ -17,7 +17,8 @@ struct exchange_ops {
     void (*begin)(struct exchange *x, int status, const char *content_type, bool gzip,
                   const struct http_header *extra, size_t n_extra);
     void (*send)(struct exchange *x, const struct http_piece *p, size_t n);
-    /* One watch event whose object is exactly this blob: HTTP frames it, a local watcher just takes the reference.
+    /* One watch event whose object is exactly this blob: HTTP frames it, a local watcher takes a
+     * reference of its own (the blob is borrowed).
      * NULL: the pipeline frames it itself and uses send. */
     void (*event)(struct exchange *x, struct str type, struct blob *object);
     size_t (*queued)(struct exchange *x);

@@ -1,0 +1,126 @@
+/* api/decode.c: see api/decode.h. */
+#include "api/decode.h"
+#include "api/yaml.h"
+
+#define BODY_TYPES   "application/json, application/yaml, application/vnd.kubernetes.protobuf"
+
+static void unsupported(struct call *c, const char *types)
+{
+    call_fail(c, 415, REASON_MEDIA_TYPE, "the body of the request was in an unknown format - accepted media types include: %s", types);
+}
+
+static void unreadable(struct call *c, const struct json_error *why)
+{
+    call_bad_request(c, "the object provided is unrecognized: line %u, column %u: %s", why->line, why->column, why->text);
+}
+
+static struct json *parse_text(struct call *c, bool yaml)
+{
+    struct json_error why = { 0 };
+    struct json      *obj;
+    int rc = yaml ? yaml_parse(c->arena, c->x->body, &obj, &why) : json_parse(c->arena, c->x->body, &obj, &why);
+
+    if (rc < 0) {
+        unreadable(c, &why);
+        return NULL;
+    }
+    return obj;
+}
+
+struct json *decode_plain(struct call *c)
+{
+    return parse_text(c, body_format_of(exchange_header(c->x, "Content-Type")) == BODY_YAML);
+}
+
+static struct json *parse_protobuf(struct call *c)
+{
+    struct errbuf             err;
+    struct json              *obj;
+    const struct schema_kind *k;
+
+    if (schema_pb_decode(c->x->body, c->arena, &obj, &k, &err) < 0) {
+        call_bad_request(c, "the object provided is unrecognized: %s", err.s);
+        return NULL;
+    }
+    return obj;
+}
+
+static struct str api_version(struct arena *a, const struct schema_kind *k)
+{
+    return k->group[0] != '\0' ? arena_fmt(a, "%s/%s", k->group, k->version) : str_of(k->version);
+}
+
+/* What the body says it is must be what this path takes. */
+static bool check_type(struct call *c, const struct schema_kind *k, struct json *obj)
+{
+    struct str want = api_version(c->arena, k), version, kind;
+
+    if (!json_is(obj, JSON_OBJECT)) {
+        call_bad_request(c, "the object provided is unrecognized (must be of type %s): it is not an object", k->kind);
+        return false;
+    }
+    version = json_str(json_getz(obj, "apiVersion"));
+    kind = json_str(json_getz(obj, "kind"));
+    if (version.n > 0 && !str_eq(version, want)) {
+        call_bad_request(c, "the API version in the data (%.*s) does not match the expected API version (%.*s)", STR_ARG(version), STR_ARG(want));
+        return false;
+    }
+    if (kind.n > 0 && !str_is(kind, k->kind)) {
+        call_bad_request(c, "%.*s in version \"%s\" cannot be handled as a %s: the kind does not match", STR_ARG(kind), k->version, k->kind);
+        return false;
+    }
+    json_setz(c->arena, obj, "apiVersion", json_string_ref(c->arena, want));
+    json_setz(c->arena, obj, "kind", json_string_ref(c->arena, str_of(k->kind)));
+    return true;
+}
+
+static void strict_error(struct call *c, const struct schema_kind *k, const struct causes *found)
+{
+    struct buf b = BUF_INIT;
+
+    for (const struct cause *w = found->first; w != NULL; w = w->next) {
+        if (b.n > 0)
+            buf_z(&b, ", ");
+        buf_str_add(&b, w->message);
+    }
+    call_bad_request(c, "%s in version \"%s\" cannot be handled as a %s: strict decoding error: %.*s", k->kind, k->version, k->kind,
+                     (int)b.n, b.p);
+    buf_release(&b);
+}
+
+bool decode_conform(struct call *c, const struct schema_kind *k, struct json *obj)
+{
+    struct causes found;
+    struct errbuf err;
+
+    causes_init(&found, c->arena);
+    if (schema_conform(k, obj, c->arena, &found, &err) < 0) {
+        call_bad_request(c, "%s in version \"%s\" cannot be handled as a %s: %s", k->kind, k->version, k->kind, err.s);
+        return false;
+    }
+    if (found.n == 0 || c->rq.opt.validation == FIELDS_IGNORE)
+        return true;
+    if (c->rq.opt.validation == FIELDS_STRICT) {
+        strict_error(c, k, &found);
+        return false;
+    }
+    if (c->tries == 0)                           /* a repeated try would warn of the same again */
+        for (const struct cause *w = found.first; w != NULL; w = w->next)
+            cause_add(&c->warnings, w->reason, NULL, "%.*s", STR_ARG(w->message));
+    return true;
+}
+
+struct json *decode_body(struct call *c, const struct schema_kind *k)
+{
+    struct json *obj = NULL;
+
+    switch (body_format_of(exchange_header(c->x, "Content-Type"))) {
+    case BODY_JSON:     obj = parse_text(c, false); break;
+    case BODY_YAML:     obj = parse_text(c, true); break;
+    case BODY_PROTOBUF: obj = parse_protobuf(c); break;
+    default:            unsupported(c, BODY_TYPES); return NULL;
+    }
+    if (obj == NULL || !check_type(c, k, obj) || !decode_conform(c, k, obj))
+        return NULL;
+    return obj;
+}

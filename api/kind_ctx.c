@@ -1,0 +1,113 @@
+/* api/kind_ctx.c: what hooks may do: look around, refuse, warn, claim. */
+#include <stdarg.h>
+#include "api/call.h"
+#include "api/time_fmt.h"
+
+void call_kind_ctx(struct call *c, struct kind_ctx *ret, struct str ns, struct str name)
+{
+    *ret = (struct kind_ctx){
+        .arena = c->arena, .loop = c->api->loop, .view = store_live(c->api->store), .res = c->info->base, .sub = c->sub,
+        .user = c->user, .ns = ns, .name = name, .wall_ns = loop_wall_ns(c->api->loop), .dry_run = c->rq.opt.dry_run,
+        .service_cidr = c->api->service_cidr, .warnings = &c->warnings,
+    };
+}
+
+static struct str object_key(struct arena *a, const struct resource *r, struct str ns, struct str name)
+{
+    const struct resource *base = r->stored_as != NULL ? r->stored_as : r;
+
+    if (base->namespaced)
+        return arena_fmt(a, "/registry/%s/%.*s/%.*s", base->storage, STR_ARG(ns), STR_ARG(name));
+    return arena_fmt(a, "/registry/%s/%.*s", base->storage, STR_ARG(name));
+}
+
+struct json *kind_lookup(struct kind_ctx *c, const char *group, const char *version, const char *plural, struct str ns, struct str name)
+{
+    const struct resource *r = resource_find(str_of(group), str_of(version), str_of(plural));
+    struct store_kv        kv;
+    struct json           *obj;
+    struct json_error      why;
+
+    if (r == NULL || name.n == 0 || str_find(name, '/') >= 0 || str_find(ns, '/') >= 0)
+        return NULL;
+    if (!store_get(c->view, object_key(c->arena, r, ns, name), &kv))
+        return NULL;
+    return json_parse(c->arena, arena_str(c->arena, blob_str(kv.value)), &obj, &why) == 0 ? obj : NULL;
+}
+
+void kind_refuse(struct kind_ctx *c, int status, const char *reason, const char *fmt, ...)
+{
+    va_list ap;
+
+    must(status >= 400 && status < 600);
+    if (c->refused != 0)
+        return;
+    va_start(ap, fmt);
+    c->refused_message = arena_vfmt(c->arena, fmt, ap);
+    va_end(ap);
+    c->refused = status;
+    c->refused_reason = reason;
+}
+
+void kind_warn(struct kind_ctx *c, const char *fmt, ...)
+{
+    struct str text;
+    va_list    ap;
+
+    if (c->warnings == NULL)
+        return;
+    va_start(ap, fmt);
+    text = arena_vfmt(c->arena, fmt, ap);
+    va_end(ap);
+    for (const struct cause *w = c->warnings->first; w != NULL; w = w->next)
+        if (str_eq(w->message, text))
+            return;                              /* said in an earlier try */
+    cause_add(c->warnings, "", NULL, "%.*s", STR_ARG(text));
+}
+
+struct str kind_claim_key(struct arena *a, struct str what)
+{
+    return arena_fmt(a, "/claims/%.*s", STR_ARG(what));
+}
+
+bool kind_claimed(struct kind_ctx *c, struct str what)
+{
+    struct store_kv kv;
+
+    for (const struct kind_claim *k = c->claims; k != NULL; k = k->next)
+        if (str_eq(k->key, what))
+            return k->take;
+    return store_get(c->view, kind_claim_key(c->arena, what), &kv);
+}
+
+struct str kind_claim_holder(struct kind_ctx *c, struct str what)
+{
+    struct store_kv kv;
+
+    return store_get(c->view, kind_claim_key(c->arena, what), &kv) ? arena_str(c->arena, blob_str(kv.value)) : STR_NONE;
+}
+
+static void claim(struct kind_ctx *c, struct str what, bool take)
+{
+    struct kind_claim *k = arena_new(c->arena, struct kind_claim);
+
+    k->key = arena_str(c->arena, what);
+    k->take = take;
+    k->next = c->claims;
+    c->claims = k;
+}
+
+void kind_take(struct kind_ctx *c, struct str what)
+{
+    claim(c, what, true);
+}
+
+void kind_give_back(struct kind_ctx *c, struct str what)
+{
+    claim(c, what, false);
+}
+
+struct str kind_now(struct kind_ctx *c)
+{
+    return time_text_ns(c->arena, c->wall_ns);
+}

@@ -1,0 +1,271 @@
+/* api/modify.c: see api/modify.h. */
+#include "api/modify.h"
+#include "api/convert.h"
+#include "api/create.h"
+#include "api/meta.h"
+
+static void modify_try(struct call *c);
+
+static struct modify *modify_of(struct call *c)
+{
+    return c->state;
+}
+
+static struct json *parse_stored(struct call *c, struct str text)
+{
+    struct json_error why;
+    struct json      *obj;
+
+    if (json_parse(c->arena, text, &obj, &why) == 0)
+        return obj;
+    call_fail(c, 500, REASON_INTERNAL, "Internal error occurred: the stored object cannot be read (offset %zu: %s)", why.offset, why.text);
+    return NULL;
+}
+
+/* ---- Preconditions ---------------------------------------------------------------------------------- */
+
+/* The uid and resourceVersion that the client goes by.  False: answered, or waiting for a fresh view. */
+static bool check_expected(struct call *c, struct modify *m, const struct json *old, struct json *obj)
+{
+    struct str uid = json_path_str(obj, "metadata.uid"), rv = json_path_str(obj, "metadata.resourceVersion");
+    struct str old_uid = json_path_str(old, "metadata.uid"), old_rv = json_path_str(old, "metadata.resourceVersion");
+    bool       stale = (uid.n > 0 && !str_eq(uid, old_uid)) || (rv.n > 0 && !str_is(rv, "0") && !str_eq(rv, old_rv));
+
+    if (stale && !c->fresh) {                    /* perhaps it is we who are behind */
+        call_when_fresh(c, modify_try);
+        return false;
+    }
+    if (uid.n > 0 && !str_eq(uid, old_uid)) {
+        call_conflict(c, c->rq.name, arena_fmt(c->arena, "Precondition failed: UID in precondition: %.*s, UID in object meta: %.*s",
+                                               STR_ARG(uid), STR_ARG(old_uid)).p);
+        return false;
+    }
+    if (stale) {
+        call_conflict(c, c->rq.name, NULL);
+        return false;
+    }
+    if (rv.n == 0 && m->need_rv) {
+        struct causes causes;
+        struct at     at = AT_KEY(NULL, "metadata"), here = AT_KEY(&at, "resourceVersion");
+
+        causes_init(&causes, c->arena);
+        cause_add(&causes, CAUSE_INVALID, &here, "Invalid value: 0x0: must be specified for an update");
+        call_invalid(c, c->info->base->kind, c->rq.name, &causes);
+        return false;
+    }
+    return true;
+}
+
+/* ---- Parts ------------------------------------------------------------------------------------------ */
+
+/* Put back what this request may not touch. */
+static void separate(struct call *c, enum modify_part part, const struct json *old, struct json **obj)
+{
+    const struct json *status = json_getz(old, "status");
+    struct json       *whole, *meta;
+
+    if (part == MODIFY_SPEC && c->info->base->has_status) {
+        if (status != NULL)
+            json_setz(c->arena, *obj, "status", json_copy(c->arena, status));
+        else
+            json_delz(*obj, "status");
+    }
+    if (part != MODIFY_STATUS)
+        return;
+    whole = json_copy(c->arena, old);
+    status = json_getz(*obj, "status");
+    if (status != NULL)
+        json_setz(c->arena, whole, "status", json_copy(c->arena, status));
+    else
+        json_delz(whole, "status");
+    meta = json_setz(c->arena, whole, "metadata", json_copy(c->arena, meta_of(c->arena, *obj)));
+    json_delz(meta, "ownerReferences");
+    json_delz(meta, "finalizers");
+    if (json_path(old, "metadata.ownerReferences") != NULL)
+        json_setz(c->arena, meta, "ownerReferences", json_copy(c->arena, json_path(old, "metadata.ownerReferences")));
+    if (json_path(old, "metadata.finalizers") != NULL)
+        json_setz(c->arena, meta, "finalizers", json_copy(c->arena, json_path(old, "metadata.finalizers")));
+    *obj = whole;
+}
+
+static bool spec_changed(struct call *c, const struct json *old, const struct json *obj)
+{
+    if (!c->info->base->has_generation)
+        return false;
+    if (c->info->hooks->spec_changed != NULL)
+        return c->info->hooks->spec_changed(old, obj);
+    return !json_equal(json_getz(old, "spec"), json_getz(obj, "spec"));
+}
+
+static void run_hooks(const struct kind_hooks *h, struct kind_ctx *k, enum modify_part part, const struct json *old, struct json *obj)
+{
+    if (h->default_ != NULL)
+        h->default_(k, obj);
+    if (part == MODIFY_STATUS && h->prepare_status != NULL)
+        h->prepare_status(k, old, obj);
+    if (part == MODIFY_SPEC && h->prepare_update != NULL)
+        h->prepare_update(k, old, obj);
+}
+
+static void run_checks(const struct kind_hooks *h, struct kind_ctx *k, enum modify_part part, const struct json *old,
+                       const struct json *obj, struct causes *causes)
+{
+    const struct schema_type *type = k->res->kind->type;
+
+    meta_validate(k, h, obj, causes);
+    meta_validate_update(k, old, obj, causes);
+    schema_validate(type, obj, NULL, causes);
+    if (part == MODIFY_STATUS) {
+        if (h->validate_status != NULL)
+            h->validate_status(k, old, obj, causes);
+        return;
+    }
+    schema_validate_update(type, old, obj, NULL, causes);
+    if (h->validate != NULL)
+        h->validate(k, obj, causes);
+    if (part == MODIFY_SPEC && h->validate_update != NULL)
+        h->validate_update(k, old, obj, causes);
+}
+
+/* The wanted object, complete and checked.  False: answered. */
+static bool modify_build(struct call *c, struct modify *m, struct draft *d, const struct json *old)
+{
+    const struct kind_hooks *h = c->info->hooks;
+    struct causes            causes;
+    bool                     changed;
+
+    separate(c, m->part, old, &d->obj);
+    schema_default(c->info->base->kind->type, d->obj, c->arena);
+    meta_prepare_update(&d->kind, old, d->obj, false);
+    run_hooks(h, &d->kind, m->part, old, d->obj);
+    changed = m->part == MODIFY_SPEC && spec_changed(c, old, d->obj);
+    if (changed)
+        meta_prepare_update(&d->kind, old, d->obj, true);
+    causes_init(&causes, c->arena);
+    if (d->kind.refused == 0)
+        run_checks(h, &d->kind, m->part, old, d->obj, &causes);
+    return write_check(c, &d->kind, c->rq.name, &causes);
+}
+
+/* ---- Storing ---------------------------------------------------------------------------------------- */
+
+static void answer(struct call *c, struct modify *m, struct blob *stored)
+{
+    if (m->answer != NULL)
+        m->answer(c, m, stored);
+    else
+        call_respond_object(c, 200, stored);
+}
+
+static void on_modified(struct call *c, void *arg, int err, const struct store_commit *commit)
+{
+    struct modify *m = arg;
+
+    if (err != 0)
+        call_store_failed(c, err, true);
+    else if (commit->succeeded) {
+        if (m->new_lease != 0)
+            write_lease_granted(c, m->new_lease);
+        answer(c, m, commit->op[m->new_lease != 0].kv.value);
+    } else if (write_again(c, c->rq.name)) {
+        modify_try(c);
+    }
+}
+
+/* The last finalizer of a deleted object went: so does the object. */
+static bool goes_now(struct call *c, const struct json *old, const struct json *obj)
+{
+    const struct json *ns_finalizers = json_path(obj, "spec.finalizers");
+
+    if (!meta_deleting(old) || !meta_may_go(obj))
+        return false;
+    return strcmp(c->info->base->plural, "namespaces") != 0 || ns_finalizers == NULL || ns_finalizers->n == 0;
+}
+
+static void modify_commit(struct call *c, struct modify *m, struct draft *d, const struct store_kv *kv, bool goes)
+{
+    struct store_txn t;
+
+    m->new_lease = 0;
+    if (!goes) {
+        write_lease(d);
+        m->new_lease = d->new_lease_ttl_ms > 0 ? d->lease : 0;
+    } else if (c->info->hooks->on_delete != NULL) {
+        c->info->hooks->on_delete(&d->kind, d->obj);
+    }
+    store_txn_init(&t);
+    store_txn_if(&t, d->key, STORE_MOD, STORE_EQ, kv->mod_rev);
+    write_claims_if(&t, &d->kind);
+    if (goes)
+        store_txn_delete(&t, d->key, d->text, d->rev_at);
+    else
+        write_put(&t, d);
+    write_claims_then(&t, &d->kind);
+    call_commit(c, &t, m, on_modified);
+    store_txn_release(&t);
+}
+
+static void modify_finish(struct call *c, struct modify *m, struct draft *d, const struct store_kv *kv, const struct json *old)
+{
+    bool         goes = goes_now(c, old, d->obj);
+    struct blob *b;
+
+    write_encode(d);
+    if (c->rq.opt.dry_run) {
+        b = encode_fill(d->text, d->rev_at, kv->mod_rev);
+        answer(c, m, b);
+        blob_unref(b);
+    } else if (!goes && encode_equals(d->text, d->rev_at, kv->mod_rev, blob_str(kv->value))) {
+        b = blob_ref(kv->value);                 /* nothing changes: no new revision */
+        answer(c, m, b);
+        blob_unref(b);
+    } else {
+        modify_commit(c, m, d, kv, goes);
+    }
+}
+
+static void absent(struct call *c, struct modify *m)
+{
+    if (!c->fresh)
+        call_when_fresh(c, modify_try);
+    else if (m->create)
+        create_from_update(c);
+    else
+        call_not_found(c);
+}
+
+static void modify_try(struct call *c)
+{
+    struct modify  *m = modify_of(c);
+    struct draft    d = { .call = c, .key = m->key };
+    struct store_kv kv;
+    struct json    *old, *seen;
+
+    if (!store_get(store_live(c->api->store), m->key, &kv)) {
+        absent(c, m);
+        return;
+    }
+    old = seen = parse_stored(c, blob_str(kv.value));
+    if (old == NULL)
+        return;
+    if (c->info->base != c->res)
+        seen = convert_from_stored(c->arena, c->res, json_copy(c->arena, old));
+    d.obj = m->make(c, m, seen);
+    if (d.obj == NULL || !check_expected(c, m, old, d.obj))
+        return;
+    if (c->info->base != c->res)
+        d.obj = convert_to_stored(c->arena, c->res, d.obj);
+    call_kind_ctx(c, &d.kind, c->rq.ns, c->rq.name);
+    if (modify_build(c, m, &d, old))
+        modify_finish(c, m, &d, &kv, old);
+}
+
+void modify_run(struct call *c, struct modify *m)
+{
+    c->state = m;
+    m->key = call_key(c, c->info->base, c->rq.ns, c->rq.name);
+    if (c->rq.opt.dry_run)
+        call_when_fresh(c, modify_try);
+    else
+        modify_try(c);
+}

@@ -1,0 +1,31 @@
+/* api/modify.h: read, change, compare and swap: what PUT, PATCH and the writing subresources have in common.
+ *
+ * make() turns the stored object into the wanted one; it runs again, on newer state, when the swap lost a race.
+ * Everything else (metadata, spec/status separation, defaults, hooks, checks, finalizers, dry run) is done here. */
+#ifndef API_MODIFY_H
+#define API_MODIFY_H
+
+#include "api/call.h"
+#include "api/write.h"
+
+enum modify_part {
+    MODIFY_SPEC,                                 /* all but status */
+    MODIFY_STATUS,                               /* only status (and labels, annotations) */
+    MODIFY_ALL                                   /* as make() left it: bindings, finalize */
+};
+
+struct modify {
+    enum modify_part part;
+    /* NULL: answered.  old is the stored object in the request's version; the result may reuse its nodes only by copying. */
+    struct json *(*make)(struct call *c, struct modify *m, struct json *old);
+    /* stored: as it is now (dry run: as it would be).  NULL: 200 with the object. */
+    void (*answer)(struct call *c, struct modify *m, struct blob *stored);
+    bool need_rv;                                /* refuse updates without resourceVersion */
+    bool create;                                 /* an absent object is created (PUT) */
+    void *state;                                 /* make's own */
+    struct str key;                              /* of the object; set by modify_run */
+    uint64_t new_lease;
+};
+void modify_run(struct call *c, struct modify *m);
+
+#endif

@@ -1,0 +1,51 @@
+/* api/update.c: PUT and PATCH of an object or of its status. */
+#include "api/decode.h"
+#include "api/modify.h"
+#include "api/patch.h"
+
+static bool check_place(struct call *c, const struct json *obj)
+{
+    struct str ns = json_path_str(obj, "metadata.namespace"), name = json_path_str(obj, "metadata.name");
+
+    if (name.n > 0 && !str_eq(name, c->rq.name)) {
+        call_bad_request(c, "the name of the object (%.*s) does not match the name on the URL (%.*s)", STR_ARG(name), STR_ARG(c->rq.name));
+        return false;
+    }
+    if (c->res->namespaced && ns.n > 0 && !str_eq(ns, c->rq.ns)) {
+        call_bad_request(c, "the namespace of the provided object does not match the namespace sent on the request");
+        return false;
+    }
+    return true;
+}
+
+static struct json *make_from_body(struct call *c, struct modify *m, struct json *old)
+{
+    struct json *obj = decode_body(c, c->res->kind);
+
+    (void)m;
+    (void)old;
+    return obj != NULL && check_place(c, obj) ? obj : NULL;
+}
+
+static struct json *make_from_patch(struct call *c, struct modify *m, struct json *old)
+{
+    struct json *obj = patch_apply(c, c->res->kind, old);
+
+    (void)m;
+    return obj;
+}
+
+void call_update(struct call *c)
+{
+    struct modify *m = arena_new(c->arena, struct modify);
+
+    if (c->rq.name.n == 0) {
+        call_method_not_allowed(c);
+        return;
+    }
+    m->part = c->sub != NULL ? MODIFY_STATUS : MODIFY_SPEC;
+    m->make = c->rq.verb == API_PATCH ? make_from_patch : make_from_body;
+    m->need_rv = c->rq.verb == API_UPDATE && !c->info->hooks->unconditional_update;
+    m->create = c->rq.verb == API_UPDATE && c->sub == NULL && c->info->hooks->create_on_update;
+    modify_run(c, m);
+}
