@@ -25,16 +25,20 @@ uint64_t    sim_now_ns(struct sim *s);
 void        sim_run_for(struct sim *s, uint64_t ns);
 /* Run one event; false when none is left. */
 bool        sim_step(struct sim *s);
+/* A hash over all that has happened: equal for equal runs. */
+uint64_t    sim_hash(const struct sim *s);
 
 struct sim_machine *sim_machine_new(struct sim *s, const char *name);
 struct loop *sim_machine_loop(struct sim_machine *m);      /* while up */
-/* Crash: the loop and all that hangs on it is gone without callbacks.  on_crash frees the owner's objects. */
+const char  *sim_machine_name(const struct sim_machine *m);
+/* Code of a machine (starting a server, sending a request) runs in the machine: from its own callbacks, or by this call
+ * from outside.  What it allocates is the machine's memory. */
+void        sim_do(struct sim_machine *m, void (*fn)(void *arg), void *arg);
+/* Crash: the loop and all that hangs on it is gone without callbacks, with all memory that the machine's code
+ * allocated.  Only from outside of machines. */
 void        sim_crash(struct sim_machine *m);
 bool        sim_up(const struct sim_machine *m);
 void        sim_boot(struct sim_machine *m);               /* a fresh loop; the disks as the crash left them */
-/* Objects of the code under test that a crash must free: memory allocated between boot and crash on this
- * machine is tracked and freed wholesale (mem_alloc is routed to the machine that runs). */
-
 struct sim_net_opts {                                       /* between two machines, each direction */
     uint64_t delay_min_ns, delay_max_ns;
     unsigned drop_per_million;                              /* chance that a connection breaks, per message */
