@@ -1,7 +1,7 @@
 /* api/quantity.h: Kubernetes resource quantities ("250m", "1.5Gi", "12e6"), exactly.
  *
  * A quantity is a count of billionths: 128 bits hold 64-bit values times any suffix that makes sense, and sums of
- * them (up to 10^29).  Parsing rounds away from zero what is finer than a billionth, and caps Ki..Ei quantities at 2^63 - 1, both as
+ * them (up to 10^28).  Parsing rounds away from zero what is finer than a billionth, and caps Ki..Ei quantities at 2^63 - 1, both as
  * Kubernetes does; what does not fit is refused.  The family of suffixes is remembered, for the canonical text. */
 #ifndef API_QUANTITY_H
 #define API_QUANTITY_H
