@@ -2,7 +2,9 @@
  * equivalent endpoints (the heads); a failed connect moves on to the next endpoint.
  *
  * A call is answered exactly once: on_done(err, ...) last.  A request that failed before one byte was
- * written is retried on another connection by itself; anything else is the caller's decision. */
+ * written is retried on another connection by itself; anything else is the caller's decision.
+ * Host, Content-Length and (upgrades) Connection are added; Content-Length and Transfer-Encoding may not
+ * be given, nor control characters in any header: E_INVALID. */
 #ifndef NET_HTTP_CLIENT_H
 #define NET_HTTP_CLIENT_H
 

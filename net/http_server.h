@@ -5,7 +5,12 @@
  * later, exactly once: http_respond(), or http_begin() .. http_send()* .. http_end(), or http_upgrade().
  * Lifetime: the request (and its arena) lives until it has been answered in full and, if streamed,
  * http_end() or on_abort was reached.  After on_abort nothing may be called on it but reading it during the call.
- * Malformed, oversized and too slow requests are answered here (400, 413, 414, 431, 408) by on_error. */
+ * A connection that breaks under a request without on_abort leaves the request alive: answer it as ever,
+ * nothing is sent.  A peer that closes its half while its answer is streamed counts as gone.
+ * One request of a connection at a time; the next is read when the answer is queued.
+ * Malformed, oversized and too slow requests are answered here (400, 413, 414, 431, 408, 417, 501, 505)
+ * with the body that error_body makes, and the connection closes.  Control characters in the values of
+ * headers given here are sent as spaces: no client's text can become a header. */
 #ifndef NET_HTTP_SERVER_H
 #define NET_HTTP_SERVER_H
 
@@ -58,7 +63,8 @@ struct http_piece { struct blob *blob; uint32_t off, len; };
 void http_respond_pieces(struct http_req *req, int status, const char *content_type,
                          const struct http_piece *pieces, size_t n, const struct http_header *extra, size_t n_extra);
 
-/* A streamed answer: chunked (1.0: until close).  gzip: compress if the client accepts it. */
+/* A streamed answer: chunked (1.0: until close).  gzip: compress if the client accepts it, each piece
+ * flushed, at 64 kB of state: for lists, hardly for ten thousand watches. */
 void   http_begin(struct http_req *req, int status, const char *content_type, bool gzip,
                   const struct http_header *extra, size_t n_extra);
 void   http_send(struct http_req *req, const void *p, size_t n);
@@ -68,7 +74,9 @@ void   http_end(struct http_req *req);           /* req is gone after */
 void   http_abort(struct http_req *req);         /* cut a streamed answer: closes the connection; no on_abort */
 
 /* 101 with these headers; the connection leaves HTTP: the stream is the caller's, bytes already read
- * beyond the head come first through its on_data.  req is gone after. */
+ * beyond the head come first through its on_data, from the loop.  req is gone after.  ev NULL: call
+ * stream_set_events() (or ws_new()) at once.  "Connection: Upgrade" is added; extra holds Upgrade.
+ * NULL when the connection broke meanwhile (only without on_abort). */
 struct stream *http_upgrade(struct http_req *req, const struct http_header *extra, size_t n_extra,
                             const struct stream_events *ev, void *arg);
 
