@@ -80,6 +80,12 @@ void raft_commit__adopt(struct raft_core *c, uint64_t index, const struct raft_e
     commit_use_config(c, &next);
 }
 
+void raft_core_adopt(struct raft_core *c, uint64_t index, const struct raft_entry *e)
+{
+    must(index <= c->trail.last && index > c->config.index);
+    raft_commit__adopt(c, index, e);
+}
+
 void raft_commit__truncated(struct raft_core *c, uint64_t from)
 {
     must(from > c->commit);

@@ -133,6 +133,8 @@ struct raft_core {
 /* trail: the recovered log; taken over. All of it is durable. */
 void raft_core_init(struct raft_core *c, const struct raft_core_opts *o, struct trail *trail);
 void raft_core_release(struct raft_core *c);
+/* After init, for each configuration entry in the recovered log, in order. */
+void raft_core_adopt(struct raft_core *c, uint64_t index, const struct raft_entry *e);
 int  raft_core_step(struct raft_core *c, const struct raft_event *e, struct raft_update *ret);
 /* Messages to send now; valid until the next call. */
 size_t raft_core_flush(struct raft_core *c, uint64_t now_ns, struct raft_message **ret);

@@ -2,7 +2,7 @@
  *
  * Worst-case memory of one head, from these: RAFT_SNAPSHOT_BYTES (log since the last snapshot) + RAFT_TRAIL_BYTES
  * (what is kept before it for followers that lag a little) + RAFT_MAX_UNCOMMITTED (no quorum) + per peer
- * RAFT_PEER_QUEUE (unsent) and RAFT_MAX_FRAME (half-read) + two write buffers of RAFT_WAL_BATCH each. */
+ * RAFT_PEER_QUEUE (unsent) and RAFT_MAX_FRAME (half-read) + two write buffers of what comes in during one write. */
 #ifndef RAFT_LIMITS_H
 #define RAFT_LIMITS_H
 
@@ -29,7 +29,6 @@
 
 /* Files. */
 #define RAFT_SEGMENT_BYTES     (16u << 20)
-#define RAFT_WAL_BATCH         (8u << 20)        /* what one write gathers; more waits for the next */
 #define RAFT_SNAPSHOT_BYTES    (64u << 20)
 #define RAFT_TRAIL_BYTES       (4u << 20)
 #define RAFT_SNAPSHOT_SLICE    (256u << 10)      /* written, read, restored or sent per turn */

@@ -57,10 +57,12 @@ struct raft_opts {
     const struct raft_peer_opts *heads; size_t n_heads;   /* initial membership incl. this head; only used when the disk is empty */
     const char *listen_addr;                     /* for peers */
     struct tls_ctx *tls_server, *tls_client;     /* mutual; NULL in the simulator */
+    const char *peer_organization;               /* that a peer's certificate must carry; NULL: any the CA signed */
     struct raft_fsm fsm;
     /* 0: defaults of raft/limits.h (heartbeat 50, election 200..400, snapshot every 64 MiB of log). */
     unsigned heartbeat_ms, election_min_ms, election_max_ms;
     uint64_t snapshot_bytes;
+    size_t   segment_bytes;                      /* of the log's files; 0: 16 MiB */
 };
 
 /* Recovers snapshot and log (blocking; the state machine gets restore_* and nothing is applied until commit is

@@ -1,0 +1,131 @@
+/* raft/host.h: one head's raft from the inside: what its files share; nobody else includes it.
+ *
+ * raft.c           life, status
+ * host_recover.c   from files to a running core
+ * host_step.c      the turn: events into the core, duties out of it, in one fixed order
+ * host_propose.c   local proposals, forwarding, matching them up at apply
+ * host_read.c      linearizable reads
+ * host_snapshot.c  snapshots taken, sent, received; compaction */
+#ifndef RAFT_HOST_H
+#define RAFT_HOST_H
+
+#include "raft/core.h"
+#include "raft/log.h"
+#include "raft/peer.h"
+#include "raft/snapshot.h"
+#include "raft/wal.h"
+
+/* In front of every command: who proposed it. */
+#define HOST_WRAP 24
+struct host_wrap { uint64_t origin, boot, seq; };
+
+struct inbox_item { struct qlink link; struct raft_message m; struct blob *owner; };
+
+enum pending_state { PENDING_FREE, PENDING_QUEUED, PENDING_SENT, PENDING_PLACED };
+struct pending {
+    struct raft_proposal *p;
+    struct raft_entry entry;                     /* while QUEUED: its bytes */
+    enum pending_state state;
+    uint64_t due_ns;
+    uint64_t index, term;                        /* PLACED: where; SENT: term = that of the forwarding */
+    uint64_t leader;                             /* SENT: to whom */
+};
+
+struct raft {
+    struct raft_opts opts;
+    struct loop *loop;
+    struct raft_core core;
+    struct raft_log log;
+    struct wal *wal;
+    struct peers *peers;
+    uint64_t boot;                               /* a fresh number each start: tells our proposals from those of a past life */
+    uint64_t applied, hard_written, epoch_seen;
+    bool     leading_told, disk_failed, closing;
+    int      disk_error;
+    uint64_t config_used;                        /* index of the configuration the peers were told */
+    bool     config_fresh;
+
+    struct turn_hook step, write;
+    struct timer tick;
+    struct qlink inbox;
+    struct { uint64_t id; bool up; } link_news[64];
+    unsigned link_news_n;
+    struct raft_mark durable;
+    bool     durable_news;
+
+    /* Proposals: a ring by sequence number. */
+    struct pending *pending;
+    size_t   pending_cap, pending_n;             /* n: slots from first_seq on, holes included */
+    uint64_t first_seq, queued_from;
+    uint64_t queued_n, pending_bytes;
+    uint64_t swept_term;                         /* placed proposals of earlier terms may be lost: look */
+    struct raft_entry *batch; size_t batch_cap;
+
+    /* Reads. */
+    struct qlink reads_new, reads_asked, reads_placed;
+    uint64_t read_ctx, read_asked_ns;
+
+    /* Snapshots. */
+    struct snapshot_meta snapshot;               /* newest on disk; index 0: none */
+    struct snapshot_meta snapshot_older;         /* the one before it, kept in case it does not verify */
+    uint64_t bytes_since;                        /* of log applied since it was pinned */
+    struct snapshot_writer *writer;
+    struct snapshot_receiver *receiver;
+    struct snapshot_sender *sender[RAFT_MAX_HEADS];
+    struct disk_op trash_op;
+    bool     trash_busy;
+    struct snapshot_meta trash[RAFT_SNAPSHOTS_KEPT + 2]; unsigned trash_n;
+
+    uint64_t proposals, proposals_failed;
+    unsigned pins;                               /* each thing with I/O that must end before we may be freed */
+    void (*close_cb)(void *arg);
+    void *close_arg;
+    struct ready_item closed;
+};
+
+/* raft.c */
+void raft__unpin(struct raft *r);
+
+/* host_recover.c */
+int  raft__recover(struct raft *r, struct errbuf *err);
+
+/* host_step.c */
+void raft__arm(struct raft *r);
+int  raft__event(struct raft *r, struct raft_event e);
+void raft__send(struct raft *r, struct raft_message *m);           /* from is filled in */
+void raft__on_step(struct turn_hook *h);
+void raft__on_write(struct turn_hook *h);
+void raft__on_tick(struct timer *t);
+void raft__on_durable(void *arg, struct raft_mark mark);
+void raft__on_disk_failed(void *arg, int err);
+void raft__on_message(void *arg, struct raft_message *m, struct blob *owner);
+void raft__on_peer_up(void *arg, uint64_t id);
+void raft__on_peer_lost(void *arg, uint64_t id);
+
+/* host_propose.c */
+bool raft__wrap_take(struct str *command, struct host_wrap *ret);
+void raft__propose_step(struct raft *r);
+void raft__propose_expire(struct raft *r);
+void raft__propose_on_forward(struct raft *r, struct raft_message *m);
+void raft__propose_on_reply(struct raft *r, const struct raft_message *m);
+void raft__propose_peer_lost(struct raft *r, uint64_t id);
+/* An applied entry's own proposal, taken off the ring, or NULL. */
+struct raft_proposal *raft__propose_match(struct raft *r, const struct host_wrap *w);
+void raft__propose_sweep(struct raft *r);
+void raft__propose_skipped(struct raft *r, uint64_t upto);
+void raft__propose_fail_all(struct raft *r, int err);
+
+/* host_read.c */
+void raft__read_step(struct raft *r);
+void raft__read_results(struct raft *r);
+void raft__read_deliver(struct raft *r);
+void raft__read_fail_all(struct raft *r, int err);
+
+/* host_snapshot.c */
+void raft__snapshot_step(struct raft *r);
+void raft__snapshot_open(struct raft *r);
+void raft__snapshot_close(struct raft *r);
+void raft__snapshot_on_chunk(struct raft *r, struct raft_message *m, struct blob *owner);
+void raft__snapshot_on_reply(struct raft *r, const struct raft_message *m);
+
+#endif

@@ -1,0 +1,254 @@
+/* raft/host_snapshot.c: when a snapshot is taken, what is forgotten after it, and its way to heads that lag. */
+#include "net/log.h"
+#include "raft/host.h"
+
+/* ---- Taking one ---------------------------------------------------------------------------------- */
+
+/* Memory keeps a trail of entries before the snapshot, for followers that lag a little. */
+static void snapshot_forget(struct raft *r, uint64_t index)
+{
+    uint64_t upto = MIN_OF(index, r->applied), bytes = 0;
+
+    while (upto >= r->log.first && bytes < RAFT_TRAIL_BYTES)
+        bytes += raft_log_at(&r->log, upto--)->len + RAFT_ENTRY_OVERHEAD;
+    if (upto < r->log.first)
+        return;
+    raft__event(r, (struct raft_event){ .type = RAFT_EV_COMPACT, .compact_upto = upto });
+    raft_log_forget(&r->log, upto);
+}
+
+static void snapshot_trash_next(struct raft *r)
+{
+    char name[SNAPSHOT_NAME_MAX];
+
+    if (r->trash_busy || r->trash_n == 0 || r->closing)
+        return;
+    snapshot_name(name, r->trash[0].index, r->trash[0].term);
+    r->trash_busy = true;
+    r->pins++;
+    disk_unlink(r->opts.disk, &r->trash_op, name);
+}
+
+static void snapshot_on_trashed(struct disk_op *op, int status)
+{
+    struct raft *r = container_of(op, struct raft, trash_op);
+
+    r->trash_busy = false;
+    memmove(r->trash, r->trash + 1, --r->trash_n * sizeof(r->trash[0]));
+    snapshot_trash_next(r);
+    raft__unpin(r);
+}
+
+/* A new one is in force: the log before the one before it is not needed any more, nor are older ones. */
+static void snapshot_in_force(struct raft *r, const struct snapshot_meta *m)
+{
+    must(m->index > r->snapshot.index);
+    if (r->snapshot_older.index > 0 && r->trash_n < ARRAY_LEN(r->trash)) {
+        r->trash[r->trash_n++] = r->snapshot_older;
+        snapshot_trash_next(r);
+    }
+    r->snapshot_older = r->snapshot;
+    r->snapshot = *m;
+    if (!r->disk_failed)
+        wal_trim(r->wal, r->snapshot_older.index);
+}
+
+static void snapshot_on_written(void *arg, int status, const struct snapshot_meta *m)
+{
+    struct raft *r = arg;
+
+    r->writer = NULL;
+    if (status == 0 && !r->closing && m->index > r->snapshot.index) {
+        snapshot_in_force(r, m);
+        snapshot_forget(r, m->index);
+    } else if (status != 0 && status != E_CANCELED && !r->closing) {
+        raft__on_disk_failed(r, status);
+    }
+    raft__arm(r);
+    raft__unpin(r);
+}
+
+static void snapshot_take(struct raft *r)
+{
+    struct snapshot_meta m = { .index = r->applied, .term = trail_term(&r->core.trail, r->applied) };
+
+    must(m.index > r->snapshot.index && m.term > 0);
+    m.config = r->core.config.index <= r->applied ? r->core.config : r->core.config_before;
+    r->bytes_since = 0;
+    r->pins++;
+    r->writer = snapshot_write(r->loop, r->opts.disk, r->opts.cluster, &r->opts.fsm, &m, snapshot_on_written, r);
+}
+
+/* ---- Sending ------------------------------------------------------------------------------------- */
+
+static void snapshot_on_chunk_out(void *arg, struct raft_message *m)
+{
+    struct raft *r = arg;
+
+    m->term = r->core.hard.term;
+    if (!r->closing && r->core.role == RAFT_LEADER)
+        raft__send(r, m);
+}
+
+static void snapshot_on_sent(void *arg, struct snapshot_sender *s, bool ok)
+{
+    struct raft *r = arg;
+    uint64_t to = snapshot_send_to(s);
+
+    for (unsigned i = 0; i < RAFT_MAX_HEADS; i++)
+        if (r->sender[i] == s)
+            r->sender[i] = NULL;
+    if (!r->closing) {
+        log_info("raft", "snapshot for head %llu: %s", (unsigned long long)to, ok ? "sent" : "given up");
+        raft__event(r, (struct raft_event){ .type = RAFT_EV_SNAPSHOT_END, .snapshot_end = { to, ok } });
+        raft__arm(r);
+    }
+    raft__unpin(r);
+}
+
+static struct snapshot_sender **snapshot_slot(struct raft *r, uint64_t to)
+{
+    struct snapshot_sender **empty = NULL;
+
+    for (unsigned i = 0; i < RAFT_MAX_HEADS; i++) {
+        if (r->sender[i] != NULL && snapshot_send_to(r->sender[i]) == to)
+            return NULL;                         /* one is on its way */
+        if (r->sender[i] == NULL && empty == NULL)
+            empty = &r->sender[i];
+    }
+    return empty;
+}
+
+static void snapshot_begin_send(struct raft *r, uint64_t to)
+{
+    struct snapshot_sender_opts o = { .loop = r->loop, .disk = r->opts.disk, .meta = r->snapshot, .to = to,
+                                      .send = snapshot_on_chunk_out, .done = snapshot_on_sent, .arg = r };
+    struct snapshot_sender **slot = snapshot_slot(r, to);
+    struct errbuf err = { { 0 } };
+    int rc;
+
+    if (slot == NULL)
+        return;
+    must(r->snapshot.index > 0);                 /* nothing is compacted but after one */
+    rc = snapshot_send(&o, slot, &err);
+    if (rc == 0) {
+        r->pins++;
+        return;
+    }
+    *slot = NULL;
+    log_error("raft", "snapshot for head %llu: %s", (unsigned long long)to, err.s);
+}
+
+void raft__snapshot_on_reply(struct raft *r, const struct raft_message *m)
+{
+    for (unsigned i = 0; i < RAFT_MAX_HEADS; i++)
+        if (r->sender[i] != NULL && snapshot_send_to(r->sender[i]) == m->from)
+            snapshot_send_on_reply(r->sender[i], m);
+}
+
+/* ---- Receiving ----------------------------------------------------------------------------------- */
+
+static void snapshot_on_reply_out(void *arg, uint64_t to, uint64_t index, uint64_t offset, bool done, bool ok)
+{
+    struct raft *r = arg;
+    struct raft_message m = { .type = RAFT_MSG_CHUNK_REPLY, .to = to, .term = r->core.hard.term };
+
+    m.chunk_reply.index = index;
+    m.chunk_reply.offset = offset;
+    m.chunk_reply.done = done;
+    m.chunk_reply.ok = ok;
+    if (!r->closing)
+        raft__send(r, &m);
+}
+
+static bool snapshot_on_wanted(void *arg, const struct snapshot_meta *m)
+{
+    struct raft *r = arg;
+
+    return !r->closing && !r->disk_failed && m->index > r->core.commit && r->core.role != RAFT_LEADER;
+}
+
+static void snapshot_on_installed(void *arg, const struct snapshot_meta *m)
+{
+    struct raft *r = arg;
+    bool keep = trail_term(&r->core.trail, m->index) == m->term;
+
+    log_info("raft", "head %llu took over a snapshot at %llu", (unsigned long long)r->opts.id,
+             (unsigned long long)m->index);
+    if (keep) {
+        raft_log_forget(&r->log, m->index);
+    } else {
+        raft_log_reset(&r->log, m->index);
+        wal_base(r->wal, m->index, m->term);
+    }
+    r->applied = m->index;
+    r->bytes_since = 0;
+    raft__event(r, (struct raft_event){ .type = RAFT_EV_INSTALLED, .installed = { m->index, m->term, &m->config } });
+    if (r->writer != NULL)
+        snapshot_write_cancel(r->writer);        /* it pins a state that is past */
+    snapshot_in_force(r, m);
+    raft__propose_skipped(r, m->index);
+    if (r->opts.fsm.applied != NULL)
+        r->opts.fsm.applied(r->opts.fsm.arg, r->applied);
+    raft__arm(r);
+}
+
+static void snapshot_on_failed(void *arg, int status)
+{
+    raft__on_disk_failed(arg, status);
+}
+
+void raft__snapshot_on_chunk(struct raft *r, struct raft_message *m, struct blob *owner)
+{
+    if (m->chunk.index <= r->core.commit)
+        snapshot_on_reply_out(r, m->from, m->chunk.index, m->chunk.total, true, true);     /* we have more already */
+    else
+        snapshot_receive(r->receiver, m, owner);
+}
+
+/* ---- The turn, and life -------------------------------------------------------------------------- */
+
+void raft__snapshot_step(struct raft *r)
+{
+    if (r->writer == NULL && !r->disk_failed && r->bytes_since >= r->opts.snapshot_bytes
+        && r->applied > r->snapshot.index)
+        snapshot_take(r);
+    for (unsigned slot = 0; r->core.wants_snapshot != 0 && slot < r->core.config.n; slot++) {
+        if (!(r->core.wants_snapshot & (1u << slot)))
+            continue;
+        r->core.wants_snapshot &= ~(uint64_t)(1u << slot);
+        snapshot_begin_send(r, r->core.config.head[slot].id);
+    }
+    if (r->core.role == RAFT_LEADER)
+        return;
+    for (unsigned i = 0; i < RAFT_MAX_HEADS; i++)
+        if (r->sender[i] != NULL)
+            snapshot_send_cancel(r->sender[i]);
+}
+
+void raft__snapshot_open(struct raft *r)
+{
+    struct snapshot_receiver_opts o = { .loop = r->loop, .disk = r->opts.disk, .cluster = r->opts.cluster,
+                                        .fsm = &r->opts.fsm, .reply = snapshot_on_reply_out,
+                                        .wanted = snapshot_on_wanted, .installed = snapshot_on_installed,
+                                        .failed = snapshot_on_failed, .arg = r };
+
+    r->receiver = snapshot_receiver_new(&o);
+    r->trash_op.done = snapshot_on_trashed;
+    r->pins++;
+}
+
+static void snapshot_on_closed(void *arg)
+{
+    raft__unpin(arg);
+}
+
+void raft__snapshot_close(struct raft *r)
+{
+    if (r->writer != NULL)
+        snapshot_write_cancel(r->writer);
+    for (unsigned i = 0; i < RAFT_MAX_HEADS; i++)
+        if (r->sender[i] != NULL)
+            snapshot_send_cancel(r->sender[i]);
+    snapshot_receiver_close(r->receiver, snapshot_on_closed, r);
+}

@@ -1,0 +1,266 @@
+/* raft/host_step.c: the turn of one head.
+ *
+ * Callbacks only record.  TURN_STEP then does, in this order: durability news, connections, messages, own proposals,
+ * reads, time; sends what the core has to say (appends leave before our own write of the same entries has begun);
+ * applies what is committed; hands out reads.  TURN_WRITE starts one write for all of it. */
+#include "net/log.h"
+#include "raft/host.h"
+
+void raft__arm(struct raft *r)
+{
+    if (!r->closing)
+        turn_arm(r->loop, TURN_STEP, &r->step);
+}
+
+/* ---- Records ------------------------------------------------------------------------------------- */
+
+void raft__on_durable(void *arg, struct raft_mark mark)
+{
+    struct raft *r = arg;
+
+    r->durable = mark;
+    r->durable_news = true;
+    raft__arm(r);
+}
+
+void raft__on_disk_failed(void *arg, int err)
+{
+    struct raft *r = arg;
+
+    if (r->disk_failed)
+        return;
+    r->disk_failed = true;
+    r->disk_error = err;
+    log_error("raft", "head %llu: %s: %s; it takes no part any more until it is restarted on a good disk",
+              (unsigned long long)r->opts.id, disk_path(r->opts.disk), err_text(err));
+    raft__arm(r);
+}
+
+void raft__on_message(void *arg, struct raft_message *m, struct blob *owner)
+{
+    struct raft *r = arg;
+    struct inbox_item *it = mem_new(struct inbox_item);
+
+    it->m = *m;
+    it->owner = blob_ref(owner);
+    qpush(&r->inbox, &it->link);
+    raft__arm(r);
+}
+
+static void host_link_news(struct raft *r, uint64_t id, bool up)
+{
+    if (r->link_news_n == ARRAY_LEN(r->link_news))             /* flapping; the newest say enough */
+        memmove(r->link_news, r->link_news + 1, --r->link_news_n * sizeof(r->link_news[0]));
+    r->link_news[r->link_news_n].id = id;
+    r->link_news[r->link_news_n++].up = up;
+    raft__arm(r);
+}
+
+void raft__on_peer_up(void *arg, uint64_t id) { host_link_news(arg, id, true); }
+void raft__on_peer_lost(void *arg, uint64_t id) { host_link_news(arg, id, false); }
+
+void raft__on_tick(struct timer *t)
+{
+    raft__arm(container_of(t, struct raft, tick));
+}
+
+/* ---- Events into the core ------------------------------------------------------------------------ */
+
+static void host_log_duties(struct raft *r, const struct raft_update *u)
+{
+    if (r->disk_failed)
+        return;
+    if (r->core.hard.gen != r->hard_written) {   /* before the entries of the new term */
+        r->hard_written = r->core.hard.gen;
+        wal_hard(r->wal, r->core.hard.term, r->core.hard.vote);
+    }
+    if (u->truncate > 0)
+        raft_log_cut(&r->log, u->truncate);
+    for (size_t i = 0; i < u->n; i++) {
+        must(u->first + i == raft_log_last(&r->log) + 1);
+        raft_log_add(&r->log, &u->entry[i]);
+        wal_entry(r->wal, u->first + i, &u->entry[i]);
+    }
+}
+
+int raft__event(struct raft *r, struct raft_event e)
+{
+    struct raft_update u;
+
+    e.now_ns = loop_hires_ns(r->loop);           /* leases are counted by it: fresh, not the turn's */
+    int rc = raft_core_step(&r->core, &e, &u);
+    host_log_duties(r, &u);
+    return u.chunk ? 1 : rc;
+}
+
+static void host_message(struct raft *r, struct inbox_item *it)
+{
+    struct raft_message *m = &it->m;
+
+    switch (m->type) {
+    case RAFT_MSG_PROPOSE:       raft__propose_on_forward(r, m); break;
+    case RAFT_MSG_PROPOSE_REPLY: raft__propose_on_reply(r, m); break;
+    case RAFT_MSG_CHUNK_REPLY:   raft__snapshot_on_reply(r, m); break;
+    default:
+        if (raft__event(r, (struct raft_event){ .type = RAFT_EV_RECEIVE, .message = m }) == 1)
+            raft__snapshot_on_chunk(r, m, it->owner);
+        break;
+    }
+}
+
+static void host_inbox(struct raft *r)
+{
+    struct qlink batch;
+
+    qmove(&r->inbox, &batch);
+    while (!qempty(&batch)) {
+        struct inbox_item *it = qentry(qpop(&batch), struct inbox_item, link);
+        if (!r->disk_failed)
+            host_message(r, it);
+        raft_message_release(&it->m);
+        blob_unref(it->owner);
+        mem_free(it);
+    }
+}
+
+static void host_news(struct raft *r)
+{
+    if (r->disk_failed && !r->core.failed) {
+        raft__event(r, (struct raft_event){ .type = RAFT_EV_DISK_FAILED });
+        raft__propose_fail_all(r, E_UNKNOWN);
+    }
+    if (r->durable_news && !r->disk_failed) {
+        r->durable_news = false;
+        raft__event(r, (struct raft_event){ .type = RAFT_EV_DURABLE, .durable = r->durable });
+    }
+    for (unsigned i = 0; i < r->link_news_n; i++) {
+        bool up = r->link_news[i].up;
+        raft__event(r, (struct raft_event){ .type = up ? RAFT_EV_PEER_UP : RAFT_EV_PEER_LOST,
+                                            .peer = r->link_news[i].id });
+        if (!up)
+            raft__propose_peer_lost(r, r->link_news[i].id);
+    }
+    r->link_news_n = 0;
+}
+
+/* ---- Duties -------------------------------------------------------------------------------------- */
+
+void raft__send(struct raft *r, struct raft_message *m)
+{
+    m->from = r->opts.id;
+    peers_send(r->peers, m, &r->log);
+}
+
+static void host_send(struct raft *r)
+{
+    struct raft_message *m;
+    size_t n = raft_core_flush(&r->core, loop_hires_ns(r->loop), &m);
+
+    for (size_t i = 0; i < n; i++)
+        peers_send(r->peers, &m[i], &r->log);
+}
+
+static void host_apply_one(struct raft *r, uint64_t index)
+{
+    struct raft_entry *e = raft_log_at(&r->log, index);
+    struct str command = raft_entry_data(e);
+    struct host_wrap w;
+
+    r->applied = index;
+    r->bytes_since += e->len + RAFT_ENTRY_OVERHEAD;
+    if (e->type != RAFT_ENTRY_COMMAND || !raft__wrap_take(&command, &w))
+        return;
+    r->opts.fsm.apply(r->opts.fsm.arg, index, command, raft__propose_match(r, &w));
+}
+
+/* Bounded: the rest waits for the next turn, which then comes at once. */
+static void host_apply(struct raft *r)
+{
+    uint64_t until = MIN_OF(r->core.commit, r->applied + RAFT_APPLY_PER_TURN), from = r->applied;
+
+    must(r->applied <= r->core.commit);
+    while (r->applied < until)
+        host_apply_one(r, r->applied + 1);
+    if (r->applied == from)
+        return;
+    raft__propose_sweep(r);
+    if (r->opts.fsm.applied != NULL)
+        r->opts.fsm.applied(r->opts.fsm.arg, r->applied);
+    if (!r->disk_failed)
+        wal_commit(r->wal, r->applied);
+    if (r->applied < r->core.commit)
+        raft__arm(r);
+}
+
+static void host_leading(struct raft *r)
+{
+    bool leading = raft_core_leading(&r->core) && r->applied >= r->core.term_start;
+
+    if (r->core.role != RAFT_LEADER || leading == r->leading_told) {
+        if (r->core.role == RAFT_LEADER || !r->leading_told)
+            return;
+        leading = false;
+    }
+    r->leading_told = leading;
+    log_info("raft", "head %llu %s term %llu", (unsigned long long)r->opts.id,
+             leading ? "leads from" : "no longer leads in", (unsigned long long)r->core.hard.term);
+    if (r->opts.fsm.leading != NULL)
+        r->opts.fsm.leading(r->opts.fsm.arg, leading);
+}
+
+static void host_config(struct raft *r)
+{
+    if (r->config_fresh && r->config_used == r->core.config.index)
+        return;
+    r->config_fresh = true;
+    r->config_used = r->core.config.index;
+    peers_use(r->peers, &r->core.config);
+}
+
+static void host_rearm(struct raft *r)
+{
+    uint64_t due = raft_core_due(&r->core), now = loop_now_ns(r->loop);
+    bool     waiting = r->pending_n > 0 || !qempty(&r->reads_asked) || !qempty(&r->reads_placed);
+
+    if (waiting)                                 /* their time-outs, coarsely */
+        due = MIN_OF(due, now + RAFT_READ_RETRY_MS * 1000000ull);
+    if (due != UINT64_MAX)
+        timer_start_ns(&r->tick, due > now ? due - now : 1);
+    else
+        timer_stop(&r->tick);
+}
+
+void raft__on_step(struct turn_hook *h)
+{
+    struct raft *r = container_of(h, struct raft, step);
+
+    if (r->closing)
+        return;
+    host_news(r);
+    host_inbox(r);
+    raft__propose_step(r);
+    raft__read_step(r);
+    if (loop_hires_ns(r->loop) >= raft_core_due(&r->core))
+        raft__event(r, (struct raft_event){ .type = RAFT_EV_TICK });
+    host_send(r);
+    host_config(r);
+    host_apply(r);
+    host_leading(r);
+    raft__read_results(r);
+    raft__read_deliver(r);
+    raft__propose_expire(r);
+    raft__snapshot_step(r);
+    raft_core_check(&r->core);
+    must(raft_log_last(&r->log) == r->core.trail.last || r->disk_failed);
+    if (!r->disk_failed && wal_dirty(r->wal))
+        turn_arm(r->loop, TURN_WRITE, &r->write);
+    host_rearm(r);
+}
+
+void raft__on_write(struct turn_hook *h)
+{
+    struct raft *r = container_of(h, struct raft, write);
+
+    if (!r->closing && !r->disk_failed)
+        wal_flush(r->wal, raft_core_mark(&r->core));
+}

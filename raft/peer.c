@@ -1,0 +1,397 @@
+/* raft/peer.c: dialing, accepting, hello, frames. */
+#include "net/log.h"
+#include "raft/peer.h"
+
+struct link {                                    /* to one other head: we dial */
+    struct peers *peers;                         /* borrowed; pinned while stream != NULL */
+    struct qlink link;
+    uint64_t id;
+    char     addr[RAFT_ADDR_MAX];
+    struct stream *stream;                       /* NULL: waiting for the timer */
+    bool     open, unwanted;
+    struct timer retry;                          /* back-off; while open: watches a stuck queue */
+    unsigned backoff_ms, quiet;
+    size_t   queued_seen;
+    uint64_t sent;
+};
+
+struct incoming {                                /* from another head: it dialed */
+    struct peers *peers;
+    struct qlink link;
+    struct stream *stream;
+    uint64_t id;                                 /* 0 until its hello */
+    struct buf in;
+    struct timer hello;
+};
+
+struct peers {
+    struct peers_opts opts;
+    struct listener *listener;
+    struct qlink links, incoming;
+    unsigned n_incoming, pins;
+    struct buf scratch;
+    struct raft_config config;
+    bool closing;
+    struct ready_item closed;
+    void (*close_cb)(void *arg);
+    void *close_arg;
+};
+
+static void peers_unpin(struct peers *p)
+{
+    must(p->pins > 0);
+    if (--p->pins == 0)
+        ready_post(p->opts.loop, &p->closed);
+}
+
+static void peers_on_closed(struct ready_item *it)
+{
+    struct peers *p = container_of(it, struct peers, closed);
+    void (*cb)(void *) = p->close_cb;
+    void *arg = p->close_arg;
+
+    must(qempty(&p->links) && qempty(&p->incoming));
+    buf_release(&p->scratch);
+    mem_free(p);
+    if (cb != NULL)
+        cb(arg);
+}
+
+/* ---- To others ----------------------------------------------------------------------------------- */
+
+static void link_free(struct link *k)
+{
+    must(k->stream == NULL);
+    timer_stop(&k->retry);
+    qdel(&k->link);
+    peers_unpin(k->peers);
+    mem_free(k);
+}
+
+static void link_on_open(void *arg, struct stream *s)
+{
+    struct link *k = arg;
+    struct raft_hello h = { k->peers->opts.cluster, k->peers->opts.id, k->id };
+
+    buf_clear(&k->peers->scratch);
+    raft_hello_encode(&h, &k->peers->scratch);
+    stream_write(s, k->peers->scratch.p, k->peers->scratch.n);
+    k->open = true;
+    k->queued_seen = 0;
+    k->quiet = 0;
+    timer_start(&k->retry, RAFT_PEER_STUCK_MS / 4);
+    k->peers->opts.on_up(k->peers->opts.arg, k->id);
+}
+
+static void link_on_data(void *arg, struct stream *s, const char *p, size_t n)
+{
+    stream_close(s);                             /* nobody speaks on this side: not a head */
+}
+
+static void link_on_close(void *arg, struct stream *s, int err, const char *reason)
+{
+    struct link *k = arg;
+    bool was_open = k->open;
+
+    k->stream = NULL;
+    k->open = false;
+    if (k->unwanted) {
+        link_free(k);
+        return;
+    }
+    log_debug("raft", "to head %llu: %s", (unsigned long long)k->id, reason != NULL ? reason : "closed");
+    k->backoff_ms = was_open ? RAFT_PEER_BACKOFF_MIN_MS : MIN_OF(2 * k->backoff_ms, RAFT_PEER_BACKOFF_MAX_MS);
+    timer_start(&k->retry, k->backoff_ms / 2 + loop_random_u64(k->peers->opts.loop) % (k->backoff_ms / 2 + 1));
+    if (was_open)
+        k->peers->opts.on_lost(k->peers->opts.arg, k->id);
+}
+
+static const struct stream_events link_events = {
+    .on_open = link_on_open, .on_data = link_on_data, .on_close = link_on_close,
+};
+
+static void link_dial(struct link *k)
+{
+    struct stream_connect_opts o = { .addr = k->addr, .tls = k->peers->opts.tls_client, .timeout_ms = 2000,
+                                     .ev = &link_events, .arg = k };
+    struct errbuf err = { { 0 } };
+
+    must(k->stream == NULL);
+    if (stream_connect(k->peers->opts.loop, &o, &k->stream, &err) == 0)
+        return;
+    k->stream = NULL;
+    log_error("raft", "address of head %llu: %s", (unsigned long long)k->id, err.s);
+    timer_start(&k->retry, RAFT_PEER_BACKOFF_MAX_MS);
+}
+
+/* Not open: dial. Open: a queue that has not shrunk for RAFT_PEER_STUCK_MS is a dead connection that nobody reset. */
+static void link_on_timer(struct timer *t)
+{
+    struct link *k = container_of(t, struct link, retry);
+
+    if (k->stream == NULL) {
+        link_dial(k);
+        return;
+    }
+    size_t queued = stream_queued(k->stream);
+    k->quiet = queued > 0 && queued >= k->queued_seen && k->queued_seen > 0 ? k->quiet + 1 : 0;
+    k->queued_seen = queued;
+    if (k->quiet >= 4)
+        stream_close(k->stream);
+    else
+        timer_start(&k->retry, RAFT_PEER_STUCK_MS / 4);
+}
+
+static void link_drop(struct link *k)
+{
+    k->unwanted = true;
+    timer_stop(&k->retry);
+    if (k->stream != NULL)
+        stream_close(k->stream);                 /* freed in its on_close */
+    else
+        link_free(k);
+}
+
+static struct link *peers_find(const struct peers *p, uint64_t id)
+{
+    for (struct qlink *l = p->links.next; l != &p->links; l = l->next) {
+        struct link *k = qentry(l, struct link, link);
+        if (k->id == id && !k->unwanted)
+            return k;
+    }
+    return NULL;
+}
+
+static void link_new(struct peers *p, const struct raft_head *h)
+{
+    struct link *k = mem_new(struct link);
+
+    k->peers = p;
+    k->id = h->id;
+    memcpy(k->addr, h->addr, sizeof(k->addr));
+    k->backoff_ms = RAFT_PEER_BACKOFF_MIN_MS;
+    timer_init(&k->retry, p->opts.loop, link_on_timer);
+    qpush(&p->links, &k->link);
+    p->pins++;
+    timer_start(&k->retry, 0);
+}
+
+void peers_use(struct peers *p, const struct raft_config *c)
+{
+    must(!p->closing);
+    p->config = *c;
+    qeach(&p->links, it, tmp) {
+        struct link *k = qentry(it, struct link, link);
+        int slot = raft_config_find(c, k->id);
+        if (!k->unwanted && (slot < 0 || strcmp(c->head[slot].addr, k->addr) != 0))
+            link_drop(k);
+    }
+    for (unsigned i = 0; i < c->n; i++)
+        if (c->head[i].id != p->opts.id && c->head[i].addr[0] != '\0' && peers_find(p, c->head[i].id) == NULL)
+            link_new(p, &c->head[i]);
+}
+
+bool peers_connected(const struct peers *p, uint64_t id)
+{
+    struct link *k = peers_find(p, id);
+
+    return k != NULL && k->open;
+}
+
+bool peers_send(struct peers *p, const struct raft_message *m, const struct raft_log *log)
+{
+    struct link *k = peers_find(p, m->to);
+
+    if (k == NULL || !k->open || stream_queued(k->stream) > RAFT_PEER_QUEUE)
+        return false;
+    buf_clear(&p->scratch);
+    raft_message_encode(m, log, &p->scratch);
+    stream_write(k->stream, p->scratch.p, p->scratch.n);
+    if (p->scratch.cap > (4u << 20))
+        buf_release(&p->scratch);
+    return true;
+}
+
+/* ---- From others --------------------------------------------------------------------------------- */
+
+static void incoming_on_close(void *arg, struct stream *s, int err, const char *reason)
+{
+    struct incoming *in = arg;
+    struct peers *p = in->peers;
+
+    if (in->id != 0 && !p->closing)
+        p->opts.on_lost(p->opts.arg, in->id);
+    timer_stop(&in->hello);
+    qdel(&in->link);
+    buf_release(&in->in);
+    mem_free(in);
+    p->n_incoming--;
+    peers_unpin(p);
+}
+
+static void incoming_refuse(struct incoming *in, const char *why)
+{
+    log_warn("raft", "connection from %s dropped: %s", stream_peer_addr(in->stream), why);
+    stream_close(in->stream);
+}
+
+static bool incoming_hello(struct incoming *in, struct str payload)
+{
+    struct peers *p = in->peers;
+    struct raft_hello h;
+
+    if (raft_hello_decode(payload, &h) != 0) {
+        incoming_refuse(in, "no hello of a head");
+    } else if (h.cluster != p->opts.cluster) {
+        incoming_refuse(in, "it belongs to another cluster");
+    } else if (h.to != p->opts.id) {
+        incoming_refuse(in, "it looks for another head");
+    } else if (h.from == p->opts.id || raft_config_find(&p->config, h.from) < 0) {
+        incoming_refuse(in, "it is no member of this cluster");
+    } else {
+        in->id = h.from;
+        timer_stop(&in->hello);
+        return true;
+    }
+    return false;
+}
+
+static bool incoming_message(struct incoming *in, struct str payload)
+{
+    struct peers *p = in->peers;
+    struct blob *owner = blob_copy(payload);
+    struct raft_message m;
+
+    if (raft_message_decode(blob_str(owner), owner, &m) != 0) {
+        blob_unref(owner);
+        incoming_refuse(in, "a message that makes no sense");
+        return false;
+    }
+    if (m.from != in->id || m.to != p->opts.id) {
+        raft_message_release(&m);
+        blob_unref(owner);
+        incoming_refuse(in, "a message in another head's name");
+        return false;
+    }
+    p->opts.on_message(p->opts.arg, &m, owner);
+    blob_unref(owner);
+    return true;
+}
+
+/* Whole frames are taken from where they lie; a partial one waits in `in`. */
+static void incoming_on_data(void *arg, struct stream *s, const char *bytes, size_t n)
+{
+    struct incoming *in = arg;
+    struct str rest = str_make(bytes, n), payload;
+    size_t need;
+    int rc;
+
+    if (in->peers->closing)
+        return;
+    if (in->in.n > 0) {
+        buf_add(&in->in, bytes, n);
+        rest = buf_str(&in->in);
+    }
+    while ((rc = raft_frame_cut(&rest, &payload, &need)) == 1)
+        if (in->id == 0 ? !incoming_hello(in, payload) : !incoming_message(in, payload))
+            return;
+    if (rc < 0) {
+        incoming_refuse(in, "a frame that does not verify");
+        return;
+    }
+    if (in->id == 0 && need > 256) {
+        incoming_refuse(in, "no hello of a head");
+        return;
+    }
+    if (in->in.n > 0) {
+        buf_drop(&in->in, in->in.n - rest.n);
+        if (rest.n == 0 && in->in.cap > (1u << 20))
+            buf_release(&in->in);
+    } else if (rest.n > 0) {
+        buf_reserve(&in->in, need);
+        buf_str_add(&in->in, rest);
+    }
+}
+
+static const struct stream_events incoming_events = {
+    .on_data = incoming_on_data, .on_close = incoming_on_close,
+};
+
+static void incoming_on_late(struct timer *t)
+{
+    struct incoming *in = container_of(t, struct incoming, hello);
+
+    incoming_refuse(in, "no hello in time");
+}
+
+static bool peers_trusts(const struct peers *p, struct stream *s)
+{
+    const struct tls_peer *t = stream_tls_peer(s);
+
+    if (p->opts.tls_server == NULL)
+        return true;
+    if (t == NULL)
+        return false;
+    for (size_t i = 0; i < t->n_organizations; i++)
+        if (p->opts.organization != NULL && strcmp(t->organizations[i], p->opts.organization) == 0)
+            return true;
+    return p->opts.organization == NULL;
+}
+
+static void peers_on_accept(void *arg, struct stream *s)
+{
+    struct peers *p = arg;
+    struct incoming *in = mem_new(struct incoming);
+
+    in->peers = p;
+    in->stream = s;
+    timer_init(&in->hello, p->opts.loop, incoming_on_late);
+    qpush(&p->incoming, &in->link);
+    p->pins++;
+    p->n_incoming++;
+    stream_set_events(s, &incoming_events, in);
+    if (p->closing || p->n_incoming > RAFT_MAX_INCOMING)
+        stream_close(s);
+    else if (!peers_trusts(p, s))
+        incoming_refuse(in, "its certificate is not a head's");
+    else
+        timer_start(&in->hello, RAFT_HELLO_MS);
+}
+
+/* ---- Life ---------------------------------------------------------------------------------------- */
+
+int peers_open(const struct peers_opts *o, struct peers **ret, struct errbuf *err)
+{
+    struct peers *p = mem_new(struct peers);
+    struct listener_opts lo = { .addr = o->listen_addr, .tls = o->tls_server, .on_accept = peers_on_accept, .arg = p };
+    int rc;
+
+    p->opts = *o;
+    qinit(&p->links);
+    qinit(&p->incoming);
+    ready_init(&p->closed, peers_on_closed);
+    p->pins = 1;
+    rc = listener_open(o->loop, &lo, &p->listener, err);
+    if (rc != 0) {
+        mem_free(p);
+        return err_wrap(err, rc, "listening for heads on %s", o->listen_addr);
+    }
+    *ret = p;
+    return 0;
+}
+
+void peers_close(struct peers *p, void (*done)(void *arg), void *arg)
+{
+    must(!p->closing);
+    p->closing = true;
+    p->close_cb = done;
+    p->close_arg = arg;
+    listener_close(p->listener);
+    qeach(&p->links, it, tmp)
+        link_drop(qentry(it, struct link, link));
+    qeach(&p->incoming, it2, tmp2)
+        stream_close(qentry(it2, struct incoming, link)->stream);
+    peers_unpin(p);
+}
+
+const char *peers_addr(const struct peers *p) { return listener_addr(p->listener); }

@@ -1,0 +1,242 @@
+/* raft/snapshot_format.c: the bytes of a snapshot file, and reading the newest good one at start. */
+#include <stdio.h>
+#include <stdlib.h>
+#include "net/log.h"
+#include "raft/crc32c.h"
+#include "raft/limits.h"
+#include "raft/snapshot.h"
+
+#define SNAPSHOT_MAGIC 0x3150414e53524f43ull     /* "CORSNAP1" */
+#define HEAD_SIZE      40                        /* before the configuration */
+#define CHUNK_HEAD     8
+
+void snapshot_name(char out[SNAPSHOT_NAME_MAX], uint64_t index, uint64_t term)
+{
+    snprintf(out, SNAPSHOT_NAME_MAX, "snap-%016llx-%016llx.dat", (unsigned long long)index, (unsigned long long)term);
+}
+
+bool snapshot_name_parse(const char *name, uint64_t *ret_index, uint64_t *ret_term)
+{
+    char again[SNAPSHOT_NAME_MAX];
+
+    if (strlen(name) != 42 || strncmp(name, "snap-", 5) != 0)
+        return false;
+    *ret_index = strtoull(name + 5, NULL, 16);
+    *ret_term = strtoull(name + 22, NULL, 16);
+    snapshot_name(again, *ret_index, *ret_term);
+    return *ret_index > 0 && strcmp(name, again) == 0;
+}
+
+/* ---- Writing ------------------------------------------------------------------------------------- */
+
+void snapshot_encode_head(struct snapshot_encoder *e, uint64_t cluster, const struct snapshot_meta *m, struct buf *out)
+{
+    struct buf config = BUF_INIT;
+    size_t at = out->n;
+
+    raft_config_encode(&m->config, &config);
+    buf_le64(out, SNAPSHOT_MAGIC);
+    buf_le64(out, cluster);
+    buf_le64(out, m->index);
+    buf_le64(out, m->term);
+    buf_le32(out, (uint32_t)config.n);
+    uint32_t crc = crc32c(0, out->p + at, out->n - at);
+    buf_le32(out, crc32c(crc, config.p, config.n));
+    buf_str_add(out, buf_str(&config));
+    buf_release(&config);
+    e->offset = out->n - at;
+    e->crc = 0;
+}
+
+static void encode_piece(struct snapshot_encoder *e, struct str data, uint32_t crc, struct buf *out)
+{
+    buf_le32(out, (uint32_t)data.n);
+    buf_le32(out, crc);
+    buf_str_add(out, data);
+    e->offset += CHUNK_HEAD + data.n;
+}
+
+void snapshot_encode_chunk(struct snapshot_encoder *e, struct str data, struct buf *out)
+{
+    must(data.n > 0 && data.n <= RAFT_SNAPSHOT_SLICE);
+    uint32_t crc = crc32c(crc32c(0, &e->offset, sizeof(e->offset)), data.p, data.n);
+    e->crc = crc32c(e->crc, &crc, sizeof(crc));
+    encode_piece(e, data, crc, out);
+}
+
+void snapshot_encode_end(struct snapshot_encoder *e, struct buf *out)
+{
+    uint32_t crc = crc32c(e->crc, &e->offset, sizeof(e->offset));
+
+    encode_piece(e, STR_NONE, crc, out);
+}
+
+/* ---- Reading ------------------------------------------------------------------------------------- */
+
+void snapshot_parser_init(struct snapshot_parser *p, uint64_t cluster, const struct raft_fsm *fsm)
+{
+    *p = (struct snapshot_parser){ .cluster = cluster, .fsm = fsm };
+}
+
+void snapshot_parser_release(struct snapshot_parser *p) { buf_release(&p->in); }
+
+static int parse_bad(const struct snapshot_parser *p, struct errbuf *err, const char *what)
+{
+    return err_set(err, E_CORRUPT, "at byte %llu: %s", (unsigned long long)p->offset, what);
+}
+
+/* 1: a unit was taken off *in; 0: more is needed. */
+static int parse_head(struct snapshot_parser *p, struct str *in, struct errbuf *err)
+{
+    struct str h = *in, config;
+    uint64_t magic, cluster;
+    uint32_t len, crc;
+
+    if (h.n < HEAD_SIZE)
+        return 0;
+    must(str_le64(&h, &magic) && str_le64(&h, &cluster) && str_le64(&h, &p->meta.index)
+         && str_le64(&h, &p->meta.term) && str_le32(&h, &len) && str_le32(&h, &crc));
+    if (magic != SNAPSHOT_MAGIC || len > 65536)
+        return parse_bad(p, err, "no snapshot header");
+    if (!str_take(&h, len, &config))
+        return 0;
+    if (crc32c(crc32c(0, in->p, HEAD_SIZE - 4), config.p, config.n) != crc)
+        return parse_bad(p, err, "the header does not verify");
+    if (cluster != p->cluster || p->meta.index == 0 || p->meta.term == 0)
+        return parse_bad(p, err, "it belongs to another cluster");
+    if (raft_config_decode(config, &p->meta.config) != 0)
+        return parse_bad(p, err, "its membership makes no sense");
+    p->offset += HEAD_SIZE + len;
+    *in = h;
+    p->headed = true;
+    return 1;
+}
+
+static int parse_chunk(struct snapshot_parser *p, struct str *in, struct errbuf *err)
+{
+    struct str h = *in, data;
+    uint32_t len, crc;
+
+    if (p->ended)
+        return parse_bad(p, err, "bytes after the end");
+    if (!str_le32(&h, &len) || !str_le32(&h, &crc))
+        return 0;
+    if (len > RAFT_SNAPSHOT_SLICE)
+        return parse_bad(p, err, "a chunk's length makes no sense");
+    if (!str_take(&h, len, &data))
+        return 0;
+    if (len == 0) {
+        if (crc != crc32c(p->crc, &p->offset, sizeof(p->offset)))
+            return parse_bad(p, err, "the end mark does not verify");
+        p->ended = true;
+    } else {
+        if (crc != crc32c(crc32c(0, &p->offset, sizeof(p->offset)), data.p, data.n))
+            return parse_bad(p, err, "a chunk does not verify");
+        p->crc = crc32c(p->crc, &crc, sizeof(crc));
+        if (p->fsm->restore_data(p->fsm->arg, data) != 0)
+            return parse_bad(p, err, "the state machine does not understand it");
+    }
+    p->offset += CHUNK_HEAD + len;
+    *in = h;
+    return 1;
+}
+
+int snapshot_parse(struct snapshot_parser *p, struct str bytes, struct errbuf *err)
+{
+    struct str rest = bytes;
+    int rc = 1;
+
+    if (p->in.n > 0) {
+        buf_str_add(&p->in, bytes);
+        rest = buf_str(&p->in);
+    }
+    while (rc == 1 && rest.n > 0)
+        rc = p->headed ? parse_chunk(p, &rest, err) : parse_head(p, &rest, err);
+    if (rc < 0)
+        return rc;
+    if (p->in.n > 0)
+        buf_drop(&p->in, p->in.n - rest.n);
+    else
+        buf_str_add(&p->in, rest);
+    return 0;
+}
+
+/* ---- At start ------------------------------------------------------------------------------------ */
+
+#define LIST_MAX 64
+struct snapshot_list { struct snapshot_meta at[LIST_MAX]; size_t n; };
+
+/* Newest first; of more than LIST_MAX files, which cannot come from us, the oldest are not looked at. */
+static void list_on_file(void *arg, const char *name, uint64_t size)
+{
+    struct snapshot_list *l = arg;
+    struct snapshot_meta m = { .size = size };
+
+    if (!snapshot_name_parse(name, &m.index, &m.term))
+        return;
+    size_t at = l->n < LIST_MAX ? l->n++ : LIST_MAX - 1;
+    for (; at > 0 && l->at[at - 1].index < m.index; at--)
+        l->at[at] = l->at[at - 1];
+    l->at[at] = m;
+}
+
+static int load_one(struct disk *d, uint64_t cluster, const struct raft_fsm *fsm, struct snapshot_meta *m,
+                    struct errbuf *err)
+{
+    struct snapshot_parser p;
+    struct buf file = BUF_INIT;
+    char name[SNAPSHOT_NAME_MAX];
+
+    snapshot_name(name, m->index, m->term);
+    int rc = disk_read_now(d, name, &file, err);
+    if (rc != 0) {
+        buf_release(&file);
+        return rc;
+    }
+    snapshot_parser_init(&p, cluster, fsm);
+    fsm->restore_begin(fsm->arg);
+    struct str all = buf_str(&file);
+    for (size_t at = 0; rc == 0 && at < all.n; at += RAFT_SNAPSHOT_SLICE)
+        rc = snapshot_parse(&p, str_make(all.p + at, MIN_OF(all.n - at, RAFT_SNAPSHOT_SLICE)), err);
+    if (rc == 0 && !p.ended)
+        rc = parse_bad(&p, err, "it ends too early");
+    if (rc == 0 && (p.meta.index != m->index || p.meta.term != m->term))
+        rc = parse_bad(&p, err, "its name is not what it holds");
+    int end = fsm->restore_end(fsm->arg, rc == 0);
+    if (rc == 0 && end != 0)
+        rc = err_set(err, end, "the state machine does not take it over");
+    if (rc == 0) {
+        p.meta.size = m->size;
+        *m = p.meta;
+    } else {
+        err_wrap(err, rc, "%s/%s", disk_path(d), name);
+    }
+    snapshot_parser_release(&p);
+    buf_release(&file);
+    return rc;
+}
+
+int snapshot_load(struct disk *d, uint64_t cluster, const struct raft_fsm *fsm, struct snapshot_meta *ret,
+                  struct snapshot_meta *ret_older, struct errbuf *err)
+{
+    struct snapshot_list *l = mem_new(struct snapshot_list);
+    int rc = disk_list_now(d, list_on_file, l, err);
+
+    memset(ret, 0, sizeof(*ret));
+    memset(ret_older, 0, sizeof(*ret_older));
+    for (size_t i = 0; rc == 0 && i < l->n; i++) {
+        rc = load_one(d, cluster, fsm, &l->at[i], err);
+        if (rc == 0) {
+            *ret = l->at[i];
+            if (i + 1 < l->n)
+                *ret_older = l->at[i + 1];
+            break;
+        }
+        if (rc != E_CORRUPT || i + 1 == l->n)
+            break;
+        log_error("raft", "snapshot does not verify, trying the one before it: %s", err != NULL ? err->s : "");
+        rc = 0;
+    }
+    mem_free(l);
+    return rc;
+}

@@ -1,0 +1,409 @@
+/* raft/wal.c: gathering records, writing them in batches, moving from segment to segment. */
+#include <stdio.h>
+#include "raft/wal_impl.h"
+
+static void wal_on_written(struct disk_op *op, int status);
+static void wal_on_spare(struct disk_op *op, int status);
+static void wal_on_trashed(struct disk_op *op, int status);
+static void wal_on_quiet(struct timer *t);
+static void wal_on_closed(struct ready_item *it);
+
+struct wal_segment *wal__segment_new(struct wal *w, uint64_t seq, uint64_t max_index)
+{
+    struct wal_segment *s = mem_new(struct wal_segment);
+
+    s->seq = seq;
+    s->max_index = max_index;
+    qpush(&w->segments, &s->link);
+    return s;
+}
+
+static void wal_free(struct wal *w)
+{
+    while (!qempty(&w->segments))
+        mem_free(qentry(qpop(&w->segments), struct wal_segment, link));
+    while (!qempty(&w->trash))
+        mem_free(qentry(qpop(&w->trash), struct wal_segment, link));
+    if (w->file != NULL)
+        disk_file_close(w->file);
+    if (w->spare != NULL)
+        disk_file_close(w->spare);
+    timer_stop(&w->seal);
+    buf_release(&w->gather);
+    buf_release(&w->flight);
+    buf_release(&w->config);
+    mem_free(w);
+}
+
+static int wal_create(struct wal *w, uint64_t seq, struct disk_file **ret, struct errbuf *err)
+{
+    char name[64];
+
+    snprintf(name, sizeof(name), WAL_NAME, (unsigned long long)seq);
+    return disk_file_open(w->disk, name, true, ret, err);
+}
+
+int wal_open(const struct wal_opts *o, struct wal **ret, struct wal_recovered *ret_found, struct errbuf *err)
+{
+    struct wal *w = mem_new(struct wal);
+    struct wal_recovered found = { 0 };
+    int rc;
+
+    w->loop = o->loop;
+    w->disk = o->disk;
+    w->opts = *o;
+    w->size = o->segment_bytes > 0 ? o->segment_bytes : RAFT_SEGMENT_BYTES;
+    w->opts.segment_bytes = w->size;
+    w->op.done = wal_on_written;
+    w->spare_op.done = wal_on_spare;
+    w->trash_op.done = wal_on_trashed;
+    qinit(&w->segments);
+    qinit(&w->trash);
+    timer_init(&w->seal, w->loop, wal_on_quiet);
+    ready_init(&w->closed, wal_on_closed);
+    w->sealed = true;
+    rc = wal__replay(w, &found, err);
+    if (rc == 0)
+        rc = wal_create(w, w->seq, &w->file, err);
+    if (rc != 0) {
+        buf_release(&found.config);
+        wal_free(w);
+        return rc;
+    }
+    wal__segment_new(w, w->seq, 0);
+    w->spare_busy = true;                        /* not a spare: the first segment itself */
+    disk_allocate(w->file, &w->spare_op, w->size);
+    *ret_found = found;
+    *ret = w;
+    return 0;
+}
+
+/* ---- Gathering ----------------------------------------------------------------------------------- */
+
+static void wal_add(struct wal *w, enum wal_type type, struct wal_record rec, struct str data)
+{
+    static const char zero[8];
+
+    rec.type = (uint8_t)type;
+    rec.len = (uint32_t)data.n;
+    buf_add(&w->gather, &rec, sizeof(rec));
+    buf_str_add(&w->gather, data);
+    buf_add(&w->gather, zero, wal_padded(data.n) - data.n);
+}
+
+void wal_hard(struct wal *w, uint64_t term, uint64_t vote)
+{
+    must(term >= w->term);
+    w->term = term;
+    w->vote = vote;
+    wal_add(w, WAL_HARD, (struct wal_record){ .term = term, .index = vote }, STR_NONE);
+}
+
+void wal_entry(struct wal *w, uint64_t index, const struct raft_entry *e)
+{
+    must(index > 0 && e->term > 0);
+    must(index <= w->last_index + 1);
+    must(e->len <= RAFT_MAX_COMMAND + 4096);
+    wal_add(w, WAL_ENTRY, (struct wal_record){ .index = index, .term = e->term, .entry_type = e->type },
+            raft_entry_data(e));
+    w->last_index = index;
+    w->last_term = e->term;
+    w->max_index = MAX_OF(w->max_index, index);
+}
+
+void wal_base(struct wal *w, uint64_t index, uint64_t term)
+{
+    must(index > 0 && term > 0);
+    wal_add(w, WAL_BASE, (struct wal_record){ .index = index, .term = term }, STR_NONE);
+    w->last_index = index;
+    w->last_term = term;
+}
+
+void wal_config(struct wal *w, uint64_t index, struct str data)
+{
+    must(data.n > 0);
+    w->config_index = index;
+    buf_clear(&w->config);
+    buf_str_add(&w->config, data);
+    wal_add(w, WAL_CONFIG, (struct wal_record){ .index = index }, data);
+}
+
+void wal_commit(struct wal *w, uint64_t index)
+{
+    must(index >= w->commit);
+    w->commit = index;
+}
+
+bool wal_dirty(const struct wal *w) { return w->gather.n > 0; }
+
+/* ---- Segments ------------------------------------------------------------------------------------ */
+
+static void wal_fail(struct wal *w, int err)
+{
+    if (w->failed)
+        return;
+    w->failed = true;
+    timer_stop(&w->seal);
+    if (!w->closing)
+        w->opts.failed(w->opts.arg, err);
+}
+
+/* Makes the next segment's file ahead of need, so that moving on costs no more than any batch. */
+static int wal_prepare_spare(struct wal *w, uint64_t bytes)
+{
+    struct errbuf err = { { 0 } };
+    int rc;
+
+    must(w->spare == NULL);
+    rc = wal_create(w, w->seq + 1, &w->spare, &err);
+    if (rc != 0) {
+        wal_fail(w, rc);
+        return rc;
+    }
+    w->spare_size = bytes;
+    if (w->spare_busy)
+        return 0;                                /* another file's allocation is under way: this one goes without */
+    w->spare_busy = true;
+    disk_allocate(w->spare, &w->spare_op, bytes);
+    return 0;
+}
+
+static void wal_on_spare(struct disk_op *op, int status)
+{
+    struct wal *w = container_of(op, struct wal, spare_op);
+
+    (void)status;                                /* best effort; a full disk will show when written */
+    w->spare_busy = false;
+    if (w->closing)
+        ready_post(w->loop, &w->closed);
+}
+
+/* The batch does not fit: go on in the spare.  Its header and state records come first, in the same write. */
+static void wal_next_segment(struct wal *w, uint64_t bytes)
+{
+    if (w->spare == NULL && wal_prepare_spare(w, MAX_OF(w->opts.segment_bytes, bytes)) != 0)
+        return;
+    disk_file_close(w->file);
+    w->file = w->spare;
+    w->spare = NULL;
+    w->prev_seq = w->seq;
+    w->prev_end = w->at;
+    w->seq++;
+    w->size = MAX_OF(w->spare_size, bytes);
+    w->at = w->synced = 0;
+    wal__segment_new(w, w->seq, 0);
+}
+
+/* Header and current state, before the first records of a segment. */
+static void wal_begin_segment(struct wal *w, struct buf *out)
+{
+    struct wal_header h = { .magic = WAL_MAGIC, .seq = w->seq, .cluster = w->opts.cluster, .head = w->opts.head,
+                            .prev_seq = w->prev_seq, .prev_end = w->prev_end,
+                            .prev_index = w->head_index, .prev_term = w->head_term };
+    struct buf records = w->gather;
+
+    h.crc = wal_header_crc(&h);
+    buf_add(out, &h, sizeof(h));
+    w->gather = BUF_INIT;
+    if (w->term > 0)
+        wal_add(w, WAL_HARD, (struct wal_record){ .term = w->term, .index = w->vote }, STR_NONE);
+    if (w->config.n > 0)
+        wal_add(w, WAL_CONFIG, (struct wal_record){ .index = w->config_index }, buf_str(&w->config));
+    buf_str_add(out, buf_str(&w->gather));
+    buf_release(&w->gather);
+    w->gather = records;
+}
+
+/* ---- Writing ------------------------------------------------------------------------------------- */
+
+/* Now that the place of each record is known, complete it. */
+static void wal_finish_records(struct wal *w, char *p, size_t n, size_t skip)
+{
+    for (size_t at = skip; at < n; ) {
+        struct wal_record rec;
+        must(n - at >= sizeof(rec));
+        memcpy(&rec, p + at, sizeof(rec));
+        rec.synced = (uint32_t)w->synced;
+        memcpy(p + at, &rec, sizeof(rec));
+        rec.crc = wal_record_crc(w->seq, w->at + at, p + at, rec.len);
+        memcpy(p + at, &rec.crc, sizeof(rec.crc));
+        at += wal_record_size(rec.len);
+        must(at <= n);
+    }
+}
+
+static void wal_write(struct wal *w, bool sync)
+{
+    struct disk_vec v;
+    size_t bytes = w->gather.n + sizeof(struct wal_header) + 2 * sizeof(struct wal_record) + w->config.n + 8;
+    size_t skip = 0;
+
+    must(!w->busy && w->flight.n == 0);
+    must(bytes < UINT32_MAX);
+    if (w->at == 0)
+        w->size = MAX_OF(w->size, bytes);
+    else if (w->at + bytes > w->size)
+        wal_next_segment(w, bytes);
+    if (w->failed)
+        return;
+    if (w->at == 0) {
+        wal_begin_segment(w, &w->flight);
+        skip = sizeof(struct wal_header);
+        buf_str_add(&w->flight, buf_str(&w->gather));
+        buf_clear(&w->gather);
+    } else {
+        struct buf empty = w->flight;
+        w->flight = w->gather;
+        w->gather = empty;
+    }
+    wal_finish_records(w, w->flight.p, w->flight.n, skip);
+    struct wal_segment *s = qentry(w->segments.prev, struct wal_segment, link);
+    s->max_index = MAX_OF(s->max_index, w->max_index);
+    w->max_index = 0;
+    w->head_index = w->last_index;
+    w->head_term = w->last_term;
+    w->flight_mark = w->mark;
+    w->busy = true;
+    w->sealing = !sync;
+    w->started_ns = loop_hires_ns(w->loop);
+    v = (struct disk_vec){ w->flight.p, w->flight.n };
+    disk_write(w->file, &w->op, w->at, &v, 1, sync);
+}
+
+void wal_flush(struct wal *w, struct raft_mark mark)
+{
+    if (w->failed || w->closing)
+        return;
+    w->mark = mark;
+    if (w->busy || w->gather.n == 0)
+        return;
+    if (w->commit > w->commit_written) {
+        w->commit_written = w->commit;
+        wal_add(w, WAL_COMMIT, (struct wal_record){ .index = w->commit }, STR_NONE);
+    }
+    wal_write(w, true);
+}
+
+static void wal_on_written(struct disk_op *op, int status)
+{
+    struct wal *w = container_of(op, struct wal, op);
+    uint64_t took = loop_hires_ns(w->loop) - w->started_ns;
+    bool sealing = w->sealing;
+
+    w->busy = false;
+    w->at += w->flight.n;
+    w->stats.bytes += w->flight.n;
+    buf_clear(&w->flight);
+    if (w->flight.cap > (1u << 20) && w->gather.n == 0)
+        buf_release(&w->flight);                 /* after a burst; idle heads stay small */
+    if (status != 0) {
+        wal_fail(w, status);
+    } else if (!sealing) {
+        w->synced = w->at;
+        w->stats.syncs++;
+        w->stats.sync_ns_sum += took;
+        w->stats.sync_ns_max = MAX_OF(w->stats.sync_ns_max, took);
+        w->sealed = false;
+    }
+    if (w->closing) {
+        ready_post(w->loop, &w->closed);
+        return;
+    }
+    if (status != 0)
+        return;
+    if (w->at > w->size / 2 && w->spare == NULL && wal_prepare_spare(w, w->opts.segment_bytes) != 0)
+        return;
+    if (!w->sealed)
+        timer_start(&w->seal, RAFT_SEAL_MS);
+    if (!sealing)
+        w->opts.durable(w->opts.arg, w->flight_mark);
+}
+
+/* Nothing was written for a while: say behind the last batch that it was complete.  Not synced: it promises nothing
+ * new; and the next batch's `synced` does not count on it. */
+static void wal_on_quiet(struct timer *t)
+{
+    struct wal *w = container_of(t, struct wal, seal);
+
+    if (w->busy || w->failed || w->closing || w->sealed || w->gather.n > 0)
+        return;
+    w->sealed = true;
+    w->commit_written = w->commit;
+    wal_add(w, WAL_COMMIT, (struct wal_record){ .index = w->commit }, STR_NONE);
+    wal_write(w, false);
+}
+
+/* ---- Removing ------------------------------------------------------------------------------------ */
+
+static void wal_trash_next(struct wal *w)
+{
+    char name[64];
+
+    if (w->trash_busy || qempty(&w->trash) || w->closing)
+        return;
+    struct wal_segment *s = qentry(qfirst(&w->trash), struct wal_segment, link);
+    snprintf(name, sizeof(name), WAL_NAME, (unsigned long long)s->seq);
+    w->trash_busy = true;
+    disk_unlink(w->disk, &w->trash_op, name);
+}
+
+static void wal_on_trashed(struct disk_op *op, int status)
+{
+    struct wal *w = container_of(op, struct wal, trash_op);
+
+    (void)status;                                /* what stays is removed after the next start's snapshot */
+    w->trash_busy = false;
+    mem_free(qentry(qpop(&w->trash), struct wal_segment, link));
+    if (w->closing)
+        ready_post(w->loop, &w->closed);
+    else
+        wal_trash_next(w);
+}
+
+void wal_trim(struct wal *w, uint64_t index)
+{
+    if (w->failed || w->closing)
+        return;
+    /* In order, and never the last: recovery wants an unbroken chain. */
+    while (qfirst(&w->segments) != w->segments.prev) {
+        struct wal_segment *s = qentry(qfirst(&w->segments), struct wal_segment, link);
+        struct wal_segment *next = qentry(s->link.next, struct wal_segment, link);
+        if (s->max_index > index || (next->seq == w->seq && w->at == 0))
+            break;                               /* its state records are not yet in a later one */
+        qdel(&s->link);
+        qpush(&w->trash, &s->link);
+    }
+    wal_trash_next(w);
+}
+
+/* ---- The end ------------------------------------------------------------------------------------- */
+
+void wal_close(struct wal *w, void (*done)(void *arg), void *arg)
+{
+    must(!w->closing);
+    w->closing = true;
+    w->close_cb = done;
+    w->close_arg = arg;
+    timer_stop(&w->seal);
+    ready_post(w->loop, &w->closed);
+}
+
+static void wal_on_closed(struct ready_item *it)
+{
+    struct wal *w = container_of(it, struct wal, closed);
+    void (*cb)(void *) = w->close_cb;
+    void *arg = w->close_arg;
+
+    if (w->busy || w->spare_busy || w->trash_busy)
+        return;                                  /* their callbacks post this again */
+    wal_free(w);
+    cb(arg);
+}
+
+void wal_stats(const struct wal *w, struct wal_stats *ret)
+{
+    *ret = w->stats;
+    ret->segments = 0;
+    for (const struct qlink *l = w->segments.next; l != &w->segments; l = l->next)
+        ret->segments++;
+}

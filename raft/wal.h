@@ -1,0 +1,60 @@
+/* raft/wal.h: the write-ahead log: entries, term and vote, durable in batches.
+ *
+ * Records are gathered in memory; wal_flush() writes all of them with one write and one fdatasync, one such batch at a
+ * time; what comes meanwhile is gathered for the next.  Nothing is written when there is nothing to write, except that
+ * a quiet log is sealed once (no sync) so that its last batch, too, is told from a torn one.
+ * Any failed write or sync is final: `failed` is called once and nothing is written any more.
+ * Lifetime: loop and disk outlive the log.  Thread: loop only.  Re-entry: durable and failed come from the loop. */
+#ifndef RAFT_WAL_H
+#define RAFT_WAL_H
+
+#include "net/disk.h"
+#include "raft/core.h"
+
+struct wal;
+
+/* What recovery finds, in order.  Each may return E_CORRUPT (with reason) to end it. */
+struct wal_replay {
+    int (*base)(void *arg, uint64_t index, uint64_t term, struct errbuf *err);    /* the log begins anew after index */
+    int (*entry)(void *arg, uint64_t index, uint64_t term, uint8_t type, struct str data, struct errbuf *err);
+    void *arg;
+};
+
+struct wal_recovered {
+    bool     any;                                /* there was a log */
+    uint64_t term, vote, commit;
+    uint64_t torn_bytes;                         /* of an unfinished last write, dropped */
+    struct buf config;                           /* newest record of one; to be released */
+};
+
+struct wal_opts {
+    struct loop *loop;
+    struct disk *disk;
+    uint64_t cluster, head;
+    size_t   segment_bytes;                      /* 0: RAFT_SEGMENT_BYTES */
+    struct wal_replay replay;
+    void (*durable)(void *arg, struct raft_mark mark);
+    void (*failed)(void *arg, int err);
+    void *arg;
+};
+
+/* Blocking.  E_CORRUPT: damage that a torn last write does not explain; text says where and what to do. */
+int  wal_open(const struct wal_opts *o, struct wal **ret, struct wal_recovered *ret_found, struct errbuf *err);
+/* done(arg) from the loop once nothing is in flight; then w is freed. What was gathered but not flushed is not written. */
+void wal_close(struct wal *w, void (*done)(void *arg), void *arg);
+
+void wal_hard(struct wal *w, uint64_t term, uint64_t vote);
+void wal_entry(struct wal *w, uint64_t index, const struct raft_entry *e);
+void wal_base(struct wal *w, uint64_t index, uint64_t term);
+void wal_config(struct wal *w, uint64_t index, struct str data);
+void wal_commit(struct wal *w, uint64_t index);  /* a hint; goes with the next batch, alone it causes none */
+bool wal_dirty(const struct wal *w);
+/* mark: what everything gathered so far amounts to. Starts a write if none is under way; else the next one covers it. */
+void wal_flush(struct wal *w, struct raft_mark mark);
+/* Entries up to index are no longer needed: whole segments of them are removed. */
+void wal_trim(struct wal *w, uint64_t index);
+
+struct wal_stats { uint64_t syncs, sync_ns_sum, sync_ns_max, bytes; unsigned segments; };
+void wal_stats(const struct wal *w, struct wal_stats *ret);
+
+#endif

@@ -1,0 +1,48 @@
+/* raft/wal_impl.h: shared by wal.c (writing) and wal_replay.c (recovery). */
+#ifndef RAFT_WAL_IMPL_H
+#define RAFT_WAL_IMPL_H
+
+#include "raft/wal.h"
+#include "raft/wal_format.h"
+
+struct wal_segment { struct qlink link; uint64_t seq, max_index; };
+
+struct wal {
+    struct loop *loop;
+    struct disk *disk;
+    struct wal_opts opts;
+    struct qlink segments;                       /* oldest first; the last one is being written */
+
+    struct disk_file *file, *spare;              /* of the last segment, and of the one after it */
+    uint64_t seq, at, size, spare_size;          /* at: next offset; 0: not even the header is written */
+    uint64_t synced;                             /* everything before is durable */
+    uint64_t prev_seq, prev_end;
+    struct disk_op spare_op;
+    bool     spare_busy;
+
+    struct buf gather, flight;
+    uint64_t last_index, last_term;              /* of the log, with what is gathered */
+    uint64_t term, vote;
+    uint64_t head_index, head_term;              /* last entry before `gather`: for a new segment's header */
+    struct buf config;
+    uint64_t config_index, commit, commit_written, max_index;
+    struct raft_mark mark, flight_mark;
+    struct disk_op op;
+    bool     busy, sealing, failed, closing, sealed;
+    uint64_t started_ns;
+    struct timer seal;
+
+    struct qlink trash;                          /* segments to remove, one at a time */
+    struct disk_op trash_op;
+    bool     trash_busy;
+    struct ready_item closed;
+    void (*close_cb)(void *arg);
+    void *close_arg;
+    struct wal_stats stats;
+};
+
+/* Reads every segment, reports what it finds, cuts off a torn tail; leaves seq, prev_* and segments set. */
+int wal__replay(struct wal *w, struct wal_recovered *found, struct errbuf *err);
+struct wal_segment *wal__segment_new(struct wal *w, uint64_t seq, uint64_t max_index);
+
+#endif
