@@ -12,7 +12,7 @@
 
 struct world;
 struct head { struct world *w; struct sim_machine *m; struct lease_keeper k; bool leads; };
-struct command { struct store_txn t; struct world *w; };
+struct command { struct store_txn t; uint64_t touches, asked_ns; };       /* touches: a keep-alive of this lease */
 struct world {
     struct sim *s;
     struct run  r;
@@ -32,7 +32,7 @@ static bool leased(struct world *w, uint64_t id)
 static void append(struct world *w, struct store_txn *t)
 {
     must(w->n_log - w->n_applied < LOG);
-    w->log[w->n_log++ % LOG].t = *t;
+    w->log[w->n_log++ % LOG] = (struct command){ .t = *t };
 }
 
 static void on_expire(void *arg, uint64_t id, uint64_t touches, uint64_t epoch)
@@ -67,14 +67,18 @@ static void in_lead(void *arg) { lease_keeper_lead(arg, in_world->term); }
 /* Apply the oldest command on the log; tell both keepers. */
 static void apply_one(struct world *w)
 {
+    struct command *c = &w->log[w->n_applied % LOG];
     bool was[LEASES + 1];
 
     if (w->n_applied == w->n_log)
         return;
     for (uint64_t id = 1; id <= LEASES; id++)
         was[id] = leased(w, id);
-    run_txn(&w->r, &w->log[w->n_applied++ % LOG].t);
+    run_txn(&w->r, &c->t);
+    w->n_applied++;
     must(w->r.r.err == 0);
+    if (c->touches != 0 && leased(w, c->touches))
+        w->promised_ns[c->touches] = MAX_OF(w->promised_ns[c->touches], c->asked_ns + w->ttl_ms[c->touches] * MS);
     for (uint64_t id = 1; id <= LEASES; id++) {
         if (!was[id] || leased(w, id))
             continue;
@@ -130,10 +134,8 @@ static void renew(struct world *w, uint64_t id, bool through_log)
     store_txn_init(&t);
     txn_lease_touch(&t, id);
     append(w, &t);
-    while (w->n_applied < w->n_log)
-        apply_one(w);
-    if (leased(w, id))
-        w->promised_ns[id] = sim_now_ns(w->s) + w->ttl_ms[id] * MS;
+    w->log[(w->n_log - 1) % LOG].touches = id;
+    w->log[(w->n_log - 1) % LOG].asked_ns = sim_now_ns(w->s);
 }
 
 static void grant(struct world *w, uint64_t id)
