@@ -1,0 +1,12 @@
+/* ctrl/limits.h: every bound of the controllers. */
+#ifndef CTRL_LIMITS_H
+#define CTRL_LIMITS_H
+
+#define CTRL_BACKOFF_FIRST_MS   5        /* after a failed pass; doubles */
+#define CTRL_BACKOFF_MAX_MS     60000
+#define CTRL_PASSES             64       /* passes of one queue at a time */
+#define CTRL_PASSES_PER_TURN    64       /* begun per turn and queue */
+#define CTRL_BURST              500      /* pods created or deleted in one pass */
+#define CTRL_STALE_MS           5000     /* how long a pass waits for its own writes to come back by watch */
+
+#endif
