@@ -187,6 +187,7 @@ static void real_free(struct loop *l)
     for (int i = 0; i < 64 && real_round(r, false); i++)
         ;
     loop__fini(l);
+    proc__forget_children(l);
     while (!qempty(&r->signals)) {
         struct real_signal *s = qentry(qpop(&r->signals), struct real_signal, link);
         uv_close((uv_handle_t *)&s->uv, signal_on_closed);
@@ -217,7 +218,9 @@ struct loop *loop_new_real(void)
 
     loop__init(&r->base, &real_ops);
     qinit(&r->signals);
+    qinit(&r->children);
     signal(SIGPIPE, SIG_IGN);                    /* a gone peer is an error of one stream */
+    signal(SIGCHLD, SIG_DFL);                    /* if our parent ignored it we could not reap */
     must_ok(uv_loop_init(&r->uv));
     must_ok(uv_timer_init(&r->uv, &r->alarm));
     r->alarm.data = r;

@@ -14,7 +14,7 @@ struct real_loop {
     uv_loop_t     uv;
     uv_timer_t    alarm;                         /* wakes the loop for the earliest of our timers */
     uint64_t      alarm_due_ns;                  /* what it is armed for; 0: not armed */
-    struct qlink  signals;
+    struct qlink  signals, children;             /* of real_signal; of proc */
     char         *read_buf;                      /* REAL_READ_SIZE, made when first needed */
 };
 
@@ -25,6 +25,9 @@ char *real_read_buf(struct loop *l);
  * after real_poll_close(), and the caller may close the descriptor right away. */
 uv_poll_t *real_poll_open(struct loop *l, int fd, void *data, struct errbuf *err);
 void       real_poll_close(uv_poll_t *poll);     /* NULL ok */
+
+/* net/proc.c: let go of children that were detached. */
+void proc__forget_children(struct loop *l);
 
 int real_connect(struct loop *l, const struct stream_connect_opts *o, struct stream **ret, struct errbuf *err);
 int real_listen(struct loop *l, const struct listener_opts *o, struct listener **ret, struct errbuf *err);

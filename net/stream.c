@@ -66,6 +66,8 @@ void stream__unpin(struct stream *s)
     must(s->queued == 0 && !timer_active(&s->deadline));
     must(s->loop->n_open > 0);
     s->loop->n_open--;
+    if (s->on_gone != NULL)
+        s->on_gone(s->gone_arg, s);
     mem_free(s->seg);
     mem_free(s->reason);
     mem_free(s->peer);

@@ -58,6 +58,8 @@ struct stream {
     int          err;
     char        *reason;                         /* NULL: err_text(err) */
     char        *peer;                           /* NULL until known */
+    void       (*on_gone)(void *arg, struct stream *s);      /* told after on_close, just before s is freed; NULL ok */
+    void        *gone_arg;
 };
 
 void stream__init(struct stream *s, struct loop *l, const struct stream_ops *ops,
