@@ -1,6 +1,5 @@
 /* api/create.c: POST, and PUT of what may be created that way. */
 #include "api/answer.h"
-#include "api/convert.h"
 #include "api/create.h"
 #include "api/decode.h"
 #include "api/meta.h"
@@ -39,7 +38,7 @@ static bool create_build(struct call *c, struct draft *d)
     if (c->rq.name.n > 0)
         json_setz(c->arena, meta_of(c->arena, d->obj), "name", json_string_ref(c->arena, c->rq.name));
     if (c->info->base != c->res)
-        d->obj = convert_to_stored(c->arena, c->res, d->obj);
+        schema_to_stored(c->res, d->obj, c->arena);
     causes_init(&causes, c->arena);
     meta_prepare_create(k, d->obj);
     if (c->info->base->has_status)

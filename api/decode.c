@@ -95,7 +95,7 @@ bool decode_conform(struct call *c, const struct schema_kind *k, struct json *ob
 
     causes_init(&found, c->arena);
     if (schema_conform(k, obj, c->arena, &found, &err) < 0) {
-        call_bad_request(c, "%s in version \"%s\" cannot be handled as a %s: %s", k->kind, k->version, k->kind, err.s);
+        call_bad_request(c, "%s", err.s);
         return false;
     }
     if (found.n == 0 || c->rq.opt.validation == FIELDS_IGNORE)

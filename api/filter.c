@@ -17,7 +17,7 @@ static const char *stored_path(struct arena *a, const char *path)
 {
     if (strncmp(path, "regarding.", 10) == 0)
         return arena_fmt(a, "involvedObject.%s", path + 10).p;
-    return path;
+    return strcmp(path, "reportingController") == 0 ? "reportingComponent" : path;
 }
 
 static bool parse_fields(struct call *c, struct filter *f)

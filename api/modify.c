@@ -1,6 +1,5 @@
 /* api/modify.c: see api/modify.h. */
 #include "api/modify.h"
-#include "api/convert.h"
 #include "api/create.h"
 #include "api/meta.h"
 
@@ -103,7 +102,7 @@ static void run_hooks(const struct kind_hooks *h, struct kind_ctx *k, enum modif
         h->default_(k, obj);
     if (part == MODIFY_STATUS && h->prepare_status != NULL)
         h->prepare_status(k, old, obj);
-    if (part == MODIFY_SPEC && h->prepare_update != NULL)
+    if (part != MODIFY_STATUS && h->prepare_update != NULL)
         h->prepare_update(k, old, obj);
 }
 
@@ -123,7 +122,7 @@ static void run_checks(const struct kind_hooks *h, struct kind_ctx *k, enum modi
     schema_validate_update(type, old, obj, NULL, causes);
     if (h->validate != NULL)
         h->validate(k, obj, causes);
-    if (part == MODIFY_SPEC && h->validate_update != NULL)
+    if (h->validate_update != NULL)
         h->validate_update(k, old, obj, causes);
 }
 
@@ -134,11 +133,15 @@ static bool modify_build(struct call *c, struct modify *m, struct draft *d, cons
     struct causes            causes;
     bool                     changed;
 
+    if (m->part == MODIFY_ALL) {                 /* our own small change of what was complete and checked already */
+        meta_prepare_update(&d->kind, old, d->obj, false);
+        return true;
+    }
     separate(c, m->part, old, &d->obj);
     schema_default(c->info->base->kind->type, d->obj, c->arena);
     meta_prepare_update(&d->kind, old, d->obj, false);
     run_hooks(h, &d->kind, m->part, old, d->obj);
-    changed = m->part == MODIFY_SPEC && spec_changed(c, old, d->obj);
+    changed = m->part != MODIFY_STATUS && spec_changed(c, old, d->obj);
     if (changed)
         meta_prepare_update(&d->kind, old, d->obj, true);
     causes_init(&causes, c->arena);
@@ -248,13 +251,15 @@ static void modify_try(struct call *c)
     old = seen = parse_stored(c, blob_str(kv.value));
     if (old == NULL)
         return;
-    if (c->info->base != c->res)
-        seen = convert_from_stored(c->arena, c->res, json_copy(c->arena, old));
+    if (c->info->base != c->res) {
+        seen = json_copy(c->arena, old);
+        schema_from_stored(c->res, seen, c->arena);
+    }
     d.obj = m->make(c, m, seen);
     if (d.obj == NULL || !check_expected(c, m, old, d.obj))
         return;
     if (c->info->base != c->res)
-        d.obj = convert_to_stored(c->arena, c->res, d.obj);
+        schema_to_stored(c->res, d.obj, c->arena);
     call_kind_ctx(c, &d.kind, c->rq.ns, c->rq.name);
     if (modify_build(c, m, &d, old))
         modify_finish(c, m, &d, &kv, old);

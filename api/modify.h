@@ -11,7 +11,7 @@
 enum modify_part {
     MODIFY_SPEC,                                 /* all but status */
     MODIFY_STATUS,                               /* only status (and labels, annotations) */
-    MODIFY_ALL                                   /* as make() left it: bindings, finalize */
+    MODIFY_ALL                                   /* as make() left it, unchecked: bindings, finalize */
 };
 
 struct modify {

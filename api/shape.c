@@ -1,6 +1,5 @@
 /* api/shape.c: see api/shape.h. */
 #include "api/shape.h"
-#include "api/convert.h"
 #include "api/json_scan.h"
 
 bool shape_is_plain(const struct call *c)
@@ -21,7 +20,9 @@ struct json *shape_tree(struct call *c, struct arena *a, struct str stored)
 {
     struct json *obj = parse_stored(a, stored);
 
-    return obj != NULL && c->info->base != c->res ? convert_from_stored(a, c->res, obj) : obj;
+    if (obj != NULL)
+        schema_from_stored(c->res, obj, a);
+    return obj;
 }
 
 static void put_partial(struct buf *out, const struct call *c, struct str stored)

@@ -1,0 +1,317 @@
+/* api/bootstrap.c: what a fresh cluster has: the system's namespaces, the kubernetes service and its endpoints.
+ *
+ * One step after the other through the API itself, as its own user; each is tried until it has worked or the object is there.
+ * Every head runs it: whoever comes second finds it done, and only adds its own address to the endpoints. */
+#include "api/bootstrap.h"
+#include "api/call.h"
+#include "api/client.h"
+#include "net/log.h"
+#include <stdio.h>
+
+#define RETRY_MS 100
+
+static const char *const namespaces[] = { "default", "kube-system", "kube-public", "kube-node-lease" };
+
+struct bootstrap {
+    struct api *api;
+    struct client *client;
+    struct client_call *call;
+    struct timer timer;
+    unsigned step;
+    struct arena arena;
+};
+
+static void run_step(struct bootstrap *b);
+
+enum { STEP_AUTH = ARRAY_LEN(namespaces), STEP_SERVICE, STEP_ENDPOINTS, STEP_SLICE, STEP_DONE };
+
+/* ---- Bodies ---------------------------------------------------------------------------------------- */
+
+static struct json *object_of(struct arena *a, const char *version, const char *kind, const char *ns, const char *name)
+{
+    struct json *obj = json_object(a), *meta;
+
+    json_setf(a, obj, "apiVersion", "%s", version);
+    json_setf(a, obj, "kind", "%s", kind);
+    meta = json_setz(a, obj, "metadata", json_object(a));
+    json_setf(a, meta, "name", "%s", name);
+    if (ns != NULL)
+        json_setf(a, meta, "namespace", "%s", ns);
+    return obj;
+}
+
+static void label(struct arena *a, struct json *obj, const char *key, const char *value)
+{
+    json_setz(a, json_make_path(a, obj, "metadata.labels"), key, json_string(a, str_of(value)));
+}
+
+static struct json *auth_config(struct bootstrap *b)
+{
+    struct json *obj = object_of(&b->arena, "v1", "ConfigMap", "kube-system", "extension-apiserver-authentication");
+
+    json_setf(&b->arena, json_make_path(&b->arena, obj, "data"), "client-ca-file", "%s", b->api->ca_pem);
+    return obj;
+}
+
+/* The first address of the service range: 10.96.0.0/16 gives 10.96.0.1. */
+static struct str first_service_ip(struct bootstrap *b)
+{
+    struct str cidr = str_of(b->api->service_cidr);
+    ptrdiff_t  slash = str_find(cidr, '/');
+    unsigned   o[4];
+    char       text[64];
+
+    if (slash < 0 || (size_t)slash >= sizeof(text))
+        return STR_NONE;
+    memcpy(text, cidr.p, (size_t)slash);
+    text[slash] = '\0';
+    if (sscanf(text, "%u.%u.%u.%u", &o[0], &o[1], &o[2], &o[3]) != 4)
+        return STR_NONE;
+    return arena_fmt(&b->arena, "%u.%u.%u.%u", o[0], o[1], o[2], o[3] + 1);
+}
+
+static struct json *https_port(struct arena *a, unsigned port)
+{
+    struct json *p = json_object(a);
+
+    json_setf(a, p, "name", "https");
+    json_setz(a, p, "port", json_int(a, port));
+    json_setf(a, p, "protocol", "TCP");
+    return p;
+}
+
+static struct json *service(struct bootstrap *b)
+{
+    struct arena *a = &b->arena;
+    struct json  *obj = object_of(a, "v1", "Service", "default", "kubernetes"), *spec = json_make_path(a, obj, "spec"), *port;
+    struct str    ip = first_service_ip(b);
+
+    label(a, obj, "component", "apiserver");
+    label(a, obj, "provider", "kubernetes");
+    if (ip.n > 0)
+        json_setz(a, spec, "clusterIP", json_string(a, ip));
+    port = https_port(a, 443);
+    json_setz(a, port, "targetPort", json_int(a, b->api->advertise_port));
+    json_push(json_setz(a, spec, "ports", json_array(a)), port);
+    json_setf(a, spec, "type", "ClusterIP");
+    json_setf(a, spec, "sessionAffinity", "None");
+    return obj;
+}
+
+static struct json *endpoint_address(struct bootstrap *b)
+{
+    struct json *address = json_object(&b->arena);
+
+    json_setf(&b->arena, address, "ip", "%s", b->api->advertise_host);
+    return address;
+}
+
+static struct json *endpoints(struct bootstrap *b)
+{
+    struct arena *a = &b->arena;
+    struct json  *obj = object_of(a, "v1", "Endpoints", "default", "kubernetes"), *subset = json_object(a);
+
+    label(a, obj, "endpointslice.kubernetes.io/skip-mirror", "true");
+    json_push(json_setz(a, subset, "addresses", json_array(a)), endpoint_address(b));
+    json_push(json_setz(a, subset, "ports", json_array(a)), https_port(a, b->api->advertise_port));
+    json_push(json_setz(a, obj, "subsets", json_array(a)), subset);
+    return obj;
+}
+
+static struct json *slice_endpoint(struct bootstrap *b)
+{
+    struct arena *a = &b->arena;
+    struct json  *e = json_object(a);
+
+    json_push(json_setz(a, e, "addresses", json_array(a)), json_string(a, str_of(b->api->advertise_host)));
+    json_setz(a, json_make_path(a, e, "conditions"), "ready", json_bool(a, true));
+    return e;
+}
+
+static struct json *slice(struct bootstrap *b)
+{
+    struct arena *a = &b->arena;
+    struct json  *obj = object_of(a, "discovery.k8s.io/v1", "EndpointSlice", "default", "kubernetes");
+
+    label(a, obj, "kubernetes.io/service-name", "kubernetes");
+    json_setf(a, obj, "addressType", "IPv4");
+    json_push(json_setz(a, obj, "endpoints", json_array(a)), slice_endpoint(b));
+    json_push(json_setz(a, obj, "ports", json_array(a)), https_port(a, b->api->advertise_port));
+    return obj;
+}
+
+/* What is there plus our address; NULL: it is listed already. */
+static struct json *merged(struct bootstrap *b, const struct json *there)
+{
+    struct json *obj = json_copy(&b->arena, there), *list;
+    struct str   own = str_of(b->api->advertise_host);
+    bool         is_slice = b->step == STEP_SLICE;
+
+    list = is_slice ? json_getz(obj, "endpoints") : json_path(obj, "subsets.0.addresses");
+    json_each(it, list)
+        if (str_eq(is_slice ? json_path_str(it, "addresses.0") : json_path_str(it, "ip"), own))
+            return NULL;
+    if (list == NULL)
+        return is_slice ? slice(b) : endpoints(b);
+    json_push(list, is_slice ? slice_endpoint(b) : endpoint_address(b));
+    return obj;
+}
+
+/* ---- Steps ----------------------------------------------------------------------------------------- */
+
+static void finish(struct bootstrap *b)
+{
+    log_info("api", "the system's namespaces and the kubernetes service are there");
+    bootstrap_stop(b->api);
+}
+
+static void next_step(struct bootstrap *b)
+{
+    b->step++;
+    timer_start_ns(&b->timer, 0);                /* not from inside the client's callback: the end frees the client */
+}
+
+static void on_timer(struct timer *t)
+{
+    struct bootstrap *b = container_of(t, struct bootstrap, timer);
+
+    arena_reset(&b->arena);
+    run_step(b);
+}
+
+static void retry(struct bootstrap *b, const struct client_result *r)
+{
+    log_debug("api", "bootstrap step %u: %d %.*s", b->step, r->status, STR_ARG(r->message));
+    timer_start(&b->timer, RETRY_MS);
+}
+
+static void on_put(void *arg, const struct client_result *r)
+{
+    struct bootstrap *b = arg;
+
+    b->call = NULL;
+    if (r->ok)
+        next_step(b);
+    else
+        retry(b, r);
+}
+
+static struct client_req request(struct bootstrap *b, const char *method)
+{
+    struct client_req q = { .method = method, .arg = b };
+
+    switch (b->step) {
+    case STEP_AUTH:      q.res = CLIENT_CONFIGMAPS; q.ns = STR("kube-system"); break;
+    case STEP_SERVICE:   q.res = CLIENT_SERVICES; q.ns = STR("default"); break;
+    case STEP_ENDPOINTS: q.res = CLIENT_ENDPOINTS; q.ns = STR("default"); break;
+    case STEP_SLICE:     q.res = CLIENT_ENDPOINTSLICES; q.ns = STR("default"); break;
+    default:             q.res = CLIENT_NAMESPACES; break;
+    }
+    return q;
+}
+
+static void send(struct bootstrap *b, struct client_req *q)
+{
+    b->call = client_send(b->client, q);
+    if (b->call == NULL)
+        timer_start(&b->timer, RETRY_MS);
+}
+
+static void on_existing(void *arg, const struct client_result *r)
+{
+    struct bootstrap *b = arg;
+    struct client_req q = request(b, "PUT");
+
+    b->call = NULL;
+    if (!r->ok) {
+        retry(b, r);
+        return;
+    }
+    q.body = merged(b, r->obj);
+    if (q.body == NULL) {
+        next_step(b);
+        return;
+    }
+    q.name = STR("kubernetes");
+    q.done = on_put;
+    send(b, &q);
+}
+
+static void on_created(void *arg, const struct client_result *r)
+{
+    struct bootstrap *b = arg;
+    struct client_req q = request(b, "GET");
+
+    b->call = NULL;
+    if (r->ok || (r->status == 409 && b->step < STEP_ENDPOINTS)) {
+        next_step(b);
+    } else if (r->status == 409) {
+        q.name = STR("kubernetes");
+        q.done = on_existing;
+        send(b, &q);
+    } else {
+        retry(b, r);
+    }
+}
+
+static bool step_applies(const struct bootstrap *b)
+{
+    if (b->step == STEP_AUTH)
+        return b->api->ca_pem[0] != '\0';
+    return b->step < STEP_SERVICE || b->api->advertise_host != NULL;
+}
+
+static struct json *step_body(struct bootstrap *b)
+{
+    switch (b->step) {
+    case STEP_AUTH:      return auth_config(b);
+    case STEP_SERVICE:   return service(b);
+    case STEP_ENDPOINTS: return endpoints(b);
+    case STEP_SLICE:     return slice(b);
+    default:             return object_of(&b->arena, "v1", "Namespace", NULL, namespaces[b->step]);
+    }
+}
+
+static void run_step(struct bootstrap *b)
+{
+    struct client_req q;
+
+    while (b->step < STEP_DONE && !step_applies(b))
+        b->step++;
+    if (b->step == STEP_DONE) {
+        finish(b);
+        return;
+    }
+    q = request(b, "POST");
+    q.body = step_body(b);
+    q.done = on_created;
+    send(b, &q);
+}
+
+void api_bootstrap(struct api *a)
+{
+    static const char *const groups[] = { GROUP_MASTERS, GROUP_AUTHENTICATED, NULL };
+    struct bootstrap *b;
+
+    if (a->bootstrap != NULL || a->closing)
+        return;
+    b = mem_new(struct bootstrap);
+    b->api = a;
+    b->client = client_new_local(a, a->loop, "system:apiserver", groups);
+    timer_init(&b->timer, a->loop, on_timer);
+    a->bootstrap = b;
+    run_step(b);
+}
+
+void bootstrap_stop(struct api *a)
+{
+    struct bootstrap *b = a->bootstrap;
+
+    if (b == NULL)
+        return;
+    a->bootstrap = NULL;
+    timer_stop(&b->timer);
+    client_free(b->client);
+    arena_release(&b->arena);
+    mem_free(b);
+}

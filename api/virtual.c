@@ -1,0 +1,196 @@
+/* api/virtual.c: kinds that are asked, not stored: access reviews, token reviews, "who am I", and the old bindings. */
+#include "api/authz.h"
+#include "api/decode.h"
+#include "api/subresource.h"
+
+static void set_user(struct arena *a, struct json *in, const struct exchange_user *u)
+{
+    struct json *groups;
+
+    json_setz(a, in, "username", json_string(a, u->name));
+    if (u->uid.n > 0)
+        json_setz(a, in, "uid", json_string(a, u->uid));
+    groups = json_setz(a, in, "groups", json_array(a));
+    for (size_t i = 0; i < u->n_groups; i++)
+        json_push(groups, json_string(a, u->groups[i]));
+}
+
+/* ---- Access reviews -------------------------------------------------------------------------------- */
+
+static bool read_attributes(struct call *c, const struct json *spec, struct authz_attr *ret, const char *field)
+{
+    const struct json *res = json_getz(spec, "resourceAttributes"), *path = json_getz(spec, "nonResourceAttributes");
+    struct causes      causes;
+    struct at          at_spec = AT_KEY(NULL, "spec"), at = AT_KEY(&at_spec, "resourceAttributes");
+
+    (void)field;
+    if ((res == NULL) == (path == NULL)) {
+        causes_init(&causes, c->arena);
+        cause_invalid_raw(&causes, &at, STR("null"), "exactly one of nonResourceAttributes or resourceAttributes must be specified");
+        call_invalid(c, c->res->kind, STR_NONE, &causes);
+        return false;
+    }
+    ret->is_resource = res != NULL;
+    ret->verb = arena_cstr(c->arena, json_str(json_getz(res != NULL ? res : path, "verb")));
+    ret->group = json_str(json_getz(res, "group"));
+    ret->resource = json_str(json_getz(res, "resource"));
+    ret->subresource = json_str(json_getz(res, "subresource"));
+    ret->ns = json_str(json_getz(res, "namespace"));
+    ret->name = json_str(json_getz(res, "name"));
+    ret->path = json_str(json_getz(path, "path"));
+    return true;
+}
+
+static void answer_review(struct call *c, struct json *body, const struct authz_attr *attr)
+{
+    const char  *reason;
+    bool         ok = authz_allowed(attr, &reason);
+    struct json *status = json_setz(c->arena, body, "status", json_object(c->arena));
+
+    json_setz(c->arena, status, "allowed", json_bool(c->arena, ok));
+    if (reason[0] != '\0')
+        json_setf(c->arena, status, "reason", "%s", reason);
+    call_respond_tree(c, 201, body);
+}
+
+static void self_subject_access(struct call *c, struct json *body)
+{
+    struct authz_attr attr = { .user = c->user };
+
+    if (read_attributes(c, json_getz(body, "spec"), &attr, "spec"))
+        answer_review(c, body, &attr);
+}
+
+static void subject_access(struct call *c, struct json *body)
+{
+    const struct json   *spec = json_getz(body, "spec"), *list = json_getz(spec, "groups");
+    struct exchange_user user = { json_str(json_getz(spec, "user")), json_str(json_getz(spec, "uid")), NULL, 0 };
+    struct str          *groups = arena_alloc(c->arena, ((list != NULL ? list->n : 0) + 1) * sizeof(*groups));
+    struct authz_attr    attr = { .user = &user };
+    struct causes        causes;
+    struct at            at_spec = AT_KEY(NULL, "spec"), at = AT_KEY(&at_spec, "user");
+
+    json_each(it, list)
+        groups[user.n_groups++] = json_str(it);
+    user.groups = groups;
+    if (user.name.n == 0 && user.n_groups == 0) {
+        causes_init(&causes, c->arena);
+        cause_invalid(&causes, &at, STR(""), "at least one of user or group must be specified");
+        call_invalid(c, c->res->kind, STR_NONE, &causes);
+        return;
+    }
+    if (!read_attributes(c, spec, &attr, "spec"))
+        return;
+    if (c->rq.ns.n > 0 && attr.is_resource && !str_eq(attr.ns, c->rq.ns)) {
+        call_bad_request(c, "spec.resourceAttributes.namespace must match namespace: %.*s", STR_ARG(c->rq.ns));
+        return;
+    }
+    answer_review(c, body, &attr);
+}
+
+/* What the one policy table says in general terms: everything for masters, reviews for everybody else. */
+static void self_subject_rules(struct call *c, struct json *body)
+{
+    struct arena *a = c->arena;
+    bool          master = authn_in_group(c->user, GROUP_MASTERS);
+    struct json  *status = json_setz(a, body, "status", json_object(a)), *rules, *rule, *paths, *path;
+    static const char *const everything[] = { "*" }, *const reviews[] = { "selfsubjectaccessreviews", "selfsubjectrulesreviews" },
+        *const review_group[] = { "authorization.k8s.io" }, *const create[] = { "create" }, *const get[] = { "get" },
+        *const public_paths[] = { "/api", "/api/*", "/apis", "/apis/*", "/healthz", "/livez", "/openapi", "/openapi/*", "/readyz", "/version" };
+
+#define LIST(in, key, values)                                                           \
+    do {                                                                                \
+        struct json *l_ = json_setz(a, (in), (key), json_array(a));                     \
+        for (size_t i_ = 0; i_ < ARRAY_LEN(values); i_++)                               \
+            json_push(l_, json_string(a, str_of((values)[i_])));                        \
+    } while (0)
+    rules = json_setz(a, status, "resourceRules", json_array(a));
+    rule = json_push(rules, json_object(a));
+    paths = json_setz(a, status, "nonResourceRules", json_array(a));
+    path = json_push(paths, json_object(a));
+    if (master) {
+        LIST(rule, "verbs", everything);
+        LIST(rule, "apiGroups", everything);
+        LIST(rule, "resources", everything);
+        LIST(path, "verbs", everything);
+        LIST(path, "nonResourceURLs", everything);
+    } else {
+        LIST(rule, "verbs", create);
+        LIST(rule, "apiGroups", review_group);
+        LIST(rule, "resources", reviews);
+        LIST(path, "verbs", get);
+        LIST(path, "nonResourceURLs", public_paths);
+    }
+#undef LIST
+    json_setz(a, status, "incomplete", json_bool(a, !master));
+    call_respond_tree(c, 201, body);
+}
+
+/* ---- Who ------------------------------------------------------------------------------------------- */
+
+static void self_subject(struct call *c, struct json *body)
+{
+    set_user(c->arena, json_make_path(c->arena, body, "status.userInfo"), c->user);
+    call_respond_tree(c, 201, body);
+}
+
+static void token_review(struct call *c, struct json *body)
+{
+    const struct json   *spec = json_getz(body, "spec"), *list = json_getz(spec, "audiences");
+    struct str          *want = arena_alloc(c->arena, ((list != NULL ? list->n : 0) + 1) * sizeof(*want)), audience, token;
+    struct exchange_user user = { STR_NONE, STR_NONE, NULL, 0 };
+    struct errbuf        err = { "" };
+    struct json         *status = json_setz(c->arena, body, "status", json_object(c->arena));
+    size_t               n = 0;
+
+    json_each(it, list)
+        want[n++] = json_str(it);
+    token = json_str(json_getz(spec, "token"));
+    if (token.n == 0) {
+        call_bad_request(c, "token is required for TokenReview in authentication");
+        return;
+    }
+    if (authn_token(c->api->authn, c->arena, token, want, n, &user, &audience, &err) == 0) {
+        json_setz(c->arena, status, "authenticated", json_bool(c->arena, true));
+        set_user(c->arena, json_make_path(c->arena, status, "user"), &user);
+        json_push(json_setz(c->arena, status, "audiences", json_array(c->arena)), json_string(c->arena, audience));
+    } else {
+        json_setf(c->arena, status, "error", "[invalid bearer token, %s]", err.s);
+    }
+    call_respond_tree(c, 201, body);
+}
+
+static const struct { const char *plural; void (*serve)(struct call *c, struct json *body); } table[] = {
+    { "selfsubjectaccessreviews", self_subject_access },
+    { "subjectaccessreviews", subject_access },
+    { "localsubjectaccessreviews", subject_access },
+    { "selfsubjectrulesreviews", self_subject_rules },
+    { "selfsubjectreviews", self_subject },
+    { "tokenreviews", token_review },
+};
+
+static void virtual_now(struct call *c)
+{
+    struct json *body = decode_body(c, c->res->kind);
+
+    if (body == NULL)
+        return;
+    for (size_t i = 0; i < ARRAY_LEN(table); i++)
+        if (strcmp(c->res->plural, table[i].plural) == 0) {
+            table[i].serve(c, body);
+            return;
+        }
+    call_no_such_path(c);
+}
+
+void call_virtual(struct call *c)
+{
+    if (c->rq.verb != API_CREATE || c->rq.name.n > 0)
+        call_method_not_allowed(c);
+    else if (strcmp(c->res->plural, "bindings") == 0)
+        binding_serve_collection(c);
+    else if (strcmp(c->res->plural, "tokenreviews") == 0)
+        call_when_fresh(c, virtual_now);         /* accounts may just have been made or deleted */
+    else
+        virtual_now(c);
+}
