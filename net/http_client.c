@@ -216,7 +216,7 @@ static struct http_call *call_new(struct http_client *c, const struct http_call_
                                   struct errbuf *err)
 {
     struct str method = str_of(o->method);
-    bool host;
+    bool host = false;
 
     *rc = c->closing ? err_set(err, E_CANCELED, "the client is closing") : 0;
     if (*rc == 0 && (!http_is_token(method) || !http_is_target(o->target)))

@@ -20,13 +20,24 @@ static void conn_no_deadline(struct http_conn *c)
     c->deadline_ns = UINT64_MAX;
 }
 
+/* An answer is still queued: does the peer take bytes at all? */
+static void conn_watch_reader(struct http_conn *c)
+{
+    uint64_t taken = c->written - stream_queued(c->s);
+
+    if (stream_queued(c->s) > 0 && taken == c->written_seen)
+        conn__close(c);
+    c->written_seen = taken;
+    conn__deadline(c, c->srv->o.idle_ms);
+}
+
 static void conn_on_overdue(struct http_conn *c)
 {
-    uint64_t taken;
-
     switch (c->state) {
     case CONN_HEAD:
-        if (c->in.n > 0)
+        if (stream_queued(c->s) > 0)
+            conn_watch_reader(c);                /* slow is not idle */
+        else if (c->in.n > 0)
             conn__error(c, 408, "the request head took too long");
         else
             conn__close(c);
@@ -35,12 +46,8 @@ static void conn_on_overdue(struct http_conn *c)
         conn__error(c, 408, "the request body took too long");
         break;
     case CONN_STREAM:
-    case CONN_FLUSH:                             /* is the peer still taking bytes? */
-        taken = c->written - stream_queued(c->s);
-        if (stream_queued(c->s) > 0 && taken == c->written_seen)
-            conn__close(c);
-        c->written_seen = taken;
-        conn__deadline(c, c->srv->o.idle_ms);
+    case CONN_FLUSH:
+        conn_watch_reader(c);
         break;
     default:
         break;
@@ -331,9 +338,15 @@ static void conn_on_data(void *arg, struct stream *s, const char *p, size_t n)
 
 /* ---- between requests --------------------------------------------------------------------------- */
 
-/* No more requests: what is queued goes out, then the connection ends. */
+/* No more requests: what is queued goes out, then the connection ends.  The stream's own patience with
+ * that is short, so much is waited for here, as long as the peer keeps reading. */
 static void conn_finish(struct http_conn *c)
 {
+    if (stream_queued(c->s) > STREAM_LOW_WATER) {
+        c->state = CONN_FLUSH;
+        conn__deadline(c, c->srv->o.idle_ms);
+        return;
+    }
     c->state = CONN_CLOSED;                      /* `in` may be at work: conn_settle() or conn__free() empty it */
     stream_close_after_flush(c->s);
 }
@@ -385,6 +398,8 @@ void conn__drain(struct http_conn *c)
 
     if (c->gz != NULL)
         gzip_pump(c->gz);
+    else if (c->state == CONN_FLUSH && stream_queued(c->s) <= STREAM_LOW_WATER)
+        conn_finish(c);
     if (c->state == CONN_HEAD && c->in.n > 0)
         ready_post(c->srv->loop, &c->again);
     if (c->state != CONN_STREAM || !c->above)

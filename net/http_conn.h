@@ -5,8 +5,9 @@
  * the stream is paused.  An idle connection owns neither request nor buffers: those come from the
  * server's stock when the first byte of a head arrives and go back with the answer.
  *
- *   HEAD --head--> BODY --body--> BUSY --http_begin--> STREAM --http_end--> (FLUSH: gzip at work) --> HEAD
+ *   HEAD --head--> BODY --body--> BUSY --http_begin--> STREAM --http_end--> (FLUSH) --> HEAD
  *                                  | http_respond ---------------------------^        any --> CLOSED
+ *   FLUSH: the handler is through, but gzip is at work, or much is queued before the connection may end.
  *   BUSY, STREAM --connection breaks, no on_abort--> ORPHAN: kept for the handler until it answers */
 #ifndef NET_HTTP_CONN_H
 #define NET_HTTP_CONN_H

@@ -100,7 +100,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (size < 2)
         return 0;
-    rig_open_with(&g, 130 << 10);
+    rig_open_lazy(&g);
     if (data[1] != 0)
         g.w->piece = data[1];
     if (data[0] & 1)

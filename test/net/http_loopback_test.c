@@ -280,3 +280,34 @@ TEST(websocket_over_tls)
     CHECK_STR(buf_str(&g.log), "1,10,100,1000,10000,100000,");
     rig_close(&g);
 }
+
+/* A client that doesn't wait for the 101: its first frame comes in the same record. */
+static void early_on_open(void *arg, struct stream *s)
+{
+    static const char req[] = "GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+                              "\x82\x85\0\0\0\0early\x88\x80\0\0\0\0";
+    stream_write(s, req, sizeof req - 1);
+}
+
+static void early_on_data(void *arg, struct stream *s, const char *p, size_t n)
+{
+    buf_add(&((struct rig *)arg)->log, p, n);
+}
+
+static void early_on_close(void *arg, struct stream *s, int err, const char *reason) { rig_done(arg); }
+
+TEST(early_bytes_over_tcp_and_tls)
+{
+    static const struct stream_events ev = { .on_open = early_on_open, .on_data = early_on_data, .on_close = early_on_close };
+    struct rig g;
+    struct stream *s;
+
+    for (int tls = 0; tls < 2; tls++) {
+        rig_open(&g, tls != 0);
+        struct stream_connect_opts o = { .addr = http_server_addr(g.srv), .tls = g.cli_tls, .ev = &ev, .arg = &g };
+        must(stream_connect(g.l, &o, &s, NULL) == 0);
+        rig_run(&g, 2);
+        CHECK(str_ends(buf_str(&g.log), STR("\r\n\r\n\x82\x05" "early\x88\x00")));
+        rig_close(&g);
+    }
+}

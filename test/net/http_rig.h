@@ -83,6 +83,15 @@ static void rig_up_close(void *arg, struct stream *s, int err, const char *reaso
 
 static const struct stream_events rig_up_events = { .on_data = rig_up_data, .on_close = rig_up_close };
 
+static inline void rig_big(struct rig *g, size_t n)
+{
+    if (g->big != NULL)
+        return;
+    g->big = blob_new(n);
+    for (size_t i = 0; i < n; i++)
+        g->big->data[i] = (char)("{\"kind\": 0123456789}"[i % 20] + (i * 2654435761u >> 30) % 3);
+}
+
 static void rig_handle(void *arg, struct http_req *req)
 {
     static const struct http_header up = { { "Upgrade", 7 }, { "echo", 4 } };
@@ -103,6 +112,7 @@ static void rig_handle(void *arg, struct http_req *req)
     } else if (str_is(req->path, "/evil")) {
         http_respond(req, 200, NULL, NULL, &evil, 1);
     } else if (str_is(req->path, "/big")) {
+        rig_big(g, 130 << 10);
         http_respond(req, 200, "application/json", blob_ref(g->big), NULL, 0);
     } else if (str_is(req->path, "/upgrade") && req->upgrade) {
         g->upgraded = http_upgrade(req, &up, 1, &rig_up_events, g);
@@ -127,19 +137,20 @@ static void rig_handle(void *arg, struct http_req *req)
     }
 }
 
-static inline void rig_open_with(struct rig *g, size_t big)
+static inline void rig_open_lazy(struct rig *g)
 {
     struct http_server_opts o = { .addr = "srv", .on_request = rig_handle, .arg = g, .max_body = 100000 };
 
     *g = (struct rig){ .blocks = mem_live() };
     g->w = mem_world_new();
-    g->big = blob_new(big);
-    for (size_t i = 0; i < g->big->len; i++)
-        g->big->data[i] = (char)("{\"kind\": 0123456789}"[i % 20] + (i * 2654435761u >> 30) % 3);
     must(http_server_open(&g->w->l, &o, &g->srv, NULL) == 0);
 }
 
-static inline void rig_open(struct rig *g) { rig_open_with(g, 1 << 20); }
+static inline void rig_open(struct rig *g)
+{
+    rig_open_lazy(g);
+    rig_big(g, 1 << 20);
+}
 
 /* Everything given back, or the test fails. */
 static inline void rig_close(struct rig *g)

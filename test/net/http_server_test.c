@@ -264,7 +264,7 @@ TEST(pipelined_answers_keep_their_order)
     const char *at = memmem(r.got.p, r.got.n, "first", 5);
     CHECK(at != NULL);
     for (int i = 0; i < 500 && at != NULL; i++) {
-        char want[8];
+        char want[16];
         snprintf(want, sizeof want, "\n%04d", i);
         at = memmem(at, (size_t)(r.got.p + r.got.n - at), want, 5);
         if (at == NULL)
@@ -333,6 +333,46 @@ TEST(slow_and_idle_peers)
     CHECK(r.closed && status_of(buf_str(&r.got)) == 200);
     raw_close(&g, &r);
     CHECK_INT(g.requests, 1);
+    rig_close(&g);
+}
+
+/* A big answer to a slow reader: patience as long as it reads, with and without keep-alive. */
+TEST(slow_reader_of_a_whole_answer)
+{
+    struct rig g;
+    struct raw r;
+
+    rig_open(&g);
+    g.w->capacity = 1000;
+    for (int keep = 0; keep < 2; keep++) {
+        raw_open(g.w, "srv", &r);
+        raw_send(&r, keep ? "GET /big HTTP/1.1\r\nHost: a\r\n\r\n" : "GET /big HTTP/1.0\r\n\r\n");
+        stream_pause(r.s);
+        mem_run_for(g.w, 1);
+        for (int i = 0; i < 8; i++) {            /* a little every four minutes */
+            mem_run_for(g.w, 240000);
+            stream_resume(r.s);
+            mem_step(g.w);
+            mem_step(g.w);
+            mem_step(g.w);
+            stream_pause(r.s);
+        }
+        CHECK(!r.closed && r.got.n < 100000);
+        stream_resume(r.s);
+        mem_run_for(g.w, 1000);
+        CHECK(r.closed == !keep && str_ends(buf_str(&r.got), str_make(g.big->data, g.big->len)));
+        buf_clear(&r.got);
+        raw_close(&g, &r);
+        raw_open(g.w, "srv", &r);                /* and none with one that never does */
+        raw_send(&r, keep ? "GET /big HTTP/1.1\r\nHost: a\r\n\r\n" : "GET /big HTTP/1.0\r\n\r\n");
+        stream_pause(r.s);
+        mem_run_for(g.w, 1);
+        mem_run_for(g.w, 1000000);
+        stream_resume(r.s);
+        mem_run_for(g.w, 10);
+        CHECK(r.closed && r.err != 0);
+        raw_close(&g, &r);
+    }
     rig_close(&g);
 }
 
