@@ -58,6 +58,7 @@ static void alarm_on_ring(uv_timer_t *t)
 {
     struct real_loop *r = t->data;
     r->alarm_due_ns = 0;                         /* loop__turn() finds what is due */
+    uv_stop(t->loop);                            /* uv_run() may ring before it polls; it must not wait then */
 }
 
 static void alarm_set(struct real_loop *r, uint64_t due_ns)
