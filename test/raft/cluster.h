@@ -75,7 +75,7 @@ struct cluster {
     uint64_t delay_min, delay_max;
     bool     cut[NODES][NODES];
     struct cell settled[INDEX_MAX];              /* what any head ever applied */
-    uint64_t settled_hash[INDEX_MAX], settled_n;
+    uint64_t settled_hash[INDEX_MAX], settled_in[INDEX_MAX], settled_n;     /* in: a term by which it was committed */
     uint64_t leader_of[4096];                    /* by term */
     struct read_rec read[256]; unsigned read_next;
     uint64_t next_value, next_ctx, committed_values, reads_ok, lease_reads, elections, snapshots, restarts;
@@ -238,6 +238,7 @@ static void cl_check_settle(struct cluster *cl, struct node *nd, uint64_t index,
             cl_break(cl, "entry %llu applied but not durable on a majority", (unsigned long long)index);
         cl->settled[index] = c;
         cl->settled_hash[index] = nd->hash;
+        cl->settled_in[index] = nd->core.hard.term;
         cl->settled_n = index;
         cl->committed_values += c.value != 0;
     } else if (cl->settled[index].term != c.term || cl->settled[index].value != c.value) {
@@ -262,6 +263,8 @@ static void cl_check_leader(struct cluster *cl, struct node *nd)
     cl_trace(cl, "%llu leads term %llu\n", (unsigned long long)nd->id, (unsigned long long)c->hard.term);
     for (uint64_t i = MAX_OF(nd->image.index + 1, 1); i <= cl->settled_n; i++) {
         struct cell *e = log_at(&nd->log, i);
+        if (cl->settled_in[i] >= c->hard.term)
+            continue;                            /* a late winner of an old term need not have what came after it */
         if (e == NULL || e->term != cl->settled[i].term)
             cl_break(cl, "leader of term %llu lacks committed entry %llu", (unsigned long long)c->hard.term,
                      (unsigned long long)i);
