@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include "api/call.h"
 #include "api/time_fmt.h"
+#include "api/write.h"
 
 void call_kind_ctx(struct call *c, struct kind_ctx *ret, struct str ns, struct str name)
 {
