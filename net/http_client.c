@@ -63,6 +63,11 @@ void http_client_free(struct http_client *c)
     ready_post(c->loop, &c->bury);
 }
 
+struct loop *http_client_loop(struct http_client *c)
+{
+    return c->loop;
+}
+
 /* ---- the pool ----------------------------------------------------------------------------------- */
 
 static void client_serve_waiting(struct http_client *c)

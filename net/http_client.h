@@ -22,6 +22,7 @@ struct http_client_opts {
 };
 int  http_client_new(struct loop *l, const struct http_client_opts *o, struct http_client **ret, struct errbuf *err);
 void http_client_free(struct http_client *c);    /* calls in flight: on_done(E_CANCELED) from the loop first */
+struct loop *http_client_loop(struct http_client *c);
 
 struct http_call_opts {
     const char *method;

@@ -85,7 +85,7 @@ static void conn_give(struct client_conn *c, const char *rest, size_t n)
     stream_set_events(s, &detached_events, NULL);
     if (n > 0)
         stream_unread(s, rest, n);
-    call->on_upgraded(call->arg, 0, "", 101, call->headers, call->n_headers, STR_NONE, s);
+    call->on_upgraded(call->arg, 0, "", 101, call->headers, call->n_headers, STR_NONE, s);   /* may close s */
     buf_release(&call->answer);
     arena_release(&call->arena);
     blob_unref(call->body);

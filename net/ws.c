@@ -4,8 +4,6 @@
  *
  * A frame's header is gathered in hdr; a message's payload in msg, unless it lies whole and unmasked
  * in what was read, then it is handed on where it lies. */
-#include <openssl/evp.h>
-#include <openssl/sha.h>
 #include "net/ws.h"
 
 #define WS_CLOSE_MS     5000                     /* for the peer's half of the closing handshake */
@@ -38,19 +36,6 @@ struct ws {
 };
 
 /* ---- pieces that know no connection ------------------------------------------------------------- */
-
-void ws_accept_key(struct str key, char ret[29])
-{
-    static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-    unsigned char sum[SHA_DIGEST_LENGTH];
-    struct buf b = BUF_INIT;
-
-    buf_str_add(&b, key);
-    buf_add(&b, guid, sizeof guid - 1);
-    SHA1((unsigned char *)b.p, b.n, sum);        /* no secret: the handshake wants just this digest */
-    must(EVP_EncodeBlock((unsigned char *)ret, sum, sizeof sum) == 28);
-    buf_release(&b);
-}
 
 /* XOR with the mask, beginning at its byte `at`; eight bytes at a time. */
 static void mask_bytes(char *p, size_t n, const unsigned char mask[4], unsigned at)

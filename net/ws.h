@@ -4,7 +4,8 @@
 #define NET_WS_H
 
 #include "net/stream.h"
-#include "net/http.h"
+#include "net/http_client.h"
+#include "net/http_server.h"
 
 struct ws;
 struct ws_events {
@@ -25,5 +26,33 @@ size_t ws_queued(struct ws *w);
 void   ws_pause(struct ws *w);
 void   ws_resume(struct ws *w);
 void   ws_close(struct ws *w, int code, const char *reason);   /* closing handshake, then on_close */
+
+/* ---- handshakes (net/ws_handshake.c) ---- */
+
+/* Server: answers req with 101 and gives the WebSocket.  protocols: those spoken here, best first; the
+ * first that the client offers is chosen (*ret_protocol; NULL if there are none).  NULL: this is no
+ * WebSocket request, or no protocol in common; nothing was answered, *ret_reason says why (400). */
+struct ws_accept_opts {
+    const char *const *protocols; size_t n_protocols;    /* 0: none is asked for, none is named */
+    size_t max_message;
+    const struct ws_events *ev; void *arg;
+};
+struct ws *ws_accept(struct http_req *req, const struct ws_accept_opts *o, const char **ret_protocol,
+                     const char **ret_reason);
+
+/* Client: asks for the WebSocket at target; on_open exactly once.  err 0 and w != NULL: open, its events
+ * go to ev from now on.  w NULL: err, or a refusal with its status and body. */
+struct ws_connect_opts {
+    struct str target;
+    const struct http_header *headers; size_t n_headers;     /* authorization and the like */
+    const char *protocols;                       /* "v5.channel.k8s.io, v4.channel.k8s.io"; NULL: none */
+    size_t max_message;
+    uint64_t timeout_ms;
+    const struct ws_events *ev;
+    void (*on_open)(void *arg, int err, const char *reason, int status, struct str body, struct ws *w,
+                    struct str protocol);
+    void *arg;                                   /* of on_open and ev */
+};
+int ws_connect(struct http_client *c, const struct ws_connect_opts *o, struct errbuf *err);
 
 #endif
