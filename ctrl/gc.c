@@ -1,0 +1,355 @@
+/* ctrl/gc.c: the garbage collector: deletes what its owners have left, in the three ways a deletion can ask for.
+ *
+ *     background   an object none of whose owners exists any more is deleted
+ *     foreground   an owner with the finalizer foregroundDeletion: dependents first; when none is left that blocks, the
+ *                  finalizer goes
+ *     orphan       an owner with the finalizer orphan: its reference is taken out of every dependent, then the finalizer goes */
+#include "ctrl/controller.h"
+#include "ctrl/gc_graph.h"
+
+struct gc_kind { struct gc *gc; const struct resource *res; struct informer *informer; };
+
+struct gc {
+    struct controller base;
+    struct ctrl_env *env;
+    struct gc_graph graph;
+    struct workqueue *queue;
+    struct gc_kind *kinds;                       /* by resource->index */
+    bool ready;
+};
+
+static struct client_resource client_res(const struct resource *r)
+{
+    return (struct client_resource){ r->kind->group, r->kind->version, r->plural };
+}
+
+static void touch(void *arg, struct gc_node *n)
+{
+    struct gc *gc = arg;
+    workqueue_add(gc->queue, STR_NONE, str_of(n->uid));
+}
+
+/* The object behind a node as the cache has it; NULL: gone or replaced meanwhile. */
+static const struct object *cached(struct gc *gc, const struct gc_node *n)
+{
+    struct object *o;
+
+    if (!n->observed)
+        return NULL;
+    o = informer_get(gc->kinds[n->res->index].informer, str_of(n->ns), str_of(n->name));
+    return o != NULL && str_is(o->uid, n->uid) ? o : NULL;
+}
+
+static bool is_foreground(const struct json *obj) { return is_being_deleted(obj) && has_finalizer(obj, "foregroundDeletion"); }
+
+/* ---- Calls ------------------------------------------------------------------------------------------------------- */
+
+static struct client_req request(const char *method, const struct gc_node *n)
+{
+    return (struct client_req){ .method = method, .res = client_res(n->res), .ns = str_of(n->ns), .name = str_of(n->name) };
+}
+
+static void delete_item(struct pass *p, const struct gc_node *n, const char *policy)
+{
+    struct client_req r = request("DELETE", n);
+
+    r.body_text = arena_fmt(pass_arena(p), "{\"preconditions\":{\"uid\":\"%s\"},\"propagationPolicy\":\"%s\"}", n->uid, policy);
+    pass_send(p, &r, 404, NULL);
+}
+
+static void drop_finalizer(struct pass *p, const struct gc_node *n, const struct json *obj, const char *name)
+{
+    struct arena *a = pass_arena(p);
+    struct json *patch = json_object(a), *meta = json_object(a), *left = json_array(a);
+    struct client_req r = request("PATCH", n);
+
+    json_each(f, json_path(obj, "metadata.finalizers"))
+        if (!str_is(json_str(f), name))
+            json_push(left, json_copy(a, f));
+    json_setz(a, patch, "metadata", meta);
+    json_setz(a, meta, "resourceVersion", json_string(a, meta_str(obj, "resourceVersion")));
+    json_setz(a, meta, "finalizers", left);
+    r.body = patch;
+    r.content_type = CLIENT_MERGE_PATCH;
+    pass_send(p, &r, 404, NULL);
+}
+
+/* Take references out of an item's ownerReferences: those whose owner `unwanted` says so. */
+static void drop_references(struct pass *p, const struct gc_node *item, const struct json *obj,
+                            bool (*unwanted)(struct gc *gc, const struct gc_node *owner, void *arg), void *arg)
+{
+    struct arena *a = pass_arena(p);
+    struct json *patch = json_object(a), *meta = json_object(a), *left = json_array(a);
+    struct client_req r = request("PATCH", item);
+    struct gc *gc = pass_owner(p);
+    unsigned dropped = 0;
+
+    json_each(ref, json_path(obj, "metadata.ownerReferences")) {
+        const struct gc_node *owner = gc_graph_find(&gc->graph, json_str(json_getz(ref, "uid")));
+        if (owner != NULL && unwanted(gc, owner, arg))
+            dropped++;
+        else
+            json_push(left, json_copy(a, ref));
+    }
+    if (dropped == 0)
+        return;
+    json_setz(a, patch, "metadata", meta);
+    json_setz(a, meta, "resourceVersion", json_string(a, meta_str(obj, "resourceVersion")));
+    json_setz(a, meta, "ownerReferences", left);
+    r.body = patch;
+    r.content_type = CLIENT_MERGE_PATCH;
+    pass_send(p, &r, 404, NULL);
+}
+
+/* ---- Does an owner exist? ------------------------------------------------------------------------------------------ */
+
+static const struct resource *resource_of_ref(const struct json *ref)
+{
+    struct str api = json_str(json_getz(ref, "apiVersion")), kind = json_str(json_getz(ref, "kind"));
+    ptrdiff_t slash = str_find(api, '/');
+    struct str group = slash < 0 ? STR_NONE : str_upto(api, (size_t)slash), version = slash < 0 ? api : str_from(api, (size_t)slash + 1);
+
+    for (unsigned i = 0; i < schema_n_resources; i++) {
+        const struct schema_kind *k = schema_resources[i].kind;
+        if (str_is(group, k->group) && str_is(version, k->version) && str_is(kind, k->kind) && !schema_resources[i].virtual_)
+            return &schema_resources[i];
+    }
+    return NULL;
+}
+
+/* The memo of an item: how many owners were asked for (upper half) and how many answers were definite (lower half). Only when
+ * every answer was, those still unknown are absent: a failed call proves nothing. */
+static void on_owner_absent(struct pass *p, const struct client_result *r) { *pass_memo(p) += 1; }
+
+static void on_owner_found(struct pass *p, const struct client_result *r)
+{
+    struct gc *gc = pass_owner(p);
+    const struct resource *res = resource_of_ref(r->obj);
+    bool changed;
+
+    *pass_memo(p) += 1;
+    if (res != NULL && gc_graph_find(&gc->graph, meta_str(r->obj, "uid")) != NULL)
+        gc_graph_put(&gc->graph, res, r->obj, &changed);
+}
+
+/* Ask for every owner that is neither known to be there nor known to be gone; true if any was asked for: the pass over
+ * the same item that follows knows.  Kinds that are not served are left alone: neither there nor gone. */
+static bool ask_for_owners(struct gc *gc, struct pass *p, const struct gc_node *item, const struct json *obj)
+{
+    bool all_answered = *pass_memo(p) > 0 && *pass_memo(p) >> 32 == (*pass_memo(p) & UINT32_MAX);
+    uint64_t asked = 0;
+
+    json_each(ref, json_path(obj, "metadata.ownerReferences")) {
+        struct gc_node *owner = gc_graph_find(&gc->graph, json_str(json_getz(ref, "uid")));
+        const struct resource *res = resource_of_ref(ref);
+        if (owner == NULL || owner->observed || owner->absent || res == NULL)
+            continue;
+        if (all_answered) {
+            owner->absent = true;
+            continue;
+        }
+        struct client_req r = { .method = "GET", .res = client_res(res), .name = json_str(json_getz(ref, "name")),
+                                .ns = res->namespaced ? str_of(item->ns) : STR_NONE };
+        pass_send_else(p, &r, 404, on_owner_found, on_owner_absent);
+        asked++;
+    }
+    *pass_memo(p) = asked << 32;
+    if (asked > 0)
+        pass_again_after(p, 1);
+    return asked > 0;
+}
+
+/* ---- An item that has owners ------------------------------------------------------------------------------------------ */
+
+enum ownership { OWNER_SOLID, OWNER_WAITING, OWNER_GONE };
+
+static enum ownership ownership(struct gc *gc, const struct gc_node *owner, struct arena *a)
+{
+    const struct object *o;
+
+    if (owner->absent)
+        return OWNER_GONE;
+    o = cached(gc, owner);
+    return o != NULL && is_foreground(object_json(o, a)) ? OWNER_WAITING : OWNER_SOLID;
+}
+
+static bool not_solid(struct gc *gc, const struct gc_node *owner, void *arg) { return ownership(gc, owner, arg) != OWNER_SOLID; }
+
+static void collect(struct gc *gc, struct pass *p, const struct gc_node *item, const struct json *obj)
+{
+    unsigned solid = 0, waiting = 0;
+
+    if (is_being_deleted(obj) || ask_for_owners(gc, p, item, obj))
+        return;
+    for (unsigned i = 0; i < item->n_edges; i++) {
+        enum ownership own = ownership(gc, item->edges[i]->owner, pass_arena(p));
+        solid += own == OWNER_SOLID;
+        waiting += own == OWNER_WAITING;
+    }
+    if (solid > 0) {
+        if (solid < item->n_edges)
+            drop_references(p, item, obj, not_solid, pass_arena(p));
+        return;
+    }
+    if (waiting > 0 && !qempty(&item->dependents))
+        delete_item(p, item, "Foreground");
+    else
+        delete_item(p, item, has_finalizer(obj, "orphan") ? "Orphan" : has_finalizer(obj, "foregroundDeletion") ? "Foreground" : "Background");
+}
+
+/* ---- An owner that is being deleted --------------------------------------------------------------------------------------- */
+
+static void foreground(struct gc *gc, struct pass *p, const struct gc_node *owner, const struct json *obj)
+{
+    bool blocked = false;
+
+    qeach(&owner->dependents, it, tmp) {
+        struct gc_edge *e = qentry(it, struct gc_edge, of_owner);
+        workqueue_add(gc->queue, STR_NONE, str_of(e->item->uid));
+        blocked |= e->blocks && e->item->observed;
+    }
+    if (!blocked)
+        drop_finalizer(p, owner, obj, "foregroundDeletion");
+}
+
+static bool is_this(struct gc *gc, const struct gc_node *owner, void *arg) { return owner == arg; }
+
+static void orphan(struct gc *gc, struct pass *p, struct gc_node *owner, const struct json *obj)
+{
+    bool any = false;
+
+    qeach(&owner->dependents, it, tmp) {
+        struct gc_edge *e = qentry(it, struct gc_edge, of_owner);
+        const struct object *o = cached(gc, e->item);
+        if (o == NULL)
+            continue;
+        drop_references(p, e->item, object_json(o, pass_arena(p)), is_this, owner);
+        any = true;
+    }
+    if (any)
+        pass_again_after(p, 20);                 /* the finalizer goes when the cache shows none any more */
+    else
+        drop_finalizer(p, owner, obj, "orphan");
+}
+
+static void gc_sync(void *arg, struct pass *p)
+{
+    struct gc *gc = arg;
+    struct gc_node *n = gc_graph_find(&gc->graph, pass_name(p));
+    const struct object *o;
+
+    if (n == NULL || !gc->ready) {
+        *pass_memo(p) = 0;
+        return;
+    }
+    o = cached(gc, n);
+    if (o == NULL) {
+        *pass_memo(p) = 0;
+        return;
+    }
+    struct json *obj = object_json(o, pass_arena(p));
+    if (is_being_deleted(obj) && has_finalizer(obj, "orphan"))
+        orphan(gc, p, n, obj);
+    else if (is_foreground(obj))
+        foreground(gc, p, n, obj);
+    else if (n->n_edges > 0)
+        collect(gc, p, n, obj);
+}
+
+/* ---- Changes ------------------------------------------------------------------------------------------------------------------ */
+
+/* An owner being deleted that nobody refers to is not in the graph: its finalizer goes at once. */
+static void on_lone_owner(struct gc *gc, const struct resource *res, const struct object *o, const struct json *obj)
+{
+    struct arena a = ARENA_INIT;
+    struct json *patch = json_object(&a), *meta = json_object(&a), *left = json_array(&a);
+    struct client_req r = { .method = "PATCH", .res = client_res(res), .ns = o->ns, .name = o->name, .body = patch,
+                            .content_type = CLIENT_MERGE_PATCH };
+
+    json_each(f, json_path(obj, "metadata.finalizers"))
+        if (!str_is(json_str(f), "orphan") && !str_is(json_str(f), "foregroundDeletion"))
+            json_push(left, json_copy(&a, f));
+    json_setz(&a, patch, "metadata", meta);
+    json_setz(&a, meta, "resourceVersion", json_string(&a, meta_str(obj, "resourceVersion")));
+    json_setz(&a, meta, "finalizers", left);
+    client_send(gc->env->client, &r);
+    arena_release(&a);
+}
+
+static void gc_on_change(void *arg, enum informer_change what, struct object *old, struct object *new_, struct json *json)
+{
+    struct gc_kind *k = arg;
+    struct gc *gc = k->gc;
+    struct gc_node *n;
+    bool changed;
+
+    if (what == INFORMER_DELETE) {
+        gc_graph_drop(&gc->graph, old->uid, touch, gc);
+        return;
+    }
+    n = gc_graph_put(&gc->graph, k->res, json, &changed);
+    bool dying = is_being_deleted(json) && (has_finalizer(json, "orphan") || has_finalizer(json, "foregroundDeletion"));
+    if (n != NULL && (changed || dying))
+        touch(gc, n);
+    else if (n == NULL && dying && gc->ready)
+        on_lone_owner(gc, k->res, new_, json);
+}
+
+static void gc_ready(struct controller *base)
+{
+    struct gc *gc = container_of(base, struct gc, base);
+    struct arena a = ARENA_INIT;
+    struct str uid;
+    void *val;
+
+    gc->ready = true;
+    for (size_t it = 0; map_next(&gc->graph.by_uid, &it, &uid, &val);)
+        touch(gc, val);
+    for (unsigned i = 0; i < schema_n_resources; i++) {
+        struct object *o;
+        for (size_t it = 0; gc->kinds[i].informer != NULL && (o = informer_next(gc->kinds[i].informer, &it)) != NULL;) {
+            if (memmem(o->raw->data, o->raw->len, "\"deletionTimestamp\"", 19) == NULL || gc_graph_find(&gc->graph, o->uid) != NULL)
+                continue;
+            struct json *j = object_json(o, &a);
+            if (is_being_deleted(j) && (has_finalizer(j, "orphan") || has_finalizer(j, "foregroundDeletion")))
+                on_lone_owner(gc, gc->kinds[i].res, o, j);
+        }
+    }
+    arena_release(&a);
+}
+
+static void gc_stop(struct controller *base)
+{
+    struct gc *gc = container_of(base, struct gc, base);
+
+    workqueue_free(gc->queue);
+    gc_graph_release(&gc->graph);
+    mem_free(gc->kinds);
+    mem_free(gc);
+}
+
+/* Events own and are owned by nothing and are many; another version of the same data would be seen twice. */
+static bool is_collected(const struct resource *r)
+{
+    const uint32_t need = VERB_LIST | VERB_WATCH | VERB_DELETE;
+
+    return (r->verbs & need) == need && !r->virtual_ && r->stored_as == NULL && strcmp(r->plural, "events") != 0;
+}
+
+struct controller *garbage_collector(struct ctrl_env *env)
+{
+    struct gc *gc = mem_new(struct gc);
+    struct workqueue_opts qo = { .client = env->client, .name = "garbage-collector", .sync = gc_sync, .arg = gc };
+
+    gc->base = (struct controller){ gc_ready, gc_stop };
+    gc->env = env;
+    gc->queue = workqueue_new(&qo);
+    gc->kinds = mem_zalloc((schema_n_resources + 1) * sizeof *gc->kinds);
+    for (unsigned i = 0; i < schema_n_resources; i++) {
+        struct gc_kind *k = &gc->kinds[i];
+        *k = (struct gc_kind){ .gc = gc, .res = &schema_resources[i] };
+        if (is_collected(k->res))
+            k->informer = shared_listen(env->shared, client_res(k->res), gc_on_change, k);
+    }
+    return &gc->base;
+}

@@ -1,0 +1,138 @@
+/* ctrl/gc_graph.c: see ctrl/gc_graph.h. */
+#include "ctrl/gc_graph.h"
+#include "ctrl/objects.h"
+
+struct gc_node *gc_graph_find(const struct gc_graph *g, struct str uid) { return map_get(&g->by_uid, uid); }
+
+static struct gc_node *node_get(struct gc_graph *g, struct str uid)
+{
+    struct gc_node *n = gc_graph_find(g, uid);
+
+    if (n != NULL)
+        return n;
+    n = mem_new(struct gc_node);
+    n->uid = mem_strndup(uid);
+    qinit(&n->dependents);
+    map_put(&g->by_uid, uid, n);
+    return n;
+}
+
+static void node_free(struct gc_node *n)
+{
+    mem_free(n->uid);
+    mem_free(n->ns);
+    mem_free(n->name);
+    mem_free(n->edges);
+    mem_free(n);
+}
+
+/* Neither owning nor owned: not our business any more. */
+static void node_drop_if_alone(struct gc_graph *g, struct gc_node *n)
+{
+    if (n->n_edges > 0 || !qempty(&n->dependents))
+        return;
+    map_del(&g->by_uid, str_of(n->uid));
+    node_free(n);
+}
+
+static void edges_clear(struct gc_graph *g, struct gc_node *n)
+{
+    for (unsigned i = 0; i < n->n_edges; i++) {
+        struct gc_edge *e = n->edges[i];
+        qdel(&e->of_owner);
+        if (e->owner != n)
+            node_drop_if_alone(g, e->owner);
+        mem_free(e);
+    }
+    mem_free(n->edges);
+    n->edges = NULL;
+    n->n_edges = 0;
+}
+
+static bool same_edges(const struct gc_node *n, const struct json *refs)
+{
+    unsigned i = 0;
+
+    json_each(r, refs) {
+        if (i == n->n_edges || !str_is(json_str(json_getz(r, "uid")), n->edges[i]->owner->uid) ||
+            n->edges[i]->blocks != json_true(json_getz(r, "blockOwnerDeletion")))
+            return false;
+        i++;
+    }
+    return i == n->n_edges;
+}
+
+static void edges_set(struct gc_graph *g, struct gc_node *n, const struct json *refs)
+{
+    unsigned count = refs != NULL ? refs->n : 0;
+    struct gc_edge **edges = mem_zalloc((count + 1) * sizeof *edges);
+    unsigned i = 0;
+
+    json_each(r, refs) {                         /* link the new before the old go, so that shared owners stay */
+        struct gc_edge *e = mem_new(struct gc_edge);
+        e->item = n;
+        e->owner = node_get(g, json_str(json_getz(r, "uid")));
+        e->blocks = json_true(json_getz(r, "blockOwnerDeletion"));
+        qpush(&e->owner->dependents, &e->of_owner);
+        edges[i++] = e;
+    }
+    edges_clear(g, n);
+    n->edges = edges;
+    n->n_edges = i;
+}
+
+struct gc_node *gc_graph_put(struct gc_graph *g, const struct resource *res, const struct json *obj, bool *ret_changed)
+{
+    const struct json *refs = json_path(obj, "metadata.ownerReferences");
+    struct str uid = meta_str(obj, "uid");
+    struct gc_node *n = gc_graph_find(g, uid);
+
+    *ret_changed = false;
+    if (n == NULL && json__first(refs) == NULL)
+        return NULL;
+    n = node_get(g, uid);
+    if (!n->observed) {
+        n->observed = true;
+        n->res = res;
+        n->ns = mem_strndup(meta_str(obj, "namespace"));
+        n->name = mem_strndup(meta_str(obj, "name"));
+    }
+    if (!same_edges(n, refs)) {
+        edges_set(g, n, refs);
+        *ret_changed = true;
+    }
+    if (n->n_edges > 0 || !qempty(&n->dependents))
+        return n;
+    node_drop_if_alone(g, n);
+    return NULL;
+}
+
+void gc_graph_drop(struct gc_graph *g, struct str uid, void (*touched)(void *arg, struct gc_node *n), void *arg)
+{
+    struct gc_node *n = gc_graph_find(g, uid);
+
+    if (n == NULL)
+        return;
+    qeach(&n->dependents, it, tmp)
+        touched(arg, qentry(it, struct gc_edge, of_owner)->item);
+    for (unsigned i = 0; i < n->n_edges; i++)
+        touched(arg, n->edges[i]->owner);
+    edges_clear(g, n);
+    n->observed = false;
+    n->absent = true;
+    node_drop_if_alone(g, n);
+}
+
+void gc_graph_release(struct gc_graph *g)
+{
+    struct str key;
+    void *val;
+
+    for (size_t it = 0; map_next(&g->by_uid, &it, &key, &val);) {
+        struct gc_node *n = val;
+        for (unsigned i = 0; i < n->n_edges; i++)
+            mem_free(n->edges[i]);
+        node_free(n);
+    }
+    map_release(&g->by_uid);
+}
