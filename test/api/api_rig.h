@@ -256,9 +256,9 @@ static struct answer call(struct rig *r, const char *method, const char *target,
 }
 
 /* The status, and shows the body when it is not what was wanted. */
-#define CALL(r, want, method, target, body)                                                                     \
+#define CALL(r, want, method, target, in)                                                                       \
     do {                                                                                                        \
-        struct answer a_ = call((r), (method), (target), (body));                                               \
+        struct answer a_ = call((r), (method), (target), (in));                                                 \
         if (a_.status != (want))                                                                                \
             test_fail(__FILE__, __LINE__, "%s %s: %d, not %d: %.*s", (method), (target), a_.status, (want), STR_ARG(a_.body)); \
         answer_free(&a_);                                                                                       \
