@@ -105,7 +105,8 @@ static bool cert_extensions(X509 *cert, X509 *issuer, const struct pki_req *r)
     return ext_add(cert, &ctx, NID_basic_constraints, r->ca ? "critical,CA:TRUE" : "critical,CA:FALSE") &&
            ext_add(cert, &ctx, NID_key_usage, r->ca ? "critical,keyCertSign,cRLSign,digitalSignature"
                                                     : "critical,digitalSignature") &&
-           ((!r->server && !r->client) || ext_add(cert, &ctx, NID_ext_key_usage, usage)) &&
+           /* On a CA it would restrict all that it signs. */
+           (r->ca || (!r->server && !r->client) || ext_add(cert, &ctx, NID_ext_key_usage, usage)) &&
            ext_add(cert, &ctx, NID_subject_key_identifier, "hash") &&
            ext_add(cert, &ctx, NID_authority_key_identifier, "keyid") &&
            cert_sans(cert, r);
