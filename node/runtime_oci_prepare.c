@@ -191,7 +191,7 @@ static int start_conmon(struct oci_prepare *p)
     const char *fixed[] = {
         p->rt->conmon, "--sync", "-c", c->id, "-u", c->id, "-n", c->name, "-r", p->rt->crun, "--runtime-arg",
         arena_fmt(&a, "--root=%s", p->rt->crun_root).p, "-b", c->dir, "-p", arena_fmt(&a, "%s/pid", c->dir).p,
-        "-P", arena_fmt(&a, "%s/conmon.pid", c->dir).p, "--persist-dir", c->dir, "--full-attach", "--no-sync-log",
+        "--persist-dir", c->dir, "--full-attach", "--no-sync-log",
         "--log-level", "error", "-l", c->log_path != NULL ? arena_fmt(&a, "k8s-file:%s", c->log_path).p : "none",
     };
 
@@ -234,21 +234,37 @@ int oci_prepare_run(struct oci_prepare *p)
 
 /* ---- taking it away --------------------------------------------------------------------------- */
 
-/* A crash between starting conmon and recording it leaves only its pid file. */
-static void kill_unrecorded_monitor(const struct oci_container *c)
-{
-    struct file_path path;
-    struct buf pid = BUF_INIT, cmd = BUF_INIT;
-    struct proc_id id;
-    uint64_t n;
+/* A crash between starting conmon and recording it leaves a process that only its command line tells. */
+struct hunt { const struct oci_container *c; struct buf procs, cmd; };
 
-    if (file_path(&path, NULL, "%s/conmon.pid", c->dir) == 0 && file_read(path.s, 64, &pid, NULL) == 0
-        && str_u64(str_trim(buf_str(&pid)), &n) && n <= INT32_MAX && proc_id_of((pid_t)n, &id)
-        && file_path(&path, NULL, "/proc/%d/cmdline", (int)n) == 0 && file_read(path.s, 1 << 20, &cmd, NULL) == 0
-        && cmd.n > 0 && memmem(cmd.p, cmd.n, c->id, strlen(c->id)) != NULL)
-        proc_id_signal(&id, SIGKILL, NULL);
-    buf_release(&pid);
-    buf_release(&cmd);
+static void hunt_in(void *arg, const char *file)
+{
+    struct hunt *h = arg;
+    struct file_path path;
+    struct str rest, line;
+    struct proc_id id;
+    uint64_t pid;
+
+    buf_clear(&h->procs);
+    if (file_read(file, 16 << 20, &h->procs, NULL) < 0)
+        return;
+    rest = buf_str(&h->procs);
+    while (str_split(&rest, '\n', &line)) {
+        buf_clear(&h->cmd);
+        if (str_u64(line, &pid) && pid <= INT32_MAX && proc_id_of((pid_t)pid, &id)
+            && file_path(&path, NULL, "/proc/%d/cmdline", (int)pid) == 0 && file_read(path.s, 1 << 20, &h->cmd, NULL) == 0
+            && h->cmd.n > 0 && memmem(h->cmd.p, h->cmd.n, h->c->id, strlen(h->c->id)) != NULL)
+            proc_id_signal(&id, SIGKILL, NULL);
+    }
+}
+
+static void kill_unrecorded_monitor(struct oci_runtime *rt, const struct oci_container *c)
+{
+    struct hunt h = { .c = c };
+
+    cgroup_each_procs(&rt->cg, rt->monitors, hunt_in, &h);
+    buf_release(&h.procs);
+    buf_release(&h.cmd);
 }
 
 static int unmount_one(void *arg, const char *name)
@@ -269,7 +285,7 @@ int oci_container_wipe(struct oci_runtime *rt, const struct oci_container *c, st
     if (c->monitor.pid > 0)
         proc_id_signal(&c->monitor, SIGKILL, NULL);
     else
-        kill_unrecorded_monitor(c);
+        kill_unrecorded_monitor(rt, c);
     if (oci_cgroup_ours(rt, c->cgroup)) {
         rc = cgroup_kill(&rt->cg, c->cgroup, OCI_KILL_TIMEOUT_MS, err);
         if (rc == 0)
