@@ -97,6 +97,15 @@ below_ctrl  := ctrl api store raft net
 below_node  := node api store raft net
 $(foreach f,$(FOLDERS),$(eval $(filter $(BUILD)/test/$(f)/%,$(TEST_BIN)): $(foreach l,$(below_$(f)),$(call lib,$(l)))))
 
+# ---- the simulated cluster: `make sim`, `make sim SEED=n` (one, with a trace), `make sim SEEDS=n` ----
+$(BUILD)/test/sim/sim: $(call objs,$(wildcard test/sim/*.c)) $(foreach l,$(below_store),$(call lib,$(l)))
+	@echo "  LINK    $@"
+	@$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS)
+
+.PHONY: sim
+sim: $(BUILD)/test/sim/sim
+	@$< $(if $(SEED),seed $(SEED),$(SEEDS))
+
 .SECONDARY:
 .PHONY: all unit clean
 all: coracle $(TEST_BIN)

@@ -5,7 +5,7 @@
 
 #include "net/must.h"
 
-enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
+enum log_level { LOG_NONE = -1, LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 extern enum log_level log_level;                 /* default LOG_INFO */
 
 void log_write(enum log_level level, const char *part, const char *fmt, ...) PRINTF_LIKE(3, 4);

@@ -1,0 +1,178 @@
+/* test/sim/cluster.h: a whole cluster in one process, its clients, its faults and its judges.
+ *
+ *     main.c      seeds, phases, the closing line
+ *     cluster.c   heads: raft + store on simulated machines; start, crash, the tap on each
+ *     client.c    reads and writes on random heads, and what came of them
+ *     watcher.c   watches that wander from head to head
+ *     lease.c     leases, and keys that go with them
+ *     fault.c     what goes wrong, chosen anew for each seed
+ *     check.c     the truth (what each revision did) and everything that is compared with it
+ *
+ * Clients live in the world, not on machines: they call into a head's store as the API server in that process would, and
+ * when the head crashes they simply hear no more.  Their records are the world's memory: callbacks, which run on a
+ * machine, write only into what is there already. */
+#ifndef TEST_SIM_CLUSTER_H
+#define TEST_SIM_CLUSTER_H
+
+#include <inttypes.h>
+#include <stdio.h>
+#include "net/log.h"
+#include "net/sim.h"
+#include "store/store.h"
+
+#define US        1000ull
+#define MS        1000000ull
+#define MAX_HEADS 5
+#define KEYS      12                             /* written by clients */
+#define LEASE_KEYS 4                             /* carried by leases: keys KEYS... */
+#define ALL_KEYS  (KEYS + LEASE_KEYS)
+#define MAX_OPS   16384
+#define MAX_REVS  16384
+#define MAX_REV_EVENTS 4
+#define WATCHERS  8
+#define WATCH_LOG 16384
+#define NEVER     UINT64_MAX
+
+/* ---- the truth ---- */
+
+struct truth_event { unsigned key; bool deleted; uint64_t value, tag, prev_tag; };
+struct truth_rev {
+    unsigned n;
+    struct truth_event ev[MAX_REV_EVENTS];
+    uint64_t seen_ns;                            /* when the first head had it */
+    uint64_t state_hash;                         /* of all keys; 0: nobody looked */
+};
+
+/* ---- operations ---- */
+
+enum op_kind { OP_PUT, OP_CAS, OP_DELETE, OP_PUT_TWO, OP_GET, OP_KINDS };
+enum op_outcome { OP_OPEN, OP_DONE, OP_LOST_RACE, OP_NOT_DONE, OP_MAYBE };
+
+struct op {
+    struct world *w;
+    enum op_kind  kind;
+    enum op_outcome outcome;
+    unsigned key, key2, head;
+    uint64_t id, invoked_ns, answered_ns;
+    uint64_t expected;                           /* CAS: the revision compared with */
+    uint64_t rev;                                /* DONE: of the write; reads and lost races: the state they saw */
+    uint64_t seen_value, seen_mod;               /* what a read found; 0: no key */
+    struct store_commit commit;
+    struct raft_read    read;
+};
+
+/* ---- watchers, leases, heads ---- */
+
+struct watcher {
+    struct world *w;
+    int      head;                               /* -1: none now */
+    uint64_t boot;
+    struct store_watch *watch;
+    int      key;                                /* one key; -1: all, or a tag */
+    uint64_t tag;
+    bool     relist;                             /* history is gone: a list says where to go on */
+    uint64_t from_rev, seen_rev;                 /* this stretch: events in (from, seen] are all in the log */
+    uint64_t pause_until;
+    struct { uint64_t rev, value; unsigned key; bool deleted; } *log; unsigned n;
+    uint64_t events, stretches, stale;
+};
+
+struct lease_client {
+    struct world *w;
+    unsigned key;
+    uint64_t id, ttl_ms, value;                  /* id 0: none */
+    uint64_t promised_ns, asked_ns;
+    bool     asking, dead;
+    unsigned head; uint64_t boot;
+    struct store_commit commit;
+    uint64_t expired, renewed;
+};
+
+struct head {
+    struct world *w;
+    unsigned index;
+    char     name[8], addr[16];
+    struct sim_machine *m;
+    uint64_t boot;                               /* counts starts */
+    uint64_t restart_ns;                         /* when down: when it comes back */
+    struct store *store;                         /* NULL: down, or could not open */
+    struct disk  *disk;
+    struct store_watch *tap;
+    uint64_t tap_rev, last_rev;
+    unsigned tap_n;                              /* events of tap_rev so far */
+    struct store_view *pin; uint64_t pin_hash;
+    bool     leading, closing, open_failed;
+    uint64_t starts, restores;
+};
+
+struct faults {
+    bool crash, crash_all, partition, one_way, delay, drop, slow_disk, stuck_disk, io_error, disk_full, clocks, close;
+    unsigned percent;                            /* of steps that do something bad */
+    uint64_t heal_ns;
+};
+
+struct world {
+    struct sim  *s;
+    uint64_t seed, boots;
+    unsigned n_heads;
+    struct head  head[MAX_HEADS];
+    struct faults faults;
+    bool     calm;                               /* the liveness phase: nothing goes wrong any more */
+    struct op *op; unsigned n_op, open_ops;
+    struct watcher watcher[WATCHERS];
+    struct lease_client lease[LEASE_KEYS];
+    struct truth_rev *truth; uint64_t max_rev;
+    uint64_t acked_rev;                          /* newest revision any client was told of */
+    unsigned done, reads, lost, not_done, maybe, crashes, partitions, disk_faults, expiries;
+    bool     trace;
+};
+
+#define trace(w, ...) ((w)->trace ? trace_line((w), __VA_ARGS__) : (void)0)
+void trace_line(const struct world *w, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* A promise is broken: says what, and the seed, and ends the program. */
+_Noreturn void broken(const struct world *w, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* cluster.c */
+void cluster_open(struct world *w);
+void cluster_close(struct world *w);
+bool head_serves(const struct head *h);
+void head_start(struct head *h);
+void head_crash(struct head *h);
+void head_close(struct head *h);                 /* in good order; it is restarted later */
+int  head_any(struct world *w);                  /* a random one that serves, -1: none */
+void head_do(struct head *h, void (*fn)(void *arg), void *arg);
+
+/* client.c */
+void client_step(struct world *w);
+void client_head_down(struct world *w, unsigned head);         /* its open operations are never answered */
+void client_final_put(struct world *w, unsigned head);         /* liveness: one write through this head */
+
+/* watcher.c */
+void watcher_open_all(struct world *w);
+void watcher_step(struct world *w);
+void watcher_head_down(struct world *w, unsigned head);
+void watcher_settle(struct watcher *x);          /* no longer connected; what it has is compared */
+bool watcher_wants(const struct watcher *x, const struct truth_event *e);
+
+/* lease.c */
+void lease_step(struct world *w);
+void lease_head_down(struct world *w, unsigned head);
+
+/* fault.c */
+void fault_choose(struct world *w);
+void fault_step(struct world *w);
+void fault_heal(struct world *w);
+void fault_restarts(struct world *w);
+
+/* check.c */
+unsigned key_index(const struct world *w, struct str key);
+struct str key_name(unsigned key, char *buf);
+uint64_t value_id(const struct world *w, struct str value, uint64_t rev);
+uint64_t view_hash(struct store_view *v);
+void check_event(struct head *h, const struct store_event *e);
+void check_state(struct head *h);
+void check_past(struct head *h);
+void check_watcher(struct watcher *x);
+void check_history(struct world *w);
+
+#endif
