@@ -23,7 +23,8 @@ static ssize_t write_some(int fd, uint64_t off, const struct disk_vec *v, size_t
     int          k = 0;
 
     for (size_t i = 0; i < n && k < WRITE_IOV; i++, skip = 0)
-        iov[k++] = (struct iovec){ (char *)(uintptr_t)v[i].p + skip, v[i].n - skip };
+        if (v[i].n > skip)
+            iov[k++] = (struct iovec){ (char *)(uintptr_t)v[i].p + skip, v[i].n - skip };
     return pwritev(fd, iov, k, (off_t)off);
 }
 

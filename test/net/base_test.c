@@ -1,6 +1,7 @@
 /* test/net/base_test.c: strings, arenas, the heap and its domains, blobs, buffers, maps, errors. */
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include "net/arena.h"
 #include "net/err.h"
 #include "net/log.h"
@@ -34,6 +35,43 @@ TEST(errors)
         err_sys(&e, EIO, "%.*s", cut, longer);
         CHECK(strlen(e.s) < sizeof e.s);
     }
+}
+
+static long long fixed_clock(void *arg)
+{
+    return *(long long *)arg;
+}
+
+/* One line whatever is logged, at the given time, cut with a mark; nothing below the level. */
+TEST(log_lines)
+{
+    long long ns = 1767323045678999999;
+    char got[16384], big[8000];
+    int fd[2], was = dup(STDERR_FILENO);
+
+    memset(big, 'b', sizeof big);
+    big[sizeof big - 1] = '\0';
+    CHECK(pipe(fd) == 0);
+    dup2(fd[1], STDERR_FILENO);
+    log_clock(fixed_clock, &ns);
+    log_info("part", "text %d\nE fake: line\x1b[2J", 7);
+    log_debug("part", "unseen");
+    log_write(LOG_DEBUG, "part", "unseen");
+    log_error("part", "%s", big);
+    log_clock(NULL, NULL);
+    dup2(was, STDERR_FILENO);
+    close(was);
+    close(fd[1]);
+    ssize_t n = read(fd[0], got, sizeof got - 1);
+    close(fd[0]);
+    CHECK(n > 0);
+    got[n > 0 ? n : 0] = '\0';
+    struct str rest = str_of(got), line;
+    CHECK(str_split(&rest, '\n', &line));
+    CHECK_STR(line, "2026-01-02T03:04:05.678Z I part: text 7|E fake: line?[2J");
+    CHECK(str_split(&rest, '\n', &line));
+    CHECK(str_starts(line, STR("2026-01-02T03:04:05.678Z E part: bbb")) && str_ends(line, STR("bbb...")) && line.n < 4096);
+    CHECK_INT(rest.n, 0);
 }
 
 /* ---- strings ----------------------------------------------------------------------------------- */

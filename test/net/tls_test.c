@@ -2,7 +2,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include "net/stream.h"
+#include "net/real_stream.h"
 #include "test/test.h"
 
 enum { GUARD_MS = 20000 };
@@ -61,7 +61,7 @@ static struct tls_ctx *ctx(bool server, const struct pair *ca, const struct pair
 
 /* ---- a client and an echoing server ------------------------------------------------------------- */
 
-struct side { struct stream *s; int opened, eofs, closed, err; struct buf got; char reason[256], user[64], alpn[16];
+struct side { struct stream *s; int opened, resumed, eofs, closed, err; struct buf got; char reason[256], user[64], alpn[16];
               size_t n_orgs; bool echo; struct loop *l; };
 struct rig { struct loop *l; struct side client, server; struct listener *ln; struct timer guard; int accepted; };
 
@@ -69,6 +69,8 @@ static void side_on_open(void *arg, struct stream *s)
 {
     struct side *x = arg;
     x->opened++;
+    if (real_stream(s)->ssl != NULL)
+        x->resumed = SSL_session_reused(real_stream(s)->ssl);
     snprintf(x->alpn, sizeof x->alpn, "%s", stream_alpn(s));
 }
 
@@ -207,7 +209,10 @@ TEST(who_is_let_in)
     CHECK_INT(talk(strict, jane, NULL, &r), 0);
     CHECK_STR(str_of(r.server.user), "jane");
     CHECK_INT(r.server.n_orgs, 2);
+    CHECK_INT(r.client.resumed, 0);
     CHECK_INT(talk(strict, jane, NULL, &r), 0);          /* resumed: the same user */
+    CHECK_INT(r.client.resumed, 1);
+    CHECK_INT(r.server.n_orgs, 2);
     CHECK_STR(str_of(r.server.user), "jane");
     CHECK_INT(talk(lax, jane, NULL, &r), 0);
     CHECK_STR(str_of(r.server.user), "jane");
@@ -217,6 +222,7 @@ TEST(who_is_let_in)
     CHECK_STR(str_of(r.server.user), "-");               /* not verified: not known */
     CHECK_INT(talk(lax, blind, NULL, &r), 0);
     CHECK_INT(talk(strict, jane, "localhost", &r), 0);
+    CHECK_INT(r.client.resumed, 0);                      /* another name: nothing carried over */
     CHECK_INT(talk(strict, jane, "::1", &r), 0);
 
     CHECK_INT(talk(strict, anon, NULL, &r), E_DENIED);
