@@ -199,14 +199,14 @@ static void wal_begin_segment(struct wal *w, struct buf *out)
 {
     struct wal_header h = { .magic = WAL_MAGIC, .seq = w->seq, .cluster = w->opts.cluster, .head = w->opts.head,
                             .prev_seq = w->prev_seq, .prev_end = w->prev_end,
-                            .prev_index = w->head_index, .prev_term = w->head_term };
+                            .prev_index = w->head.index, .prev_term = w->head.index_term };
     struct buf records = w->gather;
 
     h.crc = wal_header_crc(&h);
     buf_add(out, &h, sizeof(h));
     w->gather = BUF_INIT;
-    if (w->term > 0)
-        wal_add(w, WAL_HARD, (struct wal_record){ .term = w->term, .index = w->vote }, STR_NONE);
+    if (w->head.term > 0)
+        wal_add(w, WAL_HARD, (struct wal_record){ .term = w->head.term, .index = w->head.vote }, STR_NONE);
     if (w->config.n > 0)
         wal_add(w, WAL_CONFIG, (struct wal_record){ .index = w->config_index }, buf_str(&w->config));
     buf_str_add(out, buf_str(&w->gather));
@@ -230,6 +230,14 @@ static void wal_finish_records(struct wal *w, char *p, size_t n, size_t skip)
         at += wal_record_size(rec.len);
         must(at <= n);
     }
+}
+
+void wal__remember(struct wal *w)
+{
+    w->head.index = w->last_index;
+    w->head.index_term = w->last_term;
+    w->head.term = w->term;
+    w->head.vote = w->vote;
 }
 
 static void wal_write(struct wal *w, bool sync)
@@ -260,8 +268,7 @@ static void wal_write(struct wal *w, bool sync)
     struct wal_segment *s = qentry(w->segments.prev, struct wal_segment, link);
     s->max_index = MAX_OF(s->max_index, w->max_index);
     w->max_index = 0;
-    w->head_index = w->last_index;
-    w->head_term = w->last_term;
+    wal__remember(w);
     w->flight_mark = w->mark;
     w->busy = true;
     w->sealing = !sync;
@@ -339,7 +346,7 @@ static void wal_trash_next(struct wal *w)
 {
     char name[64];
 
-    if (w->trash_busy || qempty(&w->trash) || w->closing)
+    if (w->trash_busy || w->trash_stuck || qempty(&w->trash) || w->closing)
         return;
     struct wal_segment *s = qentry(qfirst(&w->trash), struct wal_segment, link);
     snprintf(name, sizeof(name), WAL_NAME, (unsigned long long)s->seq);
@@ -351,9 +358,11 @@ static void wal_on_trashed(struct disk_op *op, int status)
 {
     struct wal *w = container_of(op, struct wal, trash_op);
 
-    (void)status;                                /* what stays is removed after the next start's snapshot */
+    /* One that cannot be removed blocks those behind it: the chain must have no hole.  The next start tries again. */
     w->trash_busy = false;
-    mem_free(qentry(qpop(&w->trash), struct wal_segment, link));
+    w->trash_stuck = status != 0 && status != E_NOTFOUND;
+    if (!w->trash_stuck)
+        mem_free(qentry(qpop(&w->trash), struct wal_segment, link));
     if (w->closing)
         ready_post(w->loop, &w->closed);
     else

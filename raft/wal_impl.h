@@ -23,7 +23,8 @@ struct wal {
     struct buf gather, flight;
     uint64_t last_index, last_term;              /* of the log, with what is gathered */
     uint64_t term, vote;
-    uint64_t head_index, head_term;              /* last entry before `gather`: for a new segment's header */
+    /* The state before `gather`: what a new segment begins with. */
+    struct { uint64_t index, index_term, term, vote; } head;
     struct buf config;
     uint64_t config_index, commit, commit_written, max_index;
     struct raft_mark mark, flight_mark;
@@ -34,7 +35,7 @@ struct wal {
 
     struct qlink trash;                          /* segments to remove, one at a time */
     struct disk_op trash_op;
-    bool     trash_busy;
+    bool     trash_busy, trash_stuck;
     struct ready_item closed;
     void (*close_cb)(void *arg);
     void *close_arg;
@@ -43,6 +44,8 @@ struct wal {
 
 /* Reads every segment, reports what it finds, cuts off a torn tail; leaves seq, prev_* and segments set. */
 int wal__replay(struct wal *w, struct wal_recovered *found, struct errbuf *err);
+/* What is gathered from now on comes after the state as it is. */
+void wal__remember(struct wal *w);
 struct wal_segment *wal__segment_new(struct wal *w, uint64_t seq, uint64_t max_index);
 
 #endif

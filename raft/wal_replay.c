@@ -267,8 +267,9 @@ int wal__replay(struct wal *w, struct wal_recovered *found, struct errbuf *err)
     w->term = found->term;
     w->vote = found->vote;
     w->commit = w->commit_written = found->commit;
-    w->last_index = w->head_index = r.last;
-    w->last_term = w->head_term = r.last_term;
+    w->last_index = r.last;
+    w->last_term = r.last_term;
+    wal__remember(w);
     buf_str_add(&w->config, buf_str(&found->config));
     return 0;
 }
