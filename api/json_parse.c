@@ -4,6 +4,7 @@
  * bump allocation, and the containers around the current place are an array.  Duplicate keys are looked
  * for with a 64-bit filter per object; only a hit there compares keys. */
 #include "api/json.h"
+#include "api/json_impl.h"
 #include "api/json_index.h"
 #include "api/utf8.h"
 
@@ -25,7 +26,7 @@ struct parser {
 
 /* ---- errors ------------------------------------------------------------------------------------ */
 
-static void error_locate(struct json_error *err, const char *start, const char *at)
+void json__locate(struct json_error *err, const char *start, const char *at)
 {
     unsigned line = 1, column = 1;
 
@@ -47,7 +48,7 @@ static bool fail_code(struct parser *ps, int code, const char *at, const char *t
 {
     ps->rc = code;
     if (ps->err != NULL) {
-        error_locate(ps->err, ps->start, at);
+        json__locate(ps->err, ps->start, at);
         snprintf(ps->err->text, sizeof ps->err->text, "%s", text);
     }
     return false;
@@ -355,30 +356,19 @@ static inline struct json *node_new(struct parser *ps)
     return node;
 }
 
-static inline void link_last(struct json *parent, struct json *node)
-{
-    if (parent->last != NULL)
-        parent->last->next = node;
-    else
-        parent->first = node;
-    parent->last = node;
-    parent->n++;
-}
-
-/* Members equal to an earlier one give it their value, and go. */
-static void merge_duplicates(struct parser *ps, struct json *obj)
+void json__merge_duplicates(struct arena *a, struct json *obj)
 {
     struct json shell = { .type = JSON_OBJECT }, *next;
     struct json_index ix;
 
-    json_index_make(ps->arena, &ix, &shell, obj->n);
+    json_index_make(a, &ix, &shell, obj->n);
     for (struct json *m = obj->first; m != NULL; m = next) {
         struct json *had = json_index_add(&ix, m);
 
         next = m->next;
         m->next = NULL;
         if (had == NULL) {
-            link_last(&shell, m);
+            json__link(&shell, m);
             continue;
         }
         struct json *after = had->next;
@@ -438,7 +428,7 @@ static inline void close_container(struct parser *ps)
 
     ps->p++;
     if (f->crowded)
-        merge_duplicates(ps, f->node);
+        json__merge_duplicates(ps->arena, f->node);
 }
 
 /* The node of the next value within the open containers; NULL after the outermost closed, or an error (ps->rc).
@@ -465,7 +455,7 @@ static inline struct json *next_node(struct parser *ps, bool opened)
         }
         node = is_object ? next_member(ps, f) : node_new(ps);
         if (node != NULL)
-            link_last(f->node, node);
+            json__link(f->node, node);
         return node;
     }
     return NULL;

@@ -128,8 +128,11 @@ static unsigned measure(const struct json *j, size_t *nodes)
     unsigned depth = 0;
 
     ++*nodes;
-    json_each(it, j)
-        depth = MAX_OF(depth, measure(it, nodes));
+    json_each(it, j) {
+        unsigned below = measure(it, nodes);     /* once: MAX_OF would call it twice */
+
+        depth = MAX_OF(depth, below);
+    }
     return depth + (j->type >= JSON_ARRAY);
 }
 
