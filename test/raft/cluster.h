@@ -78,7 +78,7 @@ struct cluster {
     uint64_t settled_hash[INDEX_MAX], settled_in[INDEX_MAX], settled_n;     /* in: a term by which it was committed */
     uint64_t leader_of[4096];                    /* by term */
     struct read_rec read[256]; unsigned read_next;
-    uint64_t next_value, next_ctx, committed_values, reads_ok, lease_reads, elections, snapshots, restarts;
+    uint64_t next_value, next_ctx, committed_values, reads_ok, lease_reads, elections, snapshots, restarts, refusals;
     unsigned bugs;
     bool     chaos, quiet;
     char     broken[256];
@@ -717,6 +717,7 @@ static void cl_on_deliver(struct cluster *cl, struct node *nd, struct happening 
 {
     if (cl->cut[h->m.from - 1][nd->id - 1])
         return;
+    cl->refusals += h->m.type == RAFT_MSG_ACK && h->m.ack.reject;
     int rc = node_step(cl, nd, (struct raft_event){ .type = RAFT_EV_RECEIVE, .message = &h->m });
     if (rc == 1 && h->m.type == RAFT_MSG_CHUNK)
         node_install(cl, nd, &h->image);

@@ -104,7 +104,6 @@ static bool bug_found(unsigned bug, uint64_t seeds, uint64_t *ret_seed)
 TEST(planted_bugs_are_found)
 {
     static const struct { unsigned bug; const char *name; } bugs[] = {
-        { RAFT_BUG_COMMIT_OLD_TERM, "commits an old term's entry by counting" },
         { RAFT_BUG_VOTE_TWICE, "votes twice in a term" },
         { RAFT_BUG_VOTE_STALE_LOG, "votes for a stale log" },
         { RAFT_BUG_ACK_BEFORE_SYNC, "acknowledges before the sync" },
