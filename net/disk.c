@@ -124,7 +124,8 @@ static void req_submit(struct disk_req *r)
     file_next(r->file);
 }
 
-void disk_write(struct disk_file *f, struct disk_op *op, uint64_t off, const struct disk_vec *v, size_t n, bool sync)
+void disk_write(struct disk_file *f, struct disk_op *op, uint64_t off, const struct disk_vec *v, size_t n,
+                bool sync)
 {
     struct disk_req *r = req_new(f->disk, f, op, DISK_WRITE, n);
 
@@ -205,7 +206,8 @@ static int name_check(const char *name, struct errbuf *err)
     return disk__name_ok(name) ? 0 : err_set(err, E_INVALID, "bad file name \"%.40s\"", name);
 }
 
-int disk_list_now(struct disk *d, void (*fn)(void *arg, const char *name, uint64_t size), void *arg, struct errbuf *err)
+int disk_list_now(struct disk *d, void (*fn)(void *arg, const char *name, uint64_t size), void *arg,
+                  struct errbuf *err)
 {
     return d->ops->list_now(d, fn, arg, err);
 }

@@ -32,12 +32,14 @@ struct disk_req {
 struct disk_ops {
     void (*close)(struct disk *d);               /* frees d */
     void (*start)(struct disk_req *r);           /* ends in disk__finish(r, status) later */
-    int  (*list_now)(struct disk *d, void (*fn)(void *arg, const char *name, uint64_t size), void *arg, struct errbuf *err);
+    int  (*list_now)(struct disk *d, void (*fn)(void *arg, const char *name, uint64_t size), void *arg,
+                     struct errbuf *err);
     int  (*read_now)(struct disk *d, const char *name, struct buf *ret, struct errbuf *err);
     int  (*replace_now)(struct disk *d, const char *name, struct str data, struct errbuf *err);
     int  (*unlink_now)(struct disk *d, const char *name, struct errbuf *err);
     int  (*truncate_now)(struct disk *d, const char *name, uint64_t size, struct errbuf *err);
-    int  (*file_open)(struct disk *d, const char *name, bool create, struct disk_file **ret, struct errbuf *err);
+    int  (*file_open)(struct disk *d, const char *name, bool create, struct disk_file **ret,
+                      struct errbuf *err);
     void (*file_close)(struct disk_file *f);     /* no request left; frees f */
 };
 

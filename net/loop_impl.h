@@ -33,8 +33,10 @@ struct loop_ops {
     /* Something was queued or armed from outside of a turn.  NULL: the world looks by itself. */
     void     (*wake)(struct loop *l);
     /* What else starts from a loop: see net/stream.h and net/disk.h. */
-    int      (*connect)(struct loop *l, const struct stream_connect_opts *o, struct stream **ret, struct errbuf *err);
-    int      (*listen)(struct loop *l, const struct listener_opts *o, struct listener **ret, struct errbuf *err);
+    int      (*connect)(struct loop *l, const struct stream_connect_opts *o, struct stream **ret,
+                        struct errbuf *err);
+    int      (*listen)(struct loop *l, const struct listener_opts *o, struct listener **ret,
+                       struct errbuf *err);
     int      (*disk_open)(struct loop *l, const char *path, struct disk **ret, struct errbuf *err);
 };
 

@@ -20,7 +20,8 @@ void map_release(struct map *m)
 }
 
 /* The live slot of key, or NULL; *ret_free (NULL ok) is where a new one would go. */
-static struct map_slot *map_find(const struct map *m, struct str key, uint64_t hash, struct map_slot **ret_free)
+static struct map_slot *map_find(const struct map *m, struct str key, uint64_t hash,
+                                 struct map_slot **ret_free)
 {
     struct map_slot *hole = NULL;
 

@@ -21,7 +21,8 @@ static EVP_PKEY *key_read(struct str pem, bool is_private)
     EVP_PKEY *key = NULL;
 
     if (bio != NULL)
-        key = is_private ? PEM_read_bio_PrivateKey(bio, NULL, no_pass, NULL) : PEM_read_bio_PUBKEY(bio, NULL, no_pass, NULL);
+        key = is_private ? PEM_read_bio_PrivateKey(bio, NULL, no_pass, NULL)
+                         : PEM_read_bio_PUBKEY(bio, NULL, no_pass, NULL);
     BIO_free(bio);
     return key;
 }
@@ -41,7 +42,8 @@ static bool bio_to_buf(BIO *bio, bool written, struct buf *ret)
 
 static bool name_add(X509_NAME *name, const char *field, const char *text)
 {
-    return X509_NAME_add_entry_by_txt(name, field, MBSTRING_UTF8, (const unsigned char *)text, -1, -1, 0) == 1;
+    const unsigned char *utf8 = (const unsigned char *)text;
+    return X509_NAME_add_entry_by_txt(name, field, MBSTRING_UTF8, utf8, -1, -1, 0) == 1;
 }
 
 static bool cert_subject(X509 *cert, const struct pki_req *r)
@@ -71,7 +73,8 @@ static bool san_add(GENERAL_NAMES *names, const char *text)
     int n = inet_pton(AF_INET, text, ip) == 1 ? 4 : inet_pton(AF_INET6, text, ip) == 1 ? 16 : 0;
     ASN1_STRING *s = n > 0 ? ASN1_OCTET_STRING_new() : ASN1_IA5STRING_new();
 
-    if (gn == NULL || s == NULL || ASN1_STRING_set(s, n > 0 ? (void *)ip : (void *)text, n > 0 ? n : -1) != 1) {
+    if (gn == NULL || s == NULL ||
+        ASN1_STRING_set(s, n > 0 ? (const void *)ip : text, n > 0 ? n : -1) != 1) {
         GENERAL_NAME_free(gn);
         ASN1_STRING_free(s);
         return false;
@@ -90,7 +93,8 @@ static bool cert_sans(X509 *cert, const struct pki_req *r)
 
     for (size_t i = 0; ok && i < r->n_sans; i++)
         ok = san_add(names, r->sans[i]);
-    ok = ok && (names == NULL || X509_add1_ext_i2d(cert, NID_subject_alt_name, names, 0, X509V3_ADD_DEFAULT) == 1);
+    if (ok && names != NULL)
+        ok = X509_add1_ext_i2d(cert, NID_subject_alt_name, names, 0, X509V3_ADD_DEFAULT) == 1;
     sk_GENERAL_NAME_pop_free(names, GENERAL_NAME_free);
     return ok;
 }
@@ -98,7 +102,7 @@ static bool cert_sans(X509 *cert, const struct pki_req *r)
 static bool cert_extensions(X509 *cert, X509 *issuer, const struct pki_req *r)
 {
     X509V3_CTX ctx;
-    const char *usage = r->server && r->client ? "serverAuth,clientAuth" : r->server ? "serverAuth" : "clientAuth";
+    const char *usage = !r->server ? "clientAuth" : r->client ? "serverAuth,clientAuth" : "serverAuth";
 
     X509V3_set_ctx_nodb(&ctx);
     X509V3_set_ctx(&ctx, issuer, cert, NULL, NULL, 0);
@@ -161,7 +165,8 @@ static int ca_read(const struct pki_req *r, X509 **ret_cert, EVP_PKEY **ret_key,
     return 0;
 }
 
-static int write_pair(X509 *cert, EVP_PKEY *key, struct buf *ret_cert_pem, struct buf *ret_key_pem, struct errbuf *err)
+static int write_pair(X509 *cert, EVP_PKEY *key, struct buf *ret_cert_pem, struct buf *ret_key_pem,
+                      struct errbuf *err)
 {
     BIO   *c = BIO_new(BIO_s_mem()), *k = BIO_new(BIO_s_mem());
     size_t was = ret_cert_pem->n;
@@ -256,7 +261,8 @@ int pki_sign(struct str key_pem, struct str data, unsigned char ret_sig[64], str
     unsigned char der[128];
     size_t      n = sizeof der;
     bool ok = is_p256(key) && ctx != NULL && EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, key) == 1 &&
-              EVP_DigestSign(ctx, der, &n, (const unsigned char *)data.p, data.n) == 1 && sig_from_der(der, n, ret_sig);
+              EVP_DigestSign(ctx, der, &n, (const unsigned char *)data.p, data.n) == 1 &&
+              sig_from_der(der, n, ret_sig);
 
     EVP_MD_CTX_free(ctx);
     EVP_PKEY_free(key);
@@ -269,7 +275,8 @@ int pki_verify(struct str pub_pem, struct str data, const unsigned char sig[64])
     EVP_MD_CTX    *ctx = EVP_MD_CTX_new();
     unsigned char *der = NULL;
     int            n = sig_to_der(sig, &der);
-    bool ok = is_p256(key) && ctx != NULL && n > 0 && EVP_DigestVerifyInit(ctx, NULL, EVP_sha256(), NULL, key) == 1 &&
+    bool ok = is_p256(key) && ctx != NULL && n > 0 &&
+              EVP_DigestVerifyInit(ctx, NULL, EVP_sha256(), NULL, key) == 1 &&
               EVP_DigestVerify(ctx, der, (size_t)n, (const unsigned char *)data.p, data.n) == 1;
 
     OPENSSL_free(der);

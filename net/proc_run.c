@@ -19,7 +19,8 @@ struct proc_run {
 
 static void run_add(struct proc_run *r, struct buf *b, const char *p, size_t n)
 {
-    buf_add(b, p, MIN_OF(n, r->max_out - b->n)); /* the rest is read, so that the child goes on, and dropped */
+    /* The rest is read and dropped, so that the child goes on. */
+    buf_add(b, p, MIN_OF(n, r->max_out - b->n));
 }
 
 static void run_on_out(void *arg, struct stream *s, const char *p, size_t n)

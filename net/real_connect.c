@@ -17,7 +17,7 @@ struct real_connect {
     unsigned            n_addr, next;
     bool                looking_up;
     uv_getaddrinfo_t    req;
-    struct ready_item   begin;                   /* connect from the loop, so that failures come from there, too */
+    struct ready_item   begin;                   /* connect from the loop: failures come from there, too */
 };
 
 void real_connect_cancel(struct real_stream *rs)
@@ -120,7 +120,9 @@ static void dial_on_lookup(uv_getaddrinfo_t *req, int status, struct addrinfo *r
         return;
     }
     loop_now_ns(d->rs->base.loop);
-    for (struct addrinfo *ai = status == 0 ? res : NULL; ai != NULL && d->n_addr < DIAL_ADDRS; ai = ai->ai_next) {
+    if (status < 0)
+        res = NULL;
+    for (struct addrinfo *ai = res; ai != NULL && d->n_addr < DIAL_ADDRS; ai = ai->ai_next) {
         struct addr *a = &d->addr[d->n_addr++];
         memset(a, 0, sizeof *a);
         a->len = MIN_OF(ai->ai_addrlen, (socklen_t)sizeof a->ss);
@@ -132,7 +134,8 @@ static void dial_on_lookup(uv_getaddrinfo_t *req, int status, struct addrinfo *r
         dial_next(d->rs, 0);
         return;
     }
-    err_set(&err, E_NOTFOUND, "look up %s: %s", d->text.host, status < 0 ? uv_strerror(status) : "no address");
+    err_set(&err, E_NOTFOUND, "look up %s: %s", d->text.host,
+            status < 0 ? uv_strerror(status) : "no address");
     stream__fail(&d->rs->base, E_NOTFOUND, err.s);
 }
 
@@ -177,7 +180,8 @@ int real_connect(struct loop *l, const struct stream_connect_opts *o, struct str
 
 /* ---- an open descriptor as a stream ---------------------------------------------------------- */
 
-int stream_from_fd(struct loop *l, int fd, const struct stream_events *ev, void *arg, struct stream **ret, struct errbuf *err)
+int stream_from_fd(struct loop *l, int fd, const struct stream_events *ev, void *arg, struct stream **ret,
+                   struct errbuf *err)
 {
     struct real_stream *rs = real_stream_new(l, ev, arg);
 

@@ -15,6 +15,11 @@ static int req_fd(const struct disk_req *r)
     return container_of(r->file, struct real_file, base)->fd;
 }
 
+static int req_dir(const struct disk_req *r)
+{
+    return container_of(r->disk, struct real_disk, base)->dir;
+}
+
 /* ---- on the thread pool: each returns 0 or an errno ------------------------------------------- */
 
 static int do_write(struct disk_req *r)
@@ -53,7 +58,7 @@ static int do_allocate(struct disk_req *r)
 
 static int do_unlink(struct disk_req *r)
 {
-    int dir = container_of(r->disk, struct real_disk, base)->dir;
+    int dir = req_dir(r);
     return unlinkat(dir, r->from, 0) < 0 || fsync(dir) < 0 ? errno : 0;
 }
 
@@ -65,7 +70,7 @@ static int do_request(struct disk_req *r)
     case DISK_TRUNCATE: return ftruncate(req_fd(r), (off_t)r->size) < 0 ? errno : 0;
     case DISK_ALLOCATE: return do_allocate(r);
     case DISK_READ:     return do_read(r);
-    case DISK_RENAME:   return real_disk_rename(container_of(r->disk, struct real_disk, base)->dir, r->from, r->to);
+    case DISK_RENAME:   return real_disk_rename(req_dir(r), r->from, r->to);
     case DISK_UNLINK:   return do_unlink(r);
     }
     return EINVAL;
@@ -95,7 +100,8 @@ static void real_start(struct disk_req *r)
 
 /* ---- files ----------------------------------------------------------------------------------- */
 
-static int real_file_open(struct disk *d, const char *name, bool create, struct disk_file **ret, struct errbuf *err)
+static int real_file_open(struct disk *d, const char *name, bool create, struct disk_file **ret,
+                          struct errbuf *err)
 {
     int dir = container_of(d, struct real_disk, base)->dir;
     int fd = openat(dir, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW | (create ? O_CREAT | O_EXCL : 0), 0600);

@@ -12,7 +12,8 @@ struct real_file { struct disk_file base; int fd; };
 int real_disk_write_all(int fd, uint64_t off, const struct disk_vec *v, size_t n);
 int real_disk_rename(int dir, const char *from, const char *to);
 
-int  real_disk_list_now(struct disk *d, void (*fn)(void *arg, const char *name, uint64_t size), void *arg, struct errbuf *err);
+int  real_disk_list_now(struct disk *d, void (*fn)(void *arg, const char *name, uint64_t size), void *arg,
+                        struct errbuf *err);
 int  real_disk_read_now(struct disk *d, const char *name, struct buf *ret, struct errbuf *err);
 int  real_disk_replace_now(struct disk *d, const char *name, struct str data, struct errbuf *err);
 int  real_disk_unlink_now(struct disk *d, const char *name, struct errbuf *err);

@@ -66,7 +66,8 @@ int real_disk_rename(int dir, const char *from, const char *to)
     return fsync(dir) < 0 ? errno : 0;
 }
 
-int real_disk_list_now(struct disk *d, void (*fn)(void *arg, const char *name, uint64_t size), void *arg, struct errbuf *err)
+int real_disk_list_now(struct disk *d, void (*fn)(void *arg, const char *name, uint64_t size), void *arg,
+                       struct errbuf *err)
 {
     int  fd = openat(real_disk(d)->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
@@ -80,7 +81,8 @@ int real_disk_list_now(struct disk *d, void (*fn)(void *arg, const char *name, u
         return err_sys(err, errnum, "list %s", d->path);
     }
     while ((errno = 0, e = readdir(dir)) != NULL)
-        if (disk__name_ok(e->d_name) && fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
+        if (disk__name_ok(e->d_name) && fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+            S_ISREG(st.st_mode))
             fn(arg, e->d_name, (uint64_t)st.st_size);
     int errnum = errno;
     closedir(dir);

@@ -29,7 +29,8 @@ void       real_poll_close(uv_poll_t *poll);     /* NULL ok */
 /* net/proc.c: let go of children that were detached. */
 void proc__forget_children(struct loop *l);
 
-int real_connect(struct loop *l, const struct stream_connect_opts *o, struct stream **ret, struct errbuf *err);
+int real_connect(struct loop *l, const struct stream_connect_opts *o, struct stream **ret,
+                 struct errbuf *err);
 int real_listen(struct loop *l, const struct listener_opts *o, struct listener **ret, struct errbuf *err);
 int real_disk_open(struct loop *l, const char *path, struct disk **ret, struct errbuf *err);
 

@@ -33,7 +33,10 @@ struct real_stream {
     struct qlink    link;
 };
 
-static inline struct real_stream *real_stream(struct stream *s) { return container_of(s, struct real_stream, base); }
+static inline struct real_stream *real_stream(struct stream *s)
+{
+    return container_of(s, struct real_stream, base);
+}
 
 /* A stream without a file descriptor yet. */
 struct real_stream *real_stream_new(struct loop *l, const struct stream_events *ev, void *arg);

@@ -317,7 +317,8 @@ void stream_shutdown(struct stream *s)
 
 /* ---- the rest of the interface --------------------------------------------------------------- */
 
-int stream_connect(struct loop *l, const struct stream_connect_opts *o, struct stream **ret, struct errbuf *err)
+int stream_connect(struct loop *l, const struct stream_connect_opts *o, struct stream **ret,
+                   struct errbuf *err)
 {
     return l->ops->connect(l, o, ret, err);
 }

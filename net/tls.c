@@ -82,7 +82,8 @@ static int ctx_use_key(SSL_CTX *ctx, struct str pem, struct errbuf *err)
 {
     BIO      *bio = pem_bio(pem);
     EVP_PKEY *key = bio != NULL ? PEM_read_bio_PrivateKey(bio, NULL, no_pass, NULL) : NULL;
-    bool      ok = key != NULL && SSL_CTX_use_PrivateKey(ctx, key) == 1 && SSL_CTX_check_private_key(ctx) == 1;
+    bool      ok = key != NULL && SSL_CTX_use_PrivateKey(ctx, key) == 1 &&
+                   SSL_CTX_check_private_key(ctx) == 1;
 
     EVP_PKEY_free(key);
     BIO_free(bio);
@@ -112,7 +113,8 @@ static int alpn_on_select(SSL *ssl, const unsigned char **out, unsigned char *n_
     const struct tls_ctx *c = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
     unsigned char        *pick;
 
-    if (c == NULL || SSL_select_next_proto(&pick, n_out, c->alpn, c->n_alpn, in, n_in) != OPENSSL_NPN_NEGOTIATED)
+    if (c == NULL ||
+        SSL_select_next_proto(&pick, n_out, c->alpn, c->n_alpn, in, n_in) != OPENSSL_NPN_NEGOTIATED)
         return SSL_TLSEXT_ERR_NOACK;
     *out = pick;
     return SSL_TLSEXT_ERR_OK;
@@ -140,9 +142,11 @@ static void ctx_defaults(struct tls_ctx *c, const struct tls_opts *o)
 
     SSL_CTX_set_app_data(c->ssl, c);
     SSL_CTX_set_min_proto_version(c->ssl, TLS1_2_VERSION);
-    SSL_CTX_set_ciphersuites(c->ssl, "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256");
+    SSL_CTX_set_ciphersuites(c->ssl,
+                             "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256");
     SSL_CTX_set_cipher_list(c->ssl, "ECDHE+AESGCM:ECDHE+CHACHA20");
-    SSL_CTX_set_options(c->ssl, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE);
+    SSL_CTX_set_options(c->ssl,
+                        SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE);
     SSL_CTX_set_mode(c->ssl, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
                              SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_read_ahead(c->ssl, 1);           /* header and body of a record by one read */
@@ -309,7 +313,8 @@ struct tls_peer *tls__peer(SSL *ssl)
 {
     X509 *cert = SSL_get0_peer_certificate(ssl);
 
-    if (cert == NULL || SSL_get_verify_mode(ssl) == SSL_VERIFY_NONE || SSL_get_verify_result(ssl) != X509_V_OK)
+    if (cert == NULL || SSL_get_verify_mode(ssl) == SSL_VERIFY_NONE ||
+        SSL_get_verify_result(ssl) != X509_V_OK)
         return NULL;
     struct tls_peer *p = mem_new(struct tls_peer);
     X509_NAME       *name = X509_get_subject_name(cert);

@@ -1,5 +1,6 @@
 /* test/net/loop_test.c: timers, ready items and turn phases on the real reactor. */
 #include <signal.h>
+#include <time.h>
 #include <unistd.h>
 #include "net/loop.h"
 #include "test/test.h"
@@ -311,6 +312,42 @@ TEST(work_on_threads)
         CHECK(s[i].done);
         CHECK_INT(s[i].out, 2 * i);
     }
+    end(live);
+}
+
+static void gate_fn(struct loop_work *w)
+{
+    struct timespec ts = { 0, 100000000 };
+    nanosleep(&ts, NULL);                                /* long after the timer is due */
+}
+
+static void gate_done(struct loop_work *w)
+{
+    mark('w');
+}
+
+static void late_on_ready(struct ready_item *it)
+{
+    uint64_t t0 = loop_hires_ns(l);
+    while (loop_hires_ns(l) - t0 < 3000000)
+        ;
+}
+
+/* A timer that falls due while a turn runs must not wait for the next I/O. */
+TEST(timer_due_before_the_wait)
+{
+    long live = begin();
+    struct loop_work  gate = { gate_fn, gate_done, NULL };
+    struct ready_item late;
+    struct timer      t;
+
+    loop_work(l, &gate);
+    ready_init(&late, late_on_ready);
+    ready_post(l, &late);
+    timer_init(&t, l, spell_timer);
+    timer_start(&t, 1);
+    loop_run(l);
+    CHECK_STR(str_of(trail), "Tw");
     end(live);
 }
 
