@@ -24,9 +24,14 @@ void fault_choose(struct world *w)
           f->io_error ? " io-error" : "", f->disk_full ? " disk-full" : "", f->clocks ? " clocks" : "", f->close ? " close" : "");
 }
 
+/* Half the time the leader, if there is one: elections are where the danger is. */
 static struct head *any_up(struct world *w)
 {
     int i = head_any(w);
+
+    for (unsigned k = 0; k < w->n_heads && sim_below(w->s, 2 * w->n_heads) < w->n_heads; k++)
+        if (w->head[k].leading && head_serves(&w->head[k]))
+            return &w->head[k];
     return i >= 0 ? &w->head[i] : NULL;
 }
 
@@ -81,6 +86,7 @@ static void fault_disk(struct world *w, enum disk_fault how)
 {
     struct head *h = &w->head[sim_below(w->s, w->n_heads)];
     struct sim_disk_opts o = disk_good;
+    bool all = how == SLOW && sim_below(w->s, 3) == 0;
 
     switch (how) {
     case SLOW:  o.op_max_ns = (1 + sim_below(w->s, 80)) * MS; break;
@@ -89,8 +95,10 @@ static void fault_disk(struct world *w, enum disk_fault how)
     default:    o.capacity = 1; break;
     }
     w->disk_faults++;
-    trace(w, "%s: disk %s", h->name, (const char *[]){ "slow", "stuck", "fails", "full" }[how]);
-    sim_disk(h->m, &o);
+    trace(w, "%s: disk %s", all ? "all" : h->name, (const char *[]){ "slow", "stuck", "fails", "full" }[how]);
+    for (unsigned i = 0; i < w->n_heads; i++)
+        if (all || h == &w->head[i])
+            sim_disk(w->head[i].m, &o);
 }
 
 static void fault_clock(struct world *w)
