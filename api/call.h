@@ -40,6 +40,7 @@ struct api {
     unsigned advertise_port;
     bool loopback_nodes;                         /* nodes on 127.0.0.0/8 may be called: we listen there ourselves */
     struct bootstrap *bootstrap;                 /* while under way */
+    struct qlink pipes;                          /* exec and attach, once upgraded */
     struct qlink calls;                          /* those that did not end within api_serve() */
     unsigned pins;                               /* commits under way and the like */
     bool closing;

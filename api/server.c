@@ -2,6 +2,7 @@
 #include "api/answer.h"
 #include "api/bootstrap.h"
 #include "api/authz.h"
+#include "api/connect.h"
 
 #define DEFAULT_ISSUER "https://kubernetes.default.svc"
 #define DEFAULT_CIDR   "10.96.0.0/16"
@@ -279,6 +280,7 @@ int api_open(const struct api_opts *o, struct api **ret, struct errbuf *err)
     a->ca_pem = mem_strndup(o->ca_pem);
     a->key_pem = o->service_account_key_pem.n > 0 ? mem_strndup(o->service_account_key_pem) : NULL;
     qinit(&a->calls);
+    qinit(&a->pipes);
     info_make(a);
     store_on_frame_free(a->store, call_watch_frame_free);
     rc = authn_open(a, o, err);
@@ -354,6 +356,7 @@ void api_close(struct api *a, void (*done)(void *arg), void *arg)
     api_pin(a);
     bootstrap_stop(a);
     end_calls(a);
+    connect_close_all(a);
     if (a->http != NULL) {
         api_pin(a);
         http_server_drain(a->http, 1000, on_drained, a);
