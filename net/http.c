@@ -81,7 +81,8 @@ void http_escape(struct buf *out, struct str in)
     buf_reserve(out, in.n * 3);
     for (size_t i = 0; i < in.n; i++) {
         unsigned char c = (unsigned char)in.p[i];
-        if ((c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || (c != 0 && strchr("-._~", c) != NULL)) {
+        bool letter = (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
+        if (letter || (c >= '0' && c <= '9') || (c != 0 && strchr("-._~", c) != NULL)) {
             buf_char(out, (char)c);
         } else {
             char esc[3] = { '%', hex[c >> 4], hex[c & 15] };
@@ -90,24 +91,16 @@ void http_escape(struct buf *out, struct str in)
     }
 }
 
-/* RFC 9110 "tchar". */
+/* RFC 9110 "tchar": letters, digits and !#$%&'*+-.^_`|~, one bit each. */
 bool http_is_token(struct str s)
 {
-    static const unsigned char tchar[256] = {
-        ['!'] = 1, ['#'] = 1, ['$'] = 1, ['%'] = 1, ['&'] = 1, ['\''] = 1, ['*'] = 1, ['+'] = 1, ['-'] = 1, ['.'] = 1,
-        ['^'] = 1, ['_'] = 1, ['`'] = 1, ['|'] = 1, ['~'] = 1,
-        ['0'] = 1, ['1'] = 1, ['2'] = 1, ['3'] = 1, ['4'] = 1, ['5'] = 1, ['6'] = 1, ['7'] = 1, ['8'] = 1, ['9'] = 1,
-        ['A'] = 1, ['B'] = 1, ['C'] = 1, ['D'] = 1, ['E'] = 1, ['F'] = 1, ['G'] = 1, ['H'] = 1, ['I'] = 1, ['J'] = 1,
-        ['K'] = 1, ['L'] = 1, ['M'] = 1, ['N'] = 1, ['O'] = 1, ['P'] = 1, ['Q'] = 1, ['R'] = 1, ['S'] = 1, ['T'] = 1,
-        ['U'] = 1, ['V'] = 1, ['W'] = 1, ['X'] = 1, ['Y'] = 1, ['Z'] = 1,
-        ['a'] = 1, ['b'] = 1, ['c'] = 1, ['d'] = 1, ['e'] = 1, ['f'] = 1, ['g'] = 1, ['h'] = 1, ['i'] = 1, ['j'] = 1,
-        ['k'] = 1, ['l'] = 1, ['m'] = 1, ['n'] = 1, ['o'] = 1, ['p'] = 1, ['q'] = 1, ['r'] = 1, ['s'] = 1, ['t'] = 1,
-        ['u'] = 1, ['v'] = 1, ['w'] = 1, ['x'] = 1, ['y'] = 1, ['z'] = 1,
-    };
+    static const uint64_t tchar[4] = { 0x03ff6cfa00000000, 0x57ffffffc7fffffe, 0, 0 };
 
-    for (size_t i = 0; i < s.n; i++)
-        if (!tchar[(unsigned char)s.p[i]])
+    for (size_t i = 0; i < s.n; i++) {
+        unsigned char c = (unsigned char)s.p[i];
+        if ((tchar[c >> 6] >> (c & 63) & 1) == 0)
             return false;
+    }
     return s.n > 0;
 }
 

@@ -5,7 +5,8 @@
 
 static void client_on_bury(struct ready_item *it);
 
-int http_client_new(struct loop *l, const struct http_client_opts *o, struct http_client **ret, struct errbuf *err)
+int http_client_new(struct loop *l, const struct http_client_opts *o, struct http_client **ret,
+                    struct errbuf *err)
 {
     if (o->n_addrs == 0)
         return err_set(err, E_INVALID, "no address to talk to");
@@ -197,7 +198,8 @@ static int headers_check(const struct http_header *h, size_t n, bool *ret_host, 
     return 0;
 }
 
-static struct str request_headers(struct http_call *call, struct str method, const struct http_header *h, size_t n)
+static struct str request_headers(struct http_call *call, struct str method,
+                                  const struct http_header *h, size_t n)
 {
     struct buf *out = &call->client->out;
     bool sends = str_is(method, "POST") || str_is(method, "PUT") || str_is(method, "PATCH");

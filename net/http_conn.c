@@ -347,7 +347,7 @@ static void conn_finish(struct http_conn *c)
         conn__deadline(c, c->srv->o.idle_ms);
         return;
     }
-    c->state = CONN_CLOSED;                      /* `in` may be at work: conn_settle() or conn__free() empty it */
+    c->state = CONN_CLOSED;                      /* `in` may be at work: it is emptied later */
     stream_close_after_flush(c->s);
 }
 

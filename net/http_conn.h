@@ -40,7 +40,11 @@ struct http_conn {
     uint64_t deadline_ns;                        /* the timer looks at it when it fires; UINT64_MAX: none */
     struct ready_item again;                     /* goes on with `in` */
     enum conn_state state;
-    bool keep_alive, http_1_0, head_only, accept_gzip, chunked_out, eof, paused, above, processing, continue_due;
+    bool keep_alive, http_1_0, head_only, accept_gzip, chunked_out;      /* of the request at hand */
+    bool continue_due;                           /* 100 is sent unless the body is there */
+    bool eof, paused;
+    bool above;                                  /* on_drain is owed to the handler */
+    bool processing;                             /* inside conn_process(): it releases the request */
     unsigned reqs_this_turn;
     struct buf in;
     size_t scan_at;

@@ -30,7 +30,8 @@ static void server_on_drained(struct ready_item *it)
         done(srv->drain_arg);
 }
 
-int http_server_open(struct loop *l, const struct http_server_opts *o, struct http_server **ret, struct errbuf *err)
+int http_server_open(struct loop *l, const struct http_server_opts *o, struct http_server **ret,
+                     struct errbuf *err)
 {
     struct http_server *srv = mem_new(struct http_server);
 

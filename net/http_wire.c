@@ -200,7 +200,8 @@ static bool request_line_split(struct http_head *h, struct str bytes)
     return str_starts(rest, STR(" HTTP/1."));
 }
 
-int http_head_parse(struct http_parser *ps, bool request, struct str bytes, struct http_head *h, const char **reason)
+int http_head_parse(struct http_parser *ps, bool request, struct str bytes, struct http_head *h,
+                    const char **reason)
 {
     memset(h, 0, offsetof(struct http_head, headers));
     ps->head = h;
@@ -293,7 +294,9 @@ static int chunk_byte(struct http_body *b, char c)
     case CH_TRAILER_LINE:
         if (c == '\r')
             b->state = b->state == CH_EXT ? CH_SIZE_LF : CH_TRAILER_LF;
-        return ((unsigned char)c >= 0x20 && c != 0x7f) || c == '\t' || c == '\r' ? HTTP_BODY_MORE : HTTP_BODY_BAD;
+        if (((unsigned char)c < 0x20 && c != '\t' && c != '\r') || c == 0x7f)
+            return HTTP_BODY_BAD;
+        return HTTP_BODY_MORE;
     case CH_SIZE_LF:
         return c == '\n' ? chunk_size_end(b) : HTTP_BODY_BAD;
     case CH_DATA_CR:

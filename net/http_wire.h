@@ -39,7 +39,8 @@ struct http_parser {
 };
 void http_parser_init(struct http_parser *ps);
 /* 0, or the status to refuse with (400, 431, 501, 505, 417) and why. */
-int http_head_parse(struct http_parser *ps, bool request, struct str bytes, struct http_head *ret, const char **reason);
+int http_head_parse(struct http_parser *ps, bool request, struct str bytes, struct http_head *ret,
+                    const char **reason);
 
 /* The framing of one body. */
 enum http_framing { HTTP_BODY_NONE, HTTP_BODY_LENGTH, HTTP_BODY_CHUNKED, HTTP_BODY_EOF };

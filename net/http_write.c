@@ -98,7 +98,8 @@ static void conn_flush_gzip(struct http_conn *c)
     gzip_end(c->gz);
 }
 
-static void conn_send_pieces(struct http_conn *c, const struct answer *a, const struct http_piece *pieces, size_t n)
+static void conn_send_pieces(struct http_conn *c, const struct answer *a,
+                             const struct http_piece *pieces, size_t n)
 {
     bool body = status_has_body(a->status) && !c->head_only;
 
@@ -119,7 +120,8 @@ static void conn_send_pieces(struct http_conn *c, const struct answer *a, const 
 }
 
 void http_respond_pieces(struct http_req *req, int status, const char *content_type,
-                         const struct http_piece *pieces, size_t n, const struct http_header *extra, size_t n_extra)
+                         const struct http_piece *pieces, size_t n,
+                         const struct http_header *extra, size_t n_extra)
 {
     struct http_conn *c = req->conn;
     struct answer a = { .status = status, .content_type = content_type, .extra = extra, .n_extra = n_extra };

@@ -80,7 +80,8 @@ struct ws *ws_accept(struct http_req *req, const struct ws_accept_opts *o, const
         return NULL;
     }
     ws_accept_key(key, accept);
-    struct http_header h[3] = { { STR("Upgrade"), STR("websocket") }, { STR("Sec-WebSocket-Accept"), str_of(accept) },
+    struct http_header h[3] = { { STR("Upgrade"), STR("websocket") },
+                                { STR("Sec-WebSocket-Accept"), str_of(accept) },
                                 { STR("Sec-WebSocket-Protocol"), str_of(protocol) } };
     struct stream *s = http_upgrade(req, h, protocol != NULL ? 3 : 2, NULL, NULL);
     if (s == NULL) {
