@@ -9,7 +9,8 @@
 #include <unistd.h>
 #include "api/json.h"
 #include "tools/cluster.h"
-#include "tools/files.h"
+#include "tools/flags.h"
+#include "node/files.h"
 
 #define FIRST_NET       88
 #define FIRST_API_PORT  6443
@@ -170,7 +171,7 @@ static int save(const struct cluster *c, struct errbuf *err)
     for (unsigned i = 0; i < c->n_heads; i++)
         buf_fmt(&b, "%s{\"api\":%u,\"peer\":%u}", i > 0 ? "," : "", c->api_port[i], c->peer_port[i]);
     buf_z(&b, "]}\n");
-    rc = file_write(cluster_path(c, &path, "/cluster.json"), buf_str(&b), 0600, err);
+    rc = file_replace(cluster_path(c, &path, "/cluster.json"), buf_str(&b), 0600, true, err);
     buf_release(&b);
     return rc;
 }
@@ -201,7 +202,7 @@ static int load(struct cluster *c, struct errbuf *err)
     struct buf b = BUF_INIT;
     struct arena a = ARENA_INIT;
     struct json *j;
-    int rc = file_read(cluster_path(c, &path, "/cluster.json"), &b, err);
+    int rc = file_read(cluster_path(c, &path, "/cluster.json"), TOOLS_FILE_MAX, &b, err);
 
     if (rc == 0)
         rc = json_parse(&a, buf_str(&b), &j, &jerr) == 0
@@ -217,10 +218,10 @@ int cluster_prepare(struct cluster *c, struct errbuf *err)
     struct cluster_text path;
     int rc;
 
-    if ((rc = dir_make(c->data, 0700, err)) != 0 || (rc = dir_make(c->run, 0700, err)) != 0)
+    if ((rc = file_mkdirs(c->data, 0700, err)) != 0 || (rc = file_mkdirs(c->run, 0700, err)) != 0)
         return rc;
-    if ((rc = dir_make(cluster_path(c, &path, "/pki"), 0700, err)) != 0 ||
-        (rc = dir_make(cluster_path(c, &path, "/images"), 0700, err)) != 0)
+    if ((rc = file_mkdirs(cluster_path(c, &path, "/pki"), 0700, err)) != 0 ||
+        (rc = file_mkdirs(cluster_path(c, &path, "/images"), 0700, err)) != 0)
         return rc;
     if (access(cluster_path(c, &path, "/cluster.json"), F_OK) == 0)
         return load(c, err);

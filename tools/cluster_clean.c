@@ -15,7 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 #include "tools/cluster.h"
-#include "tools/files.h"
+#include "tools/flags.h"
+#include "node/files.h"
 
 #define CLEAN_ROUNDS 200                         /* of 10 ms: how long killed processes may take to go */
 
@@ -31,7 +32,7 @@ static bool environ_has(pid_t pid, const char *entry)
     bool found = false;
 
     snprintf(path, sizeof path, "/proc/%d/environ", (int)pid);
-    if (file_read(path, &b, NULL) == 0)
+    if (file_read(path, TOOLS_FILE_MAX, &b, NULL) == 0)
         for (size_t i = 0; i + n <= b.n && !found; i += strnlen(b.p + i, b.n - i) + 1)
             found = memcmp(b.p + i, entry, n) == 0;
     buf_release(&b);
@@ -68,7 +69,7 @@ static unsigned kill_in_cgroup(const char *dir)
     unsigned n = 0;
 
     snprintf(path, sizeof path, "%s/cgroup.procs", dir);
-    if (file_read(path, &b, NULL) == 0) {
+    if (file_read(path, TOOLS_FILE_MAX, &b, NULL) == 0) {
         pids = buf_str(&b);
         while (str_split(&pids, '\n', &pid))
             if (str_u64(pid, &v) && v > 1 && v != (uint64_t)getpid() && kill((pid_t)v, SIGKILL) == 0)
@@ -156,7 +157,7 @@ static unsigned clean_mounts(const struct cluster *c)
     char **points = NULL, path[4200];
     size_t n = 0;
 
-    if (file_read("/proc/self/mountinfo", &b, NULL) != 0)
+    if (file_read("/proc/self/mountinfo", TOOLS_FILE_MAX, &b, NULL) != 0)
         return 0;
     rest = buf_str(&b);
     while (str_split(&rest, '\n', &line)) {
@@ -231,7 +232,7 @@ int cluster_clean(const struct cluster *c, struct cluster_found *f, struct errbu
     clean_cgroups(c, f);
     f->mounts = clean_mounts(c);
     clean_network(c, f);
-    if ((rc = dir_remove(c->run, err)) != 0)
+    if ((rc = file_remove_tree(c->run, err)) != 0)
         return rc;
-    return c->keep ? 0 : dir_remove(c->data, err);
+    return c->keep ? 0 : file_remove_tree(c->data, err);
 }

@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "tools/cluster.h"
+#include "tools/flags.h"
 
 extern char **environ;
 

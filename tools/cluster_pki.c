@@ -3,7 +3,8 @@
 #include <unistd.h>
 #include "net/tls.h"
 #include "tools/cluster.h"
-#include "tools/files.h"
+#include "tools/flags.h"
+#include "node/files.h"
 
 #define CERT_DAYS 3650
 
@@ -22,9 +23,9 @@ static int write_pair(const struct cluster *c, const char *name, const char *cer
                       struct buf *key, struct errbuf *err)
 {
     struct cluster_text path;
-    int rc = file_write(cluster_path(c, &path, "/pki/%s.%s", name, key_end), buf_str(key), 0600, err);
+    int rc = file_replace(cluster_path(c, &path, "/pki/%s.%s", name, key_end), buf_str(key), 0600, true, err);
 
-    return rc == 0 ? file_write(cluster_path(c, &path, "/pki/%s.%s", name, cert_end), buf_str(cert), 0644, err) : rc;
+    return rc == 0 ? file_replace(cluster_path(c, &path, "/pki/%s.%s", name, cert_end), buf_str(cert), 0644, true, err) : rc;
 }
 
 static int open_ca(struct pki *p, struct errbuf *err)
@@ -34,8 +35,8 @@ static int open_ca(struct pki *p, struct errbuf *err)
     int rc;
 
     if (exists(p->c, "ca.crt")) {
-        rc = file_read(cluster_path(p->c, &path, "/pki/ca.crt"), &p->ca_cert, err);
-        return rc == 0 ? file_read(cluster_path(p->c, &path, "/pki/ca.key"), &p->ca_key, err) : rc;
+        rc = file_read(cluster_path(p->c, &path, "/pki/ca.crt"), TOOLS_FILE_MAX, &p->ca_cert, err);
+        return rc == 0 ? file_read(cluster_path(p->c, &path, "/pki/ca.key"), TOOLS_FILE_MAX, &p->ca_key, err) : rc;
     }
     rc = pki_issue(&r, &p->ca_cert, &p->ca_key, err);
     return rc == 0 ? write_pair(p->c, "ca", "crt", "key", &p->ca_cert, &p->ca_key, err) : rc;
@@ -121,7 +122,7 @@ static int add_base64(struct buf *out, const struct cluster *c, const char *key,
 {
     struct cluster_text path;
     struct buf pem = BUF_INIT;
-    int rc = file_read(cluster_path(c, &path, "/pki/%s", file), &pem, err);
+    int rc = file_read(cluster_path(c, &path, "/pki/%s", file), TOOLS_FILE_MAX, &pem, err);
 
     if (rc == 0) {
         buf_fmt(out, "    %s: ", key);
@@ -152,7 +153,7 @@ int cluster_write_kubeconfig(const struct cluster *c, struct errbuf *err)
     if (rc == 0)
         rc = add_base64(&b, c, "client-key-data", "admin.key", err);
     if (rc == 0)
-        rc = file_write(cluster_path(c, &path, "/admin.kubeconfig"), buf_str(&b), 0600, err);
+        rc = file_replace(cluster_path(c, &path, "/admin.kubeconfig"), buf_str(&b), 0600, true, err);
     buf_release(&b);
     return rc;
 }

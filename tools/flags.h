@@ -10,6 +10,9 @@
 
 enum flag_type { FLAG_STRING, FLAG_BOOL, FLAG_INT, FLAG_DURATION_MS, FLAG_STRINGS /* may be repeated */ };
 
+/* The largest file a subcommand reads whole: certificates, keys, tables of /proc. */
+#define TOOLS_FILE_MAX (16u << 20)
+
 #define FLAG_MAX_STRINGS 32
 struct flag_strings { const char *v[FLAG_MAX_STRINGS + 1]; unsigned n; };    /* NULL-terminated */
 

@@ -8,7 +8,7 @@
 #include "ctrl/controllers.h"
 #include "net/log.h"
 #include "sched/scheduler.h"
-#include "tools/files.h"
+#include "node/files.h"
 #include "tools/flags.h"
 #include "tools/version.h"
 
@@ -136,11 +136,11 @@ static int head_tls(const char *ca, const char *cert, const char *key, bool serv
     int rc = 0;
 
     if (ca != NULL)
-        rc = file_read(ca, &ca_pem, err);
+        rc = file_read(ca, TOOLS_FILE_MAX, &ca_pem, err);
     if (rc == 0 && cert != NULL)
-        rc = file_read(cert, &cert_pem, err);
+        rc = file_read(cert, TOOLS_FILE_MAX, &cert_pem, err);
     if (rc == 0 && key != NULL)
-        rc = file_read(key, &key_pem, err);
+        rc = file_read(key, TOOLS_FILE_MAX, &key_pem, err);
     if (rc == 0) {
         o.ca_pem = buf_str(&ca_pem);
         o.cert_pem = buf_str(&cert_pem);
@@ -165,13 +165,13 @@ static int head_open_tls(struct head *h, struct errbuf *err)
         return err_wrap(err, rc, "TLS between heads");
     if (f->node_ca != NULL && (rc = head_tls(f->node_ca, f->node_cert, f->node_key, false, false, &h->tls_node, err)) != 0)
         return err_wrap(err, rc, "TLS to nodes");
-    if (f->client_ca != NULL && (rc = file_read(f->client_ca, &h->ca, err)) != 0)
+    if (f->client_ca != NULL && (rc = file_read(f->client_ca, TOOLS_FILE_MAX, &h->ca, err)) != 0)
         return rc;
-    if (f->sa_pub != NULL && (rc = file_read(f->sa_pub, &h->sa_pub, err)) != 0)
+    if (f->sa_pub != NULL && (rc = file_read(f->sa_pub, TOOLS_FILE_MAX, &h->sa_pub, err)) != 0)
         return rc;
-    if (f->token_file != NULL && (rc = file_read(f->token_file, &h->tokens, err)) != 0)
+    if (f->token_file != NULL && (rc = file_read(f->token_file, TOOLS_FILE_MAX, &h->tokens, err)) != 0)
         return rc;
-    return f->sa_key != NULL ? file_read(f->sa_key, &h->sa_key, err) : 0;
+    return f->sa_key != NULL ? file_read(f->sa_key, TOOLS_FILE_MAX, &h->sa_key, err) : 0;
 }
 
 /* "1=127.0.0.1:2380": id and address; the text stays the flag's. */

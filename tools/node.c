@@ -5,7 +5,7 @@
 #include <unistd.h>
 #include "net/log.h"
 #include "node/agent.h"
-#include "tools/files.h"
+#include "node/files.h"
 #include "tools/flags.h"
 
 #define NODE_MAX_HOLLOW 100000
@@ -59,16 +59,16 @@ static int node_open_tls(struct node *n, struct errbuf *err)
     struct buf ca = BUF_INIT, cert = BUF_INIT, key = BUF_INIT, scert = BUF_INIT, skey = BUF_INIT;
     const struct node_flags *f = &n->f;
     struct tls_opts client = { .server = false }, server = { .server = true };
-    int rc = file_read(f->ca, &ca, err);
+    int rc = file_read(f->ca, TOOLS_FILE_MAX, &ca, err);
 
     if (rc == 0 && f->cert != NULL)
-        rc = file_read(f->cert, &cert, err);
+        rc = file_read(f->cert, TOOLS_FILE_MAX, &cert, err);
     if (rc == 0 && f->key != NULL)
-        rc = file_read(f->key, &key, err);
+        rc = file_read(f->key, TOOLS_FILE_MAX, &key, err);
     if (rc == 0 && f->serving_cert != NULL)
-        rc = file_read(f->serving_cert, &scert, err);
+        rc = file_read(f->serving_cert, TOOLS_FILE_MAX, &scert, err);
     if (rc == 0 && f->serving_key != NULL)
-        rc = file_read(f->serving_key, &skey, err);
+        rc = file_read(f->serving_key, TOOLS_FILE_MAX, &skey, err);
     client.ca_pem = server.ca_pem = buf_str(&ca);
     client.cert_pem = buf_str(&cert);
     client.key_pem = buf_str(&key);

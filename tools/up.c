@@ -15,7 +15,7 @@
 #include "net/log.h"
 #include "node/image_sample.h"
 #include "tools/cluster.h"
-#include "tools/files.h"
+#include "node/files.h"
 #include "tools/flags.h"
 #include "tools/progress.h"
 #include "tools/sample.h"
@@ -71,7 +71,7 @@ static void up_give_up(struct up *u, const char *fmt, ...)
 static int up_lock(const struct cluster *c, struct errbuf *err)
 {
     char path[600], pid[32];
-    int rc = dir_make("/run/coracle", 0755, err);
+    int rc = file_mkdirs("/run/coracle", 0755, err);
 
     if (rc != 0)
         return rc;
@@ -234,12 +234,12 @@ static int up_open_client(struct up *u, struct errbuf *err)
     char addr[CLUSTER_MAX_HEADS][32];
     const char *addrs[CLUSTER_MAX_HEADS];
     struct tls_opts to = { .server = false };
-    int rc = file_read(cluster_path(&u->c, &t, "/pki/ca.crt"), &ca, err);
+    int rc = file_read(cluster_path(&u->c, &t, "/pki/ca.crt"), TOOLS_FILE_MAX, &ca, err);
 
     if (rc == 0)
-        rc = file_read(cluster_path(&u->c, &t, "/pki/admin.crt"), &cert, err);
+        rc = file_read(cluster_path(&u->c, &t, "/pki/admin.crt"), TOOLS_FILE_MAX, &cert, err);
     if (rc == 0)
-        rc = file_read(cluster_path(&u->c, &t, "/pki/admin.key"), &key, err);
+        rc = file_read(cluster_path(&u->c, &t, "/pki/admin.key"), TOOLS_FILE_MAX, &key, err);
     to.ca_pem = buf_str(&ca);
     to.cert_pem = buf_str(&cert);
     to.key_pem = buf_str(&key);
@@ -371,7 +371,7 @@ static int up_prepare(struct up *u, struct errbuf *err)
     rc = cluster_clean(&u->c, &found, err);
     u->c.keep = keep;
     if (rc == 0 && !keep)
-        rc = dir_remove(u->c.data, err);
+        rc = file_remove_tree(u->c.data, err);
     if (rc == 0)
         rc = cluster_prepare(&u->c, err);
     if (rc == 0)
