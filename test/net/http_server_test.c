@@ -1,6 +1,7 @@
 /* test/net/http_server_test.c: the HTTP server against clients good, slow, broken and hostile. */
 #include <stdlib.h>
 #include <zlib.h>
+#include "net/http_wire.h"
 #include "test/net/http_rig.h"
 
 #define HELLO_ANSWER "HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 00:00:00 GMT\r\nContent-Type: text/plain\r\n" \
@@ -642,4 +643,38 @@ TEST(half_closed_client_is_answered)
     CHECK(r.closed);
     raw_close(&g, &r);
     rig_close(&g);
+}
+
+TEST(escapes_and_tokens)
+{
+    static const struct { const char *in; bool form, ok; const char *out; } un[] = {
+        { "plain", false, true, "plain" }, { "", false, true, "" }, { "a%20b%2Fc", false, true, "a b/c" },
+        { "a+b", false, true, "a+b" }, { "a+b", true, true, "a b" }, { "%41", true, true, "A" }, { "%4a%4A", true, true, "JJ" },
+        { "%", false, false, "" }, { "%4", false, false, "" }, { "a%4", false, false, "" }, { "%4g", false, false, "" },
+        { "%00", false, false, "" }, { "%%41", false, false, "" },
+    };
+    struct arena a = ARENA_INIT;
+    struct buf b = BUF_INIT;
+    struct str got;
+
+    for (size_t i = 0; i < ARRAY_LEN(un); i++) {
+        bool ok = http_unescape(&a, str_of(un[i].in), un[i].form, &got);
+        if (ok != un[i].ok || (ok && !str_is(got, un[i].out)))
+            test_fail(__FILE__, __LINE__, "case %zu: \"%s\"", i, un[i].in);
+    }
+    CHECK(!http_unescape(&a, str_make("a\0b", 3), false, &got));
+    char all[255];
+    for (int i = 1; i < 256; i++)
+        all[i - 1] = (char)i;
+    http_escape(&b, str_make(all, sizeof all));
+    CHECK(http_is_target(buf_str(&b)));
+    CHECK(http_unescape(&a, buf_str(&b), true, &got) && str_eq(got, str_make(all, sizeof all)));
+    for (int i = 0; i < 256; i++) {
+        char c = (char)i;
+        bool want = (i >= '0' && i <= '9') || ((i | 32) >= 'a' && (i | 32) <= 'z') || (i > 0 && i < 128 && strchr("!#$%&'*+-.^_`|~", i));
+        if (http_is_token(str_make(&c, 1)) != want)
+            test_fail(__FILE__, __LINE__, "byte %d", i);
+    }
+    arena_release(&a);
+    buf_release(&b);
 }
