@@ -232,8 +232,6 @@ static struct group *group_new(unsigned n, const struct raft_opts *base, size_t 
     return g;
 }
 
-static bool group_never(struct group *g) { return false; }
-
 static void group_free(struct group *g)
 {
     for (unsigned i = 0; i < g->n; i++)

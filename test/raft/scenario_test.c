@@ -365,6 +365,8 @@ TEST(nonsense_from_peers_breaks_nothing)
                 m.vote_reply.granted = rng & 1;
             if (m.type == RAFT_MSG_VOTE)
                 m.vote.force = rng & 1;
+            if (m.type == RAFT_MSG_READ_REPLY)
+                m.read_reply.ok = rng & 1;
             if (m.type == RAFT_MSG_ACK)
                 m.ack.reject = rng & 1;
             core_hear(&c, (2000 + (uint64_t)i * 7) * MS, m);

@@ -361,7 +361,7 @@ static void lives(uint64_t seed, const struct sim_disk_opts *disk)
 {
     struct sim_disk_opts healthy = { .op_min_ns = 50000, .op_max_ns = 3000000 };
 
-    rig_new(seed, 4096 + sim_below(rig.sim, 3) * 4096);
+    rig_new(seed, 4096 + seed % 3 * 4096);
     for (int life = 0; life < 6 && rig.rc == 0; life++) {
         sim_disk(rig.m, disk);
         for (uint64_t i = 0, turns = 5 + sim_below(rig.sim, 40); i < turns; i++) {
