@@ -3,6 +3,7 @@
 #define NODE_AGENT_IMPL_H
 
 #include "api/informer.h"
+#include "net/map.h"
 #include "node/agent.h"
 #include "node/runtime.h"
 #include "node/source.h"

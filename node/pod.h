@@ -1,0 +1,76 @@
+/* node/pod.h: one pod of this node, from the moment it is bound here until the API has forgotten it.
+ *
+ *     SETUP --volumes there--> SANDBOX --made--> RUN --deleted, or nothing left to run--> STOP --all ended--> TEARDOWN --> ENDED
+ *       |                         |               |                                                                        |
+ *       |                         |               +--sandbox died: containers ended, made anew--> SANDBOX                  |
+ *       +-------------------------+--deleted--------------------------------------------------> TEARDOWN                   v
+ *                                                                        status reported, object deleted if it asks for that
+ *
+ * pod_tick() looks at the facts and starts whatever is next; every callback only records a fact and ticks.  It is safe to call
+ * at any time and any number of times.  Containers have small machines of their own (node/container.h). */
+#ifndef NODE_POD_H
+#define NODE_POD_H
+
+#include "node/agent_impl.h"
+#include "node/container.h"
+#include "node/volumes.h"
+
+enum pod_state { POD_SETUP, POD_SANDBOX, POD_RUN, POD_STOP, POD_TEARDOWN, POD_ENDED };
+
+struct pod {
+    struct agent *agent;
+    char *uid, *ns, *name;
+    enum pod_state state;
+    struct object *object;                       /* as the API showed it last */
+    struct arena arena; struct json *json;       /* parsed once from the object that made the pod; metadata of later ones: object */
+    bool wanted;                                 /* false: the API has forgotten it (or never knew: found by recovery) */
+    bool deleted;                                /* deletionTimestamp is set */
+    bool recovered;                              /* its sandbox ran already when the agent started */
+    int64_t grace_s;                             /* when stopping */
+
+    struct container *containers; unsigned n_containers, n_init;     /* init containers first */
+    struct source_set sources;
+    struct volumes *volumes;
+    char sandbox_id[65], ip[46];
+    unsigned sandbox_attempt;
+    struct rt_sandbox_create *making;            /* in flight */
+    struct rt_by_id *removing; char removing_id[65];
+    struct timer retry; uint64_t retry_ms;       /* of volumes or sandbox */
+    struct timer mount_wait;
+    struct ready_item tick;
+    char *waiting;                               /* why it does not go on, for people; NULL */
+
+    char *start_time;                            /* status.startTime */
+    struct client_call *status_call, *delete_call;
+    struct timer status_retry;
+    char *status_sent;                           /* JSON text of the status the API has from us */
+    bool status_dirty, final_sent;
+};
+
+/* From the API's object (or, wanted false, from what recovery found on disk: its memo). */
+struct pod *pod_new(struct agent *a, struct object *o, struct json *json);
+void pod_update(struct pod *p, struct object *o, const struct json *json);   /* the object changed */
+void pod_forget(struct pod *p);                                             /* the object is gone from the API */
+void pod_free(struct pod *p);                                               /* lets what runs run on */
+void pod_tick(struct pod *p);                                               /* soon, from the loop */
+/* A container or the sandbox was found running by the agent at its start. */
+void pod_adopt_sandbox(struct pod *p, const struct rt_sandbox_info *i);
+void pod_adopt_container(struct pod *p, const struct rt_container_info *i);
+void pod_on_container_exit(struct pod *p, const char *id);
+void pod_on_sandbox_death(struct pod *p, const char *id);
+
+struct container *pod_container(struct pod *p, struct str name);            /* NULL: none of that name */
+struct pod *agent_pod(struct agent *a, struct str ns, struct str name);     /* NULL */
+void agent_drop_pod(struct agent *a, struct pod *p);                        /* ended and forgotten: frees it */
+
+void pod_event(struct pod *p, const struct container *c, const char *type, const char *reason, const char *fmt, ...) PRINTF_LIKE(5, 6);
+struct downward pod_downward(const struct pod *p);
+bool pod_is_host_network(const struct pod *p);
+/* Restart policy for one container after this exit. */
+bool pod_restarts(const struct pod *p, const struct container *c, int exit_code);
+
+/* node/pod_status.c: compute the status from the facts and send it if it says something new. */
+void pod_report(struct pod *p);
+void pod_report_stop(struct pod *p);             /* cancels what is in flight */
+
+#endif
