@@ -104,7 +104,7 @@ struct store_commit {
     struct store *store;
     struct qlink link;
     int err;
-    /* err 0: decided; results valid during the call.  Nothing happened: E_NOLEADER, E_FULL, E_CLOSED; E_TOOBIG, E_INVALID
+    /* err 0: decided; results valid during the call.  Nothing happened: E_NOLEADER, E_FULL, E_IO, E_CLOSED; E_TOOBIG, E_INVALID
      * (a limit of store/limits.h, an empty key), E_NOTFOUND (a put names a lease that is not there), E_EXISTS (grant of
      * an id in use).  E_UNKNOWN: it may or may not come to pass. */
     void (*done)(struct store_commit *c, int err);

@@ -91,7 +91,7 @@ struct lease_client {
 struct head {
     struct world *w;
     unsigned index;
-    char     name[8], addr[16];
+    char     name[16], addr[24];
     struct sim_machine *m;
     uint64_t boot;                               /* counts starts */
     uint64_t restart_ns;                         /* when down: when it comes back */
