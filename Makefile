@@ -106,6 +106,21 @@ $(BUILD)/test/sim/sim: $(call objs,$(wildcard test/sim/*.c)) $(foreach l,$(below
 sim: $(BUILD)/test/sim/sim
 	@$< $(if $(SEED),seed $(SEED),$(SEEDS))
 
+# ---- fuzzing: every test/fuzz/fuzz_X.c with clang's libFuzzer, for FUZZ_SECONDS each ------------------
+FUZZ_SECONDS ?= 20
+FUZZ_SAN     := address,undefined
+FUZZ_BIN     := $(patsubst test/fuzz/%.c,build-fuzz/test/fuzz/%,$(wildcard test/fuzz/fuzz_*.c))
+
+build-fuzz/test/fuzz/%: build-fuzz/test/fuzz/%.o $(foreach l,$(below_api),$(call lib,$(l)))
+	@echo "  LINK    $@"
+	@$(CC) -fsanitize=fuzzer,$(FUZZ_SAN) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS)
+
+.PHONY: fuzz
+fuzz:
+	@$(MAKE) --no-print-directory BUILD=build-fuzz CC=clang $(FUZZ_BIN) \
+	    OPT="-O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,$(FUZZ_SAN) -fno-sanitize-recover=all"
+	@test/run_fuzz.sh $(FUZZ_SECONDS) $(FUZZ_BIN)
+
 .SECONDARY:
 .PHONY: all unit clean
 all: coracle $(TEST_BIN)
