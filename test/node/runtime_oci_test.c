@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include "net/log.h"
 #include "node/cgroup.h"
@@ -249,6 +250,7 @@ static struct str read_log(const struct rt_container_info *i)
     return buf_str(&b);
 }
 
+static int count_name(void *arg, const char *name) { ++*(unsigned *)arg; return 0; }
 static bool contains(struct str s, const char *z) { return memmem(s.p, s.n, z, strlen(z)) != NULL; }
 
 /* ---- tests ------------------------------------------------------------------------------------ */
@@ -544,8 +546,93 @@ TEST(time_from_nothing_to_running)
             (double)(t2 - t1) / 1e6, (double)(t3 - t2) / 1e6, (double)(t4 - t3) / 1e6);
 }
 
+/* ---- an agent killed at any moment ------------------------------------------------------------- */
+
+/* The child's part: makes pods until it is killed. */
+TEST(crash_child)
+{
+    const char *root = getenv("CRASH_ROOT");
+    char uid[32];
+
+    if (root == NULL)
+        return;
+    t.loop = loop_new_real();
+    t.opts = (struct runtime_oci_opts){ .loop = t.loop, .root_dir = root, .run_dir = getenv("CRASH_RUN"),
+                                        .cgroup_parent = getenv("CRASH_CGROUP") };
+    snprintf(t.root, sizeof t.root, "%s", root);
+    open_runtime();
+    for (unsigned i = 0; ; i++) {
+        struct rt_sandbox_create sb = { .req.done = on_done, .pod_uid = uid, .pod_name = "p", .pod_namespace = "n", .hostname = "h" };
+        struct rt_container_create c = { 0 };
+        snprintf(uid, sizeof uid, "crash-%d-%u", (int)getpid(), i);
+        t.rt->ops->sandbox_create(t.rt, &sb);
+        must_ok(wait_for());
+        must_ok(container(&c, &sb, "sleep 1000"));
+        must_ok(start(c.id));
+        must_ok(drop(&sb));
+    }
+}
+
+static pid_t crash_spawn(void)
+{
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        setenv("CRASH_ROOT", t.root, 1);
+        setenv("CRASH_RUN", t.run, 1);
+        setenv("CRASH_CGROUP", t.cgroup, 1);
+        execl("/proc/self/exe", "crash", "crash_child", (char *)NULL);
+        _exit(127);
+    }
+    return pid;
+}
+
+static void on_crash_time(struct timer *timer) { loop_stop(t.loop); }
+
+static bool settled(void)
+{
+    struct buf b = BUF_INIT;
+    char path[256];
+    unsigned n = 0;
+    static const char *const dirs[] = { "sandboxes", "containers" };
+
+    for (unsigned i = 0; i < 2; i++) {
+        snprintf(path, sizeof path, "%s/%s", t.root, dirs[i]);
+        file_each(path, count_name, &n, NULL);
+    }
+    must_ok(file_read("/proc/self/mountinfo", 1 << 20, &b, NULL));
+    bool ok = n == 0 && !contains(buf_str(&b), t.root);
+    buf_release(&b);
+    return ok;
+}
+
+/* Wherever in a pod's life the agent dies: the next one lists only whole things, and can remove everything. */
+TEST(an_agent_killed_anywhere_leaves_nothing_that_cannot_be_removed)
+{
+    if (!usable())
+        return;
+    for (unsigned delay_ms = 6; delay_ms <= 120; delay_ms += 6) {
+        struct timer timer;
+        struct rt_req req = { .done = on_done };
+
+        close_runtime();
+        pid_t pid = crash_spawn();
+        must(pid > 1);
+        timer_init(&timer, t.loop, on_crash_time);
+        timer_start(&timer, delay_ms);
+        loop_run(t.loop);
+        kill(pid, SIGKILL);
+        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+            ;
+        open_runtime();
+        t.rt->ops->purge(t.rt, &req);
+        int rc = wait_for();
+        if (rc < 0 || !settled())
+            test_fail(__FILE__, __LINE__, "killed after %u ms: purge %d (%s)", delay_ms, rc, req.err.s);
+    }
+}
+
 static void count_entry(void *arg, const char *name) { ++*(unsigned *)arg; }
-static int count_name(void *arg, const char *name) { ++*(unsigned *)arg; return 0; }
 
 TEST(zz_leaves_nothing_behind)
 {
