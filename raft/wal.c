@@ -187,7 +187,7 @@ static void wal_next_segment(struct wal *w, uint64_t bytes)
     w->file = w->spare;
     w->spare = NULL;
     w->prev_seq = w->seq;
-    w->prev_end = w->at;
+    w->prev_end = w->synced;                     /* a seal behind it is not promised to be there */
     w->seq++;
     w->size = MAX_OF(w->spare_size, bytes);
     w->at = w->synced = 0;

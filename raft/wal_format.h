@@ -20,7 +20,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "files are little-endi
 struct wal_header {
     uint64_t magic, seq, cluster, head;
     uint64_t prev_seq;                           /* the segment before, 0: none ... */
-    uint64_t prev_end;                           /* ... and where its records end */
+    uint64_t prev_end;                           /* ... and how far its records reach at least */
     uint64_t prev_index, prev_term;              /* last log entry before this segment */
     uint32_t pad, crc;
 };
