@@ -50,6 +50,13 @@ static struct str api_version(struct arena *a, const struct schema_kind *k)
     return k->group[0] != '\0' ? arena_fmt(a, "%s/%s", k->group, k->version) : str_of(k->version);
 }
 
+static bool string_or_absent(const struct json *obj, const char *key)
+{
+    const struct json *m = json_getz(obj, key);
+
+    return m == NULL || m->type == JSON_STRING || m->type == JSON_NULL;
+}
+
 /* What the body says it is must be what this path takes. */
 static bool check_type(struct call *c, const struct schema_kind *k, struct json *obj)
 {
@@ -57,6 +64,10 @@ static bool check_type(struct call *c, const struct schema_kind *k, struct json 
 
     if (!json_is(obj, JSON_OBJECT)) {
         call_bad_request(c, "the object provided is unrecognized (must be of type %s): it is not an object", k->kind);
+        return false;
+    }
+    if (!string_or_absent(obj, "apiVersion") || !string_or_absent(obj, "kind")) {
+        call_bad_request(c, "the object provided is unrecognized (must be of type %s): apiVersion and kind must be strings", k->kind);
         return false;
     }
     version = json_str(json_getz(obj, "apiVersion"));

@@ -4,6 +4,13 @@
  * checks; so a key can be read in one way only. */
 #include "api/call.h"
 
+static char *put(char *q, struct str s)
+{
+    if (s.n > 0)
+        memcpy(q, s.p, s.n);
+    return q + s.n;
+}
+
 struct str call_key(struct call *c, const struct resource *r, struct str ns, struct str name)
 {
     struct str prefix = c->api->info[r->index].prefix;
@@ -11,14 +18,13 @@ struct str call_key(struct call *c, const struct resource *r, struct str ns, str
     char      *p = arena_alloc(c->arena, n), *q = p;
 
     must(str_find(ns, '/') < 0 && str_find(name, '/') < 0);
-    memcpy(q, prefix.p, prefix.n);
-    q += prefix.n;
+    q = put(q, prefix);
     if (r->namespaced) {
-        memcpy(q, ns.p, ns.n);
-        q += ns.n;
+        q = put(q, ns);
         *q++ = '/';
     }
-    memcpy(q, name.p, name.n);
+    q = put(q, name);
+    must(q == p + n);
     return str_make(p, n);
 }
 

@@ -176,7 +176,8 @@ static void respond_whole(struct call *c, struct list *l)
     }
     all = arena_alloc(c->arena, (l->n_piece + 2) * sizeof(*all));
     all[n++] = (struct http_piece){ head, 0, head->len };
-    memcpy(all + n, l->piece, l->n_piece * sizeof(*all));
+    if (l->n_piece > 0)
+        memcpy(all + n, l->piece, l->n_piece * sizeof(*all));
     n += l->n_piece;
     l->n_piece = 0;                              /* their references go with the answer */
     all[n++] = (struct http_piece){ blob_copy(STR("]}\n")), 0, 3 };

@@ -42,7 +42,7 @@ static int split_path(struct arena *a, struct str path, struct segments *out, st
     if (path.n == 0 || path.p[0] != '/')
         return err_set(err, E_INVALID, "the request path must start with a slash");
     rest = str_from(path, 1);
-    if (rest.n > 0 && rest.p[rest.n - 1] == '/')
+    if (rest.n > 1 && rest.p[rest.n - 1] == '/')
         rest.n--;                                /* one trailing slash is the same path */
     if (rest.n == 0)
         return 0;
