@@ -408,7 +408,17 @@ static bool lease_known(void *arg, const char *id)
     return oci_sandbox_find(arg, id) != NULL;
 }
 
-static void discarded(void *arg, int status) { }
+static void on_undone(void *arg, int status)
+{
+    struct oci_runtime *rt = arg;
+    struct rt_req *purge = rt->purge;
+
+    must(rt->undoing > 0);
+    if (--rt->undoing > 0 || purge == NULL)
+        return;
+    rt->purge = NULL;
+    oci_purge(&rt->base, purge);
+}
 
 /* What is there, what became of it, and what nobody wants. */
 static void recover(struct oci_runtime *rt)
@@ -421,17 +431,21 @@ static void recover(struct oci_runtime *rt)
         if (sb->holder.pid > 0 && !proc_id_alive(&sb->holder))
             sb->holder.pid = 0;
         oci_sandbox_refresh(sb);
-        if (sb->state == SB_MAKING)
-            oci_sandbox_undo(sb);
-        else
+        if (sb->state != SB_MAKING) {
             oci_sandbox_watch(sb);
+            continue;
+        }
+        rt->undoing++;
+        oci_sandbox_undo(sb, on_undone, rt);
     }
     for (size_t i = 0; map_next(&rt->containers, &i, &key, &val); ) {
         struct oci_container *c = val;
         const struct oci_sandbox *sb = oci_sandbox_find(rt, c->sandbox_id);
         oci_container_recover(c);
-        if (sb == NULL || (c->state == CT_MAKING && sb->state != SB_MAKING))
-            oci_container_discard(c, discarded, NULL);
+        if (sb != NULL && (c->state != CT_MAKING || sb->state == SB_MAKING))
+            continue;
+        rt->undoing++;
+        oci_container_discard(c, on_undone, rt);
     }
     cni_sweep(rt->cni, lease_known, rt);
 }

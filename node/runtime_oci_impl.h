@@ -75,8 +75,9 @@ struct oci_runtime {
     struct cni *cni;
     struct map sandboxes, containers;
     struct qlink sessions;
-    unsigned pins;
-    bool closing, images_closed;
+    unsigned pins, undoing;                      /* undoing: what recovery takes apart */
+    struct rt_req *purge;                        /* waits for that */
+    bool closing;
     void (*closed)(void *arg);
     void *closed_arg;
     struct ready_item closed_item;
@@ -124,8 +125,8 @@ void oci_sandbox_stop(struct runtime *rt, struct rt_by_id *r);
 void oci_sandbox_remove(struct runtime *rt, struct rt_by_id *r);
 void oci_sandbox_watch(struct oci_sandbox *sb);
 void oci_purge(struct runtime *rt, struct rt_req *r);
-/* Take apart what a crash left half-made; nobody is told. */
-void oci_sandbox_undo(struct oci_sandbox *sb);
+/* Take apart what a crash left half-made. */
+void oci_sandbox_undo(struct oci_sandbox *sb, void (*done)(void *arg, int status), void *arg);
 
 /* ---- runtime_oci_container.c ---- */
 void oci_container_create(struct runtime *rt, struct rt_container_create *r);

@@ -180,6 +180,15 @@ static void add_procs(void *arg, const char *file)
         o->cgroup_procs[o->n_cgroups++] = mem_strdup(file);
 }
 
+static int record_monitor(void *arg, pid_t pid, struct errbuf *err)
+{
+    struct oci_container *c = arg;
+
+    if (!proc_id_of(pid, &c->monitor))
+        return err_set(err, E_CHILD, "conmon ended at once");
+    return oci_container_save(c, err);
+}
+
 static int start_conmon(struct oci_prepare *p)
 {
     struct arena a = ARENA_INIT;
@@ -207,7 +216,8 @@ static int start_conmon(struct oci_prepare *p)
     must(n < ARRAY_LEN(argv));
     int rc = pipe2(fd, O_CLOEXEC) < 0 ? err_sys(&p->err, errno, "pipe") : 0;
     if (rc == 0) {
-        struct spawn_opts o = { .argv = argv, .env = env, .cwd = c->dir, .fds = { fd[1] }, .n_fds = 1 };
+        struct spawn_opts o = { .argv = argv, .env = env, .cwd = c->dir, .fds = { fd[1] }, .n_fds = 1,
+                                .announce = record_monitor, .arg = c };
         cgroup_each_procs(&p->rt->cg, p->rt->monitors, add_procs, &o);
         rc = spawn_detached(&o, &pid, &p->err);
         for (unsigned i = 0; i < o.n_cgroups; i++)
@@ -218,9 +228,6 @@ static int start_conmon(struct oci_prepare *p)
         else
             p->sync_fd = fd[0];
     }
-    /* Gone already: then the pipe will say why. */
-    if (rc == 0)
-        proc_id_of(pid, &c->monitor);
     arena_release(&a);
     return rc;
 }
@@ -233,39 +240,6 @@ int oci_prepare_run(struct oci_prepare *p)
 }
 
 /* ---- taking it away --------------------------------------------------------------------------- */
-
-/* A crash between starting conmon and recording it leaves a process that only its command line tells. */
-struct hunt { const struct oci_container *c; struct buf procs, cmd; };
-
-static void hunt_in(void *arg, const char *file)
-{
-    struct hunt *h = arg;
-    struct file_path path;
-    struct str rest, line;
-    struct proc_id id;
-    uint64_t pid;
-
-    buf_clear(&h->procs);
-    if (file_read(file, 16 << 20, &h->procs, NULL) < 0)
-        return;
-    rest = buf_str(&h->procs);
-    while (str_split(&rest, '\n', &line)) {
-        buf_clear(&h->cmd);
-        if (str_u64(line, &pid) && pid <= INT32_MAX && proc_id_of((pid_t)pid, &id)
-            && file_path(&path, NULL, "/proc/%d/cmdline", (int)pid) == 0 && file_read(path.s, 1 << 20, &h->cmd, NULL) == 0
-            && h->cmd.n > 0 && memmem(h->cmd.p, h->cmd.n, h->c->id, strlen(h->c->id)) != NULL)
-            proc_id_signal(&id, SIGKILL, NULL);
-    }
-}
-
-static void kill_unrecorded_monitor(struct oci_runtime *rt, const struct oci_container *c)
-{
-    struct hunt h = { .c = c };
-
-    cgroup_each_procs(&rt->cg, rt->monitors, hunt_in, &h);
-    buf_release(&h.procs);
-    buf_release(&h.cmd);
-}
 
 static int unmount_one(void *arg, const char *name)
 {
@@ -284,8 +258,6 @@ int oci_container_wipe(struct oci_runtime *rt, const struct oci_container *c, st
 
     if (c->monitor.pid > 0)
         proc_id_signal(&c->monitor, SIGKILL, NULL);
-    else
-        kill_unrecorded_monitor(rt, c);
     if (oci_cgroup_ours(rt, c->cgroup)) {
         rc = cgroup_kill(&rt->cg, c->cgroup, OCI_KILL_TIMEOUT_MS, err);
         if (rc == 0)

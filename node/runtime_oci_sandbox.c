@@ -13,7 +13,7 @@
 #include "node/runtime_oci_impl.h"
 #include "node/spawn.h"
 
-enum { SHM_DEFAULT = 64 << 20, HOSTS_MAX = 1 << 20 };
+enum { SHM_DEFAULT = 64 << 20, HOSTS_MAX = 1 << 20, PURGE_TRIES = 5 };
 
 typedef void (*sandbox_done_fn)(void *arg, int status);
 static void teardown(struct oci_sandbox *sb, bool remove, struct errbuf *err, sandbox_done_fn done, void *arg);
@@ -102,6 +102,17 @@ static void add_procs(void *arg, const char *file)
         o->cgroup_procs[o->n_cgroups++] = mem_strdup(file);
 }
 
+/* Registered before it has namespaces of its own: the mount namespace, which counts here, it has from birth. */
+static int record_holder(void *arg, pid_t pid, struct errbuf *err)
+{
+    struct oci_sandbox *sb = arg;
+
+    if (!proc_id_of(pid, &sb->holder))
+        return err_set(err, E_CHILD, "the sandbox's process ended at once");
+    int rc = oci_sandbox_save(sb, err);
+    return rc < 0 ? rc : mountns_hold(sb->rt->run, sb->id, &sb->holder, err);
+}
+
 /* The holder does nothing but exist.  In a shared PID namespace it is process 1; ignoring SIGCHLD, which execve
  * keeps, it reaps without a line of code. */
 static int start_holder(struct create_op *op, struct errbuf *err)
@@ -111,7 +122,7 @@ static int start_holder(struct create_op *op, struct errbuf *err)
     struct oci_sandbox *sb = op->sb;
     pid_t pid;
     struct spawn_opts o = {
-        .argv = argv, .env = env, .hostname = sb->hostname, .reap = true,
+        .argv = argv, .env = env, .hostname = sb->hostname, .reap = true, .announce = record_holder, .arg = sb,
         .sysctls = op->req->sysctls, .n_sysctls = op->req->n_sysctls,
         .unshare = (sb->host_network ? 0 : CLONE_NEWNET | CLONE_NEWUTS) | (sb->host_ipc ? 0 : CLONE_NEWIPC)
                  | (sb->share_pid ? CLONE_NEWPID : 0),
@@ -121,10 +132,6 @@ static int start_holder(struct create_op *op, struct errbuf *err)
     int rc = spawn_detached(&o, &pid, err);
     for (unsigned i = 0; i < o.n_cgroups; i++)
         mem_free(o.cgroup_procs[i]);
-    if (rc == 0 && !proc_id_of(pid, &sb->holder))
-        rc = err_set(err, E_CHILD, "the sandbox's process ended at once");
-    if (rc == 0)
-        rc = mountns_hold(sb->rt->run, sb->id, &sb->holder, err);
     return rc;
 }
 
@@ -139,8 +146,6 @@ static int prepare(struct create_op *op, struct errbuf *err)
         rc = cgroup_create(&sb->rt->cg, sb->cgroup, &op->req->resources, true, err);
     if (rc == 0)
         rc = start_holder(op, err);
-    if (rc == 0)
-        rc = oci_sandbox_save(sb, err);          /* now it names the holder, which a crash must not leave behind */
     if (rc == 0)
         rc = write_names(op, err);
     return rc == 0 ? make_shm(op, err) : rc;
@@ -248,15 +253,15 @@ static void prepare_done(struct loop_work *w)
     cni_add(sb->rt->cni, &op->cni);
 }
 
-static bool cgroup_taken(struct oci_runtime *rt, const char *path)
+static const struct oci_sandbox *sandbox_with_cgroup(struct oci_runtime *rt, const char *path)
 {
     struct str key;
     void *val;
 
     for (size_t i = 0; map_next(&rt->sandboxes, &i, &key, &val); )
         if (strcmp(((struct oci_sandbox *)val)->cgroup, path) == 0)
-            return true;
-    return false;
+            return val;
+    return NULL;
 }
 
 static int create_check(struct oci_runtime *rt, const struct rt_sandbox_create *r, const char *cgroup, struct errbuf *err)
@@ -273,8 +278,10 @@ static int create_check(struct oci_runtime *rt, const struct rt_sandbox_create *
         return err_set(err, E_INVALID, "memo of %zu bytes", r->memo.n);
     if (!r->host_network && !cni_ready(rt->cni))
         return err_set(err, E_AGAIN, "the node has no pod CIDR yet");
-    if (cgroup_taken(rt, cgroup))
-        return err_set(err, E_EXISTS, "pod %s has a sandbox of attempt %u already", r->pod_uid, r->attempt);
+    const struct oci_sandbox *other = sandbox_with_cgroup(rt, cgroup);
+    if (other != NULL)
+        return err_set(err, other->busy ? E_AGAIN : E_CONFLICT, "pod %s has a sandbox of attempt %u already", r->pod_uid,
+                       r->attempt);
     return 0;
 }
 
@@ -612,9 +619,9 @@ static void teardown(struct oci_sandbox *sb, bool remove, struct errbuf *err, sa
     td_tick(t);
 }
 
-void oci_sandbox_undo(struct oci_sandbox *sb)
+void oci_sandbox_undo(struct oci_sandbox *sb, void (*done)(void *arg, int status), void *arg)
 {
-    teardown(sb, true, NULL, NULL, NULL);
+    teardown(sb, true, NULL, done, arg);
 }
 
 static void end_on_done(void *arg, int status)
@@ -664,8 +671,14 @@ static void purge_child(void *arg, const char *name)
         return;                                  /* not ours: whoever started the agent may keep it here too */
     if (file_path(&p, NULL, "%s/%s", op->rt->cgroup_parent, name) < 0)
         return;
-    if (cgroup_kill(&op->rt->cg, p.s, OCI_KILL_TIMEOUT_MS, &op->err) < 0 || cgroup_remove(&op->rt->cg, p.s, &op->err) < 0)
-        op->rc = E_TIMEOUT;
+    int rc = E_TIMEOUT;
+    /* A process that a dead agent had just made may still be on its way in. */
+    for (int i = 0; i < PURGE_TRIES && rc < 0; i++) {
+        rc = cgroup_kill(&op->rt->cg, p.s, OCI_KILL_TIMEOUT_MS, &op->err);
+        if (rc == 0)
+            rc = cgroup_remove(&op->rt->cg, p.s, &op->err);
+    }
+    op->rc = rc < 0 ? rc : op->rc;
 }
 
 static void purge_fn(struct loop_work *w)
@@ -705,6 +718,11 @@ static void purge_on_removed(void *arg, int status)
 void oci_purge(struct runtime *base, struct rt_req *r)
 {
     struct oci_runtime *rt = oci_runtime_of(base);
+
+    if (rt->undoing > 0) {                       /* first what the start has begun */
+        rt->purge = r;
+        return;
+    }
     struct purge_op *op = mem_new(struct purge_op);
     struct str key;
     void *val;

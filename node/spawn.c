@@ -29,6 +29,7 @@ struct plan {
     const struct spawn_opts *o;
     char sysctl[SYSCTLS_MAX][SYSCTL_PATH_MAX];
     int  report;                                 /* write end */
+    int  go[2];                                  /* closed without a byte: we are gone, or it must not run */
     char **argv, **env;
 };
 
@@ -106,10 +107,24 @@ static void reset_signals(bool reap)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+static void await_go(struct plan *p)
+{
+    char c;
+    ssize_t n;
+
+    close(p->go[1]);
+    do
+        n = read(p->go[0], &c, 1);
+    while (n < 0 && errno == EINTR);
+    if (n != 1)
+        _exit(0);
+}
+
 static _Noreturn void grandchild(struct plan *p)
 {
     const struct spawn_opts *o = p->o;
 
+    await_go(p);
     for (unsigned i = 0; i < o->n_cgroups; i++)
         if (poke(o->cgroup_procs[i], "0") < 0)
             fail(p, ST_CGROUP);
@@ -156,21 +171,30 @@ static int read_report(int fd, struct report *r)
     }
 }
 
-static int collect(int fd, const struct spawn_opts *o, pid_t *ret_pid, struct errbuf *err)
+/* Reads reports to their end; the first is the pid, or why there is none. */
+static int collect(struct plan *p, int fd, pid_t *ret_pid, struct errbuf *err)
 {
+    const struct spawn_opts *o = p->o;
     struct report r;
     pid_t pid = 0;
+    int rc = 0;
 
-    while (read_report(fd, &r)) {
-        if (r.stage == ST_PID)
-            pid = r.value;
-        else
-            return err_sys(err, r.value, "%s: %s", o->argv[0], stage_text[r.stage]);
+    while (rc == 0 && read_report(fd, &r)) {
+        if (r.stage != ST_PID) {
+            rc = err_sys(err, r.value, "%s: %s", o->argv[0], stage_text[r.stage]);
+            break;
+        }
+        pid = r.value;
+        if (o->announce != NULL)
+            rc = o->announce(o->arg, pid, err);
+        if (rc == 0 && write(p->go[1], "", 1) != 1)
+            rc = err_sys(err, errno, "%s: start", o->argv[0]);
     }
-    if (pid == 0)
-        return err_set(err, E_CHILD, "%s: died at once", o->argv[0]);
-    *ret_pid = pid;
-    return 0;
+    if (rc == 0 && pid == 0)
+        rc = err_set(err, E_CHILD, "%s: died at once", o->argv[0]);
+    if (rc == 0)
+        *ret_pid = pid;
+    return rc;
 }
 
 bool spawn_sysctl_path(const char *name, int unshare_flags, char *ret, size_t size)
@@ -213,18 +237,23 @@ int spawn_detached(const struct spawn_opts *o, pid_t *ret_pid, struct errbuf *er
         return rc;
     if (pipe2(fd, O_CLOEXEC) < 0)
         return err_sys(err, errno, "pipe");
+    if (pipe2(p.go, O_CLOEXEC) < 0) {
+        rc = err_sys(err, errno, "pipe");
+        close(fd[0]);
+        close(fd[1]);
+        return rc;
+    }
     p.report = fd[1];
     pid_t pid = fork();
     if (pid == 0)
         child(&p);
     close(fd[1]);
-    if (pid < 0) {
-        rc = err_sys(err, errno, "fork");
-    } else {
-        rc = collect(fd[0], o, ret_pid, err);
+    close(p.go[0]);
+    rc = pid < 0 ? err_sys(err, errno, "fork") : collect(&p, fd[0], ret_pid, err);
+    close(p.go[1]);
+    if (pid > 0)
         while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
             ;
-    }
     close(fd[0]);
     return rc;
 }

@@ -3,6 +3,7 @@
  * net/proc.h's children belong to the loop; these belong to nobody.  They get their own session, are born into
  * their cgroups (nothing they fork can be missed) and, where asked, into new namespaces.  They are reaped by the
  * system's init; node/pidwatch.h tells when one has ended.
+ * Nothing runs that is not on record: the process waits until announce() has returned, and vanishes if we die before.
  * Blocks until the program is executed (about a millisecond, more with a new network): call it on the thread pool. */
 #ifndef NODE_SPAWN_H
 #define NODE_SPAWN_H
@@ -22,6 +23,9 @@ struct spawn_opts {
     const char *hostname;                        /* with CLONE_NEWUTS */
     const struct rt_sysctl *sysctls; size_t n_sysctls;
     bool reap;                                   /* children that end up with it vanish by themselves */
+    /* The pid is known (and its identity final) but nothing has been done yet; an error ends it.  NULL ok. */
+    int (*announce)(void *arg, pid_t pid, struct errbuf *err);
+    void *arg;
 };
 
 int spawn_detached(const struct spawn_opts *o, pid_t *ret_pid, struct errbuf *err);
