@@ -11,8 +11,8 @@ enum {
 
 struct sim_loop { struct loop base; struct sim_machine *machine; };
 
-/* Before the first allocation of the program, as mem_track() demands; only programs that use the simulator link this
- * file.  Hash tables must not differ between runs either. */
+/* Before the first allocation of the program, as mem_track() demands; only programs that use the simulator
+ * link this file.  Hash tables must not differ between runs either. */
 __attribute__((constructor)) static void sim_on_start(void)
 {
     mem_track();
@@ -286,7 +286,8 @@ static void machine_schedule(struct sim_machine *m)
     if (due == LOOP_NEVER)
         return;
     /* A turn takes time, so a loop that never rests cannot stop the world's clock. */
-    at = due == 0 || due <= machine_clock(m) ? s->now + sim__between(s, TURN_MIN_NS, TURN_MAX_NS) : machine_when(m, due);
+    at = due == 0 || due <= machine_clock(m) ? s->now + sim__between(s, TURN_MIN_NS, TURN_MAX_NS)
+        : machine_when(m, due);
     if (m->turn != NULL && m->turn->at <= at)
         return;                                  /* it comes early enough */
     sim__cancel(s, m->turn);

@@ -3,9 +3,10 @@
  * A world holds several machines; each has its own struct loop whose streams, disks and clock belong
  * to the world.  sim_run() interleaves them deterministically: same seed, same everything.
  * Addresses are "name:port" with the machine's name; TLS contexts are ignored, the peer's identity is
- * the connecting machine's name (stream_tls_peer gives it as common name "system:sim:NAME", organization "system:masters").
- * A crash drops a machine's loop with everything on it; its disks stay, minus what was not synced
- * (each unsynced write independently lost, kept, or torn at a 512-byte border). */
+ * the connecting machine's name (stream_tls_peer gives it as common name "system:sim:NAME", organization
+ * "system:masters").
+ * A crash drops a machine's loop with everything on it; its disks stay, minus what was not synced (each
+ * unsynced write independently lost, kept, or torn at a 512-byte border). */
 #ifndef NET_SIM_H
 #define NET_SIM_H
 
@@ -31,21 +32,22 @@ uint64_t    sim_hash(const struct sim *s);
 struct sim_machine *sim_machine_new(struct sim *s, const char *name);
 struct loop *sim_machine_loop(struct sim_machine *m);      /* while up */
 const char  *sim_machine_name(const struct sim_machine *m);
-/* Code of a machine (starting a server, sending a request) runs in the machine: from its own callbacks, or by this call
- * from outside.  What it allocates is the machine's memory. */
+/* Code of a machine (starting a server, sending a request) runs in the machine: from its own callbacks, or
+ * by this call from outside.  What it allocates is the machine's memory. */
 void        sim_do(struct sim_machine *m, void (*fn)(void *arg), void *arg);
 /* Crash: the loop and all that hangs on it is gone without callbacks, with all memory that the machine's code
  * allocated.  Only from outside of machines. */
 void        sim_crash(struct sim_machine *m);
 bool        sim_up(const struct sim_machine *m);
-void        sim_boot(struct sim_machine *m);               /* a fresh loop; the disks as the crash left them */
+void        sim_boot(struct sim_machine *m);     /* a fresh loop; the disks as the crash left them */
 struct sim_net_opts {                                       /* between two machines, each direction */
     uint64_t delay_min_ns, delay_max_ns;
     unsigned drop_per_million;                              /* chance that a connection breaks, per message */
     bool cut;                                               /* bytes vanish; connects time out */
 };
 void sim_net_default(struct sim *s, const struct sim_net_opts *o);
-void sim_net_link(struct sim *s, struct sim_machine *from, struct sim_machine *to, const struct sim_net_opts *o);
+void sim_net_link(struct sim *s, struct sim_machine *from, struct sim_machine *to,
+                  const struct sim_net_opts *o);
 void sim_net_heal(struct sim *s);                           /* all links back to the default */
 
 struct sim_disk_opts {

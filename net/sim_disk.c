@@ -1,9 +1,11 @@
 /* net/sim_disk.c: disks of the simulated world.
  *
- * A file has two contents: what reads see, and what is durable.  A write changes the first at once and is remembered
- * until a sync carries it over to the second.  A crash replays what was not synced onto the durable content, each piece
- * lost, kept or torn at a sector, and that is what the machine finds when it boots.
- * Creating, replacing, renaming and removing files are synced with their directory, as net/disk.h promises. */
+ * A file has two contents: what reads see, and what is durable.  A write changes the first at once and is
+ * remembered until a sync carries it over to the second.  A crash replays what was not synced onto the
+ * durable content, each piece lost, kept or torn at a sector, and that is what the machine finds when it
+ * boots.
+ * Creating, replacing, renaming and removing files are synced with their directory, as net/disk.h
+ * promises. */
 #include "net/sim_impl.h"
 
 #define SECTOR 512u
@@ -361,7 +363,8 @@ bool sim_disk_rot(struct sim_machine *m, const char *name)
 
 /* ---- calls that block ---------------------------------------------------------------------------- */
 
-static int sim_disk_list(struct disk *d, void (*fn)(void *arg, const char *name, uint64_t size), void *arg, struct errbuf *err)
+static int sim_disk_list(struct disk *d, void (*fn)(void *arg, const char *name, uint64_t size), void *arg,
+                         struct errbuf *err)
 {
     qeach(&store_of(d)->files, it, tmp) {
         struct sim_file *f = qentry(it, struct sim_file, link);
@@ -425,7 +428,8 @@ static int sim_disk_truncate(struct disk *d, const char *name, uint64_t size, st
     return 0;
 }
 
-static int sim_disk_file_open(struct disk *d, const char *name, bool create, struct disk_file **ret, struct errbuf *err)
+static int sim_disk_file_open(struct disk *d, const char *name, bool create, struct disk_file **ret,
+                              struct errbuf *err)
 {
     struct sim_store     *st = store_of(d);
     struct sim_file      *f = file_find(st, name);

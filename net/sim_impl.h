@@ -1,7 +1,7 @@
 /* net/sim_impl.h: the inside of the simulated world; for net/sim*.c only.
  *
- * The world is a heap of events ordered by virtual time, then by the order they were made.  Everything random comes
- * from one generator, so a seed fixes the whole run.
+ * The world is a heap of events ordered by virtual time, then by the order they were made.  Everything
+ * random comes from one generator, so a seed fixes the whole run.
  *     sim.c       events, dice, machines, clocks, crash and boot
  *     sim_net.c   connections, listeners, links
  *     sim_disk.c  disks
@@ -57,7 +57,8 @@ struct sim_machine {
 };
 
 struct mem_domain *sim__outside(void);           /* leave the machine's domain; returns what to enter again */
-struct sim_event *sim__at(struct sim *s, uint64_t at, struct sim_machine *m, void (*fn)(void *arg), void *arg);
+struct sim_event *sim__at(struct sim *s, uint64_t at, struct sim_machine *m, void (*fn)(void *arg),
+                          void *arg);
 void     sim__cancel(struct sim *s, struct sim_event *e);             /* NULL ok */
 /* Run code of a machine that is up: its domain is current, its clock fresh, and a turn follows. */
 void     sim__call(struct sim_machine *m, void (*fn)(void *arg), void *arg);
@@ -66,7 +67,8 @@ bool     sim__chance(struct sim *s, unsigned per_million);
 void     sim__mix(struct sim *s, uint64_t v);    /* into the hash that tells two runs apart */
 struct sim_machine *sim__machine_of(struct loop *l);
 
-int  sim__connect(struct loop *l, const struct stream_connect_opts *o, struct stream **ret, struct errbuf *err);
+int  sim__connect(struct loop *l, const struct stream_connect_opts *o, struct stream **ret,
+                  struct errbuf *err);
 int  sim__listen(struct loop *l, const struct listener_opts *o, struct listener **ret, struct errbuf *err);
 void sim__net_crash(struct sim_machine *m);      /* its connections and listeners are gone */
 void sim__net_free(struct sim *s);

@@ -1,8 +1,10 @@
 /* net/sim_net.c: connections of the simulated world.
  *
- * A connection has two ends; packets for an end wait in its queue and arrive one by one, in order, each after its
- * link's delay.  Over a cut link they wait (TCP sends again) until the link heals or the connection gives up.
- * The sender may have WINDOW bytes on their way or unread, so a reader that pauses holds its peer up.
+ * A connection has two ends; packets for an end wait in its queue and arrive one by one, in order, each
+ * after its link's delay.  Over a cut link they wait (TCP sends again) until the link heals or the
+ * connection gives up.
+ * The sender may have WINDOW bytes on their way or unread, so a reader that pauses
+ * holds its peer up.
  *
  *     connect:  OPEN ->  (accept)  <- OPENED      nobody listens: <- RESET
  *     close:    EOF ->             data for an end that is closed: <- RESET */
@@ -18,7 +20,8 @@ enum {
 
 enum packet_kind {
     PACKET_OPEN, PACKET_OPENED, PACKET_DATA, PACKET_EOF, PACKET_RESET,
-    PACKET_GIVE_UP,                              /* no packet: this end's own timeout, which no link holds up */
+    /* no packet: this end's own timeout, which no link holds up */
+    PACKET_GIVE_UP,
 };
 struct packet { struct qlink link; enum packet_kind kind; uint64_t at; size_t n; char data[]; };
 
@@ -74,7 +77,8 @@ void sim_net_default(struct sim *s, const struct sim_net_opts *o)
     s->net = *o;
 }
 
-void sim_net_link(struct sim *s, struct sim_machine *from, struct sim_machine *to, const struct sim_net_opts *o)
+void sim_net_link(struct sim *s, struct sim_machine *from, struct sim_machine *to,
+                  const struct sim_net_opts *o)
 {
     if (to->index >= from->n_links) {
         struct mem_domain *was = sim__outside();
@@ -233,7 +237,8 @@ static const char *sim_stream_alpn(struct stream *base)
 }
 
 static const struct stream_ops sim_stream_ops = {
-    .flush = sim_stream_flush, .reading = sim_stream_reading, .shut = sim_stream_shut, .free = sim_stream_free,
+    .flush = sim_stream_flush, .reading = sim_stream_reading, .shut = sim_stream_shut,
+    .free = sim_stream_free,
     .local_addr = sim_stream_local, .tls_peer = sim_stream_peer, .alpn = sim_stream_alpn,
 };
 
@@ -304,7 +309,9 @@ static void end_on_packet(void *arg)
     case PACKET_OPENED: stream__opened(s); break;
     case PACKET_DATA:   stream__data(s, p->data, p->n); break;
     case PACKET_EOF:    stream__eof(s); break;
-    default:            stream__fail(s, p->kind == PACKET_GIVE_UP ? E_TIMEOUT : E_IO, end_reason(s, p->kind)); break;
+    default:
+        stream__fail(s, p->kind == PACKET_GIVE_UP ? E_TIMEOUT : E_IO, end_reason(s, p->kind));
+        break;
     }
     stream__unpin(s);
 }
@@ -369,7 +376,8 @@ static bool end_held_up(struct sim_end *e, const struct packet *p)
         return true;
     }
     /* Waits for stream_resume(): sim_stream_reading() goes on. */
-    return e->s != NULL && (p->kind == PACKET_DATA || p->kind == PACKET_EOF) && !stream__wants_data(&e->s->base);
+    return e->s != NULL && (p->kind == PACKET_DATA || p->kind == PACKET_EOF)
+        && !stream__wants_data(&e->s->base);
 }
 
 static void end_on_arrival(void *arg)
@@ -424,7 +432,8 @@ static struct sim_machine *machine_by_addr(struct sim *s, const char *addr)
     return NULL;
 }
 
-static struct sim_conn *conn_new(struct sim *s, struct sim_machine *from, struct sim_machine *to, const char *addr)
+static struct sim_conn *conn_new(struct sim *s, struct sim_machine *from, struct sim_machine *to,
+                                 const char *addr)
 {
     struct mem_domain *was = sim__outside();
     struct sim_conn   *c = mem_new(struct sim_conn);
@@ -493,7 +502,8 @@ int sim__listen(struct loop *l, const struct listener_opts *o, struct listener *
     ln = mem_new(struct sim_listener);
     ln->base = (struct listener){ &sim_listener_ops, l };
     if (strcmp(colon, ":0") == 0)
-        snprintf(ln->addr, sizeof ln->addr, "%s:%u", m->name, (unsigned)(m->sim->next_port++ % 25000 + 40000));
+        snprintf(ln->addr, sizeof ln->addr, "%s:%u", m->name,
+                 (unsigned)(m->sim->next_port++ % 25000 + 40000));
     else
         snprintf(ln->addr, sizeof ln->addr, "%s", o->addr);
     ln->on_accept = o->on_accept;

@@ -42,8 +42,8 @@ void btree_share(struct btree *dst, const struct btree *src);
 uint64_t btree_len(const struct btree *t);
 /* NULL: absent.  The item is valid until the tree changes. */
 const struct btree_item *btree_get(const struct btree *t, struct str key);
-/* Find or insert.  A new item has a key and is zero otherwise.  The caller fills it in at once: it drops or takes
- * over the reference of the old value itself and leaves key alone. */
+/* Find or insert.  A new item has a key and is zero otherwise.  The caller fills it in at once: it drops or
+ * takes over the reference of the old value itself and leaves key alone. */
 struct btree_item *btree_edit(struct btree *t, struct str key, bool *ret_existed);
 /* Same, with a key blob to share instead of copying (a reference is taken if inserted). */
 struct btree_item *btree_edit_blob(struct btree *t, struct blob *key, bool *ret_existed);
@@ -52,7 +52,8 @@ bool     btree_remove(struct btree *t, struct str key, struct btree_item *ret);
 /* Items in [from, to); to.n == 0: to the end. */
 uint64_t btree_count(const struct btree *t, struct str from, struct str to);
 
-/* Walks upwards.  Valid as long as the tree (or the root it was shared from) does not change; `to` is borrowed. */
+/* Walks upwards.  Valid as long as the tree (or the root it was shared from) does not change; `to` is
+ * borrowed. */
 struct btree_cursor { void *path[BTREE_MAX_DEPTH]; uint16_t at[BTREE_MAX_DEPTH]; unsigned depth; };
 void btree_seek(struct btree_cursor *c, const struct btree *t, struct str from);
 const struct btree_item *btree_next(struct btree_cursor *c);    /* NULL: end */

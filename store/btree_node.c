@@ -96,8 +96,8 @@ static unsigned node_first_key(const struct btree_node *n)
     return n->leaf ? 0 : 1;
 }
 
-/* Eight bytes from offset `at` on, zero-padded, as a number that orders like the bytes.  Bytes of equal hints may
- * still differ (padding; what follows), but different hints order as their keys do. */
+/* Eight bytes from offset `at` on, zero-padded, as a number that orders like the bytes.  Bytes of equal
+ * hints may still differ (padding; what follows), but different hints order as their keys do. */
 static uint64_t hint_of(struct str key, size_t at)
 {
     uint64_t h = 0;
@@ -129,7 +129,8 @@ static void node_rehint(struct btree_node *n, size_t max)
         n->skip = 0;
         return;
     }
-    n->skip = (uint16_t)common_prefix(node_key(n, first), node_key(n, n->n - 1), MIN_OF(max, (size_t)UINT16_MAX));
+    max = MIN_OF(max, (size_t)UINT16_MAX);
+    n->skip = (uint16_t)common_prefix(node_key(n, first), node_key(n, n->n - 1), max);
     for (unsigned i = first; i < n->n; i++)
         n->hint[i] = hint_of(node_key(n, i), n->skip);
 }
@@ -278,7 +279,8 @@ static void node_append(struct btree_node *left, struct btree_node *right, struc
 }
 
 /* Even out left and right (both owned), whose common bound is parent's key[r]. */
-static void node_level(struct btree_node *parent, unsigned r, struct btree_node *left, struct btree_node *right)
+static void node_level(struct btree_node *parent, unsigned r, struct btree_node *left,
+                       struct btree_node *right)
 {
     struct btree_inner *up = node_inner(parent);
     unsigned total = left->n + right->n, half = total / 2;

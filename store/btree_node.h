@@ -53,7 +53,8 @@ unsigned node_pick(const struct btree_node *n, struct str key);
 /* Make room at slot i for a key; the caller fills the slot, then calls node_keyed(). */
 void     node_open(struct btree_node *n, unsigned i);
 void     node_keyed(struct btree_node *n, unsigned i);
-void     node_close(struct btree_node *n, unsigned i);   /* slot i is forgotten; its references are the caller's */
+/* slot i is forgotten; its references are the caller's */
+void     node_close(struct btree_node *n, unsigned i);
 /* Parent's child i (owned, full) becomes two. at_end: a key behind all others is about to come. */
 void     node_split(struct btree_pool *p, struct btree_node *parent, unsigned i, bool at_end);
 /* Parent's child i (owned) has become small: merge it with a neighbour, or take some of its slots. */

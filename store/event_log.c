@@ -6,8 +6,8 @@ void event_log_init(struct event_log *l, uint64_t max_age_ns, uint64_t max_bytes
     *l = (struct event_log){ .max_age_ns = max_age_ns, .max_bytes = max_bytes };
 }
 
-/* What an event is charged for.  Its value may be shared with the tree and with the next event's prev: each value
- * is charged to the event that brought it. */
+/* What an event is charged for.  Its value may be shared with the tree and with the next event's prev: each
+ * value is charged to the event that brought it. */
 static uint64_t event_bytes(const struct event *e)
 {
     return sizeof *e + e->key->len + (e->pub.value != NULL ? e->pub.value->len : 0);

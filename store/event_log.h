@@ -22,7 +22,8 @@ struct event {
 struct event_chunk { struct event ev[EVENT_CHUNK]; };
 
 struct event_log {
-    struct event_chunk **ring;                   /* power of two; chunk of position p: ring[p / EVENT_CHUNK & mask] */
+    /* power of two; chunk of position p: ring[p / EVENT_CHUNK & mask] */
+    struct event_chunk **ring;
     size_t   ring_cap;
     uint64_t first, end;
     uint64_t trimmed_rev;                        /* all events after this revision are here */

@@ -163,8 +163,8 @@ static void lease_detach(struct image *m, uint64_t id, struct str key)
 
 /* ---- keys ---------------------------------------------------------------------------------------- */
 
-const struct btree_item *image_put(struct image *m, struct str key, struct blob *value, uint64_t rev, uint64_t tag,
-                                   uint64_t lease, struct btree_item *ret_prev)
+const struct btree_item *image_put(struct image *m, struct str key, struct blob *value, uint64_t rev,
+                                   uint64_t tag, uint64_t lease, struct btree_item *ret_prev)
 {
     bool existed;
     struct btree_item *it = btree_edit(&m->keys, key, &existed);

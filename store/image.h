@@ -34,10 +34,11 @@ struct blob *image_lease_any_key(const struct image *m, uint64_t id);
 /* The first lease with id >= from; false: none. */
 bool     image_lease_next(const struct image *m, uint64_t from, struct image_lease *ret);
 
-/* Give key this value (reference taken over), tag and lease at revision rev, and count it.  *ret_prev is what was
- * there, its value reference the caller's; all zero when the key is new.  Returns the item, valid until the next change. */
-const struct btree_item *image_put(struct image *m, struct str key, struct blob *value, uint64_t rev, uint64_t tag,
-                                   uint64_t lease, struct btree_item *ret_prev);
+/* Give key this value (reference taken over), tag and lease at revision rev, and count it.  *ret_prev is
+ * what was there, its value reference the caller's; all zero when the key is new.  Returns the item, valid
+ * until the next change. */
+const struct btree_item *image_put(struct image *m, struct str key, struct blob *value, uint64_t rev,
+                                   uint64_t tag, uint64_t lease, struct btree_item *ret_prev);
 /* As image_put, with everything given: for restoring. */
 void image_load(struct image *m, const struct btree_item *item, struct str key);
 /* The item goes to the caller with its references. */

@@ -1,10 +1,11 @@
 /* store/lease.h: the time of leases, kept by the leader alone.
  *
- * What leases exist is replicated (store/image.h); when one ends is not.  The leader runs a clock for each; one that
- * runs out becomes a transaction that revokes it.  A new leader gives every lease its full time again, so a lease may
- * live longer than asked but never shorter:
+ * What leases exist is replicated (store/image.h); when one ends is not.  The leader runs a clock for each;
+ * one that runs out becomes a transaction that revokes it.  A new leader gives every lease its full time
+ * again, so a lease may live longer than asked but never shorter:
  *   - a renewal that the leader grants from memory is granted only while it surely leads (store.c asks raft);
- *   - a renewal that came through the log counts in `touches`, and an expiry proposed before it names the old count;
+ *   - a renewal that came through the log counts in `touches`, and an expiry proposed before it names
+ *     the old count;
  *   - an expiry names the epoch (term) of the leader that found it, and every new leader first logs its own.
  * Thread: loop only. */
 #ifndef STORE_LEASE_H

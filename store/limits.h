@@ -7,7 +7,8 @@
 
 /* ---- the replicated decision ---- */
 #define STORE_MAX_KEY           4096u            /* bytes of a key */
-#define STORE_MAX_TXN_EVENTS    16384u           /* keys that range deletes and revokes of one transaction may touch */
+/* keys that range deletes and revokes of one transaction may touch */
+#define STORE_MAX_TXN_EVENTS    16384u
 #define STORE_MAX_LEASE_KEYS    8192u            /* keys attached to one lease: a revoke is one transaction */
 #define STORE_MAX_LEASE_TTL_MS  (1ull << 50)
 
@@ -17,11 +18,13 @@
 #define STORE_TRIM_PER_TURN     4096u            /* events that leave history in one turn */
 #define STORE_FREE_PER_TURN     1024u            /* tree nodes taken apart in one turn */
 #define STORE_WATCH_PER_TURN    8192u            /* watches that are told in one turn */
-#define STORE_SCAN_PER_WATCH    512u             /* events one lagging watch looks at before others get their turn */
+/* events one lagging watch looks at before others get their turn */
+#define STORE_SCAN_PER_WATCH    512u
 #define STORE_SCAN_PER_TURN     16384u           /* and all of them in one turn */
 #define STORE_EXPIRE_PER_TURN   64u              /* leases whose end is proposed at once */
 #define STORE_EXPIRE_RETRY_MS   500u
 
 /* Node-local limits cannot starve each other: a turn of ours is at most about
- * 4096 * 0.1 us + 1024 * 4 us + 8192 * 0.3 us + 16384 * 0.05 us, i.e. below 10 ms when everything comes together. */
+ * 4096 * 0.1 us + 1024 * 4 us + 8192 * 0.3 us + 16384 * 0.05 us, i.e. below 10 ms when everything comes
+ * together. */
 #endif

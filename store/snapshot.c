@@ -203,8 +203,9 @@ static int read_key(struct snapshot_reader *r, struct str *s)
         return 0;
     if (key_len == 0 || key_len > STORE_MAX_KEY)
         return E_CORRUPT;
-    if (!str_take(&in, (size_t)key_len, &key) || !str_varint(&in, &it.create_rev) || !str_varint(&in, &it.mod_rev)
-        || !str_varint(&in, &it.version) || !str_varint(&in, &it.lease) || !str_varint(&in, &it.tag)
+    if (!str_take(&in, (size_t)key_len, &key) || !str_varint(&in, &it.create_rev)
+        || !str_varint(&in, &it.mod_rev) || !str_varint(&in, &it.version) || !str_varint(&in, &it.lease)
+        || !str_varint(&in, &it.tag)
         || !str_varint(&in, &value_len))
         return 0;
     if (value_len > MAX_VALUE || !key_record_ok(r, key, &it))

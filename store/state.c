@@ -182,8 +182,8 @@ static void apply_put(struct apply *a, const struct txn_op *op, struct store_op_
 {
     struct event_log *log = &a->s->log;
     struct btree_item prev;
-    const struct btree_item *it = image_put(&a->s->now, op->key, splice(op->value, op->rev_at, a->rev), a->rev, op->tag,
-                                            op->lease, &prev);
+    struct blob *value = splice(op->value, op->rev_at, a->rev);
+    const struct btree_item *it = image_put(&a->s->now, op->key, value, a->rev, op->tag, op->lease, &prev);
     struct event *e = event_log_append(log);
 
     a->changed = true;
@@ -205,7 +205,8 @@ static void apply_put(struct apply *a, const struct txn_op *op, struct store_op_
 }
 
 /* last and rev_at as in store_txn_delete(). False: absent. */
-static bool apply_delete(struct apply *a, struct str key, struct str last, uint32_t rev_at, struct store_op_result *res)
+static bool apply_delete(struct apply *a, struct str key, struct str last, uint32_t rev_at,
+                         struct store_op_result *res)
 {
     struct event_log *log = &a->s->log;
     struct btree_item gone;
@@ -361,7 +362,8 @@ static void apply_part(struct apply *a, struct txn_part part, struct store_op_re
     }
 }
 
-void state_apply(struct state *s, struct str command, uint64_t now_ns, struct arena *results, struct state_result *ret)
+void state_apply(struct state *s, struct str command, uint64_t now_ns, struct arena *results,
+                 struct state_result *ret)
 {
     struct apply a = { s, s->now.rev + 1, now_ns, false };
     struct store_op_result *res = NULL;

@@ -1,8 +1,8 @@
 /* store/state.h: the state machine: image + history, and how a committed command changes them.
  *
- * state_apply() is a pure function of (image, command): no clock, no dice, nothing of this head decides, so every
- * head that applies the same log has the same image.  What it is told besides, the time, only dates the events
- * for trimming.  Thread: loop only.  No callbacks. */
+ * state_apply() is a pure function of (image, command): no clock, no dice, nothing of this head decides, so
+ * every head that applies the same log has the same image.  What it is told besides, the time, only dates
+ * the events for trimming.  Thread: loop only.  No callbacks. */
 #ifndef STORE_STATE_H
 #define STORE_STATE_H
 
@@ -18,19 +18,23 @@ struct state {
 };
 
 struct state_result {
-    int      err;                                /* 0, or why the whole command was refused (nothing happened) */
+    /* 0, or why the whole command was refused (nothing happened) */
+    int      err;
     bool     succeeded;
     uint64_t rev;
-    const struct store_op_result *op; uint32_t n_op;    /* in the arena; blobs borrowed from image and history */
+    /* in the arena; blobs borrowed from image and history */
+    const struct store_op_result *op; uint32_t n_op;
 };
 
 void state_init(struct state *s, uint64_t history_ns, uint64_t history_bytes);
 void state_release(struct state *s);
 /* results NULL: nobody asks, only s changes (ret may be NULL then).
- * Refusals: E_INVALID, E_TOOBIG (malformed, over a limit of store/limits.h), E_NOTFOUND (a put names a lease that is
- * not there), E_EXISTS (grant of an id in use).
- * Keys and values in results live until history is trimmed in TURN_FREE: whatever leaves the tree stays in an event. */
-void state_apply(struct state *s, struct str command, uint64_t now_ns, struct arena *results, struct state_result *ret);
+ * Refusals: E_INVALID, E_TOOBIG (malformed, over a limit of store/limits.h), E_NOTFOUND (a put names a lease
+ * that is not there), E_EXISTS (grant of an id in use).
+ * Keys and values in results live until history is trimmed in TURN_FREE: whatever leaves the tree stays in
+ * an event. */
+void state_apply(struct state *s, struct str command, uint64_t now_ns, struct arena *results,
+                 struct state_result *ret);
 /* The keys as of an earlier revision, by undoing events; costs O(events since).  E_STALE, E_FUTURE. */
 int  state_rewind(struct state *s, uint64_t rev, struct image *ret);
 /* The image (taken over) becomes the state; history starts anew there. */

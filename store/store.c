@@ -235,7 +235,8 @@ struct lease_commit {
     void    *arg;
 };
 
-static struct lease_commit *lease_commit_new(struct store *s, uint64_t id, void (*done)(struct store_commit *, int))
+static struct lease_commit *lease_commit_new(struct store *s, uint64_t id,
+                                             void (*done)(struct store_commit *c, int err))
 {
     struct lease_commit *lc = mem_new(struct lease_commit);
 
@@ -292,7 +293,8 @@ static void lease_on_kept(struct store_commit *c, int err)
     mem_free(lc);
 }
 
-void store_lease_keep_alive(struct store *s, uint64_t id, void (*done)(void *arg, int err, uint64_t ttl_ms), void *arg)
+void store_lease_keep_alive(struct store *s, uint64_t id, void (*done)(void *arg, int err, uint64_t ttl_ms),
+                            void *arg)
 {
     struct lease_commit *lc = lease_commit_new(s, id, lease_on_kept);
     struct store_txn t;
@@ -424,8 +426,10 @@ int store_open(const struct store_opts *o, struct store **ret, struct errbuf *er
 
     ro.fsm = (struct raft_fsm){
         .apply = store_apply, .applied = store_applied,
-        .snapshot_open = store_snapshot_open, .snapshot_read = store_snapshot_read, .snapshot_close = store_snapshot_close,
-        .restore_begin = store_restore_begin, .restore_data = store_restore_data, .restore_end = store_restore_end,
+        .snapshot_open = store_snapshot_open, .snapshot_read = store_snapshot_read,
+        .snapshot_close = store_snapshot_close,
+        .restore_begin = store_restore_begin, .restore_data = store_restore_data,
+        .restore_end = store_restore_end,
         .leading = store_leading, .arg = s,
     };
     rc = raft_open(&ro, &s->raft, err);
@@ -475,7 +479,9 @@ void store_stats(const struct store *s, struct store_stats *ret)
 
     *ret = (struct store_stats){
         .rev = s->state.now.rev, .history_start = log->trimmed_rev, .keys = btree_len(&s->state.now.keys),
-        .bytes = s->state.now.bytes, .events = event_log_end(log) - event_log_first(log), .event_bytes = log->bytes,
-        .watches = s->hub.n, .slow_watches = s->hub.n_awake, .pins = s->n_pins, .leases = s->state.now.n_leases,
+        .bytes = s->state.now.bytes, .events = event_log_end(log) - event_log_first(log),
+        .event_bytes = log->bytes,
+        .watches = s->hub.n, .slow_watches = s->hub.n_awake, .pins = s->n_pins,
+        .leases = s->state.now.n_leases,
     };
 }

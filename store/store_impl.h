@@ -11,7 +11,8 @@ struct store_view {
     struct store *store;
     const struct image *image;                   /* &pinned, or for the live view the state's own */
     struct image pinned;
-    uint32_t     refs;                           /* pins of the same revision share a view; 0: the live view */
+    /* pins of the same revision share a view; 0: the live view */
+    uint32_t     refs;
     struct qlink link;                           /* in store.pins */
 };
 

@@ -54,7 +54,8 @@ static struct buf *txn_begin(struct store_txn *t, enum txn_kind kind)
     return &t->buf;
 }
 
-void store_txn_if(struct store_txn *t, struct str key, enum store_target target, enum store_relation rel, uint64_t value)
+void store_txn_if(struct store_txn *t, struct str key, enum store_target target, enum store_relation rel,
+                  uint64_t value)
 {
     struct buf *b = txn_begin(t, TXN_COMPARE);
 
@@ -82,7 +83,8 @@ static void txn_rev_at(struct buf *b, struct str value, uint32_t rev_at)
     buf_varint(b, rev_at == STORE_NO_REV ? 0 : (uint64_t)rev_at + 1);
 }
 
-void store_txn_put(struct store_txn *t, struct str key, struct str value, uint32_t rev_at, uint64_t tag, uint64_t lease)
+void store_txn_put(struct store_txn *t, struct str key, struct str value, uint32_t rev_at, uint64_t tag,
+                   uint64_t lease)
 {
     struct buf *b = txn_begin(t, TXN_PUT);
 
@@ -231,8 +233,8 @@ static bool take_op(struct str *s, struct txn_op *op)
     switch (op->kind) {
     case TXN_COMPARE:
     case TXN_COMPARE_VALUE: return take_compare(s, op);
-    case TXN_PUT:           return take_key(s, &op->key) && str_varint(s, &op->tag) && str_varint(s, &op->lease)
-                                   && take_value(s, op);
+    case TXN_PUT:           return take_key(s, &op->key) && str_varint(s, &op->tag)
+                                   && str_varint(s, &op->lease) && take_value(s, op);
     case TXN_DELETE:        return take_key(s, &op->key) && take_value(s, op);
     case TXN_DELETE_RANGE:  return take_bound(s, &op->key) && take_bound(s, &op->to);
     case TXN_GET:           return take_key(s, &op->key);
@@ -240,7 +242,8 @@ static bool take_op(struct str *s, struct txn_op *op)
                                    && op->number > 0 && op->number <= STORE_MAX_LEASE_TTL_MS;
     case TXN_LEASE_REVOKE:
     case TXN_LEASE_TOUCH:   return str_varint(s, &op->lease);
-    case TXN_LEASE_EXPIRE:  return str_varint(s, &op->lease) && str_varint(s, &op->number) && str_varint(s, &op->epoch);
+    case TXN_LEASE_EXPIRE:  return str_varint(s, &op->lease) && str_varint(s, &op->number)
+                                   && str_varint(s, &op->epoch);
     case TXN_LEASE_EPOCH:   return str_varint(s, &op->epoch);
     case TXN_KINDS:         break;
     }

@@ -16,9 +16,11 @@
 enum txn_kind {
     TXN_COMPARE = 1, TXN_COMPARE_VALUE, TXN_PUT, TXN_DELETE, TXN_DELETE_RANGE, TXN_GET,
     TXN_LEASE_GRANT, TXN_LEASE_REVOKE,
-    TXN_LEASE_TOUCH,                             /* a keep-alive that a follower took: counts, and restarts the leader's timer */
+    /* a keep-alive that a follower took: counts, and restarts the leader's timer */
+    TXN_LEASE_TOUCH,
     TXN_LEASE_EXPIRE,                            /* revoke, if epoch is current and nobody touched it since */
-    TXN_LEASE_EPOCH,                             /* a new leader keeps the time: what older ones found expired no longer counts */
+    /* a new leader keeps the time: what older ones found expired no longer counts */
+    TXN_LEASE_EPOCH,
     TXN_KINDS
 };
 
@@ -27,7 +29,8 @@ struct txn_op {
     struct str key, to, value;                   /* into the command */
     uint32_t   rev_at;                           /* STORE_NO_REV or <= value.n */
     uint64_t   tag, lease;
-    uint64_t   number;                           /* compare: with what; grant: ttl in ms; expire: touches; epoch */
+    /* compare: with what; grant: ttl in ms; expire: touches; epoch */
+    uint64_t   number;
     uint64_t   epoch;
     enum store_target   target;
     enum store_relation relation;

@@ -159,7 +159,8 @@ static void watch_wake(struct store_watch *w, uint64_t pos)
 
 static void watch_park(struct store_watch *w)
 {
-    struct qlink *q = w->tagged != NULL ? &w->tagged->parked : w->range != NULL ? &w->range->untagged : &w->hub->scanned;
+    struct qlink *q = w->tagged != NULL ? &w->tagged->parked
+                    : w->range != NULL ? &w->range->untagged : &w->hub->scanned;
 
     must(w->awake && !w->stale);
     must(!qlinked(&w->parked));
@@ -256,7 +257,8 @@ void watch_hub_restart(struct watch_hub *h, uint64_t rev)
 /* ---- reading ------------------------------------------------------------------------------------- */
 
 /* Move to the next event this watch wants, looking at no more than *budget events.
- * 0: it is at w->pos.  E_AGAIN: there is none (parked now), or the slice is used up (queued now).  E_STALE. */
+ * 0: it is at w->pos.  E_AGAIN: there is none (parked now), or the slice is used up (queued now).
+ * E_STALE: for good. */
 static int watch_scan(struct store_watch *w, unsigned *budget)
 {
     struct event_log *log = w->hub->log;

@@ -1,10 +1,10 @@
 /* store/watch.h: the hub: who wants to know of which event.
  *
- * A watch that has seen everything is parked in the index: by exact key or by '/'-ended prefix, and there by tag if
- * it asked for one; other ranges are in a list that is scanned.  An event looks up its key and each of its prefixes
- * and takes the watches it finds out of the index: they are awake, a position in the log, until they have read to its
- * end and park again.  So an event costs its look-ups plus the parked watches that want it, however many
- * others there are, and a watch that is busy reading costs nothing at all.
+ * A watch that has seen everything is parked in the index: by exact key or by '/'-ended prefix, and there by
+ * tag if it asked for one; other ranges are in a list that is scanned.  An event looks up its key and each
+ * of its prefixes and takes the watches it finds out of the index: they are awake, a position in the log,
+ * until they have read to its end and park again.  So an event costs its look-ups plus the parked watches
+ * that want it, however many others there are, and a watch that is busy reading costs nothing at all.
  *
  *     parked ----event matches----> queued ----turn: match found----> told: on_ready ran, the owner reads
  *        ^                             |  ^                                |
@@ -20,13 +20,16 @@
 struct watch_hub {
     struct event_log *log;
     struct map    exact, prefixes;               /* bytes -> struct watch_range */
-    unsigned      n_depth[WATCH_DEPTHS];         /* prefix ranges by number of slashes (last: that many or more) */
+    /* prefix ranges by number of slashes (last: that many or more) */
+    unsigned      n_depth[WATCH_DEPTHS];
     struct qlink  scanned;                       /* parked watches of other ranges */
     struct qlink  queued;                        /* awake watches to be looked after */
     struct qlink  all;
     uint64_t      n, n_awake;
-    uint64_t      seen_rev;                      /* revision up to which events were offered: what parked watches have seen */
-    void        (*want_turn)(void *arg);         /* something is queued: call watch_hub_turn() this turn or next */
+    /* revision up to which events were offered: what parked watches have seen */
+    uint64_t      seen_rev;
+    /* something is queued: call watch_hub_turn() this turn or next */
+    void        (*want_turn)(void *arg);
     void         *arg;
 };
 

@@ -1,4 +1,5 @@
-/* test/net/sim_test.c: the simulated world keeps its promises: order, back-pressure, crashes, disks, same seed same run. */
+/* test/net/sim_test.c: the simulated world keeps its promises: order, back-pressure, crashes, disks, same
+ * seed same run. */
 #include "net/sim.h"
 #include "net/tls.h"
 #include "test/test.h"
@@ -7,7 +8,10 @@
 
 /* ---- streams: a server that echoes and a client that checks ---------------------------------------- */
 
-struct echo { struct sim *sim; struct sim_machine *m; struct listener *ln; struct stream *s; unsigned accepted, closed; bool hold; };
+struct echo {
+    struct sim *sim; struct sim_machine *m; struct listener *ln; struct stream *s;
+    unsigned accepted, closed; bool hold;
+};
 struct caller {
     struct sim *sim; struct sim_machine *m; struct stream *s;
     size_t to_send, sent, got; unsigned opened, drained, closed; int err; bool eof;
@@ -74,7 +78,8 @@ static void caller_on_close(void *arg, struct stream *s, int err, const char *re
     c->s = NULL;
 }
 static const struct stream_events caller_ev = {
-    .on_open = caller_on_open, .on_data = caller_on_data, .on_drain = caller_on_drain, .on_close = caller_on_close,
+    .on_open = caller_on_open, .on_data = caller_on_data, .on_drain = caller_on_drain,
+    .on_close = caller_on_close,
 };
 
 static void caller_start(void *arg)
@@ -285,7 +290,8 @@ TEST(sim_a_crash_keeps_what_was_synced_and_tears_the_rest)
 
     for (uint64_t seed = 1; seed <= 60; seed++) {
         struct sim *s = sim_new(seed);
-        struct writer w = { .m = sim_machine_new(s, "m"), .data = mem_alloc(4096), .n = 4096, .create = true };
+        struct writer w = { .m = sim_machine_new(s, "m"), .data = mem_alloc(4096), .n = 4096,
+            .create = true };
         sim_do(w.m, writer_open, &w);
         memset(w.data, 'a', 4096);
         w.sync = true;
@@ -323,7 +329,8 @@ TEST(sim_a_crash_keeps_what_was_synced_and_tears_the_rest)
 TEST(sim_disks_fill_up_fail_get_stuck_and_rot)
 {
     struct sim *s = sim_new(4);
-    struct writer w = { .m = sim_machine_new(s, "m"), .data = mem_zalloc(1000), .n = 1000, .create = true, .sync = true };
+    struct writer w = { .m = sim_machine_new(s, "m"), .data = mem_zalloc(1000), .n = 1000, .create = true,
+        .sync = true };
     struct sim_disk_opts o = { .op_min_ns = MS, .op_max_ns = 2 * MS, .capacity = 1500 };
 
     sim_disk(w.m, &o);

@@ -1,8 +1,8 @@
 /* test/sim/check.c: the truth, and everything that is compared with it.
  *
- * The truth is what each revision did, as the first head that had it showed; every other head, every watch and every
- * answer to a client must agree.  Revisions give the order of everything, so a history is linearizable exactly when that
- * order respects real time and every answer fits the state at its revision. */
+ * The truth is what each revision did, as the first head that had it showed; every other head, every watch
+ * and every answer to a client must agree.  Revisions give the order of everything, so a history is
+ * linearizable exactly when that order respects real time and every answer fits the state at its revision. */
 #include <stdlib.h>
 #include "test/sim/cluster.h"
 
@@ -34,7 +34,8 @@ void broken(const struct world *w, const char *fmt, ...)
 
 struct str key_name(unsigned key, char *buf)
 {
-    int n = key < KEYS ? sprintf(buf, "/s/%c/%u", 'a' + (int)key % 3, key) : sprintf(buf, "/l/%u", key - KEYS);
+    int n = key < KEYS ? sprintf(buf, "/s/%c/%u", 'a' + (int)key % 3, key)
+                       : sprintf(buf, "/l/%u", key - KEYS);
     return str_make(buf, (size_t)n);
 }
 
@@ -108,7 +109,8 @@ void check_event(struct head *h, const struct store_event *e)
     was = &t->ev[h->tap_n++];
     if (was->key != is.key || was->deleted != is.deleted || was->value != is.value || was->tag != is.tag
         || was->prev_tag != is.prev_tag)
-        broken(w, "%s: revision %" PRIu64 " differs: key %u value %" PRIx64 " here, key %u value %" PRIx64 " elsewhere",
+        broken(w, "%s: revision %" PRIu64 " differs: key %u value %" PRIx64 " here, key %u value %" PRIx64
+               " elsewhere",
                h->name, e->rev, is.key, is.value, was->key, was->value);
 }
 
@@ -158,7 +160,8 @@ static void check_in_past(void *arg)
     struct store_view *v;
 
     if (store_pin_at(h->store, rev, &v) != 0)
-        broken(h->w, "%s: revision %" PRIu64 " of [%" PRIu64 ", %" PRIu64 "] cannot be pinned", h->name, rev, from, to);
+        broken(h->w, "%s: revision %" PRIu64 " of [%" PRIu64 ", %" PRIu64 "] cannot be pinned", h->name, rev,
+               from, to);
     check_hash(h, rev, view_hash(v), "the past");
     if (h->pin != NULL) {                        /* the one that was kept for a while */
         if (view_hash(h->pin) != h->pin_hash)
@@ -186,15 +189,18 @@ void check_watcher(struct watcher *x)
             const struct truth_event *e = &w->truth[rev].ev[i];
             if (!watcher_wants(x, e))
                 continue;
-            if (at == x->n || x->log[at].rev != rev || x->log[at].key != e->key || x->log[at].value != e->value
+            if (at == x->n || x->log[at].rev != rev || x->log[at].key != e->key
+                || x->log[at].value != e->value
                 || x->log[at].deleted != e->deleted)
-                broken(w, "watcher %d: event of revision %" PRIu64 " on key %u was %s", (int)(x - w->watcher), rev, e->key,
+                broken(w, "watcher %d: event of revision %" PRIu64 " on key %u was %s", (int)(x - w->watcher),
+                       rev, e->key,
                        at == x->n || x->log[at].rev > rev ? "skipped" : "told wrongly or twice");
             at++;
         }
     }
     if (at != x->n)
-        broken(w, "watcher %d: was told of revision %" PRIu64 ", which is not there", (int)(x - w->watcher), x->log[at].rev);
+        broken(w, "watcher %d: was told of revision %" PRIu64 ", which is not there", (int)(x - w->watcher),
+               x->log[at].rev);
     x->from_rev = x->seen_rev;
     x->n = 0;
 }
@@ -229,7 +235,8 @@ static void history_build(struct world *w, struct history *hs)
             if (e->value == 0 || e->value > w->n_op)
                 broken(w, "revision %" PRIu64 " was written by nobody", rev);
             if (hs->rev_of_op[e->value] != 0 && hs->rev_of_op[e->value] != rev)
-                broken(w, "op %" PRIu64 " happened twice, at %" PRIu64 " and %" PRIu64, e->value, hs->rev_of_op[e->value], rev);
+                broken(w, "op %" PRIu64 " happened twice, at %" PRIu64 " and %" PRIu64, e->value,
+                       hs->rev_of_op[e->value], rev);
             hs->rev_of_op[e->value] = rev;
         }
     }
@@ -265,7 +272,8 @@ static void check_write(struct world *w, const struct history *hs, const struct 
         broken(w, "op %" PRIu64 " was acknowledged at revision %" PRIu64 " and is %s", op->id, op->rev,
                hs->rev_of_op[op->id] == 0 ? "lost" : "elsewhere");
     if (op->kind == OP_CAS && had != op->expected)
-        broken(w, "op %" PRIu64 " swapped at %" PRIu64 " though the key was at %" PRIu64 " and not %" PRIu64, op->id, op->rev,
+        broken(w, "op %" PRIu64 " swapped at %" PRIu64 " though the key was at %" PRIu64 " and not %" PRIu64,
+               op->id, op->rev,
                had, op->expected);
 }
 
@@ -285,10 +293,12 @@ static void check_op(struct world *w, const struct history *hs, const struct op 
     if (op->outcome == OP_OPEN)
         broken(w, "op %" PRIu64 " was never answered", op->id);
     if (happened && (op->outcome == OP_NOT_DONE || op->outcome == OP_LOST_RACE))
-        broken(w, "op %" PRIu64 " did not happen, it was said, but revision %" PRIu64 " is its", op->id, hs->rev_of_op[op->id]);
+        broken(w, "op %" PRIu64 " did not happen, it was said, but revision %" PRIu64 " is its", op->id,
+               hs->rev_of_op[op->id]);
     if (op->outcome == OP_DONE || op->outcome == OP_LOST_RACE) {
         if (op->rev > w->max_rev || (op->rev > 0 && w->truth[op->rev].seen_ns > op->answered_ns))
-            broken(w, "op %" PRIu64 " was answered with revision %" PRIu64 " before there was one", op->id, op->rev);
+            broken(w, "op %" PRIu64 " was answered with revision %" PRIu64 " before there was one", op->id,
+                   op->rev);
     }
     if (op->outcome == OP_LOST_RACE)
         check_lost_race(w, hs, op);
@@ -301,11 +311,13 @@ static void check_op(struct world *w, const struct history *hs, const struct op 
 static int by_answer(const void *a, const void *b)
 {
     const struct op *x = *(struct op *const *)a, *y = *(struct op *const *)b;
-    return x->answered_ns != y->answered_ns ? (x->answered_ns > y->answered_ns) - (x->answered_ns < y->answered_ns)
+    return x->answered_ns != y->answered_ns
+        ? (x->answered_ns > y->answered_ns) - (x->answered_ns < y->answered_ns)
                                             : (x->id > y->id) - (x->id < y->id);
 }
 
-/* Whatever was answered before an operation began comes before it in the order of revisions. Ops are by invocation. */
+/* Whatever was answered before an operation began comes before it in the order of revisions. Ops are by
+ * invocation. */
 static void check_real_time(struct world *w, const struct history *hs)
 {
     struct op **answered = mem_alloc((w->n_op + 1) * sizeof(struct op *));
@@ -322,7 +334,8 @@ static void check_real_time(struct world *w, const struct history *hs)
             if (answered[next]->outcome == OP_DONE || answered[next]->outcome == OP_LOST_RACE)
                 floor = MAX_OF(floor, answered[next]->rev);
         if (point != 0 && point <= floor)
-            broken(w, "op %" PRIu64 " took effect at %" PRIu64 ", before it began (%" PRIu64 ")", op->id, point, floor);
+            broken(w, "op %" PRIu64 " took effect at %" PRIu64 ", before it began (%" PRIu64 ")", op->id,
+                   point, floor);
         if (point == 0 && (op->outcome == OP_DONE || op->outcome == OP_LOST_RACE) && op->rev < floor)
             broken(w, "op %" PRIu64 " saw revision %" PRIu64 ", but %" PRIu64 " had been answered before it began", op->id,
                    op->rev, floor);

@@ -30,7 +30,7 @@ static void op_settle(struct op *op, enum op_outcome outcome)
     if (outcome == OP_DONE || outcome == OP_LOST_RACE)
         w->acked_rev = MAX_OF(w->acked_rev, op->rev);
     trace(w, "  op %" PRIu64 " on h%u: %s, revision %" PRIu64, op->id, op->head + 1,
-          outcome == OP_DONE ? "done" : outcome == OP_LOST_RACE ? "lost the race" : outcome == OP_NOT_DONE ? "not done" : "unknown",
+          (const char *[]){ "open", "done", "lost the race", "not done", "unknown" }[outcome],
           op->rev);
 }
 
@@ -146,7 +146,8 @@ static void op_begin(struct op *op)
 
 void client_step(struct world *w)
 {
-    static const enum op_kind mix[] = { OP_PUT, OP_PUT, OP_CAS, OP_CAS, OP_CAS, OP_DELETE, OP_PUT_TWO, OP_GET, OP_GET, OP_GET };
+    static const enum op_kind mix[] = { OP_PUT, OP_PUT, OP_CAS, OP_CAS, OP_CAS, OP_DELETE, OP_PUT_TWO, OP_GET,
+        OP_GET, OP_GET };
     int head = head_any(w);
 
     if (head < 0 || w->open_ops >= OPEN_OPS || w->n_op == MAX_OPS)

@@ -74,8 +74,8 @@ static int head_open_store(struct head *h, struct errbuf *err)
     struct world *w = h->w;
     struct raft_peer_opts peer[MAX_HEADS];
     struct store_opts o = {
-        .raft = { .loop = sim_machine_loop(h->m), .id = h->index + 1, .cluster = 77, .heads = peer, .n_heads = w->n_heads,
-                  .listen_addr = h->addr, .snapshot_bytes = 4000 + w->seed % 7 * 9000 },
+        .raft = { .loop = sim_machine_loop(h->m), .id = h->index + 1, .cluster = 77, .heads = peer,
+                  .n_heads = w->n_heads, .listen_addr = h->addr, .snapshot_bytes = 4000 + w->seed % 7 * 9000 },
         .history_ms = w->seed % 3 == 0 ? 400 : 60000, .history_bytes = 20000 + w->seed % 5 * 60000,
         .on_leading = head_on_leading, .arg = h,
     };
@@ -141,7 +141,8 @@ void head_crash(struct head *h)
     head_forget(h);
     sim_crash(h->m);
     h->closing = false;
-    /* Often at once: a head that forgets what it had just promised is most dangerous while the election still runs. */
+    /* Often at once: a head that forgets what it had just promised is most dangerous while the election
+     * still runs. */
     h->restart_ns = sim_now_ns(h->w->s) + sim_below(h->w->s, sim_below(h->w->s, 2) ? 3000 : 30) * MS;
     h->w->crashes++;
 }

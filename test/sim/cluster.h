@@ -8,9 +8,9 @@
  *     fault.c     what goes wrong, chosen anew for each seed
  *     check.c     the truth (what each revision did) and everything that is compared with it
  *
- * Clients live in the world, not on machines: they call into a head's store as the API server in that process would, and
- * when the head crashes they simply hear no more.  Their records are the world's memory: callbacks, which run on a
- * machine, write only into what is there already. */
+ * Clients live in the world, not on machines: they call into a head's store as the API server in that
+ * process would, and when the head crashes they simply hear no more.  Their records are the world's memory:
+ * callbacks, which run on a machine, write only into what is there already. */
 #ifndef TEST_SIM_CLUSTER_H
 #define TEST_SIM_CLUSTER_H
 
@@ -55,7 +55,8 @@ struct op {
     unsigned key, key2, head;
     uint64_t id, invoked_ns, answered_ns;
     uint64_t expected;                           /* CAS: the revision compared with */
-    uint64_t rev;                                /* DONE: of the write; reads and lost races: the state they saw */
+    /* DONE: of the write; reads and lost races: the state they saw */
+    uint64_t rev;
     uint64_t seen_value, seen_mod;               /* what a read found; 0: no key */
     struct store_commit commit;
     struct raft_read    read;
@@ -106,7 +107,8 @@ struct head {
 };
 
 struct faults {
-    bool crash, crash_all, partition, one_way, delay, drop, slow_disk, stuck_disk, io_error, disk_full, clocks, close;
+    bool crash, crash_all, partition, one_way, delay, drop, slow_disk, stuck_disk, io_error, disk_full,
+        clocks, close;
     unsigned percent;                            /* of steps that do something bad */
     uint64_t heal_ns;
 };

@@ -1,5 +1,5 @@
-/* test/sim/fault.c: what goes wrong.  Each seed draws which kinds there are and how often (a swarm: all at once hides
- * what a few alone would show). */
+/* test/sim/fault.c: what goes wrong.  Each seed draws which kinds there are and how often (a swarm: all at
+ * once hides what a few alone would show). */
 #include "test/sim/cluster.h"
 
 static const struct sim_disk_opts disk_good = { .op_min_ns = 50 * US, .op_max_ns = 300 * US };
@@ -11,17 +11,19 @@ void fault_choose(struct world *w)
     struct faults *f = &w->faults;
 
     *f = (struct faults){
-        .crash = bits & 1, .crash_all = (bits & 6) == 6, .partition = bits & 8, .one_way = bits & 16, .delay = bits & 32,
+        .crash = bits & 1, .crash_all = (bits & 6) == 6, .partition = bits & 8, .one_way = bits & 16,
+        .delay = bits & 32,
         .drop = bits & 64, .slow_disk = bits & 128, .stuck_disk = bits & 256, .io_error = bits & 512,
         .disk_full = (bits & 3072) == 3072, .clocks = bits & 4096, .close = bits & 8192,
     };
     f->percent = (unsigned)(1 + sim_below(w->s, 12));
     if (w->seed % 10 == 1)
         *f = (struct faults){ .percent = 0 };    /* fair weather is a case too */
-    trace(w, "%u heads; %u %% faults:%s%s%s%s%s%s%s%s%s%s%s%s", w->n_heads, f->percent, f->crash ? " crash" : "",
-          f->crash_all ? " crash-all" : "", f->partition ? " partition" : "", f->one_way ? " one-way" : "",
-          f->delay ? " delay" : "", f->drop ? " drop" : "", f->slow_disk ? " slow-disk" : "", f->stuck_disk ? " stuck-disk" : "",
-          f->io_error ? " io-error" : "", f->disk_full ? " disk-full" : "", f->clocks ? " clocks" : "", f->close ? " close" : "");
+    trace(w, "%u heads; %u %% faults:%s%s%s%s%s%s%s%s%s%s%s%s", w->n_heads, f->percent,
+          f->crash ? " crash" : "", f->crash_all ? " crash-all" : "", f->partition ? " partition" : "",
+          f->one_way ? " one-way" : "", f->delay ? " delay" : "", f->drop ? " drop" : "",
+          f->slow_disk ? " slow-disk" : "", f->stuck_disk ? " stuck-disk" : "", f->io_error ? " io-error" : "",
+          f->disk_full ? " disk-full" : "", f->clocks ? " clocks" : "", f->close ? " close" : "");
 }
 
 /* Half the time the leader, if there is one: elections are where the danger is. */

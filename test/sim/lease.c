@@ -1,4 +1,5 @@
-/* test/sim/lease.c: leases that are kept alive for a while and then forgotten; their keys must not go before time. */
+/* test/sim/lease.c: leases that are kept alive for a while and then forgotten; their keys must not go before
+ * time. */
 #include "test/sim/cluster.h"
 
 /* An answer may still come: the head lives, even if it is closing. */
@@ -25,12 +26,13 @@ static void lease_in_grant(void *arg)
 {
     struct lease_client *c = arg;
     struct store_txn t;
+    struct str v;
     char key[32], value[40];
 
     store_txn_init(&t);
     store_txn_lease_grant(&t, c->value, c->ttl_ms);
-    store_txn_put(&t, key_name(KEYS + c->key, key), str_make(value, (size_t)snprintf(value, sizeof value, "%016" PRIx64 "::", c->value)),
-                  17, 0, c->value);
+    v = str_make(value, (size_t)snprintf(value, sizeof value, "%016" PRIx64 "::", c->value));
+    store_txn_put(&t, key_name(KEYS + c->key, key), v, 17, 0, c->value);
     c->commit.done = lease_on_granted;
     store_commit(c->w->head[c->head].store, &c->commit, &t);
     store_txn_release(&t);

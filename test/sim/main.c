@@ -1,5 +1,5 @@
-/* test/sim/main.c: one cluster life per seed: a stormy part in which nothing wrong may be said, and a calm one in which
- * things must go on.
+/* test/sim/main.c: one cluster life per seed: a stormy part in which nothing wrong may be said, and a calm
+ * one in which things must go on.
  *
  *     build/test/sim/sim                 a few hundred seeds, some of them twice (same seed, same run)
  *     build/test/sim/sim SEEDS [FIRST]   that many
@@ -100,7 +100,8 @@ static void world_free(struct world *w)
     mem_free(w);
 }
 
-struct totals { uint64_t done, reads, lost, not_done, maybe, crashes, partitions, disk_faults, expiries, events, stale, restores, revs; };
+struct totals { uint64_t done, reads, lost, not_done, maybe, crashes, partitions, disk_faults, expiries,
+    events, stale, restores, revs; };
 
 static void world_count(const struct world *w, struct totals *t)
 {
@@ -136,15 +137,31 @@ static uint64_t life(uint64_t seed, bool trace, struct totals *t)
     cluster_close(w);                            /* the last watches are compared as their heads close */
     check_history(w);
     hash = sim_hash(w->s);
-    trace(w, "hash %016" PRIx64 ", %" PRIu64 " revisions, %u ops done, %u not, %u unknown", hash, w->max_rev, w->done, w->not_done,
+    trace(w, "hash %016" PRIx64 ", %" PRIu64 " revisions, %u ops done, %u not, %u unknown", hash, w->max_rev,
+          w->done, w->not_done,
           w->maybe);
     world_count(w, t);
     world_free(w);
     if (mem_live() != live) {
-        fprintf(stderr, "seed %" PRIu64 ": %ld blocks of memory leaked\n0 passed, 1 failed\n", seed, mem_live() - live);
+        fprintf(stderr, "seed %" PRIu64 ": %ld blocks of memory leaked\n0 passed, 1 failed\n", seed,
+                mem_live() - live);
         exit(1);
     }
     return hash;
+}
+
+static void totals_print(const struct totals *t, uint64_t lives, uint64_t twice)
+{
+    const struct { const char *what; uint64_t n; } line[] = {
+        { "lives", lives }, { "run twice", twice }, { "writes", t->done }, { "reads", t->reads },
+        { "lost races", t->lost }, { "refused", t->not_done }, { "unknown", t->maybe }, { "crashes", t->crashes },
+        { "partitions", t->partitions }, { "disk faults", t->disk_faults }, { "snapshots restored", t->restores },
+        { "leases ended", t->expiries }, { "watch events", t->events }, { "watches too slow", t->stale },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(line); i++)
+        printf("%s%" PRIu64 " %s", i > 0 ? ", " : "", line[i].n, line[i].what);
+    putchar('\n');
 }
 
 static void run_seeds(uint64_t first, uint64_t n)
@@ -158,15 +175,13 @@ static void run_seeds(uint64_t first, uint64_t n)
             struct totals ignored = { 0 };
             twice++;
             if (life(seed, false, &ignored) != hash) {
-                fprintf(stderr, "seed %" PRIu64 ": a second run took another course\n0 passed, 1 failed\n", seed);
+                fprintf(stderr, "seed %" PRIu64 ": a second run took another course\n0 passed, 1 failed\n",
+                        seed);
                 exit(1);
             }
         }
     }
-    printf("%" PRIu64 " lives: %" PRIu64 " writes, %" PRIu64 " reads, %" PRIu64 " lost races, %" PRIu64 " refused, %" PRIu64
-           " unknown; %" PRIu64 " crashes, %" PRIu64 " partitions, %" PRIu64 " disk faults, %" PRIu64 " snapshots restored, %"
-           PRIu64 " leases ended; %" PRIu64 " watch events, %" PRIu64 " stale; %" PRIu64 " run twice\n", n, t.done, t.reads, t.lost,
-           t.not_done, t.maybe, t.crashes, t.partitions, t.disk_faults, t.restores, t.expiries, t.events, t.stale, twice);
+    totals_print(&t, n, twice);
     printf("%" PRIu64 " passed, 0 failed\n", n);
 }
 
@@ -182,6 +197,7 @@ int main(int argc, char **argv)
         printf("1 passed, 0 failed\n");
         return 0;
     }
-    run_seeds(argc > 2 ? strtoull(argv[2], NULL, 10) : 1, argc > 1 ? strtoull(argv[1], NULL, 10) : DEFAULT_SEEDS);
+    run_seeds(argc > 2 ? strtoull(argv[2], NULL, 10) : 1, argc > 1 ? strtoull(argv[1], NULL, 10)
+              : DEFAULT_SEEDS);
     return 0;
 }

@@ -62,18 +62,20 @@ static uint64_t dice(uint64_t *s)
     return z ^ (z >> 31);
 }
 
-/* Keys of several temperaments: short ones that are prefixes of each other, long shared prefixes, ones that differ
- * only in padding-like bytes. */
+/* Keys of several temperaments: short ones that are prefixes of each other, long shared prefixes, ones that
+ * differ only in padding-like bytes. */
 static struct str any_key(uint64_t *s, unsigned range, char *buf)
 {
     uint64_t r = dice(s);
     int n = 0;
 
     switch (r >> 60 & 3) {
-    case 0:  n = sprintf(buf, "/registry/pods/namespace-%u/pod-%05u", (unsigned)(r % 3), (unsigned)(r / 3 % range)); break;
+    case 0:  n = sprintf(buf, "/registry/pods/namespace-%u/pod-%05u", (unsigned)(r % 3),
+                         (unsigned)(r / 3 % range)); break;
     case 1:  n = sprintf(buf, "%u", (unsigned)(r % range)); break;
     case 2:  n = sprintf(buf, "%.*s", (int)(r % 33), "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"); break;
-    default: n = sprintf(buf, "/registry/pods/%c\x01%u", (int)('a' + r % 3), (unsigned)(r / 8 % range)); break;
+    default: n = sprintf(buf, "/registry/pods/%c\x01%u", (int)('a' + r % 3),
+                         (unsigned)(r / 8 % range)); break;
     }
     if (n == 0)
         buf[n++] = 'k';

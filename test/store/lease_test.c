@@ -1,7 +1,8 @@
-/* test/store/lease_test.c: leases in virtual time: never shorter than promised, whoever leads, and gone in the end.
+/* test/store/lease_test.c: leases in virtual time: never shorter than promised, whoever leads, and gone in
+ * the end.
  *
- * One state machine (the log's outcome) and two keepers on two machines; which of them leads changes at random, and what
- * they propose is applied late, in order, also after its proposer has lost the lead. */
+ * One state machine (the log's outcome) and two keepers on two machines; which of them leads changes at
+ * random, and what they propose is applied late, in order, also after its proposer has lost the lead. */
 #include "net/sim.h"
 #include "store/lease.h"
 #include "test/store/store_rig.h"
@@ -12,7 +13,8 @@
 
 struct world;
 struct head { struct world *w; struct sim_machine *m; struct lease_keeper k; bool leads; };
-struct command { struct store_txn t; uint64_t touches, asked_ns; };       /* touches: a keep-alive of this lease */
+/* touches: a keep-alive of this lease */
+struct command { struct store_txn t; uint64_t touches, asked_ns; };
 struct world {
     struct sim *s;
     struct run  r;
@@ -78,7 +80,8 @@ static void apply_one(struct world *w)
     w->n_applied++;
     must(w->r.r.err == 0);
     if (c->touches != 0 && leased(w, c->touches))
-        w->promised_ns[c->touches] = MAX_OF(w->promised_ns[c->touches], c->asked_ns + w->ttl_ms[c->touches] * MS);
+        w->promised_ns[c->touches] = MAX_OF(w->promised_ns[c->touches],
+                                            c->asked_ns + w->ttl_ms[c->touches] * MS);
     for (uint64_t id = 1; id <= LEASES; id++) {
         if (!was[id] || leased(w, id))
             continue;
@@ -98,7 +101,8 @@ static void change_leader(struct world *w)
     unsigned n_late = 0;
     int to = w->head[0].leads;
 
-    /* What is in the log is applied before the new leader leads; what the old one had only sent comes behind. */
+    /* What is in the log is applied before the new leader leads; what the old one had only sent comes
+     * behind. */
     while (w->n_applied < w->n_log && sim_below(w->s, 2))
         apply_one(w);
     while (w->n_applied < w->n_log)

@@ -1,5 +1,5 @@
-/* test/store/snapshot_test.c: what is written while the state moves on is what was pinned, and reads back the same;
- * damaged bytes are refused. */
+/* test/store/snapshot_test.c: what is written while the state moves on is what was pinned, and reads back
+ * the same; damaged bytes are refused. */
 #include "store/snapshot.h"
 #include "test/store/store_rig.h"
 

@@ -1,5 +1,5 @@
-/* test/store/state_test.c: transactions decide alike everywhere, results and events tell what happened, the past
- * can be rebuilt, hostile commands are refused as a whole. */
+/* test/store/state_test.c: transactions decide alike everywhere, results and events tell what happened, the
+ * past can be rebuilt, hostile commands are refused as a whole. */
 #include <time.h>
 #include "test/store/store_rig.h"
 
@@ -213,7 +213,8 @@ TEST(two_heads_decide_alike)
             struct str command;
             rig_txn(&t, &s, 12);
             must_ok(txn_command(&t, &command));
-            b.now_ns = dice(&s) >> 8;            /* clocks, history and results differ, the decision does not */
+            /* clocks, history and results differ, the decision does not */
+            b.now_ns = dice(&s) >> 8;
             state_apply(&b.s, command, b.now_ns, NULL, NULL);
             run_txn(&a, &t);
             if (below(&s, 8) == 0)
@@ -401,7 +402,8 @@ TEST(apply_speed)
     for (unsigned i = 0; i < N; i++) {
         uint64_t k = i < KEYS ? i : (uint64_t)i * 2654435761u % KEYS;
         store_txn_init(&t);
-        struct str ks = str_make(key, (size_t)sprintf(key, "/registry/pods/ns-%u/web-%08x", (unsigned)k % 7, (unsigned)k * 2654435761u));
+        struct str ks = str_make(key, (size_t)sprintf(key, "/registry/pods/ns-%u/web-%08x", (unsigned)k % 7,
+                                                      (unsigned)k * 2654435761u));
         store_txn_if(&t, ks, STORE_MOD, i < KEYS ? STORE_EQ : STORE_GT, 0);
         store_txn_put(&t, ks, str_make(value, 2048), 100, k, 0);
         struct str c;
@@ -414,7 +416,8 @@ TEST(apply_speed)
         must(r.r.succeeded);
         store_txn_release(&t);
     }
-    fprintf(stderr, "  apply: %.2f us per put of 2 kB (%d keys, compare, trim included)\n", spent / N * 1e6, KEYS);
+    fprintf(stderr, "  apply: %.2f us per put of 2 kB (%d keys, compare, trim included)\n", spent / N * 1e6,
+            KEYS);
     mem_free(value);
     run_release(&r);
 }

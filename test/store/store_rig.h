@@ -1,4 +1,5 @@
-/* test/store/store_rig.h: what the store's tests share: dice, a state machine driven by hand, fingerprints. */
+/* test/store/store_rig.h: what the store's tests share: dice, a state machine driven by hand, fingerprints.
+ * */
 #ifndef TEST_STORE_RIG_H
 #define TEST_STORE_RIG_H
 
@@ -101,7 +102,8 @@ static inline uint64_t run_delete(struct run *r, const char *key)
 
 static inline struct str rig_key(uint64_t *s, unsigned range, char *buf)
 {
-    return str_make(buf, (size_t)sprintf(buf, "/r/%c/%u", (char)('a' + below(s, 3)), (unsigned)below(s, range)));
+    return str_make(buf, (size_t)sprintf(buf, "/r/%c/%u", (char)('a' + below(s, 3)), (unsigned)below(s,
+                                                                                                     range)));
 }
 
 /* A random transaction of all kinds, over keys that collide often. */
@@ -112,9 +114,11 @@ static inline void rig_txn(struct store_txn *t, uint64_t *s, unsigned range)
 
     store_txn_init(t);
     if (below(s, 3) == 0)
-        store_txn_if(t, rig_key(s, range, key), (enum store_target)below(s, 4), (enum store_relation)below(s, 4), below(s, 20));
+        store_txn_if(t, rig_key(s, range, key), (enum store_target)below(s, 4), (enum store_relation)below(s,
+                4), below(s, 20));
     for (unsigned i = 0; i < n_ops; i++) {
-        struct str v = str_make(value, (size_t)sprintf(value, "value-%" PRIu64 "-%0*d", dice(s), (int)below(s, 90) + 1, 7));
+        struct str v = str_make(value, (size_t)sprintf(value, "value-%" PRIu64 "-%0*d", dice(s), (int)below(s,
+                90) + 1, 7));
         uint32_t at = below(s, 2) ? (uint32_t)below(s, v.n + 1) : STORE_NO_REV;
         struct str k = rig_key(s, range, key);
         if (i == 2 && below(s, 2) == 0 && t->part != 2)

@@ -1,5 +1,5 @@
-/* test/store/store_test.c: the store as its users see it, over raft on simulated machines: answers in order, each once;
- * waiting, watching, leases through any head; closing and coming back. */
+/* test/store/store_test.c: the store as its users see it, over raft on simulated machines: answers in order,
+ * each once; waiting, watching, leases through any head; closing and coming back. */
 #include "net/log.h"
 #include "net/sim.h"
 #include "store/limits.h"
@@ -9,7 +9,10 @@
 #define MS 1000000ull
 #define HEADS 3
 
-struct head { struct rig *r; struct sim_machine *m; unsigned i; struct store *s; struct disk *d; bool leading; };
+struct head {
+    struct rig *r; struct sim_machine *m; unsigned i;
+    struct store *s; struct disk *d; bool leading;
+};
 struct rig { struct sim *s; struct head head[HEADS]; unsigned n; uint64_t history_ms; };
 
 static void on_leading(void *arg, bool leader) { ((struct head *)arg)->leading = leader; }
@@ -25,7 +28,8 @@ static void in_open(void *arg)
     for (unsigned i = 0; i < h->r->n; i++)
         peer[i] = (struct raft_peer_opts){ i + 1, addr[i] };
     must_ok(disk_open(sim_machine_loop(h->m), "data", &h->d, &err));
-    o.raft = (struct raft_opts){ .loop = sim_machine_loop(h->m), .disk = h->d, .id = h->i + 1, .cluster = 1, .heads = peer,
+    o.raft = (struct raft_opts){ .loop = sim_machine_loop(h->m), .disk = h->d, .id = h->i + 1, .cluster = 1,
+        .heads = peer,
                                  .n_heads = h->r->n, .listen_addr = addr[h->i], .snapshot_bytes = 20000 };
     must_ok(store_open(&o, &h->s, &err));
 }
@@ -81,7 +85,10 @@ static void rig_close(struct rig *r)
 
 /* ---- commits -------------------------------------------------------------------------------------- */
 
-struct put { struct store_commit c; struct head *h; const char *key; unsigned n; int err; uint64_t rev; unsigned order, answered; bool inside; };
+struct put {
+    struct store_commit c; struct head *h; const char *key; unsigned n;
+    int err; uint64_t rev; unsigned order, answered; bool inside;
+};
 static unsigned order;
 
 static void put_on_done(struct store_commit *c, int err)
@@ -288,7 +295,8 @@ static void seer_on_ready(void *arg, struct store_watch *w)
 static void in_watch(void *arg)
 {
     struct seer *x = arg;
-    struct store_watch_opts o = { .from = STR("/k/"), .to = STR("/k0"), .after_rev = x->last, .on_ready = seer_on_ready, .arg = x };
+    struct store_watch_opts o = { .from = STR("/k/"), .to = STR("/k0"), .after_rev = x->last,
+        .on_ready = seer_on_ready, .arg = x };
 
     x->inside = true;
     store_on_frame_free(x->h->s, frame_free);

@@ -29,7 +29,8 @@ static void hub_close(struct hub_rig *h)
     run_release(&h->r);
 }
 
-static int watcher_open(struct hub_rig *h, struct watcher *x, const char *from, const char *to, uint64_t tag, uint64_t after)
+static int watcher_open(struct hub_rig *h, struct watcher *x, const char *from, const char *to, uint64_t tag,
+                        uint64_t after)
 {
     struct store_watch_opts o = { str_of(from), str_of(to), tag, after, on_ready, x };
 
@@ -333,7 +334,8 @@ static void check_seen(const struct watcher *x)
 static void watcher_random(struct hub_rig *h, struct watcher *x, uint64_t *s)
 {
     static const char *const ranges[][2] = {
-        { "", "" }, { "/", "0" }, { "/r/", "/r0" }, { "/r/a/", "/r/a0" }, { "/r/b/", "/r/b0" }, { "/r/a/1", "" },
+        { "", "" }, { "/", "0" }, { "/r/", "/r0" }, { "/r/a/", "/r/a0" }, { "/r/b/", "/r/b0" }, { "/r/a/1",
+            "" },
         { "/r/b/2", "" }, { "/r/a/2", "/r/b/1" }, { "/r/a", "/r/c" }, { "/x/", "/x0" },
     };
     unsigned i = (unsigned)below(s, ARRAY_LEN(ranges));
