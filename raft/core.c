@@ -250,7 +250,7 @@ static void core_receive(struct raft_core *c, const struct raft_message *m, stru
     }
 }
 
-static void core_peer_lost(struct raft_core *c, uint64_t id, bool up)
+static void core_link(struct raft_core *c, uint64_t id, bool up)
 {
     struct raft_progress *p = raft_core__peer(c, id);
 
@@ -260,6 +260,8 @@ static void core_peer_lost(struct raft_core *c, uint64_t id, bool up)
         p->probing = false;
     if (c->role == RAFT_FOLLOWER && id == c->leader && !up)
         raft_election__hurry(c);
+    if (c->role == RAFT_FOLLOWER && c->leader == 0 && c->heard_ns == 0 && up)
+        raft_election__begin(c);
 }
 
 static void core_snapshot_end(struct raft_core *c, uint64_t id)
@@ -307,8 +309,8 @@ int raft_core_step(struct raft_core *c, const struct raft_event *e, struct raft_
         break;
     case RAFT_EV_INSTALLED:    raft_commit__installed(c, e); break;
     case RAFT_EV_SNAPSHOT_END: core_snapshot_end(c, e->snapshot_end.peer); break;
-    case RAFT_EV_PEER_UP:      core_peer_lost(c, e->peer, true); break;
-    case RAFT_EV_PEER_LOST:    core_peer_lost(c, e->peer, false); break;
+    case RAFT_EV_PEER_UP:      core_link(c, e->peer, true); break;
+    case RAFT_EV_PEER_LOST:    core_link(c, e->peer, false); break;
     case RAFT_EV_DISK_FAILED:  core_fail(c); break;
     }
     return 0;

@@ -37,6 +37,7 @@ static inline bool raft_core__votes(const struct raft_core *c) { return raft_con
 /* election.c */
 void raft_election__timer(struct raft_core *c);
 void raft_election__hurry(struct raft_core *c);
+void raft_election__begin(struct raft_core *c);
 void raft_election__tick(struct raft_core *c, struct raft_update *u);
 void raft_election__campaign(struct raft_core *c, bool forced, struct raft_update *u);
 bool raft_election__sticky(const struct raft_core *c);

@@ -20,6 +20,15 @@ void raft_election__hurry(struct raft_core *c)
     c->election_due = MIN_OF(c->election_due, due);
 }
 
+/* Just started, nobody was heard yet, and a peer can be reached from now on: a first campaign may succeed. Not before our
+ * own vote may count. */
+void raft_election__begin(struct raft_core *c)
+{
+    uint64_t due = MAX_OF(c->now_ns, c->votes_from_ns) + raft_core__random(c, 2 * c->heartbeat_ns);
+
+    c->election_due = MIN_OF(c->election_due, due);
+}
+
 bool raft_election__sticky(const struct raft_core *c)
 {
     if (c->role == RAFT_LEADER)

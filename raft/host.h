@@ -48,6 +48,7 @@ struct raft {
     struct turn_hook step, write;
     struct timer tick;
     struct qlink inbox;
+    uint64_t inbox_bytes;
     struct { uint64_t id; bool up; } link_news[64];
     unsigned link_news_n;
     struct raft_mark durable;

@@ -39,8 +39,13 @@ void raft__on_disk_failed(void *arg, int err)
 void raft__on_message(void *arg, struct raft_message *m, struct blob *owner)
 {
     struct raft *r = arg;
-    struct inbox_item *it = mem_new(struct inbox_item);
 
+    if (r->inbox_bytes + owner->len > RAFT_MAX_INBOX_BYTES || r->closing) {
+        raft_message_release(m);                 /* more than a turn can take: as if lost */
+        return;
+    }
+    struct inbox_item *it = mem_new(struct inbox_item);
+    r->inbox_bytes += owner->len;
     it->m = *m;
     it->owner = blob_ref(owner);
     qpush(&r->inbox, &it->link);
@@ -113,6 +118,7 @@ static void host_inbox(struct raft *r)
     struct qlink batch;
 
     qmove(&r->inbox, &batch);
+    r->inbox_bytes = 0;
     while (!qempty(&batch)) {
         struct inbox_item *it = qentry(qpop(&batch), struct inbox_item, link);
         if (!r->disk_failed)

@@ -65,7 +65,8 @@ struct raft_opts {
     size_t   segment_bytes;                      /* of the log's files; 0: 16 MiB */
 };
 
-/* Recovers snapshot and log (blocking; the state machine gets restore_* and nothing is applied until commit is
+/* After a failed open, run the loop once before closing the disk: what was half open closes from there.
+ * Recovers snapshot and log (blocking; the state machine gets restore_* and nothing is applied until commit is
  * known), then joins.  E_CORRUPT: the data directory is damaged; the text says where and what to do. */
 int  raft_open(const struct raft_opts *o, struct raft **ret, struct errbuf *err);
 /* Stops; proposals fail with E_UNKNOWN; done once all I/O has ended.  Then raft is freed. */
