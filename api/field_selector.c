@@ -34,7 +34,8 @@ static int unescape(struct arena *a, struct str s, struct str *ret, struct errbu
             char next = i + 1 < s.n ? s.p[i + 1] : '\0';
 
             if (next != '\\' && next != ',' && next != '=')
-                return err_set(err, E_INVALID, "invalid field selector: invalid escape sequence: %.*s", i + 1 < s.n ? 2 : 1, s.p + i);
+                return err_set(err, E_INVALID, "invalid field selector: invalid escape sequence: %.*s",
+                               i + 1 < s.n ? 2 : 1, s.p + i);
             c = next;
             i++;
         }
@@ -44,14 +45,15 @@ static int unescape(struct arena *a, struct str s, struct str *ret, struct errbu
     return 0;
 }
 
-static int parse_term(struct arena *a, struct str part, struct str whole, struct field_term *ret, struct errbuf *err)
+static int parse_term(struct arena *a, struct str part, struct str whole, struct field_term *ret,
+                      struct errbuf *err)
 {
     ptrdiff_t at = str_find(part, '=');
     size_t name, value;
 
     if (at < 0)
-        return err_set(err, E_INVALID, "invalid selector: '%.*s'; can't understand '%.*s'", (int)MIN_OF(whole.n, 90), whole.p,
-                       (int)MIN_OF(part.n, 90), part.p);
+        return err_set(err, E_INVALID, "invalid selector: '%.*s'; can't understand '%.*s'",
+                       (int)MIN_OF(whole.n, 90), whole.p, (int)MIN_OF(part.n, 90), part.p);
     ret->not_equal = at > 0 && part.p[at - 1] == '!';
     name = (size_t)at - ret->not_equal;
     value = (size_t)at + 1;

@@ -16,7 +16,8 @@ struct json_index { struct json **slots; size_t mask, used; const struct json *o
 void json_index_make(struct arena *a, struct json_index *ret, const struct json *obj, size_t more);
 /* The member with this key, or NULL. */
 struct json *json_index_get(const struct json_index *ix, struct str key);
-/* member was appended to the object; at most `more` times; returns the member that had its key already, or NULL. */
+/* member was appended to the object; at most `more` times; returns the member that had its
+ * key already, or NULL. */
 struct json *json_index_add(struct json_index *ix, struct json *member);
 
 #endif

@@ -1,7 +1,7 @@
 /* api/json_parse.c: text to tree, in one pass without recursion.
  *
- * Speed comes from three things: strings are scanned 16 bytes at a time and left where they are, a node is one
- * bump allocation, and the containers around the current place are an array.  Duplicate keys are looked
+ * Speed comes from three things: strings are scanned 16 bytes at a time and left where they are, a node is
+ * one bump allocation, and the containers around the current place are an array.  Duplicate keys are looked
  * for with a 64-bit filter per object; only a hit there compares keys. */
 #include "api/json.h"
 #include "api/json_impl.h"
@@ -153,7 +153,7 @@ static bool hex4(const char *p, const char *end, uint32_t *ret)
     return true;
 }
 
-/* p is after "\u"; returns where the escape ends or NULL.  Half of a surrogate pair becomes U+FFFD, as in Go. */
+/* p is after "\u"; returns where the escape ends or NULL.  Half a surrogate pair becomes U+FFFD, as in Go. */
 static const char *unescape_u(struct parser *ps, const char *p, uint32_t *ret)
 {
     uint32_t c, low;
@@ -221,7 +221,8 @@ static const char *check_special(struct parser *ps, const char *q)
     if ((unsigned char)*q < 0x20) {
         char text[80];
 
-        snprintf(text, sizeof text, "control character 0x%02x within a string: it must be escaped", (unsigned)*q);
+        snprintf(text, sizeof text, "control character 0x%02x within a string: it must be escaped",
+                 (unsigned)*q);
         fail(ps, q, text);
         return NULL;
     }
@@ -381,7 +382,7 @@ void json__merge_duplicates(struct arena *a, struct json *obj)
     obj->last = shell.last;
 }
 
-/* Every pair of keys that are equal sets the same bit; so only a bit that was set already needs a closer look. */
+/* Equal keys set the same bit: so only a bit that was set already needs a closer look. */
 static inline void note_key(struct frame *f, struct str key)
 {
     unsigned char first = key.n > 0 ? (unsigned char)key.p[0] : 0;
@@ -431,8 +432,8 @@ static inline void close_container(struct parser *ps)
         json__merge_duplicates(ps->arena, f->node);
 }
 
-/* The node of the next value within the open containers; NULL after the outermost closed, or an error (ps->rc).
- * opened: the innermost has just begun, so no comma comes first. */
+/* The node of the next value within the open containers; NULL after the outermost closed, or an error
+ * (ps->rc).  opened: the innermost has just begun, so no comma comes first. */
 static inline struct json *next_node(struct parser *ps, bool opened)
 {
     while (ps->depth > 0) {
@@ -486,10 +487,12 @@ static bool parse_values(struct parser *ps, struct json *node)
             break;
         case '{': ok = opened = open_container(ps, node, JSON_OBJECT); break;
         case '[': ok = opened = open_container(ps, node, JSON_ARRAY); break;
-        case '-': case '0': case '1': case '2': case '3': case '4': case '5': case '6': case '7': case '8': case '9':
-            ok = parse_number(ps, node);
+        default:
+            if (ps->p < ps->end && (is_digit(*ps->p) || *ps->p == '-'))
+                ok = parse_number(ps, node);
+            else
+                ok = parse_literal(ps, node);
             break;
-        default: ok = parse_literal(ps, node); break;
         }
         if (!ok)
             return false;

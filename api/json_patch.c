@@ -78,7 +78,8 @@ static int spend(struct patch *p, size_t steps)
 
 static int fail_invalid_index(struct patch *p, struct str token)
 {
-    return err_set(p->err, E_CONFLICT, "Unable to access invalid index: %.*s: invalid index referenced", (int)MIN_OF(token.n, 64), token.p);
+    return err_set(p->err, E_CONFLICT, "Unable to access invalid index: %.*s: invalid index referenced",
+                   (int)MIN_OF(token.n, 64), token.p);
 }
 
 static int step_into(struct patch *p, struct str token, struct place *at)
@@ -184,7 +185,8 @@ static int take_out(struct patch *p, struct str path, struct json **ret_value)
     if (at.value == NULL) {
         if (at.parent->type == JSON_ARRAY)
             return fail_invalid_index(p, at.key);
-        return err_set(p->err, E_CONFLICT, "Unable to remove nonexistent key: %.*s: missing value", (int)MIN_OF(at.key.n, 64), at.key.p);
+        return err_set(p->err, E_CONFLICT, "Unable to remove nonexistent key: %.*s: missing value",
+                       (int)MIN_OF(at.key.n, 64), at.key.p);
     }
     if (at.parent->type == JSON_OBJECT)
         json_del(at.parent, at.key);
@@ -273,7 +275,9 @@ static int op_copy(struct patch *p, struct str path, const struct json *op)
     p->copied += text.n;
     buf_release(&text);
     if (p->copied > JSON_PATCH_MAX_COPY)
-        return err_set(p->err, E_TOOBIG, "Unable to complete the copy, the accumulated size increase of copy is %zu, exceeding the limit %u",
+        return err_set(p->err, E_TOOBIG,
+                       "Unable to complete the copy, the accumulated size increase of copy is %zu, exceeding "
+                       "the limit %u",
                        p->copied, JSON_PATCH_MAX_COPY);
     copy = json_copy(p->a, at.value);
     copy->key = STR_NONE;
@@ -301,9 +305,12 @@ static int op_test(struct patch *p, struct str path, const struct json *op)
 
 static int apply_one(struct patch *p, const struct json *op)
 {
-    static const struct { const char *name; int (*fn)(struct patch *p, struct str path, const struct json *op); } ops[] = {
-        { "add", op_add }, { "remove", op_remove }, { "replace", op_replace },
-        { "move", op_move }, { "copy", op_copy },   { "test", op_test },
+    static const struct {
+        const char *name;
+        int (*fn)(struct patch *p, struct str path, const struct json *op);
+    } ops[] = {
+        { "add", op_add },   { "remove", op_remove }, { "replace", op_replace },
+        { "move", op_move }, { "copy", op_copy },     { "test", op_test },
     };
     const struct json *path = json_getz(op, "path");
     struct str name = json_path_str(op, "op");
@@ -318,20 +325,24 @@ static int apply_one(struct patch *p, const struct json *op)
         int rc = ops[i].fn(p, path->s, op);
         if (rc == E_CONFLICT && ops[i].fn == op_test)
             return err_wrap(p->err, rc, "testing value %.*s failed", (int)MIN_OF(path->s.n, 100), path->s.p);
-        return rc < 0 && rc != E_TOOBIG ?
-            err_wrap(p->err, rc, "%s operation does not apply: path \"%.*s\"", ops[i].name, (int)MIN_OF(path->s.n, 100), path->s.p) : rc;
+        if (rc == E_CONFLICT || rc == E_INVALID)
+            return err_wrap(p->err, rc, "%s operation does not apply: path \"%.*s\"", ops[i].name,
+                            (int)MIN_OF(path->s.n, 100), path->s.p);
+        return rc;
     }
     return err_set(p->err, E_INVALID, "Unexpected kind: %.*s", (int)MIN_OF(name.n, 64), name.p);
 }
 
-int json_patch_apply(struct arena *a, struct json *doc, const struct json *patch, struct json **ret, struct errbuf *err)
+int json_patch_apply(struct arena *a, struct json *doc, const struct json *patch, struct json **ret,
+                     struct errbuf *err)
 {
     struct patch p = { .a = a, .err = err, .root = doc };
 
     if (!json_is(patch, JSON_ARRAY))
         return err_set(err, E_INVALID, "a JSON patch must be an array of operations");
     if (patch->n > JSON_PATCH_MAX_OPS)
-        return err_set(err, E_TOOBIG, "The allowed maximum operations in a JSON patch is %u, got %u", JSON_PATCH_MAX_OPS, patch->n);
+        return err_set(err, E_TOOBIG, "The allowed maximum operations in a JSON patch is %u, got %u",
+                       JSON_PATCH_MAX_OPS, patch->n);
     json_each(op, patch) {
         int rc = apply_one(&p, op);
         if (rc < 0)

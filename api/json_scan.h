@@ -1,7 +1,7 @@
 /* api/json_scan.h: one value out of JSON text, without making a tree.
  *
- * For text that json_write() made (stored objects): it is trusted to be compact and well-formed; on other text the
- * answer may be wrong, but no byte outside is touched.  Keys with escapes are not found. */
+ * For text that json_write() made (stored objects): it is trusted to be compact and well-formed; on other
+ * text the answer may be wrong, but no byte outside is touched.  Keys with escapes are not found. */
 #ifndef API_JSON_SCAN_H
 #define API_JSON_SCAN_H
 
@@ -11,7 +11,7 @@
 bool json_scan_path(struct str text, const char *path, struct str *ret);
 /* Walk an object's members: *rest is the object's text at first.  key is without quotes, raw. */
 bool json_scan_member(struct str *rest, struct str *ret_key, struct str *ret_value);
-/* A string value's content; unescaped into the arena when it has escapes.  False if the text is not a string. */
+/* A string value's content; unescaped into the arena when it has escapes.  False: not a string. */
 bool json_scan_string(struct arena *a, struct str value, struct str *ret);
 
 #endif

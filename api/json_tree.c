@@ -120,7 +120,8 @@ static struct json *find_with_prev(const struct json *obj, struct str key, struc
     return it;
 }
 
-static struct json *set_member(struct arena *a, struct json *obj, struct str key, struct json *val, bool copy_key)
+static struct json *set_member(struct arena *a, struct json *obj, struct str key, struct json *val,
+                               bool copy_key)
 {
     struct json *prev, *had;
 
@@ -254,7 +255,8 @@ struct json *json_make_path(struct arena *a, struct json *obj, const char *path)
     size_t i;
 
     while (next_step(&path, &step)) {
-        struct json *next = obj->type == JSON_ARRAY && step_index(step, &i) ? json_at(obj, i) : json_get(obj, step);
+        struct json *next =
+            obj->type == JSON_ARRAY && step_index(step, &i) ? json_at(obj, i) : json_get(obj, step);
 
         if (next == NULL || (next->type != JSON_OBJECT && next->type != JSON_ARRAY)) {
             must(obj->type == JSON_OBJECT);

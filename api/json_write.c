@@ -118,7 +118,8 @@ static void write_escaped(struct buf *out, struct str s)
 
     while (p < end) {
         unsigned n = utf8_len(p, end), c = (unsigned char)*p;
-        bool line_separator = n == 3 && c == 0xe2 && (unsigned char)p[1] == 0x80 && ((unsigned char)p[2] | 1) == 0xa9;
+        bool line_separator =
+            n == 3 && c == 0xe2 && (unsigned char)p[1] == 0x80 && ((unsigned char)p[2] | 1) == 0xa9;
 
         if (n > 1 ? !line_separator : n == 1 && (is_plain((unsigned char)c) || c == 0x7f)) {
             p += n;

@@ -1,4 +1,5 @@
-/* api/names.c: checks of names by hand-written scanners; the messages quote the equivalent regular expressions. */
+/* api/names.c: checks of names by hand-written scanners; the messages quote the equivalent regular
+ * expressions. */
 #include <arpa/inet.h>
 #include "api/names.h"
 
@@ -13,6 +14,49 @@
 #define RE_LABEL "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 #define RE_SUBDOMAIN RE_LABEL "(\\." RE_LABEL ")*"
 #define RE_NAME "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
+
+static const char bad_subdomain[] =
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', "
+    "and must start and end with an alphanumeric character (e.g. 'example.com', regex used for "
+    "validation is '" RE_SUBDOMAIN "')";
+static const char bad_label[] =
+    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must "
+    "start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for "
+    "validation is '" RE_LABEL "')";
+static const char bad_label_1035[] =
+    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an "
+    "alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', "
+    "regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
+static const char bad_wildcard[] =
+    "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which "
+    "must consist of lower case alphanumeric characters, '-' or '.' and end with an alphanumeric "
+    "character (e.g. '*.example.com', regex used for validation is '\\*\\." RE_SUBDOMAIN "')";
+static const char bad_qualified[] =
+    "a qualified name must consist of alphanumeric characters, '-', '_' or '.', and must start and "
+    "end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for "
+    "validation is '" RE_NAME "') with an optional DNS subdomain prefix and '/' (e.g. "
+    "'example.com/MyName')";
+static const char bad_prefix_part[] =
+    "prefix part a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, "
+    "'-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex "
+    "used for validation is '" RE_SUBDOMAIN "')";
+static const char bad_name_part[] =
+    "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with "
+    "an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for "
+    "validation is '" RE_NAME "')";
+static const char bad_label_value[] =
+    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', "
+    "and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or "
+    "'12345', regex used for validation is '(" RE_NAME ")?')";
+static const char bad_env[] =
+    "a valid environment variable name must consist only of printable ASCII characters other than '='";
+static const char bad_c_identifier[] =
+    "a valid C identifier must start with alphabetic character or '_', followed by a string of "
+    "alphanumeric characters or '_' (e.g. 'my_name',  or 'MY_NAME',  or 'MyName', regex used for "
+    "validation is '[A-Za-z_][A-Za-z0-9_]*')";
+static const char bad_config_key[] =
+    "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  "
+    "or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')";
 
 static inline bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
 static inline bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
@@ -46,37 +90,28 @@ const char *name_check_subdomain(struct str s)
 {
     if (s.n > SUBDOMAIN_MAX)
         return TOO_LONG_253;
-    return is_subdomain(s) ? NULL :
-        "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end "
-        "with an alphanumeric character (e.g. 'example.com', regex used for validation is '" RE_SUBDOMAIN "')";
+    return is_subdomain(s) ? NULL : bad_subdomain;
 }
 
 const char *name_check_label(struct str s)
 {
     if (s.n > LABEL_MAX)
         return TOO_LONG_63;
-    return is_dns_label(s) ? NULL :
-        "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an "
-        "alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '" RE_LABEL "')";
+    return is_dns_label(s) ? NULL : bad_label;
 }
 
 const char *name_check_label_1035(struct str s)
 {
     if (s.n > LABEL_MAX)
         return TOO_LONG_63;
-    return is_dns_label(s) && is_lower(s.p[0]) ? NULL :
-        "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end "
-        "with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
+    return is_dns_label(s) && is_lower(s.p[0]) ? NULL : bad_label_1035;
 }
 
 const char *name_check_wildcard_subdomain(struct str s)
 {
     if (s.n > SUBDOMAIN_MAX)
         return TOO_LONG_253;
-    return str_starts(s, STR("*.")) && is_subdomain(str_from(s, 2)) ? NULL :
-        "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of lower case "
-        "alphanumeric characters, '-' or '.' and end with an alphanumeric character (e.g. '*.example.com', regex used for "
-        "validation is '\\*\\." RE_SUBDOMAIN "')";
+    return str_starts(s, STR("*.")) && is_subdomain(str_from(s, 2)) ? NULL : bad_wildcard;
 }
 
 /* Letters, digits, '-', '_' and '.', letters and digits at both ends. */
@@ -96,33 +131,25 @@ const char *name_check_qualified(struct str s)
     struct str name = slash >= 0 ? str_from(s, (size_t)slash + 1) : s;
 
     if (str_find(name, '/') >= 0)
-        return "a qualified name must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an "
-            "alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '" RE_NAME "') "
-            "with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')";
+        return bad_qualified;
     if (slash == 0)
         return "prefix part " EMPTY;
     if (slash > SUBDOMAIN_MAX)
         return "prefix part " TOO_LONG_253;
     if (slash > 0 && !is_subdomain(str_upto(s, (size_t)slash)))
-        return "prefix part a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and "
-            "must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '" RE_SUBDOMAIN "')";
+        return bad_prefix_part;
     if (name.n == 0)
         return "name part " EMPTY;
     if (name.n > LABEL_MAX)
         return "name part " TOO_LONG_63;
-    return is_label_name(name) ? NULL :
-        "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character "
-        "(e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '" RE_NAME "')";
+    return is_label_name(name) ? NULL : bad_name_part;
 }
 
 const char *name_check_label_value(struct str s)
 {
     if (s.n > LABEL_MAX)
         return TOO_LONG_63;
-    return s.n == 0 || is_label_name(s) ? NULL :
-        "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with "
-        "an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '("
-        "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
+    return s.n == 0 || is_label_name(s) ? NULL : bad_label_value;
 }
 
 const char *name_check_path_segment(struct str s)
@@ -146,7 +173,7 @@ const char *name_check_env(struct str s)
         return "environment variable name " EMPTY;
     for (size_t i = 0; i < s.n; i++)
         if (s.p[i] < ' ' || s.p[i] > '~' || s.p[i] == '=')
-            return "a valid environment variable name must consist only of printable ASCII characters other than '='";
+            return bad_env;
     return NULL;
 }
 
@@ -156,9 +183,7 @@ const char *name_check_c_identifier(struct str s)
 
     for (size_t i = 0; ok && i < s.n; i++)
         ok = is_alnum(s.p[i]) || s.p[i] == '_';
-    return ok ? NULL :
-        "a valid C identifier must start with alphabetic character or '_', followed by a string of alphanumeric characters or '_' "
-        "(e.g. 'my_name',  or 'MY_NAME',  or 'MyName', regex used for validation is '[A-Za-z_][A-Za-z0-9_]*')";
+    return ok ? NULL : bad_c_identifier;
 }
 
 const char *name_check_config_key(struct str s)
@@ -167,8 +192,7 @@ const char *name_check_config_key(struct str s)
         return TOO_LONG_253;
     for (size_t i = 0; i < s.n || s.n == 0; i++)
         if (s.n == 0 || (!is_alnum(s.p[i]) && s.p[i] != '-' && s.p[i] != '_' && s.p[i] != '.'))
-            return "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or "
-                "'key-name', regex used for validation is '[-._a-zA-Z0-9]+')";
+            return bad_config_key;
     if (str_is(s, "."))
         return "must not be '.'";
     if (str_is(s, ".."))

@@ -1,7 +1,7 @@
 /* api/names.h: what names and other small texts must look like.
  *
- * Every check returns NULL when the text is fine, else a constant message that says what it must be, close to what
- * Kubernetes says because clients print it. */
+ * Every check returns NULL when the text is fine, else a constant message that says what it must be, close to
+ * what Kubernetes says because clients print it. */
 #ifndef API_NAMES_H
 #define API_NAMES_H
 
@@ -11,7 +11,7 @@ const char *name_check_subdomain(struct str s);          /* DNS-1123 subdomain: 
 const char *name_check_label(struct str s);              /* DNS-1123 label: namespaces, containers */
 const char *name_check_label_1035(struct str s);         /* services */
 const char *name_check_wildcard_subdomain(struct str s); /* "*.example.com": ingress hosts */
-const char *name_check_qualified(struct str s);          /* label and annotation keys, finalizers: [prefix/]name */
+const char *name_check_qualified(struct str s);          /* keys of labels, finalizers: [prefix/]name */
 const char *name_check_label_value(struct str s);
 const char *name_check_path_segment(struct str s);       /* RBAC names: anything but "/", "%", "." and ".." */
 const char *name_check_env(struct str s);                /* printable ASCII other than '=' */
@@ -26,8 +26,8 @@ const char *name_check_uuid(struct str s);
 /* The prefix of a generated name: as the check, but may end with '-' (it gets five characters more). */
 const char *name_check_generate(const char *(*check)(struct str), struct str prefix);
 
-/* By the format names of the schema: dns1123subdomain, dns1123label, dns1035label, qualifiedname, labelvalue, pathsegment,
- * envname, cidentifier, configkey, portname, ip, ipv4, cidr, uuid.  NULL: no such format. */
+/* By the format names of the schema: dns1123subdomain, dns1123label, dns1035label, qualifiedname, labelvalue,
+ * pathsegment, envname, cidentifier, configkey, portname, ip, ipv4, cidr, uuid.  NULL: no such format. */
 typedef const char *name_check_fn(struct str s);
 name_check_fn *name_check_find(const char *format);
 

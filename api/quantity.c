@@ -1,8 +1,8 @@
 /* api/quantity.c: quantities as 128-bit counts of billionths.
  *
  * A number's digits are read once, with the decimal point moved by a decimal exponent; the digits before the
- * point count whole units (a unit: 10^9 or 2^n * 10^9 billionths), those after it are summed up from the last, each step a division
- * by ten, so that the result is exact but for a remainder that rounds up. */
+ * point count whole units (a unit: 10^9 or 2^n * 10^9 billionths), those after it are summed up from the
+ * last, each step a division by ten, so that the result is exact but for a remainder that rounds up. */
 #include "api/quantity.h"
 
 #include <stdio.h>
@@ -69,13 +69,18 @@ static bool parse_exponent(struct str s, struct suffix *ret)
 
 static bool parse_suffix(struct str s, struct suffix *ret)
 {
-    static const struct { char text[3]; struct suffix suffix; } table[] = {
-        { "", { QUANTITY_DECIMAL_SI, 0, 0 } },   { "n", { QUANTITY_DECIMAL_SI, -9, 0 } }, { "u", { QUANTITY_DECIMAL_SI, -6, 0 } },
-        { "m", { QUANTITY_DECIMAL_SI, -3, 0 } }, { "k", { QUANTITY_DECIMAL_SI, 3, 0 } },  { "M", { QUANTITY_DECIMAL_SI, 6, 0 } },
-        { "G", { QUANTITY_DECIMAL_SI, 9, 0 } },  { "T", { QUANTITY_DECIMAL_SI, 12, 0 } }, { "P", { QUANTITY_DECIMAL_SI, 15, 0 } },
-        { "E", { QUANTITY_DECIMAL_SI, 18, 0 } }, { "Ki", { QUANTITY_BINARY_SI, 0, 10 } }, { "Mi", { QUANTITY_BINARY_SI, 0, 20 } },
-        { "Gi", { QUANTITY_BINARY_SI, 0, 30 } }, { "Ti", { QUANTITY_BINARY_SI, 0, 40 } }, { "Pi", { QUANTITY_BINARY_SI, 0, 50 } },
-        { "Ei", { QUANTITY_BINARY_SI, 0, 60 } },
+    static const struct {
+        char text[3];
+        struct suffix suffix;
+    } table[] = {
+        { "", { QUANTITY_DECIMAL_SI, 0, 0 } },   { "n", { QUANTITY_DECIMAL_SI, -9, 0 } },
+        { "u", { QUANTITY_DECIMAL_SI, -6, 0 } }, { "m", { QUANTITY_DECIMAL_SI, -3, 0 } },
+        { "k", { QUANTITY_DECIMAL_SI, 3, 0 } },  { "M", { QUANTITY_DECIMAL_SI, 6, 0 } },
+        { "G", { QUANTITY_DECIMAL_SI, 9, 0 } },  { "T", { QUANTITY_DECIMAL_SI, 12, 0 } },
+        { "P", { QUANTITY_DECIMAL_SI, 15, 0 } }, { "E", { QUANTITY_DECIMAL_SI, 18, 0 } },
+        { "Ki", { QUANTITY_BINARY_SI, 0, 10 } }, { "Mi", { QUANTITY_BINARY_SI, 0, 20 } },
+        { "Gi", { QUANTITY_BINARY_SI, 0, 30 } }, { "Ti", { QUANTITY_BINARY_SI, 0, 40 } },
+        { "Pi", { QUANTITY_BINARY_SI, 0, 50 } }, { "Ei", { QUANTITY_BINARY_SI, 0, 60 } },
     };
 
     for (size_t i = 0; i < ARRAY_LEN(table); i++) {

@@ -8,8 +8,8 @@
 /* ---- tokens of the string form ------------------------------------------------------------------- */
 
 enum token {
-    TOKEN_END, TOKEN_IDENT, TOKEN_COMMA, TOKEN_OPEN, TOKEN_CLOSE, TOKEN_NOT, TOKEN_EQ, TOKEN_EQ_EQ, TOKEN_NOT_EQ, TOKEN_GT, TOKEN_LT,
-    TOKEN_BAD
+    TOKEN_END, TOKEN_IDENT, TOKEN_COMMA, TOKEN_OPEN, TOKEN_CLOSE, TOKEN_NOT, TOKEN_EQ, TOKEN_EQ_EQ,
+    TOKEN_NOT_EQ, TOKEN_GT, TOKEN_LT
 };
 
 struct parser { struct str rest; struct arena *a; struct errbuf *err; };
@@ -63,8 +63,8 @@ static enum token peek(struct parser *ps, struct str *ret_text)
 
 static int fail_found(struct parser *ps, struct str found, const char *expected)
 {
-    return err_set(ps->err, E_INVALID, "unable to parse requirement: found '%.*s', expected: %s", (int)MIN_OF(found.n, 100), found.p,
-                   expected);
+    return err_set(ps->err, E_INVALID, "unable to parse requirement: found '%.*s', expected: %s",
+                   (int)MIN_OF(found.n, 100), found.p, expected);
 }
 
 /* ---- terms --------------------------------------------------------------------------------------- */
@@ -87,23 +87,29 @@ static int term_check(struct selector_term *t, struct errbuf *err)
     const char *bad = name_check_qualified(t->key);
 
     if (bad != NULL)
-        return err_set(err, E_INVALID, "key: Invalid value: \"%.*s\": %s", (int)MIN_OF(t->key.n, 100), t->key.p, bad);
+        return err_set(err, E_INVALID, "key: Invalid value: \"%.*s\": %s", (int)MIN_OF(t->key.n, 100),
+                       t->key.p, bad);
     if ((t->op == SELECTOR_IN || t->op == SELECTOR_NOT_IN) && t->n == 0)
-        return err_set(err, E_INVALID, "values: Invalid value: []: for 'in', 'notin' operators, values set can't be empty");
+        return err_set(err, E_INVALID,
+                       "values: Invalid value: []: for 'in', 'notin' operators, values set can't be empty");
     if ((t->op == SELECTOR_EXISTS || t->op == SELECTOR_NOT_EXISTS) && t->n > 0)
-        return err_set(err, E_INVALID, "values: Invalid value: values set must be empty for exists and does not exist");
+        return err_set(err, E_INVALID,
+                       "values: Invalid value: values set must be empty for exists and does not exist");
     if (t->op == SELECTOR_GT || t->op == SELECTOR_LT) {
         if (t->n != 1)
-            return err_set(err, E_INVALID, "values: Invalid value: for 'Gt', 'Lt' operators, exactly one value is required");
+            return err_set(err, E_INVALID,
+                           "values: Invalid value: for 'Gt', 'Lt' operators, exactly one value is required");
         if (!parse_bound(t->values[0], &t->bound))
-            return err_set(err, E_INVALID, "values[0]: Invalid value: \"%.*s\": for 'Gt', 'Lt' operators, the value must be an integer",
-                           (int)MIN_OF(t->values[0].n, 100), t->values[0].p);
+            return err_set(err, E_INVALID,
+                           "values[0]: Invalid value: \"%.*s\": for 'Gt', 'Lt' operators, the value must be "
+                           "an integer", (int)MIN_OF(t->values[0].n, 100), t->values[0].p);
     }
     for (unsigned i = 0; i < t->n; i++) {
         bad = name_check_label_value(t->values[i]);
         if (bad != NULL)
-            return err_set(err, E_INVALID, "values[%u][%.*s]: Invalid value: \"%.*s\": %s", i, (int)MIN_OF(t->key.n, 63), t->key.p,
-                           (int)MIN_OF(t->values[i].n, 70), t->values[i].p, bad);
+            return err_set(err, E_INVALID, "values[%u][%.*s]: Invalid value: \"%.*s\": %s", i,
+                           (int)MIN_OF(t->key.n, 63), t->key.p, (int)MIN_OF(t->values[i].n, 70),
+                           t->values[i].p, bad);
     }
     if (t->n > 1)
         qsort(t->values, t->n, sizeof t->values[0], compare_values);
@@ -129,7 +135,8 @@ static void add_value(struct arena *a, struct selector_term *t, struct str value
     t->values[t->n++] = value;
 }
 
-static struct selector_term *add_term(struct arena *a, struct selector *s, struct str key, enum selector_op op)
+static struct selector_term *add_term(struct arena *a, struct selector *s, struct str key,
+                                      enum selector_op op)
 {
     s->terms = grow(a, s->terms, s->n, sizeof s->terms[0]);
     s->terms[s->n] = (struct selector_term){ .key = key, .op = op };
@@ -187,7 +194,8 @@ static int parse_operator(struct parser *ps, struct selector_term *t)
 {
     struct str text;
     enum token token = take(ps, &text);
-    bool in = token == TOKEN_IDENT && str_is(text, "in"), not_in = token == TOKEN_IDENT && str_is(text, "notin");
+    bool in = token == TOKEN_IDENT && str_is(text, "in");
+    bool not_in = token == TOKEN_IDENT && str_is(text, "notin");
 
     if (in || not_in) {
         t->op = in ? SELECTOR_IN : SELECTOR_NOT_IN;
@@ -266,7 +274,8 @@ static int add_labels(struct arena *a, const struct json *labels, struct selecto
         int rc;
 
         if (it->type != JSON_STRING)
-            return err_set(err, E_INVALID, "matchLabels[%.*s]: must be a string", (int)MIN_OF(it->key.n, 100), it->key.p);
+            return err_set(err, E_INVALID, "matchLabels[%.*s]: must be a string", (int)MIN_OF(it->key.n, 100),
+                           it->key.p);
         add_value(a, t, it->s);
         rc = term_check(t, err);
         if (rc < 0)
@@ -275,11 +284,17 @@ static int add_labels(struct arena *a, const struct json *labels, struct selecto
     return 0;
 }
 
-static int add_expression(struct arena *a, const struct json *e, bool is_node, struct selector *s, struct errbuf *err)
+static int add_expression(struct arena *a, const struct json *e, bool is_node, struct selector *s,
+                          struct errbuf *err)
 {
-    static const struct { const char *name; enum selector_op op; bool node_only; } ops[] = {
-        { "In", SELECTOR_IN, false }, { "NotIn", SELECTOR_NOT_IN, false }, { "Exists", SELECTOR_EXISTS, false },
-        { "DoesNotExist", SELECTOR_NOT_EXISTS, false }, { "Gt", SELECTOR_GT, true }, { "Lt", SELECTOR_LT, true },
+    static const struct {
+        const char *name;
+        enum selector_op op;
+        bool node_only;
+    } ops[] = {
+        { "In", SELECTOR_IN, false },         { "NotIn", SELECTOR_NOT_IN, false },
+        { "Exists", SELECTOR_EXISTS, false }, { "DoesNotExist", SELECTOR_NOT_EXISTS, false },
+        { "Gt", SELECTOR_GT, true },          { "Lt", SELECTOR_LT, true },
     };
     struct str op = json_path_str(e, "operator");
     struct selector_term *t;
@@ -288,7 +303,8 @@ static int add_expression(struct arena *a, const struct json *e, bool is_node, s
     while (i < ARRAY_LEN(ops) && (!str_is(op, ops[i].name) || (ops[i].node_only && !is_node)))
         i++;
     if (i == ARRAY_LEN(ops))
-        return err_set(err, E_INVALID, "\"%.*s\" is not a valid label selector operator", (int)MIN_OF(op.n, 100), op.p);
+        return err_set(err, E_INVALID, "\"%.*s\" is not a valid label selector operator",
+                       (int)MIN_OF(op.n, 100), op.p);
     t = add_term(a, s, json_path_str(e, "key"), ops[i].op);
     json_each(v, json_getz(e, "values")) {
         if (v->type != JSON_STRING)
@@ -298,7 +314,8 @@ static int add_expression(struct arena *a, const struct json *e, bool is_node, s
     return term_check(t, err);
 }
 
-static int add_expressions(struct arena *a, const struct json *list, bool is_node, struct selector *s, struct errbuf *err)
+static int add_expressions(struct arena *a, const struct json *list, bool is_node, struct selector *s,
+                           struct errbuf *err)
 {
     unsigned i = 0;
 
@@ -341,7 +358,8 @@ void selector_from_map(struct arena *a, const struct json *labels, struct select
     *ret = s;
 }
 
-int selector_from_node_term(struct arena *a, const struct json *expressions, struct selector *ret, struct errbuf *err)
+int selector_from_node_term(struct arena *a, const struct json *expressions, struct selector *ret,
+                            struct errbuf *err)
 {
     struct selector s = SELECTOR_EVERYTHING;
     int rc = add_expressions(a, expressions, true, &s, err);

@@ -5,7 +5,9 @@
 
 #include "api/json.h"
 
-enum selector_op { SELECTOR_IN, SELECTOR_NOT_IN, SELECTOR_EXISTS, SELECTOR_NOT_EXISTS, SELECTOR_GT, SELECTOR_LT };
+enum selector_op {
+    SELECTOR_IN, SELECTOR_NOT_IN, SELECTOR_EXISTS, SELECTOR_NOT_EXISTS, SELECTOR_GT, SELECTOR_LT
+};
 
 /* k=v is IN with one value, k!=v NOT_IN with one.  Values are sorted. */
 struct selector_term { struct str key; enum selector_op op; unsigned n; struct str *values; int64_t bound; };
@@ -17,16 +19,17 @@ struct selector { bool nothing; unsigned n; struct selector_term *terms; };
 
 /* "app=web,tier in (a,b),!old,gen>3". E_INVALID. */
 int  selector_parse(struct arena *a, struct str text, struct selector *ret, struct errbuf *err);
-/* A LabelSelector {matchLabels, matchExpressions}.  NULL or null selects nothing, {} everything.  E_INVALID. */
+/* A LabelSelector {matchLabels, matchExpressions}.  NULL or null: nothing, {}: everything.  E_INVALID. */
 int  selector_from_json(struct arena *a, const struct json *j, struct selector *ret, struct errbuf *err);
-/* A plain map of labels (spec.selector of Services and ReplicationControllers).  NULL or empty selects nothing. */
+/* A plain map of labels (spec.selector of Services and ReplicationControllers).  NULL or empty: nothing. */
 void selector_from_map(struct arena *a, const struct json *labels, struct selector *ret);
-/* nodeSelectorTerms' matchExpressions (an array), which know Gt and Lt too.  Empty selects nothing.  E_INVALID. */
-int  selector_from_node_term(struct arena *a, const struct json *expressions, struct selector *ret, struct errbuf *err);
+/* nodeSelectorTerms' matchExpressions (an array), which know Gt and Lt too.  Empty: nothing.  E_INVALID. */
+int selector_from_node_term(struct arena *a, const struct json *expressions, struct selector *ret,
+                            struct errbuf *err);
 
 /* labels: the object metadata.labels, or NULL. */
 bool selector_matches(const struct selector *s, const struct json *labels);
-/* labels: its JSON text ("{...}"; empty: no labels), written by json_write; see json_scan_path() to find it. */
+/* labels: its JSON text ("{...}"; empty: no labels), written by json_write (json_scan_path() finds it). */
 bool selector_matches_text(const struct selector *s, struct str labels);
 static inline bool selector_is_everything(const struct selector *s) { return !s->nothing && s->n == 0; }
 

@@ -24,8 +24,8 @@ static int days_in_month(int year, int month)
     return month == 2 && is_leap(year) ? 29 : days[month - 1];
 }
 
-/* Years begin in March here, so that the leap day is the last; an era is 400 years of 146097 days. 719468 days lie between
- * 0000-03-01 and 1970-01-01. */
+/* Years begin in March here, so that the leap day is the last; an era is 400 years of 146097 days. 719468
+ * days lie between 0000-03-01 and 1970-01-01. */
 static int64_t days_of_date(struct date d)
 {
     int64_t year = d.year - (d.month <= 2), era = (year >= 0 ? year : year - 399) / 400;
@@ -115,8 +115,9 @@ static bool parse(struct str s, bool micro, int64_t *ret_s, uint32_t *ret_ns)
     unsigned digits;
     uint32_t ns;
 
-    if (!cut_number(&s, 4, 0, YEAR_MAX, &d.year) || !cut_char(&s, '-') || !cut_number(&s, 2, 1, 12, &d.month) ||
-        !cut_char(&s, '-') || !cut_number(&s, 2, 1, days_in_month(d.year, d.month), &d.day) || !cut_char(&s, 'T') ||
+    if (!cut_number(&s, 4, 0, YEAR_MAX, &d.year) || !cut_char(&s, '-') ||
+        !cut_number(&s, 2, 1, 12, &d.month) || !cut_char(&s, '-') ||
+        !cut_number(&s, 2, 1, days_in_month(d.year, d.month), &d.day) || !cut_char(&s, 'T') ||
         !cut_number(&s, 2, 0, 23, &hour) || !cut_char(&s, ':') || !cut_number(&s, 2, 0, 59, &minute) ||
         !cut_char(&s, ':') || !cut_number(&s, 2, 0, 59, &second) || !cut_fraction(&s, &ns, &digits) ||
         !cut_offset(&s, &offset) || s.n != 0 || (micro && digits != 6))

@@ -1,4 +1,4 @@
-/* api/utf8.h: one UTF-8 sequence at a time, strict (no overlong forms, surrogates or values over U+10FFFF). */
+/* api/utf8.h: one UTF-8 sequence at a time, strict (no overlong forms, surrogates, nothing over U+10FFFF). */
 #ifndef API_UTF8_H
 #define API_UTF8_H
 

@@ -1,5 +1,5 @@
-/* api/yaml.c: libyaml's events to a tree.  Containers around the current place are an array, as in the JSON parser;
- * anchors remember nodes of the tree, and aliases copy them, counted. */
+/* api/yaml.c: libyaml's events to a tree.  Containers around the current place are an array, as in the JSON
+ * parser; anchors remember nodes of the tree, and aliases copy them, counted. */
 #include "api/yaml.h"
 #include "api/json_impl.h"
 #include "api/json_index.h"
@@ -66,8 +66,8 @@ static int parser_error(yaml_parser_t *parser, struct str in, struct json_error 
         return E_NOMEM;
     if (err == NULL)
         return E_INVALID;
-    snprintf(text, sizeof text, "%s%s%s", parser->context != NULL ? parser->context : "", parser->context != NULL ? ": " : "",
-             parser->problem != NULL ? parser->problem : "not YAML");
+    snprintf(text, sizeof text, "%s%s%s", parser->context != NULL ? parser->context : "",
+             parser->context != NULL ? ": " : "", parser->problem != NULL ? parser->problem : "not YAML");
     set_error(err, parser->problem_mark, text);
     if (parser->error == YAML_READER_ERROR && parser->problem_offset <= in.n)
         json__locate(err, in.p, in.p + parser->problem_offset);
@@ -169,7 +169,8 @@ static struct anchor *find_anchor(struct builder *b, struct str name)
 }
 
 /* NULL name: no anchor.  A name that comes again means the newer node. */
-static bool add_anchor(struct builder *b, const yaml_char_t *name, struct json *node, bool complete, struct anchor **ret)
+static bool add_anchor(struct builder *b, const yaml_char_t *name, struct json *node, bool complete,
+                       struct anchor **ret)
 {
     struct anchor *at;
     struct str s;
@@ -254,8 +255,13 @@ static bool on_alias(struct builder *b, const yaml_event_t *ev)
 /* A tag that demands a type; others mean a string. */
 static bool resolve_tagged(struct builder *b, const char *tag, struct str text, struct json *node)
 {
-    static const struct { const char *tag; enum json_type type; } types[] = {
-        { TAG_PREFIX "int", JSON_NUMBER }, { TAG_PREFIX "float", JSON_NUMBER }, { TAG_PREFIX "bool", JSON_BOOL },
+    static const struct {
+        const char *tag;
+        enum json_type type;
+    } types[] = {
+        { TAG_PREFIX "int", JSON_NUMBER },
+        { TAG_PREFIX "float", JSON_NUMBER },
+        { TAG_PREFIX "bool", JSON_BOOL },
         { TAG_PREFIX "null", JSON_NULL },
     };
 
@@ -288,7 +294,8 @@ static bool on_scalar(struct builder *b, const yaml_event_t *ev)
         return false;
     if (plain && !yaml_scalar_resolve(b->a, text, node))
         return fail(b, "a number that JSON can't express");
-    return add_anchor(b, ev->data.scalar.anchor, node, true, &anchor) && place(b, node, plain && str_is(text, "<<"));
+    return add_anchor(b, ev->data.scalar.anchor, node, true, &anchor) &&
+           place(b, node, plain && str_is(text, "<<"));
 }
 
 static bool on_start(struct builder *b, enum json_type type, const yaml_char_t *anchor_name)
@@ -345,7 +352,8 @@ static bool on_event(struct builder *b, const yaml_event_t *ev, struct json *doc
 }
 
 /* single: a second document is an error, told where it starts. */
-static int parse_documents(struct arena *a, struct str in, bool single, struct json **ret, struct json_error *err)
+static int parse_documents(struct arena *a, struct str in, bool single, struct json **ret,
+                           struct json_error *err)
 {
     struct json *documents = json_array(a);
     struct builder *b = mem_new(struct builder);

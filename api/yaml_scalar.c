@@ -20,8 +20,12 @@ static bool is_one_of(struct str s, const char *const *words, size_t n)
 static bool resolve_word(struct str s, struct json *node)
 {
     static const char *const nulls[] = { "", "~", "null", "Null", "NULL" };
-    static const char *const yes[] = { "true", "True", "TRUE", "y", "Y", "yes", "Yes", "YES", "on", "On", "ON" };
-    static const char *const no[] = { "false", "False", "FALSE", "n", "N", "no", "No", "NO", "off", "Off", "OFF" };
+    static const char *const yes[] = {
+        "true", "True", "TRUE", "y", "Y", "yes", "Yes", "YES", "on", "On", "ON"
+    };
+    static const char *const no[] = {
+        "false", "False", "FALSE", "n", "N", "no", "No", "NO", "off", "Off", "OFF"
+    };
     bool truth;
 
     if (s.n > 5)
@@ -141,7 +145,8 @@ static struct str float_text(struct arena *a, double v)
         for (const char *p = z; p < e; p++)
             if (is_digit(*p))
                 digits[n++] = *p;
-        return arena_fmt(a, "%s%.*s%.*s", signbit(v) ? "-" : "", n, digits, exponent - precision, "000000000000000000000");
+        return arena_fmt(a, "%s%.*s%.*s", signbit(v) ? "-" : "", n, digits, exponent - precision,
+                         "000000000000000000000");
     }
     return arena_fmt(a, "%.*f", precision - exponent, v);
 }

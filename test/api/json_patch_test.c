@@ -47,45 +47,71 @@ static void bad_at(int line, const char *doc, const char *patch, int code, const
 
 TEST(examples_of_the_rfc)
 {
-    GOOD("{\"foo\":\"bar\"}", "[{\"op\":\"add\",\"path\":\"/baz\",\"value\":\"qux\"}]", "{\"baz\":\"qux\",\"foo\":\"bar\"}");
-    GOOD("{\"foo\":[\"bar\",\"baz\"]}", "[{\"op\":\"add\",\"path\":\"/foo/1\",\"value\":\"qux\"}]", "{\"foo\":[\"bar\",\"qux\",\"baz\"]}");
+    GOOD("{\"foo\":\"bar\"}", "[{\"op\":\"add\",\"path\":\"/baz\",\"value\":\"qux\"}]",
+         "{\"baz\":\"qux\",\"foo\":\"bar\"}");
+    GOOD("{\"foo\":[\"bar\",\"baz\"]}", "[{\"op\":\"add\",\"path\":\"/foo/1\",\"value\":\"qux\"}]",
+         "{\"foo\":[\"bar\",\"qux\",\"baz\"]}");
     GOOD("{\"baz\":\"qux\",\"foo\":\"bar\"}", "[{\"op\":\"remove\",\"path\":\"/baz\"}]", "{\"foo\":\"bar\"}");
-    GOOD("{\"foo\":[\"bar\",\"qux\",\"baz\"]}", "[{\"op\":\"remove\",\"path\":\"/foo/1\"}]", "{\"foo\":[\"bar\",\"baz\"]}");
-    GOOD("{\"baz\":\"qux\",\"foo\":\"bar\"}", "[{\"op\":\"replace\",\"path\":\"/baz\",\"value\":\"boo\"}]", "{\"baz\":\"boo\",\"foo\":\"bar\"}");
+    GOOD("{\"foo\":[\"bar\",\"qux\",\"baz\"]}", "[{\"op\":\"remove\",\"path\":\"/foo/1\"}]",
+         "{\"foo\":[\"bar\",\"baz\"]}");
+    GOOD("{\"baz\":\"qux\",\"foo\":\"bar\"}", "[{\"op\":\"replace\",\"path\":\"/baz\",\"value\":\"boo\"}]",
+         "{\"baz\":\"boo\",\"foo\":\"bar\"}");
     GOOD("{\"foo\":{\"bar\":\"baz\",\"waldo\":\"fred\"},\"qux\":{\"corge\":\"grault\"}}",
          "[{\"op\":\"move\",\"from\":\"/foo/waldo\",\"path\":\"/qux/thud\"}]",
          "{\"foo\":{\"bar\":\"baz\"},\"qux\":{\"corge\":\"grault\",\"thud\":\"fred\"}}");
-    GOOD("{\"foo\":[\"all\",\"grass\",\"cows\",\"eat\"]}", "[{\"op\":\"move\",\"from\":\"/foo/1\",\"path\":\"/foo/3\"}]",
+    GOOD("{\"foo\":[\"all\",\"grass\",\"cows\",\"eat\"]}",
+         "[{\"op\":\"move\",\"from\":\"/foo/1\",\"path\":\"/foo/3\"}]",
          "{\"foo\":[\"all\",\"cows\",\"eat\",\"grass\"]}");
     GOOD("{\"baz\":\"qux\",\"foo\":[\"a\",2,\"c\"]}",
-         "[{\"op\":\"test\",\"path\":\"/baz\",\"value\":\"qux\"},{\"op\":\"test\",\"path\":\"/foo/1\",\"value\":2}]",
+         "[{\"op\":\"test\",\"path\":\"/baz\",\"value\":\"qux\"},{\"op\":\"test\",\"path\":\"/foo/"
+         "1\",\"value\":2}]",
          "{\"baz\":\"qux\",\"foo\":[\"a\",2,\"c\"]}");
-    BAD("{\"baz\":\"qux\"}", "[{\"op\":\"test\",\"path\":\"/baz\",\"value\":\"bar\"}]", E_CONFLICT, "testing value /baz failed: test failed");
-    GOOD("{\"foo\":\"bar\"}", "[{\"op\":\"add\",\"path\":\"/child\",\"value\":{\"grandchild\":{}}}]", "{\"foo\":\"bar\",\"child\":{\"grandchild\":{}}}");
-    GOOD("{\"foo\":\"bar\"}", "[{\"op\":\"add\",\"path\":\"/baz\",\"value\":\"qux\",\"xyz\":123}]", "{\"foo\":\"bar\",\"baz\":\"qux\"}");
-    BAD("{\"foo\":\"bar\"}", "[{\"op\":\"add\",\"path\":\"/baz/bat\",\"value\":\"qux\"}]", E_CONFLICT, "missing value");
+    BAD("{\"baz\":\"qux\"}", "[{\"op\":\"test\",\"path\":\"/baz\",\"value\":\"bar\"}]", E_CONFLICT,
+        "testing value /baz failed: test failed");
+    GOOD("{\"foo\":\"bar\"}", "[{\"op\":\"add\",\"path\":\"/child\",\"value\":{\"grandchild\":{}}}]",
+         "{\"foo\":\"bar\",\"child\":{\"grandchild\":{}}}");
+    GOOD("{\"foo\":\"bar\"}", "[{\"op\":\"add\",\"path\":\"/baz\",\"value\":\"qux\",\"xyz\":123}]",
+         "{\"foo\":\"bar\",\"baz\":\"qux\"}");
+    BAD("{\"foo\":\"bar\"}", "[{\"op\":\"add\",\"path\":\"/baz/bat\",\"value\":\"qux\"}]", E_CONFLICT,
+        "missing value");
     GOOD("{\"/\":9,\"~1\":10}", "[{\"op\":\"test\",\"path\":\"/~01\",\"value\":10}]", "{\"/\":9,\"~1\":10}");
-    BAD("{\"/\":9,\"~1\":10}", "[{\"op\":\"test\",\"path\":\"/~01\",\"value\":\"10\"}]", E_CONFLICT, "test failed");
-    GOOD("{\"foo\":[\"bar\"]}", "[{\"op\":\"add\",\"path\":\"/foo/-\",\"value\":[\"abc\",\"def\"]}]", "{\"foo\":[\"bar\",[\"abc\",\"def\"]]}");
+    BAD("{\"/\":9,\"~1\":10}", "[{\"op\":\"test\",\"path\":\"/~01\",\"value\":\"10\"}]", E_CONFLICT,
+        "test failed");
+    GOOD("{\"foo\":[\"bar\"]}", "[{\"op\":\"add\",\"path\":\"/foo/-\",\"value\":[\"abc\",\"def\"]}]",
+         "{\"foo\":[\"bar\",[\"abc\",\"def\"]]}");
 }
 
 TEST(places)
 {
     GOOD("{\"a\":1}", "[]", "{\"a\":1}");
     GOOD("{\"a\":1}", "[{\"op\":\"add\",\"path\":\"\",\"value\":[1]}]", "[1]");
-    GOOD("{\"a\":1}", "[{\"op\":\"replace\",\"path\":\"\",\"value\":{\"b\":2}},{\"op\":\"add\",\"path\":\"/c\",\"value\":3}]", "{\"b\":2,\"c\":3}");
+    GOOD("{\"a\":1}",
+         "[{\"op\":\"replace\",\"path\":\"\",\"value\":{\"b\":2}},{\"op\":\"add\",\"path\":\"/"
+         "c\",\"value\":3}]",
+         "{\"b\":2,\"c\":3}");
     GOOD("{\"a\":1}", "[{\"op\":\"add\",\"path\":\"/\",\"value\":2}]", "{\"a\":1,\"\":2}");
     GOOD("{\"a\":1}", "[{\"op\":\"add\",\"path\":\"/a\",\"value\":2}]", "{\"a\":2}");
-    GOOD("[]", "[{\"op\":\"add\",\"path\":\"/0\",\"value\":1},{\"op\":\"add\",\"path\":\"/0\",\"value\":0},{\"op\":\"add\",\"path\":\"/2\",\"value\":2}]", "[0,1,2]");
+    GOOD("[]",
+         "[{\"op\":\"add\",\"path\":\"/0\",\"value\":1},{\"op\":\"add\",\"path\":\"/"
+         "0\",\"value\":0},{\"op\":\"add\",\"path\":\"/2\",\"value\":2}]",
+         "[0,1,2]");
     GOOD("[0,1,2]", "[{\"op\":\"replace\",\"path\":\"/1\",\"value\":9}]", "[0,9,2]");
-    GOOD("{\"a/b\":{\"c~d\":1}}", "[{\"op\":\"replace\",\"path\":\"/a~1b/c~0d\",\"value\":2}]", "{\"a/b\":{\"c~d\":2}}");
-    GOOD("{\"a\":{\"b\":1}}", "[{\"op\":\"copy\",\"from\":\"/a\",\"path\":\"/c\"},{\"op\":\"add\",\"path\":\"/c/b\",\"value\":2}]", "{\"a\":{\"b\":1},\"c\":{\"b\":2}}");
-    GOOD("{\"a\":{\"b\":1}}", "[{\"op\":\"copy\",\"from\":\"\",\"path\":\"/a/c\"}]", "{\"a\":{\"b\":1,\"c\":{\"a\":{\"b\":1}}}}");
+    GOOD("{\"a/b\":{\"c~d\":1}}", "[{\"op\":\"replace\",\"path\":\"/a~1b/c~0d\",\"value\":2}]",
+         "{\"a/b\":{\"c~d\":2}}");
+    GOOD("{\"a\":{\"b\":1}}",
+         "[{\"op\":\"copy\",\"from\":\"/a\",\"path\":\"/c\"},{\"op\":\"add\",\"path\":\"/c/b\",\"value\":2}]",
+         "{\"a\":{\"b\":1},\"c\":{\"b\":2}}");
+    GOOD("{\"a\":{\"b\":1}}", "[{\"op\":\"copy\",\"from\":\"\",\"path\":\"/a/c\"}]",
+         "{\"a\":{\"b\":1,\"c\":{\"a\":{\"b\":1}}}}");
     GOOD("{\"a\":{\"b\":1}}", "[{\"op\":\"move\",\"from\":\"/a/b\",\"path\":\"/a\"}]", "{\"a\":1}");
     GOOD("{\"a\":1}", "[{\"op\":\"move\",\"from\":\"/a\",\"path\":\"/a\"}]", "{\"a\":1}");
-    GOOD("{\"a\":null}", "[{\"op\":\"test\",\"path\":\"/a\",\"value\":null},{\"op\":\"test\",\"path\":\"/b\",\"value\":null}]", "{\"a\":null}");
+    GOOD(
+        "{\"a\":null}",
+        "[{\"op\":\"test\",\"path\":\"/a\",\"value\":null},{\"op\":\"test\",\"path\":\"/b\",\"value\":null}]",
+        "{\"a\":null}");
     GOOD("{\"a\":1.0}", "[{\"op\":\"test\",\"path\":\"/a\",\"value\":1}]", "{\"a\":1}");
-    GOOD("{\"a\":{\"x\":1,\"y\":2}}", "[{\"op\":\"test\",\"path\":\"/a\",\"value\":{\"y\":2,\"x\":1}}]", "{\"a\":{\"x\":1,\"y\":2}}");
+    GOOD("{\"a\":{\"x\":1,\"y\":2}}", "[{\"op\":\"test\",\"path\":\"/a\",\"value\":{\"y\":2,\"x\":1}}]",
+         "{\"a\":{\"x\":1,\"y\":2}}");
 }
 
 TEST(what_does_not_fit_is_a_conflict)
@@ -99,7 +125,8 @@ TEST(what_does_not_fit_is_a_conflict)
     BAD("[1]", "[{\"op\":\"add\",\"path\":\"/-1\",\"value\":1}]", E_CONFLICT, "invalid index");
     BAD("[1,2]", "[{\"op\":\"add\",\"path\":\"/01\",\"value\":1}]", E_CONFLICT, "invalid index");
     BAD("[1]", "[{\"op\":\"add\",\"path\":\"/1e0\",\"value\":1}]", E_CONFLICT, "invalid index");
-    BAD("[1]", "[{\"op\":\"add\",\"path\":\"/99999999999999999999\",\"value\":1}]", E_CONFLICT, "invalid index");
+    BAD("[1]", "[{\"op\":\"add\",\"path\":\"/99999999999999999999\",\"value\":1}]", E_CONFLICT,
+        "invalid index");
     BAD("[1]", "[{\"op\":\"add\",\"path\":\"/\",\"value\":1}]", E_CONFLICT, "invalid index");
     BAD("{\"a\":\"x\"}", "[{\"op\":\"add\",\"path\":\"/a/b\",\"value\":1}]", E_CONFLICT, "missing value");
     BAD("{\"a\":{}}", "[{\"op\":\"move\",\"from\":\"/a\",\"path\":\"/a/b\"}]", E_CONFLICT, "into itself");
@@ -113,12 +140,18 @@ TEST(what_does_not_fit_is_a_conflict)
 
 TEST(malformed_patches_are_invalid)
 {
-    BAD("{}", "{}", E_INVALID, "array"); BAD("{}", "[1]", E_INVALID, "object"); BAD("{}", "[{}]", E_INVALID, "kind");
+    BAD("{}", "{}", E_INVALID, "array");
+    BAD("{}", "[1]", E_INVALID, "object");
+    BAD("{}", "[{}]", E_INVALID, "kind");
     BAD("{}", "[{\"op\":\"frob\",\"path\":\"/a\"}]", E_INVALID, "Unexpected kind: frob");
-    BAD("{}", "[{\"op\":\"add\",\"value\":1}]", E_INVALID, "no path"); BAD("{}", "[{\"op\":\"add\",\"path\":\"/a\"}]", E_INVALID, "no value");
-    BAD("{}", "[{\"op\":\"add\",\"path\":1,\"value\":1}]", E_INVALID, "no path"); BAD("{}", "[{\"op\":\"copy\",\"path\":\"/a\"}]", E_INVALID, "no from");
-    BAD("{}", "[{\"op\":\"add\",\"path\":\"a\",\"value\":1}]", E_INVALID, "pointer"); BAD("{}", "[{\"op\":\"add\",\"path\":\"/a~\",\"value\":1}]", E_INVALID, "pointer");
-    BAD("{}", "[{\"op\":\"add\",\"path\":\"/a~2\",\"value\":1}]", E_INVALID, "pointer"); BAD("{}", "[{\"op\":1,\"path\":\"/a\",\"value\":1}]", E_INVALID, "kind");
+    BAD("{}", "[{\"op\":\"add\",\"value\":1}]", E_INVALID, "no path");
+    BAD("{}", "[{\"op\":\"add\",\"path\":\"/a\"}]", E_INVALID, "no value");
+    BAD("{}", "[{\"op\":\"add\",\"path\":1,\"value\":1}]", E_INVALID, "no path");
+    BAD("{}", "[{\"op\":\"copy\",\"path\":\"/a\"}]", E_INVALID, "no from");
+    BAD("{}", "[{\"op\":\"add\",\"path\":\"a\",\"value\":1}]", E_INVALID, "pointer");
+    BAD("{}", "[{\"op\":\"add\",\"path\":\"/a~\",\"value\":1}]", E_INVALID, "pointer");
+    BAD("{}", "[{\"op\":\"add\",\"path\":\"/a~2\",\"value\":1}]", E_INVALID, "pointer");
+    BAD("{}", "[{\"op\":1,\"path\":\"/a\",\"value\":1}]", E_INVALID, "kind");
 }
 
 TEST(patches_can_not_explode)
@@ -151,7 +184,8 @@ TEST(patches_can_not_explode)
     for (unsigned i = 0; i < 12; i++) {
         size_t n = path.n;
 
-        buf_fmt(&b, "%c{\"op\":\"copy\",\"from\":\"/a\",\"path\":\"%.*s/a\"}", i == 0 ? '[' : ',', (int)path.n, path.p);
+        buf_fmt(&b, "%c{\"op\":\"copy\",\"from\":\"/a\",\"path\":\"%.*s/a\"}", i == 0 ? '[' : ',',
+                (int)path.n, path.p);
         buf_reserve(&path, n + 2);
         buf_add(&path, path.p, n);
     }

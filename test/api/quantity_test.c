@@ -44,57 +44,151 @@ static struct quantity Q(const char *text)
 
 TEST(canonical_decimal)
 {
-    CANON("0", "0"); CANON("-0", "0"); CANON("0m", "0"); CANON("0Mi", "0"); CANON("000", "0"); CANON("0.000", "0"); CANON("1", "1");
-    CANON("+1", "1"); CANON("-1", "-1"); CANON("007", "7"); CANON("1000m", "1"); CANON("1500m", "1500m"); CANON("0.5", "500m");
-    CANON("1.5", "1500m"); CANON(".5", "500m"); CANON("5.", "5"); CANON("100m", "100m"); CANON("1000", "1k"); CANON("1500", "1500");
-    CANON("1000000", "1M"); CANON("1k", "1k"); CANON("1000k", "1M"); CANON("1.1k", "1100"); CANON("12M", "12M"); CANON("1000E", "1e21");
-    CANON("1E", "1E"); CANON("9E", "9E"); CANON("100n", "100n"); CANON("1000n", "1u"); CANON("0.9n", "1n"); CANON("0.0000000001", "1n");
-    CANON("-0.1n", "-1n"); CANON("1.0000000001", "1000000001n"); CANON("0.1u", "100n"); CANON("1.23456789", "1234567890n");
-    CANON("9223372036854775807", "9223372036854775807"); CANON("18446744073709551616", "18446744073709551616");
-    CANON("-9223372036854775808", "-9223372036854775808"); CANON("9223372036854775807m", "9223372036854775807m");
-    CANON("9223372036854775807n", "9223372036854775807n"); CANON("9223372036854775807k", "9223372036854775807k");
-    CANON("123456789.123456789", "123456789123456789n"); CANON("0.50000000000000000000000000000000000000000000", "500m");
-    CANON("1.0000000000000000000000000000000000000001", "1000000001n"); CANON("00000000000000000000000000000000000000000000000001", "1");
+    CANON("0", "0");
+    CANON("-0", "0");
+    CANON("0m", "0");
+    CANON("0Mi", "0");
+    CANON("000", "0");
+    CANON("0.000", "0");
+    CANON("1", "1");
+    CANON("+1", "1");
+    CANON("-1", "-1");
+    CANON("007", "7");
+    CANON("1000m", "1");
+    CANON("1500m", "1500m");
+    CANON("0.5", "500m");
+    CANON("1.5", "1500m");
+    CANON(".5", "500m");
+    CANON("5.", "5");
+    CANON("100m", "100m");
+    CANON("1000", "1k");
+    CANON("1500", "1500");
+    CANON("1000000", "1M");
+    CANON("1k", "1k");
+    CANON("1000k", "1M");
+    CANON("1.1k", "1100");
+    CANON("12M", "12M");
+    CANON("1000E", "1e21");
+    CANON("1E", "1E");
+    CANON("9E", "9E");
+    CANON("100n", "100n");
+    CANON("1000n", "1u");
+    CANON("0.9n", "1n");
+    CANON("0.0000000001", "1n");
+    CANON("-0.1n", "-1n");
+    CANON("1.0000000001", "1000000001n");
+    CANON("0.1u", "100n");
+    CANON("1.23456789", "1234567890n");
+    CANON("9223372036854775807", "9223372036854775807");
+    CANON("18446744073709551616", "18446744073709551616");
+    CANON("-9223372036854775808", "-9223372036854775808");
+    CANON("9223372036854775807m", "9223372036854775807m");
+    CANON("9223372036854775807n", "9223372036854775807n");
+    CANON("9223372036854775807k", "9223372036854775807k");
+    CANON("123456789.123456789", "123456789123456789n");
+    CANON("0.50000000000000000000000000000000000000000000", "500m");
+    CANON("1.0000000000000000000000000000000000000001", "1000000001n");
+    CANON("00000000000000000000000000000000000000000000000001", "1");
 }
 
 TEST(canonical_exponent)
 {
-    CANON("1e3", "1e3"); CANON("1E3", "1e3"); CANON("12e6", "12e6"); CANON("1000e3", "1e6"); CANON("1e0", "1"); CANON("1e-3", "1e-3");
-    CANON("1e1", "10"); CANON("1e2", "100"); CANON("100e1", "1e3"); CANON("1e-9", "1e-9"); CANON("1e-10", "1e-9"); CANON("1e-1000000", "1e-9");
-    CANON("1e+3", "1e3"); CANON("1.5e3", "1500"); CANON("1e20", "100e18"); CANON("0e999999999999", "0"); CANON("0.000000000000000000001e30", "1e9");
+    CANON("1e3", "1e3");
+    CANON("1E3", "1e3");
+    CANON("12e6", "12e6");
+    CANON("1000e3", "1e6");
+    CANON("1e0", "1");
+    CANON("1e-3", "1e-3");
+    CANON("1e1", "10");
+    CANON("1e2", "100");
+    CANON("100e1", "1e3");
+    CANON("1e-9", "1e-9");
+    CANON("1e-10", "1e-9");
+    CANON("1e-1000000", "1e-9");
+    CANON("1e+3", "1e3");
+    CANON("1.5e3", "1500");
+    CANON("1e20", "100e18");
+    CANON("0e999999999999", "0");
+    CANON("0.000000000000000000001e30", "1e9");
     CANON("100000000000000000000000000000e-20", "1e9");
 }
 
 TEST(canonical_binary)
 {
-    CANON("1Ki", "1Ki"); CANON("1024Ki", "1Mi"); CANON("1024Mi", "1Gi"); CANON("1.5Gi", "1536Mi"); CANON("0.5Ki", "512"); CANON("1000Ki", "1000Ki");
-    CANON("1.1Ki", "1126400m"); CANON("0.5Mi", "512Ki"); CANON("1Ei", "1Ei"); CANON("7Ei", "7Ei"); CANON("8Ei", "9223372036854775807");
-    CANON("100Ei", "9223372036854775807"); CANON("99999999999999999999999999999999999999999Ki", "9223372036854775807");
-    CANON("-1Ki", "-1Ki"); CANON("-1.5Gi", "-1536Mi"); CANON("1023Ki", "1023Ki"); CANON("64Gi", "64Gi"); CANON("0.0001Ki", "102400u");
+    CANON("1Ki", "1Ki");
+    CANON("1024Ki", "1Mi");
+    CANON("1024Mi", "1Gi");
+    CANON("1.5Gi", "1536Mi");
+    CANON("0.5Ki", "512");
+    CANON("1000Ki", "1000Ki");
+    CANON("1.1Ki", "1126400m");
+    CANON("0.5Mi", "512Ki");
+    CANON("1Ei", "1Ei");
+    CANON("7Ei", "7Ei");
+    CANON("8Ei", "9223372036854775807");
+    CANON("100Ei", "9223372036854775807");
+    CANON("99999999999999999999999999999999999999999Ki", "9223372036854775807");
+    CANON("-1Ki", "-1Ki");
+    CANON("-1.5Gi", "-1536Mi");
+    CANON("1023Ki", "1023Ki");
+    CANON("64Gi", "64Gi");
+    CANON("0.0001Ki", "102400u");
     CANON("1.0000000001Ki", "1024000000103n");
 }
 
 TEST(refused)
 {
-    BAD("", "regular expression"); BAD(" ", "regular expression"); BAD("1 ", "regular expression"); BAD(" 1", "regular expression");
-    BAD("-", "regular"); BAD("+", "regular"); BAD(".", "regular"); BAD("--1", "regular"); BAD("1.1.1", "regular"); BAD("a", "regular");
-    BAD("1a", "regular"); BAD("1,5", "regular"); BAD("1Kb", "regular"); BAD("0x1", "regular"); BAD("1GiB", "regular"); BAD("Ki", "regular");
-    BAD("1i", "suffix"); BAD("1ki", "suffix"); BAD("1K", "suffix"); BAD("1mi", "suffix"); BAD("1MM", "suffix"); BAD("1e", "suffix");
-    BAD("1E-", "suffix"); BAD("1e+", "suffix"); BAD("1ee3", "suffix"); BAD("1e3k", "suffix"); BAD("1k3", "suffix"); BAD("1-", "suffix");
+    BAD("", "regular expression");
+    BAD(" ", "regular expression");
+    BAD("1 ", "regular expression");
+    BAD(" 1", "regular expression");
+    BAD("-", "regular");
+    BAD("+", "regular");
+    BAD(".", "regular");
+    BAD("--1", "regular");
+    BAD("1.1.1", "regular");
+    BAD("a", "regular");
+    BAD("1a", "regular");
+    BAD("1,5", "regular");
+    BAD("1Kb", "regular");
+    BAD("0x1", "regular");
+    BAD("1GiB", "regular");
+    BAD("Ki", "regular");
+    BAD("1i", "suffix");
+    BAD("1ki", "suffix");
+    BAD("1K", "suffix");
+    BAD("1mi", "suffix");
+    BAD("1MM", "suffix");
+    BAD("1e", "suffix");
+    BAD("1E-", "suffix");
+    BAD("1e+", "suffix");
+    BAD("1ee3", "suffix");
+    BAD("1e3k", "suffix");
+    BAD("1k3", "suffix");
+    BAD("1-", "suffix");
     BAD("1e1.5", "regular"); BAD("1Kie3", "suffix"); BAD("1\xc2\xb5", "regular");
     bad_at(__LINE__, "1e30", E_TOOBIG, "large"); bad_at(__LINE__, "1e999999999999999", E_TOOBIG, "large");
-    bad_at(__LINE__, "99999999999999999999999999999", E_TOOBIG, "large"); bad_at(__LINE__, "100000000000E", E_TOOBIG, "large");
+    bad_at(__LINE__, "99999999999999999999999999999", E_TOOBIG, "large");
+    bad_at(__LINE__, "100000000000E", E_TOOBIG, "large");
     struct quantity q;
     CHECK_INT(quantity_parse(STR("1\0"), &q, NULL), E_INVALID);
 }
 
 TEST(rounding_is_away_from_zero)
 {
-    CHECK_INT(quantity_value(Q("1500m")), 2); CHECK_INT(quantity_value(Q("-1500m")), -2); CHECK_INT(quantity_value(Q("1n")), 1);
-    CHECK_INT(quantity_value(Q("1Gi")), 1 << 30); CHECK_INT(quantity_milli(Q("250m")), 250); CHECK_INT(quantity_milli(Q("2")), 2000);
-    CHECK_INT(quantity_milli(Q("1u")), 1); CHECK_INT(quantity_milli(Q("0.1")), 100); CHECK_INT(quantity_value(Q("9223372036854775807")), INT64_MAX);
-    CHECK_INT(quantity_value(Q("18446744073709551616")), INT64_MAX); CHECK_INT(quantity_milli(Q("8Ei")), INT64_MAX);
-    CHECK_INT(quantity_value(Q("-18446744073709551616")), INT64_MIN); CHECK_INT(quantity_value(Q("7Ei")), (int64_t)7 << 60);
+    CHECK_INT(quantity_value(Q("1500m")), 2);
+    CHECK_INT(quantity_value(Q("-1500m")), -2);
+    CHECK_INT(quantity_value(Q("1n")), 1);
+    CHECK_INT(quantity_value(Q("1Gi")), 1 << 30);
+    CHECK_INT(quantity_milli(Q("250m")), 250);
+    CHECK_INT(quantity_milli(Q("2")), 2000);
+    CHECK_INT(quantity_milli(Q("1u")), 1);
+    CHECK_INT(quantity_milli(Q("0.1")), 100);
+    CHECK_INT(quantity_value(Q("9223372036854775807")), INT64_MAX);
+    CHECK_INT(quantity_value(Q("18446744073709551616")), INT64_MAX);
+    CHECK_INT(quantity_milli(Q("8Ei")), INT64_MAX);
+    CHECK_INT(quantity_value(Q("-18446744073709551616")), INT64_MIN);
+    CHECK_INT(quantity_value(Q("7Ei")), (int64_t)7 << 60);
     CHECK(quantity_double(Q("1500m")) == 1.5);
 }
 
@@ -113,7 +207,8 @@ TEST(sums_and_order)
     CHECK_STR(quantity_text(&a, quantity_make_milli(1500, QUANTITY_DECIMAL_SI)), "1500m");
     CHECK_STR(quantity_text(&a, quantity_make(INT64_MIN, QUANTITY_BINARY_SI)), "-8Ei");
     CHECK_STR(quantity_text(&a, quantity_make(INT64_MIN, QUANTITY_DECIMAL_EXPONENT)), "-9223372036854775808");
-    CHECK(quantity_cmp(Q("1"), Q("1000m")) == 0 && quantity_cmp(Q("1Ki"), Q("1k")) > 0 && quantity_cmp(Q("-1"), Q("1n")) < 0);
+    CHECK(quantity_cmp(Q("1"), Q("1000m")) == 0 && quantity_cmp(Q("1Ki"), Q("1k")) > 0 &&
+          quantity_cmp(Q("-1"), Q("1n")) < 0);
     CHECK(quantity_sign(Q("-1n")) == -1 && quantity_sign(Q("0")) == 0 && quantity_is_zero(Q("0Gi")));
     most = quantity_add(quantity_add(most, most), quantity_add(most, most));
     CHECK(quantity_cmp(most, quantity_add(most, most)) == 0);            /* stays at the largest */
@@ -152,7 +247,8 @@ TEST(random_values_survive_text)
         q.nano = (quantity_int)(int64_t)s >> (i % 60);
         q.nano *= (int64_t[]){ 1, 1000, 1000000000, 1024000000000, 1000000000000000000 }[i % 5];
         q.format = (enum quantity_format)(s % 3);
-        if (q.format == QUANTITY_BINARY_SI && (q.nano > (quantity_int)INT64_MAX * 1000000000 || q.nano < -(quantity_int)INT64_MAX * 1000000000))
+        if (q.format == QUANTITY_BINARY_SI &&
+            (q.nano > (quantity_int)INT64_MAX * 1000000000 || q.nano < -(quantity_int)INT64_MAX * 1000000000))
             q.format = QUANTITY_DECIMAL_SI;      /* such a one can't be parsed: it is capped */
         struct str t = str_make(text, quantity_write(q, text));
         if (quantity_parse(t, &again, NULL) != 0 || again.nano != q.nano)

@@ -47,27 +47,80 @@ static void bad_at(int line, const char *selector, const char *part)
 
 TEST(label_selectors_match)
 {
-    YES("", "{}"); YES(" ", "{\"a\":\"b\"}"); YES("a=b", "{\"a\":\"b\"}"); YES("a==b", "{\"x\":\"y\",\"a\":\"b\"}"); NO("a=b", "{\"a\":\"c\"}"); NO("a=b", "{}");
-    YES("a!=b", "{}"); YES("a!=b", "{\"a\":\"c\"}"); NO("a!=b", "{\"a\":\"b\"}"); YES("a", "{\"a\":\"\"}"); NO("a", "{\"b\":\"a\"}"); YES("!a", "{}");
-    NO("!a", "{\"a\":\"x\"}"); YES("a in (x,y)", "{\"a\":\"y\"}"); NO("a in (x,y)", "{\"a\":\"z\"}"); NO("a in (x,y)", "{}"); YES("a notin (x, y)", "{}");
-    NO("a notin (x,y)", "{\"a\":\"x\"}"); YES("a notin (x,y)", "{\"a\":\"z\"}"); YES(" a = b , c = d ", "{\"a\":\"b\",\"c\":\"d\"}");
-    NO("a=b,c=d", "{\"a\":\"b\"}"); YES("a=", "{\"a\":\"\"}"); NO("a=", "{}"); YES("a=,b=1", "{\"a\":\"\",\"b\":\"1\"}"); YES("a in (,x)", "{\"a\":\"\"}"); YES("a in (x,)", "{\"a\":\"\"}");
-    NO("a in (x)", "{\"a\":\"\"}"); YES("a>3", "{\"a\":\"4\"}"); NO("a>3", "{\"a\":\"3\"}"); NO("a>3", "{\"a\":\"x\"}"); NO("a>3", "{}"); YES("a<5", "{\"a\":\"-4\"}");
-    YES("example.com/a=b", "{\"example.com/a\":\"b\"}"); YES("in=notin", "{\"in\":\"notin\"}"); YES("in in (in,notin)", "{\"in\":\"in\"}");
-    YES("a in (z,y,x,w,v,u,t)", "{\"a\":\"t\"}"); YES("a in (z,y,x,w,v,u,t)", "{\"a\":\"z\"}"); YES("\ta\n in\r(b)", "{\"a\":\"b\"}"); YES("a,!b,c notin (d)", "{\"a\":\"1\",\"c\":\"e\"}");
+    YES("", "{}");
+    YES(" ", "{\"a\":\"b\"}");
+    YES("a=b", "{\"a\":\"b\"}");
+    YES("a==b", "{\"x\":\"y\",\"a\":\"b\"}");
+    NO("a=b", "{\"a\":\"c\"}");
+    NO("a=b", "{}");
+    YES("a!=b", "{}");
+    YES("a!=b", "{\"a\":\"c\"}");
+    NO("a!=b", "{\"a\":\"b\"}");
+    YES("a", "{\"a\":\"\"}");
+    NO("a", "{\"b\":\"a\"}");
+    YES("!a", "{}");
+    NO("!a", "{\"a\":\"x\"}");
+    YES("a in (x,y)", "{\"a\":\"y\"}");
+    NO("a in (x,y)", "{\"a\":\"z\"}");
+    NO("a in (x,y)", "{}");
+    YES("a notin (x, y)", "{}");
+    NO("a notin (x,y)", "{\"a\":\"x\"}");
+    YES("a notin (x,y)", "{\"a\":\"z\"}");
+    YES(" a = b , c = d ", "{\"a\":\"b\",\"c\":\"d\"}");
+    NO("a=b,c=d", "{\"a\":\"b\"}");
+    YES("a=", "{\"a\":\"\"}");
+    NO("a=", "{}");
+    YES("a=,b=1", "{\"a\":\"\",\"b\":\"1\"}");
+    YES("a in (,x)", "{\"a\":\"\"}");
+    YES("a in (x,)", "{\"a\":\"\"}");
+    NO("a in (x)", "{\"a\":\"\"}");
+    YES("a>3", "{\"a\":\"4\"}");
+    NO("a>3", "{\"a\":\"3\"}");
+    NO("a>3", "{\"a\":\"x\"}");
+    NO("a>3", "{}");
+    YES("a<5", "{\"a\":\"-4\"}");
+    YES("example.com/a=b", "{\"example.com/a\":\"b\"}");
+    YES("in=notin", "{\"in\":\"notin\"}");
+    YES("in in (in,notin)", "{\"in\":\"in\"}");
+    YES("a in (z,y,x,w,v,u,t)", "{\"a\":\"t\"}");
+    YES("a in (z,y,x,w,v,u,t)", "{\"a\":\"z\"}");
+    YES("\ta\n in\r(b)", "{\"a\":\"b\"}");
+    YES("a,!b,c notin (d)", "{\"a\":\"1\",\"c\":\"e\"}");
     NO("a in (true)", "{\"a\":\"false\"}"); YES("a=b", "{\"x\":\"\\\"a\\\":\\\"c\",\"a\":\"b\"}");
 }
 
 TEST(label_selectors_refused)
 {
-    BAD("x (", "unable to parse requirement: found '(', expected: in, notin, =, ==, !=, gt, lt"); BAD("a IN (b)", "found 'IN', expected: in, notin");
-    BAD("e!!!!!ss", "found '!', expected: in, notin"); BAD("a=b,", "found '', expected: identifier after ','"); BAD(",", "found ',', expected: !, identifier, or 'end of string'");
-    BAD("a=b c", "found 'c', expected: ',' or 'end of string'"); BAD("!", "found '', expected: identifier"); BAD("!!a", "found '!', expected: identifier");
-    BAD("!a=b", "found '=', expected: ',' or 'end of string'"); BAD("a in b", "expected: '('"); BAD("a in (b", "expected: ',' or ')'"); BAD("a in (b c)", "found 'c', expected: ',' or ')'");
-    BAD("a in ()", "values set can't be empty"); BAD("a in", "expected: '('"); BAD("a=(b)", "found '(', expected: identifier"); BAD("=b", "found '=', expected: !");
-    BAD("a===b", "expected: identifier"); BAD("a=b=c", "found '=', expected: ','"); BAD("-a=b", "Invalid value: \"-a\""); BAD("a/b/c=d", "qualified name"); BAD("a=-b", "Invalid value: \"-b\"");
-    BAD("a=b!", "found '!'"); BAD("a>x", "must be an integer"); BAD("a>", "must be an integer"); BAD("a=0123456789012345678901234567890123456789012345678901234567890123", "63");
-    BAD("a,,b", "expected: identifier after ','"); BAD("a=b)", "found ')'"); BAD("(a)", "found '('"); BAD("a=b%", "Invalid value"); BAD("a in ((b))", "found '('");
+    BAD("x (", "unable to parse requirement: found '(', expected: in, notin, =, ==, !=, gt, lt");
+    BAD("a IN (b)", "found 'IN', expected: in, notin");
+    BAD("e!!!!!ss", "found '!', expected: in, notin");
+    BAD("a=b,", "found '', expected: identifier after ','");
+    BAD(",", "found ',', expected: !, identifier, or 'end of string'");
+    BAD("a=b c", "found 'c', expected: ',' or 'end of string'");
+    BAD("!", "found '', expected: identifier");
+    BAD("!!a", "found '!', expected: identifier");
+    BAD("!a=b", "found '=', expected: ',' or 'end of string'");
+    BAD("a in b", "expected: '('");
+    BAD("a in (b", "expected: ',' or ')'");
+    BAD("a in (b c)", "found 'c', expected: ',' or ')'");
+    BAD("a in ()", "values set can't be empty");
+    BAD("a in", "expected: '('");
+    BAD("a=(b)", "found '(', expected: identifier");
+    BAD("=b", "found '=', expected: !");
+    BAD("a===b", "expected: identifier");
+    BAD("a=b=c", "found '=', expected: ','");
+    BAD("-a=b", "Invalid value: \"-a\"");
+    BAD("a/b/c=d", "qualified name");
+    BAD("a=-b", "Invalid value: \"-b\"");
+    BAD("a=b!", "found '!'");
+    BAD("a>x", "must be an integer");
+    BAD("a>", "must be an integer");
+    BAD("a=0123456789012345678901234567890123456789012345678901234567890123", "63");
+    BAD("a,,b", "expected: identifier after ','");
+    BAD("a=b)", "found ')'");
+    BAD("(a)", "found '('");
+    BAD("a=b%", "Invalid value");
+    BAD("a in ((b))", "found '('");
 }
 
 static bool object_matches(const char *selector, const char *labels)
@@ -105,15 +158,29 @@ TEST(label_selector_objects)
     CHECK(!object_matches("null", "{\"a\":\"b\"}"));
     CHECK(object_matches("{\"matchLabels\":{\"a\":\"b\"}}", "{\"a\":\"b\"}"));
     CHECK(!object_matches("{\"matchLabels\":{\"a\":\"b\"}}", "{\"a\":\"c\"}"));
-    CHECK(object_matches("{\"matchLabels\":{\"a\":\"b\"},\"matchExpressions\":[{\"key\":\"c\",\"operator\":\"In\",\"values\":[\"z\",\"d\"]}]}", "{\"a\":\"b\",\"c\":\"d\"}"));
-    CHECK(!object_matches("{\"matchExpressions\":[{\"key\":\"c\",\"operator\":\"NotIn\",\"values\":[\"d\"]}]}", "{\"c\":\"d\"}"));
-    CHECK(object_matches("{\"matchExpressions\":[{\"key\":\"c\",\"operator\":\"NotIn\",\"values\":[\"d\"]}]}", "{}"));
-    CHECK(object_matches("{\"matchExpressions\":[{\"key\":\"c\",\"operator\":\"Exists\"},{\"key\":\"e\",\"operator\":\"DoesNotExist\"}]}", "{\"c\":\"\"}"));
-    OBJECT_BAD("{\"matchExpressions\":[{\"key\":\"c\",\"operator\":\"Like\",\"values\":[\"d\"]}]}", "\"Like\" is not a valid label selector operator");
-    OBJECT_BAD("{\"matchExpressions\":[{\"key\":\"c\",\"operator\":\"Gt\",\"values\":[\"1\"]}]}", "not a valid label selector operator");
-    OBJECT_BAD("{\"matchExpressions\":[{\"key\":\"c\",\"operator\":\"In\"}]}", "matchExpressions[0]: values"); OBJECT_BAD("{\"matchExpressions\":[{\"operator\":\"Exists\"}]}", "name part must be non-empty");
-    OBJECT_BAD("{\"matchExpressions\":[{\"key\":\"c\",\"operator\":\"Exists\",\"values\":[\"d\"]}]}", "must be empty"); OBJECT_BAD("{\"matchLabels\":{\"a\":1}}", "string");
-    OBJECT_BAD("{\"matchLabels\":{\"a b\":\"c\"}}", "Invalid value: \"a b\""); OBJECT_BAD("[]", "object"); OBJECT_BAD("{\"matchExpressions\":[1]}", "operator");
+    CHECK(object_matches("{\"matchLabels\":{\"a\":\"b\"},\"matchExpressions\":[{\"key\":\"c\",\"operator\":"
+                         "\"In\",\"values\":[\"z\",\"d\"]}]}",
+                         "{\"a\":\"b\",\"c\":\"d\"}"));
+    CHECK(
+        !object_matches("{\"matchExpressions\":[{\"key\":\"c\",\"operator\":\"NotIn\",\"values\":[\"d\"]}]}",
+                        "{\"c\":\"d\"}"));
+    CHECK(object_matches("{\"matchExpressions\":[{\"key\":\"c\",\"operator\":\"NotIn\",\"values\":[\"d\"]}]}",
+                         "{}"));
+    CHECK(object_matches("{\"matchExpressions\":[{\"key\":\"c\",\"operator\":\"Exists\"},{\"key\":\"e\","
+                         "\"operator\":\"DoesNotExist\"}]}",
+                         "{\"c\":\"\"}"));
+    OBJECT_BAD("{\"matchExpressions\":[{\"key\":\"c\",\"operator\":\"Like\",\"values\":[\"d\"]}]}",
+               "\"Like\" is not a valid label selector operator");
+    OBJECT_BAD("{\"matchExpressions\":[{\"key\":\"c\",\"operator\":\"Gt\",\"values\":[\"1\"]}]}",
+               "not a valid label selector operator");
+    OBJECT_BAD("{\"matchExpressions\":[{\"key\":\"c\",\"operator\":\"In\"}]}", "matchExpressions[0]: values");
+    OBJECT_BAD("{\"matchExpressions\":[{\"operator\":\"Exists\"}]}", "name part must be non-empty");
+    OBJECT_BAD("{\"matchExpressions\":[{\"key\":\"c\",\"operator\":\"Exists\",\"values\":[\"d\"]}]}",
+               "must be empty");
+    OBJECT_BAD("{\"matchLabels\":{\"a\":1}}", "string");
+    OBJECT_BAD("{\"matchLabels\":{\"a b\":\"c\"}}", "Invalid value: \"a b\"");
+    OBJECT_BAD("[]", "object");
+    OBJECT_BAD("{\"matchExpressions\":[1]}", "operator");
 }
 
 TEST(maps_and_node_terms)
@@ -131,8 +198,10 @@ TEST(maps_and_node_terms)
     CHECK(!both(&a, &s, "{\"a\":\"b\"}") && !selector_is_everything(&s));
     must_ok(json_parse(&a, STR("[{\"key\":\"cores\",\"operator\":\"Gt\",\"values\":[\"8\"]}]"), &j, NULL));
     CHECK_INT(selector_from_node_term(&a, j, &s, NULL), 0);
-    CHECK(both(&a, &s, "{\"cores\":\"16\"}") && !both(&a, &s, "{\"cores\":\"8\"}") && !both(&a, &s, "{\"cores\":\"many\"}"));
-    must_ok(json_parse(&a, STR("[{\"key\":\"cores\",\"operator\":\"Lt\",\"values\":[\"8\",\"9\"]}]"), &j, NULL));
+    CHECK(both(&a, &s, "{\"cores\":\"16\"}") && !both(&a, &s, "{\"cores\":\"8\"}") &&
+          !both(&a, &s, "{\"cores\":\"many\"}"));
+    must_ok(
+        json_parse(&a, STR("[{\"key\":\"cores\",\"operator\":\"Lt\",\"values\":[\"8\",\"9\"]}]"), &j, NULL));
     CHECK_INT(selector_from_node_term(&a, j, &s, NULL), E_INVALID);
     CHECK_INT(selector_from_node_term(&a, NULL, &s, NULL), 0);
     CHECK(!selector_matches(&s, NULL) && !selector_matches_text(&s, STR_NONE));
@@ -142,7 +211,8 @@ TEST(maps_and_node_terms)
 }
 
 static const char pod[] =
-    "{\"kind\":\"Pod\",\"metadata\":{\"name\":\"a\\\"b\",\"labels\":{\"x\":\"{}\"},\"namespace\":\"default\"},\"spec\":{\"hostNetwork\":true,\"list\":[{\"nodeName\":\"no\"},"
+    "{\"kind\":\"Pod\",\"metadata\":{\"name\":\"a\\\"b\",\"labels\":{\"x\":\"{}\"},\"namespace\":\"default\"}"
+    ",\"spec\":{\"hostNetwork\":true,\"list\":[{\"nodeName\":\"no\"},"
     "\"]\"],\"nodeName\":\"n=1,2\\\\\",\"priority\":7},\"status\":{\"phase\":\"Running\",\"x\":null}}";
 
 static void field_at(int line, const char *selector, bool want)
@@ -156,7 +226,8 @@ static void field_at(int line, const char *selector, bool want)
     if (field_selector_parse(&a, str_of(selector), &s, &err) != 0)
         test_fail(__FILE__, line, "%s: %s", selector, err.s);
     else if (field_selector_matches(&s, j) != want || field_selector_matches_text(&s, str_of(pod)) != want)
-        test_fail(__FILE__, line, "%s: tree %d, text %d", selector, field_selector_matches(&s, j), field_selector_matches_text(&s, str_of(pod)));
+        test_fail(__FILE__, line, "%s: tree %d, text %d", selector, field_selector_matches(&s, j),
+                  field_selector_matches_text(&s, str_of(pod)));
     arena_release(&a);
 }
 
@@ -168,11 +239,26 @@ TEST(field_selectors)
     struct field_selector s;
     struct errbuf err;
 
-    FIELD("", true); FIELD("metadata.namespace=default", true); FIELD("metadata.namespace==default", true); FIELD("metadata.namespace!=default", false);
-    FIELD("metadata.namespace=x", false); FIELD("metadata.namespace!=x", true); FIELD("status.phase=Running,metadata.namespace=default", true);
-    FIELD("status.phase=Running,metadata.namespace=x", false); FIELD("metadata.name=a\"b", true); FIELD("spec.nodeName=n\\=1\\,2\\\\", true);
-    FIELD("spec.nodeName!=n\\=1\\,2\\\\", false); FIELD("spec.hostNetwork=true", true); FIELD("spec.hostNetwork=false", false); FIELD("spec.priority=7", true);
-    FIELD("status.x=", true); FIELD("status.nope=", true); FIELD("status.nope!=", false); FIELD("status.nope!=x", true); FIELD("metadata.labels=", true); FIELD(",,status.phase=Running,", true);
+    FIELD("", true);
+    FIELD("metadata.namespace=default", true);
+    FIELD("metadata.namespace==default", true);
+    FIELD("metadata.namespace!=default", false);
+    FIELD("metadata.namespace=x", false);
+    FIELD("metadata.namespace!=x", true);
+    FIELD("status.phase=Running,metadata.namespace=default", true);
+    FIELD("status.phase=Running,metadata.namespace=x", false);
+    FIELD("metadata.name=a\"b", true);
+    FIELD("spec.nodeName=n\\=1\\,2\\\\", true);
+    FIELD("spec.nodeName!=n\\=1\\,2\\\\", false);
+    FIELD("spec.hostNetwork=true", true);
+    FIELD("spec.hostNetwork=false", false);
+    FIELD("spec.priority=7", true);
+    FIELD("status.x=", true);
+    FIELD("status.nope=", true);
+    FIELD("status.nope!=", false);
+    FIELD("status.nope!=x", true);
+    FIELD("metadata.labels=", true);
+    FIELD(",,status.phase=Running,", true);
     CHECK_INT(field_selector_parse(&a, STR("abc"), &s, &err), E_INVALID);
     CHECK(strcmp(err.s, "invalid selector: 'abc'; can't understand 'abc'") == 0);
     CHECK_INT(field_selector_parse(&a, STR("a=b=c"), &s, &err), E_INVALID);
@@ -192,8 +278,10 @@ TEST(values_are_found_in_text)
     CHECK(json_scan_path(STR(pod), "metadata.labels", &v) && str_is(v, "{\"x\":\"{}\"}"));
     CHECK(json_scan_path(STR(pod), "spec.priority", &v) && str_is(v, "7"));
     CHECK(json_scan_path(STR(pod), "status.x", &v) && str_is(v, "null"));
-    CHECK(!json_scan_path(STR(pod), "spec.x", &v) && !json_scan_path(STR(pod), "kind.x", &v) && !json_scan_path(STR(pod), "spec.list.nodeName", &v));
-    CHECK(!json_scan_path(STR("{}"), "a", &v) && !json_scan_path(STR(""), "a", &v) && !json_scan_path(STR("[1]"), "a", &v));
+    CHECK(!json_scan_path(STR(pod), "spec.x", &v) && !json_scan_path(STR(pod), "kind.x", &v) &&
+          !json_scan_path(STR(pod), "spec.list.nodeName", &v));
+    CHECK(!json_scan_path(STR("{}"), "a", &v) && !json_scan_path(STR(""), "a", &v) &&
+          !json_scan_path(STR("[1]"), "a", &v));
     for (size_t n = 0; n < sizeof pod; n++) {    /* cut anywhere: the sanitizer watches */
         char *exact = mem_alloc(n + 1);
 

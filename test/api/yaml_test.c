@@ -21,7 +21,8 @@ static void check_at(int line, const char *yaml, const char *json)
     arena_release(&a);
 }
 
-static void check_error_at(int at, const char *yaml, int code, unsigned line, unsigned column, const char *part)
+static void check_error_at(int at, const char *yaml, int code, unsigned line, unsigned column,
+                           const char *part)
 {
     struct arena a = ARENA_INIT;
     struct json_error err = { 0 };
@@ -39,65 +40,151 @@ static void check_error_at(int at, const char *yaml, int code, unsigned line, un
 
 TEST(words_are_booleans_and_nulls)
 {
-    SCALAR("true", "true"); SCALAR("True", "true"); SCALAR("TRUE", "true"); SCALAR("yes", "true"); SCALAR("Yes", "true");
-    SCALAR("YES", "true"); SCALAR("on", "true"); SCALAR("On", "true"); SCALAR("ON", "true"); SCALAR("y", "true"); SCALAR("Y", "true");
-    SCALAR("false", "false"); SCALAR("no", "false"); SCALAR("NO", "false"); SCALAR("off", "false"); SCALAR("n", "false");
-    SCALAR("N", "false"); SCALAR("Off", "false"); SCALAR("", "null"); SCALAR("~", "null"); SCALAR("null", "null"); SCALAR("Null", "null");
-    SCALAR("NULL", "null"); SCALAR("nULL", "\"nULL\""); SCALAR("tRue", "\"tRue\""); SCALAR("yEs", "\"yEs\""); SCALAR("nil", "\"nil\"");
+    SCALAR("true", "true");
+    SCALAR("True", "true");
+    SCALAR("TRUE", "true");
+    SCALAR("yes", "true");
+    SCALAR("Yes", "true");
+    SCALAR("YES", "true");
+    SCALAR("on", "true");
+    SCALAR("On", "true");
+    SCALAR("ON", "true");
+    SCALAR("y", "true");
+    SCALAR("Y", "true");
+    SCALAR("false", "false");
+    SCALAR("no", "false");
+    SCALAR("NO", "false");
+    SCALAR("off", "false");
+    SCALAR("n", "false");
+    SCALAR("N", "false");
+    SCALAR("Off", "false");
+    SCALAR("", "null");
+    SCALAR("~", "null");
+    SCALAR("null", "null");
+    SCALAR("Null", "null");
+    SCALAR("NULL", "null");
+    SCALAR("nULL", "\"nULL\"");
+    SCALAR("tRue", "\"tRue\"");
+    SCALAR("yEs", "\"yEs\"");
+    SCALAR("nil", "\"nil\"");
     SCALAR("'yes'", "\"yes\""); SCALAR("\"null\"", "\"null\""); SCALAR("''", "\"\""); SCALAR("'~'", "\"~\"");
 }
 
 TEST(integers_in_all_bases)
 {
-    SCALAR("0", "0"); SCALAR("-0", "0"); SCALAR("42", "42"); SCALAR("+42", "42"); SCALAR("-42", "-42"); SCALAR("0x1F", "31");
-    SCALAR("-0x10", "-16"); SCALAR("017", "15"); SCALAR("0644", "420"); SCALAR("0o17", "15"); SCALAR("0b101", "5");
-    SCALAR("-0b11", "-3"); SCALAR("1_000_000", "1000000"); SCALAR("9223372036854775807", "9223372036854775807");
-    SCALAR("-9223372036854775808", "-9223372036854775808"); SCALAR("18446744073709551615", "18446744073709551615");
-    SCALAR("18446744073709551616", "18446744073709552000"); SCALAR("0x", "\"0x\""); SCALAR("0xg", "\"0xg\""); SCALAR("0b2", "\"0b2\"");
-    SCALAR("+", "\"+\""); SCALAR("1 2", "\"1 2\""); SCALAR("12:30:45", "\"12:30:45\""); SCALAR("1.2.3", "\"1.2.3\"");
-    SCALAR("'42'", "\"42\""); SCALAR("\"0x1F\"", "\"0x1F\""); SCALAR("500m", "\"500m\""); SCALAR("1Gi", "\"1Gi\""); SCALAR("10.0.0.1", "\"10.0.0.1\"");
+    SCALAR("0", "0");
+    SCALAR("-0", "0");
+    SCALAR("42", "42");
+    SCALAR("+42", "42");
+    SCALAR("-42", "-42");
+    SCALAR("0x1F", "31");
+    SCALAR("-0x10", "-16");
+    SCALAR("017", "15");
+    SCALAR("0644", "420");
+    SCALAR("0o17", "15");
+    SCALAR("0b101", "5");
+    SCALAR("-0b11", "-3");
+    SCALAR("1_000_000", "1000000");
+    SCALAR("9223372036854775807", "9223372036854775807");
+    SCALAR("-9223372036854775808", "-9223372036854775808");
+    SCALAR("18446744073709551615", "18446744073709551615");
+    SCALAR("18446744073709551616", "18446744073709552000");
+    SCALAR("0x", "\"0x\"");
+    SCALAR("0xg", "\"0xg\"");
+    SCALAR("0b2", "\"0b2\"");
+    SCALAR("+", "\"+\"");
+    SCALAR("1 2", "\"1 2\"");
+    SCALAR("12:30:45", "\"12:30:45\"");
+    SCALAR("1.2.3", "\"1.2.3\"");
+    SCALAR("'42'", "\"42\"");
+    SCALAR("\"0x1F\"", "\"0x1F\"");
+    SCALAR("500m", "\"500m\"");
+    SCALAR("1Gi", "\"1Gi\"");
+    SCALAR("10.0.0.1", "\"10.0.0.1\"");
 }
 
 TEST(floats_in_go_form)
 {
-    SCALAR("1.5", "1.5"); SCALAR("-1.5", "-1.5"); SCALAR(".5", "0.5"); SCALAR("1.", "1"); SCALAR("1.0", "1"); SCALAR("1e3", "1000");
-    SCALAR("1E+3", "1000"); SCALAR("08", "8"); SCALAR("0.1", "0.1"); SCALAR("3.14159", "3.14159"); SCALAR("1e20", "100000000000000000000");
-    SCALAR("1e21", "1e+21"); SCALAR("1.5e300", "1.5e+300"); SCALAR("0.000001", "0.000001"); SCALAR("0.0000001", "1e-7");
-    SCALAR("123456.789", "123456.789"); SCALAR("0.30000000000000004", "0.30000000000000004"); SCALAR("1e999", "\"1e999\"");
-    SCALAR("1e", "\"1e\""); SCALAR("e5", "\"e5\""); SCALAR(".", "\".\""); SCALAR("-.5", "-0.5"); SCALAR("1_0.5", "10.5"); SCALAR(".1_0", "\".1_0\"");
-    SCALAR("-0.0", "-0"); SCALAR("12345678901234567890.5", "12345678901234567000"); SCALAR("2001-01-01", "\"2001-01-01\"");
+    SCALAR("1.5", "1.5");
+    SCALAR("-1.5", "-1.5");
+    SCALAR(".5", "0.5");
+    SCALAR("1.", "1");
+    SCALAR("1.0", "1");
+    SCALAR("1e3", "1000");
+    SCALAR("1E+3", "1000");
+    SCALAR("08", "8");
+    SCALAR("0.1", "0.1");
+    SCALAR("3.14159", "3.14159");
+    SCALAR("1e20", "100000000000000000000");
+    SCALAR("1e21", "1e+21");
+    SCALAR("1.5e300", "1.5e+300");
+    SCALAR("0.000001", "0.000001");
+    SCALAR("0.0000001", "1e-7");
+    SCALAR("123456.789", "123456.789");
+    SCALAR("0.30000000000000004", "0.30000000000000004");
+    SCALAR("1e999", "\"1e999\"");
+    SCALAR("1e", "\"1e\"");
+    SCALAR("e5", "\"e5\"");
+    SCALAR(".", "\".\"");
+    SCALAR("-.5", "-0.5");
+    SCALAR("1_0.5", "10.5");
+    SCALAR(".1_0", "\".1_0\"");
+    SCALAR("-0.0", "-0");
+    SCALAR("12345678901234567890.5", "12345678901234567000");
+    SCALAR("2001-01-01", "\"2001-01-01\"");
     SCALAR("2001-12-14t21:59:43.10-05:00", "\"2001-12-14t21:59:43.10-05:00\"");
-    BAD("a: .inf", E_INVALID, 1, 4, "JSON"); BAD("a: -.Inf", E_INVALID, 1, 4, "JSON"); BAD("a: .NaN", E_INVALID, 1, 4, "JSON");
+    BAD("a: .inf", E_INVALID, 1, 4, "JSON");
+    BAD("a: -.Inf", E_INVALID, 1, 4, "JSON");
+    BAD("a: .NaN", E_INVALID, 1, 4, "JSON");
 }
 
 TEST(structures)
 {
     YAML("a: 1\nb:\n  - x\n  - q: z\n    w: [1, 'two', {k: v}]\nc: {}\nd: []\n",
          "{\"a\":1,\"b\":[\"x\",{\"q\":\"z\",\"w\":[1,\"two\",{\"k\":\"v\"}]}],\"c\":{},\"d\":[]}");
-    YAML("s: |\n  line 1\n  line 2\nf: >-\n  folded\n  text\n", "{\"s\":\"line 1\\nline 2\\n\",\"f\":\"folded text\"}");
+    YAML("s: |\n  line 1\n  line 2\nf: >-\n  folded\n  text\n",
+         "{\"s\":\"line 1\\nline 2\\n\",\"f\":\"folded text\"}");
     YAML("m: |\n  42\n", "{\"m\":\"42\\n\"}");
-    YAML("{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"x\":[true,null,1.5]}", "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"x\":[true,null,1.5]}");
+    YAML("{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"x\":[true,null,1.5]}",
+         "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"x\":[true,null,1.5]}");
     YAML("\"a\\u00e9\\n\": \"\\x41\"", "{\"a\xc3\xa9\\n\":\"A\"}");
-    YAML("# only a comment\n", "null"); YAML("", "null"); YAML("---\n", "null"); YAML("---\n---\n# c\n---\na: 1\n", "{\"a\":1}");
-    YAML("--- \na: 1\n---\n", "{\"a\":1}"); YAML("just text", "\"just text\""); YAML("a: 1\n...\n", "{\"a\":1}");
+    YAML("# only a comment\n", "null");
+    YAML("", "null");
+    YAML("---\n", "null");
+    YAML("---\n---\n# c\n---\na: 1\n", "{\"a\":1}");
+    YAML("--- \na: 1\n---\n", "{\"a\":1}");
+    YAML("just text", "\"just text\"");
+    YAML("a: 1\n...\n", "{\"a\":1}");
     YAML("\xef\xbb\xbf" "a: 1\n", "{\"a\":1}");
 }
 
 TEST(keys_become_strings)
 {
     YAML("y: 1\nn: 2\n", "{\"true\":1,\"false\":2}");       /* the trap that Kubernetes has too */
-    YAML("1: a\ntrue: b\n1.50: c\n0x10: d\nyes: e\n'2': f\n", "{\"1\":\"a\",\"true\":\"e\",\"1.5\":\"c\",\"16\":\"d\",\"2\":\"f\"}");
-    BAD("~: a\n", E_INVALID, 1, 1, "null"); BAD("? [a]\n: b\n", E_INVALID, 1, 3, "scalar"); BAD("? {a: b}\n: b\n", E_INVALID, 1, 3, "scalar");
+    YAML("1: a\ntrue: b\n1.50: c\n0x10: d\nyes: e\n'2': f\n",
+         "{\"1\":\"a\",\"true\":\"e\",\"1.5\":\"c\",\"16\":\"d\",\"2\":\"f\"}");
+    BAD("~: a\n", E_INVALID, 1, 1, "null");
+    BAD("? [a]\n: b\n", E_INVALID, 1, 3, "scalar");
+    BAD("? {a: b}\n: b\n", E_INVALID, 1, 3, "scalar");
     BAD("x: &a [1]\n? *a\n: b\n", E_INVALID, 2, 3, "scalar");
     YAML("x: &a k\n*a : b\n", "{\"x\":\"k\",\"k\":\"b\"}");
 }
 
 TEST(tags_choose_the_type)
 {
-    SCALAR("!!str 42", "\"42\""); SCALAR("!!str", "\"\""); SCALAR("!!int '42'", "42"); SCALAR("!!float 5", "5"); SCALAR("!!bool 'yes'", "true");
-    SCALAR("!!null ''", "null"); SCALAR("! 42", "\"42\""); SCALAR("!custom 42", "\"42\""); SCALAR("!!timestamp 2001-01-01", "\"2001-01-01\"");
+    SCALAR("!!str 42", "\"42\"");
+    SCALAR("!!str", "\"\"");
+    SCALAR("!!int '42'", "42");
+    SCALAR("!!float 5", "5");
+    SCALAR("!!bool 'yes'", "true");
+    SCALAR("!!null ''", "null");
+    SCALAR("! 42", "\"42\"");
+    SCALAR("!custom 42", "\"42\"");
+    SCALAR("!!timestamp 2001-01-01", "\"2001-01-01\"");
     YAML("!!map {a: !!seq [1]}", "{\"a\":[1]}");
-    BAD("a: !!int x", E_INVALID, 1, 4, "tag"); BAD("a: !!bool 3", E_INVALID, 1, 4, "tag"); BAD("a: !!binary aGk=", E_INVALID, 1, 4, "binary");
+    BAD("a: !!int x", E_INVALID, 1, 4, "tag");
+    BAD("a: !!bool 3", E_INVALID, 1, 4, "tag");
+    BAD("a: !!binary aGk=", E_INVALID, 1, 4, "binary");
     BAD("a: !!int 1.5", E_INVALID, 1, 4, "tag");
 }
 
@@ -105,13 +192,16 @@ TEST(anchors_and_merge_keys)
 {
     YAML("a: &x {k: [1]}\nb: *x\nc: *x\n", "{\"a\":{\"k\":[1]},\"b\":{\"k\":[1]},\"c\":{\"k\":[1]}}");
     YAML("a: &x 1\nb: &x 2\nc: *x\n", "{\"a\":1,\"b\":2,\"c\":2}");
-    YAML("base: &b {x: 1, w: 2}\nd:\n  <<: *b\n  w: 3\n", "{\"base\":{\"x\":1,\"w\":2},\"d\":{\"w\":3,\"x\":1}}");
+    YAML("base: &b {x: 1, w: 2}\nd:\n  <<: *b\n  w: 3\n",
+         "{\"base\":{\"x\":1,\"w\":2},\"d\":{\"w\":3,\"x\":1}}");
     YAML("d:\n  w: 3\n  <<: {x: 1, w: 2}\n", "{\"d\":{\"w\":3,\"x\":1}}");
     YAML("p: &p {x: 1}\nq: &q {x: 2, w: 2}\nd: {<<: [*p, *q], z: 3}\n",
          "{\"p\":{\"x\":1},\"q\":{\"x\":2,\"w\":2},\"d\":{\"z\":3,\"x\":1,\"w\":2}}");
-    YAML("d: {'<<': {x: 1}}\n", "{\"d\":{\"\\u003c\\u003c\":{\"x\":1}}}"); YAML("- <<\n", "[\"\\u003c\\u003c\"]");
+    YAML("d: {'<<': {x: 1}}\n", "{\"d\":{\"\\u003c\\u003c\":{\"x\":1}}}");
+    YAML("- <<\n", "[\"\\u003c\\u003c\"]");
     YAML("a: &e\nb: *e\n", "{\"a\":null,\"b\":null}");
-    BAD("a: *nope\n", E_INVALID, 1, 4, "unknown anchor"); BAD("a: &x [*x]\n", E_INVALID, 1, 8, "contains itself");
+    BAD("a: *nope\n", E_INVALID, 1, 4, "unknown anchor");
+    BAD("a: &x [*x]\n", E_INVALID, 1, 8, "contains itself");
     BAD("d: {<<: 3}\n", E_INVALID, 1, 10, "merge key"); BAD("d: {<<: [3]}\n", E_INVALID, 1, 12, "merge key");
     BAD("a: &x 1\n---\nb: *x\n", E_INVALID, 3, 4, "unknown anchor");
 }
@@ -220,11 +310,14 @@ TEST(all_documents)
     arena_release(&a);
 }
 
-static const char deployment[] =
-    "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\n  labels: &labels\n    app: \"web\"\nspec:\n  replicas: 3\n"
-    "  selector:\n    matchLabels:\n      <<: *labels\n  template:\n    metadata:\n      labels: *labels\n    spec:\n      containers:\n"
-    "      - name: web\n        image: 'nginx:1.27'\n        command: [\"sh\", \"-c\", \"echo \\\"hi\\\"\"]\n        ports:\n        - containerPort: 80\n"
-    "        env:\n        - {name: A, value: \"1\"}\n        - name: B\n          value: |\n            some\n            text\n";
+static const char deployment[] = "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\n  labels: "
+                                 "&labels\n    app: \"web\"\nspec:\n  replicas: 3\n"
+                                 "  selector:\n    matchLabels:\n      <<: *labels\n  template:\n    "
+                                 "metadata:\n      labels: *labels\n    spec:\n      containers:\n"
+                                 "      - name: web\n        image: 'nginx:1.27'\n        command: [\"sh\", "
+                                 "\"-c\", \"echo \\\"hi\\\"\"]\n        ports:\n        - containerPort: 80\n"
+                                 "        env:\n        - {name: A, value: \"1\"}\n        - name: B\n       "
+                                 "   value: |\n            some\n            text\n";
 
 TEST(truncated_and_damaged_text_never_crashes)
 {

@@ -1,5 +1,6 @@
-/* test/fuzz/fuzz_json_patch.c: a document, a NUL, and a patch: as JSON patch and as merge patch.  Results must be trees that
- * can be written and read back (so: no deeper than the parser allows), and the patch must stay as it was. */
+/* test/fuzz/fuzz_json_patch.c: a document, a NUL, and a patch: as JSON patch and as merge patch.  Results
+ * must be trees that can be written and read back (so: no deeper than the parser allows), and the patch must
+ * stay as it was. */
 #include "api/json_patch.h"
 #include "api/merge_patch.h"
 

@@ -23,7 +23,8 @@ static void check_quantity(struct str in)
     must(quantity_is_zero(quantity_sub(q, again)));
     must(quantity_sign(quantity_add(q, again)) == quantity_sign(q));
     quantity_write(quantity_add(quantity_add(q, q), quantity_add(q, q)), text);
-    must((quantity_value(q) >= 0) == (quantity_sign(q) >= 0) && (quantity_milli(q) == 0) == quantity_is_zero(q));
+    must((quantity_value(q) >= 0) == (quantity_sign(q) >= 0) &&
+         (quantity_milli(q) == 0) == quantity_is_zero(q));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -1,5 +1,5 @@
-/* test/fuzz/fuzz_selector.c: a selector, a NUL, and an object as JSON: matching the tree and matching its text must
- * agree, for label and for field selectors, in string and in object form. */
+/* test/fuzz/fuzz_selector.c: a selector, a NUL, and an object as JSON: matching the tree and matching its
+ * text must agree, for label and for field selectors, in string and in object form. */
 #include "api/selector.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

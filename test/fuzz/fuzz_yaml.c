@@ -1,4 +1,5 @@
-/* test/fuzz/fuzz_yaml.c: bytes at the YAML parser; what it makes must be a tree that JSON can say, of bounded size. */
+/* test/fuzz/fuzz_yaml.c: bytes at the YAML parser; what it makes must be a tree that JSON can say, of bounded
+ * size. */
 #include "api/yaml.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
