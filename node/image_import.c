@@ -66,33 +66,44 @@ static int mark_layer(const char *store, const char *hex, uint64_t size, const c
     return rc < 0 ? rc : file_replace(p.s, str_of(text), 0600, sync, err);
 }
 
-static int sync_one(void *arg, const char *name)
+struct sync_list { const char *store; struct buf hexes; };
+
+static int sync_collect(void *arg, const char *name)
 {
-    const char *store = arg;
-    char hex[DIGEST_LEN + 1];
+    struct sync_list *l = arg;
+    char id[DIGEST_LEN + 1];
     struct digest d;
     uint64_t size;
 
     if (strlen(name) != DIGEST_HEX + 3 || strcmp(name + DIGEST_HEX, ".ok") != 0)
         return 0;
-    snprintf(hex, sizeof hex, "sha256:%.*s", DIGEST_HEX, name);
-    if (digest_parse(str_of(hex), &d) && image_layer_ready(store, &d, &size))
-        mark_layer(store, digest_hex(&d), size, "synced", true, NULL);
+    snprintf(id, sizeof id, "sha256:%.*s", DIGEST_HEX, name);
+    if (digest_parse(str_of(id), &d) && image_layer_ready(l->store, &d, &size))
+        buf_add(&l->hexes, name, DIGEST_HEX);
     return 0;
 }
 
+/* Only what was complete before the flush began is durable after it. */
 void image_layers_sync(const char *store_dir)
 {
+    struct sync_list l = { store_dir, BUF_INIT };
     struct file_path p;
+    struct digest d;
+    uint64_t size;
 
     if (file_path(&p, NULL, "%s/layers", store_dir) < 0)
         return;
     int fd = open(p.s, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return;
-    if (syncfs(fd) == 0)
-        file_each(p.s, sync_one, (void *)(uintptr_t)store_dir, NULL);
+    file_each(p.s, sync_collect, &l, NULL);
+    for (size_t at = syncfs(fd) == 0 ? 0 : l.hexes.n; at < l.hexes.n; at += DIGEST_HEX) {
+        snprintf(d.s, sizeof d.s, "sha256:%.*s", DIGEST_HEX, l.hexes.p + at);
+        if (image_layer_ready(store_dir, &d, &size))
+            mark_layer(store_dir, digest_hex(&d), size, "synced", true, NULL);
+    }
     close(fd);
+    buf_release(&l.hexes);
 }
 
 /* Unpack into tmp, compare, then move into place. */

@@ -298,7 +298,12 @@ static void close_store(struct image_store *s)
     loop_run(loop);
 }
 
-static int count_one(void *arg, const char *name) { ++*(unsigned *)arg; return 0; }
+/* The mark of a layer may just be being rewritten on the pool. */
+static int count_one(void *arg, const char *name)
+{
+    *(unsigned *)arg += !str_ends(str_of(name), STR(".tmp"));
+    return 0;
+}
 
 static unsigned entries(const char *base, const char *sub)
 {
