@@ -37,7 +37,7 @@ struct rig {
     struct store *store;
     struct api *api;
     struct api_opts opts;
-    struct talk *talk;                           /* argument of what runs inside */
+    unsigned index, n_heads;                     /* of a group that shares the world */
     const char *type, *accept, *user, *group, *bearer;       /* of the next calls; NULL: defaults */
 };
 
@@ -175,9 +175,9 @@ static void rig_run(struct rig *r, uint64_t ms) { sim_run_for(r->sim, ms * 10000
 static void rig_open_in(void *arg)
 {
     struct rig *r = arg;
-    static const struct raft_peer_opts peer = { 1, "head:2380" };
-    struct store_opts o = { .raft = { .loop = sim_machine_loop(r->m), .id = 1, .cluster = 7, .heads = &peer, .n_heads = 1,
-                                      .listen_addr = "head:2380" } };
+    static const struct raft_peer_opts peers[] = { { 1, "head1:2380" }, { 2, "head2:2380" }, { 3, "head3:2380" } };
+    struct store_opts o = { .raft = { .loop = sim_machine_loop(r->m), .id = r->index + 1, .cluster = 7, .heads = peers,
+                                      .n_heads = r->n_heads, .listen_addr = peers[r->index].addr } };
     struct errbuf err = { "" };
 
     must_ok(disk_open(o.raft.loop, "data", &r->disk, &err));
@@ -190,20 +190,30 @@ static void rig_open_in(void *arg)
     api_bootstrap(r->api);
 }
 
-static struct rig *rig_open_with(const struct api_opts *opts)
+static void rig_start(struct rig *r, struct sim *sim, unsigned index, unsigned n_heads)
+{
+    char name[8];
+
+    snprintf(name, sizeof name, "head%u", index + 1);
+    r->sim = sim;
+    r->index = index;
+    r->n_heads = n_heads;
+    r->m = sim_machine_new(sim, name);
+    sim_do(r->m, rig_open_in, r);
+}
+
+__attribute__((unused)) static struct rig *rig_open_with(const struct api_opts *opts)
 {
     struct rig *r = calloc(1, sizeof *r);
 
     if (opts != NULL)
         r->opts = *opts;
-    r->sim = sim_new(1);
-    r->m = sim_machine_new(r->sim, "head");
-    sim_do(r->m, rig_open_in, r);
+    rig_start(r, sim_new(1), 0, 1);
     rig_run(r, 2000);
     return r;
 }
 
-static struct rig *rig_open(void) { return rig_open_with(NULL); }
+__attribute__((unused)) static struct rig *rig_open(void) { return rig_open_with(NULL); }
 
 static void rig_on_store_closed(void *arg) { ((struct rig *)arg)->store = NULL; }
 
@@ -217,7 +227,7 @@ static void rig_on_api_closed(void *arg)
 
 static void rig_close_in(void *arg) { api_close(((struct rig *)arg)->api, rig_on_api_closed, arg); }
 
-static void rig_close(struct rig *r)
+__attribute__((unused)) static void rig_close(struct rig *r)
 {
     sim_do(r->m, rig_close_in, r);
     rig_run(r, 5000);
