@@ -3,9 +3,11 @@
 #include "api/bootstrap.h"
 #include "api/authz.h"
 #include "api/connect.h"
+#include "api/impersonate.h"
 
 #define DEFAULT_ISSUER "https://kubernetes.default.svc"
 #define DEFAULT_CIDR   "10.96.0.0/16"
+#define IN_FLIGHT_MAX  20000                     /* requests being answered at a time, watches not counted */
 
 /* ---- One request --------------------------------------------------------------------------------- */
 
@@ -182,6 +184,10 @@ void api_serve(struct api *a, struct exchange *x)
         call_fail(c, 503, REASON_UNAVAILABLE, "this head is shutting down");
         return;
     }
+    if (a->metrics.in_flight - a->metrics.watches > IN_FLIGHT_MAX) {
+        call_fail(c, 429, REASON_TOO_MANY, "too many requests are being answered, please try again later");
+        return;
+    }
     if (request_parse(x->arena, x->method, x->path, x->query, &c->rq, &err) < 0) {
         call_bad_request(c, "%s", err.s);
         return;
@@ -190,6 +196,8 @@ void api_serve(struct api *a, struct exchange *x)
         call_fail(c, 401, REASON_UNAUTHORIZED, "Unauthorized");
         return;
     }
+    if (!impersonate(c))
+        return;
     if (!allowed(c)) {
         if (authn_in_group(c->user, GROUP_UNAUTHENTICATED) && exchange_header(x, "Authorization").n > 0)
             call_fail(c, 401, REASON_UNAUTHORIZED, "Unauthorized");

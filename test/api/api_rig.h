@@ -38,7 +38,7 @@ struct rig {
     struct api *api;
     struct api_opts opts;
     unsigned index, n_heads;                     /* of a group that shares the world */
-    const char *type, *accept, *user, *group, *bearer;       /* of the next calls; NULL: defaults */
+    const char *type, *accept, *user, *group, *bearer, *as, *as_group;   /* of the next calls; NULL: defaults */
 };
 
 static void talk_take(struct talk *t, const struct http_piece *p, size_t n)
@@ -129,6 +129,8 @@ static struct talk *talk_open(struct rig *r, const char *method, const char *tar
     talk_header(t, "Content-Type", r->type);
     talk_header(t, "Accept", r->accept);
     talk_header(t, "Authorization", r->bearer);
+    talk_header(t, "Impersonate-User", r->as);
+    talk_header(t, "Impersonate-Group", r->as_group);
     if (r->bearer == NULL && (r->user == NULL || r->user[0] != '\0')) {
         t->user.name = str_of(r->user != NULL ? r->user : "admin");
         other[0] = str_of(r->group != NULL ? r->group : "nobody");

@@ -332,3 +332,22 @@ TEST(authorization)
     CALL(r, 422, "POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", "{'spec':{}}");
     rig_close(r);
 }
+
+TEST(impersonation)
+{
+    struct rig   *r = rig_open();
+    struct answer a;
+
+    r->as = "bob";
+    CALL(r, 403, "GET", PODS, NULL);
+    r->as_group = "system:masters";
+    CALL(r, 200, "GET", PODS, NULL);
+    a = call(r, "POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", "{}");
+    CHECK_AT(a, "status.userInfo.username", "bob");
+    answer_free(&a);
+    r->user = "eve";
+    CALL(r, 403, "GET", "/version", NULL);
+    r->as = NULL;
+    CALL(r, 400, "GET", "/version", NULL);
+    rig_close(r);
+}
