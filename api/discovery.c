@@ -1,0 +1,232 @@
+/* api/discovery.c: which groups, versions, resources and verbs there are, in both forms clients ask for: one document per
+ * group version, and all of it at once (aggregated).  Made from the tables; the caller keeps the results. */
+#include "api/schema.h"
+
+/* Resources are sorted by group and version: those of one group version follow each other. */
+static bool same_gv(const struct resource *a, const struct resource *b)
+{
+    return strcmp(a->kind->group, b->kind->group) == 0 && strcmp(a->kind->version, b->kind->version) == 0;
+}
+
+static unsigned gv_end(unsigned i)
+{
+    unsigned end = i + 1;
+
+    while (end < schema_n_resources && same_gv(&schema_resources[end], &schema_resources[i]))
+        end++;
+    return end;
+}
+
+static unsigned group_end(unsigned i)
+{
+    unsigned end = i + 1;
+
+    while (end < schema_n_resources && strcmp(schema_resources[end].kind->group, schema_resources[i].kind->group) == 0)
+        end++;
+    return end;
+}
+
+static void put_verbs(struct buf *out, uint32_t verbs)
+{
+    static const struct { uint32_t verb; const char *name; } sorted[] = {
+        { VERB_CREATE, "create" }, { VERB_DELETE, "delete" }, { VERB_DELETECOLLECTION, "deletecollection" }, { VERB_GET, "get" },
+        { VERB_LIST, "list" }, { VERB_PATCH, "patch" }, { VERB_UPDATE, "update" }, { VERB_WATCH, "watch" },
+    };
+    bool first = true;
+
+    buf_z(out, "\"verbs\":[");
+    for (size_t i = 0; i < ARRAY_LEN(sorted); i++)
+        if (verbs & sorted[i].verb) {
+            buf_fmt(out, "%s\"%s\"", first ? "" : ",", sorted[i].name);
+            first = false;
+        }
+    buf_char(out, ']');
+}
+
+static void put_names(struct buf *out, const char *what, const char *const *names)
+{
+    if (names[0] == NULL)
+        return;
+    buf_fmt(out, ",\"%s\":[", what);
+    for (unsigned i = 0; names[i] != NULL; i++)
+        buf_fmt(out, "%s\"%s\"", i > 0 ? "," : "", names[i]);
+    buf_char(out, ']');
+}
+
+/* What is sent to or comes from a subresource. */
+static const struct schema_kind *sub_kind(const struct resource *r, const struct resource_sub *sub)
+{
+    return sub->kind != NULL ? sub->kind : r->kind;
+}
+
+/* ---- one document per group version ---------------------------------------------------------------- */
+
+static struct blob *finish(struct buf *out)
+{
+    struct blob *b = buf_to_blob(out);
+
+    buf_release(out);
+    return b;
+}
+
+struct blob *discovery_api_versions(void)
+{
+    struct buf out = BUF_INIT;
+
+    buf_z(&out, "{\"kind\":\"APIVersions\",\"versions\":[\"v1\"],"
+                "\"serverAddressByClientCIDRs\":[{\"clientCIDR\":\"0.0.0.0/0\",\"serverAddress\":\"\"}]}");
+    return finish(&out);
+}
+
+/* The members of an APIGroup for the group that begins at resource i; its first version is the preferred one. */
+static void put_group(struct buf *out, unsigned i)
+{
+    const struct schema_kind *k = schema_resources[i].kind;
+
+    buf_fmt(out, "\"name\":\"%s\",\"versions\":[", k->group);
+    for (unsigned at = i, end = group_end(i); at < end; at = gv_end(at)) {
+        const char *version = schema_resources[at].kind->version;
+
+        buf_fmt(out, "%s{\"groupVersion\":\"%s/%s\",\"version\":\"%s\"}", at > i ? "," : "", k->group, version, version);
+    }
+    buf_fmt(out, "],\"preferredVersion\":{\"groupVersion\":\"%s/%s\",\"version\":\"%s\"}", k->group, k->version, k->version);
+}
+
+struct blob *discovery_group_list(void)
+{
+    struct buf out = BUF_INIT;
+    bool first = true;
+
+    buf_z(&out, "{\"kind\":\"APIGroupList\",\"apiVersion\":\"v1\",\"groups\":[");
+    for (unsigned i = 0; i < schema_n_resources; i = group_end(i)) {
+        if (*schema_resources[i].kind->group == '\0')
+            continue;
+        buf_z(&out, first ? "{" : ",{");
+        put_group(&out, i);
+        buf_char(&out, '}');
+        first = false;
+    }
+    buf_z(&out, "]}");
+    return finish(&out);
+}
+
+struct blob *discovery_group(struct str group)
+{
+    for (unsigned i = 0; group.n > 0 && i < schema_n_resources; i = group_end(i))
+        if (str_is(group, schema_resources[i].kind->group)) {
+            struct buf out = BUF_INIT;
+
+            buf_z(&out, "{\"kind\":\"APIGroup\",\"apiVersion\":\"v1\",");
+            put_group(&out, i);
+            buf_char(&out, '}');
+            return finish(&out);
+        }
+    return NULL;
+}
+
+static void put_resource(struct buf *out, const struct resource *r)
+{
+    const char *namespaced = r->namespaced ? "true" : "false";
+
+    buf_fmt(out, "{\"name\":\"%s\",\"singularName\":\"%s\",\"namespaced\":%s,\"kind\":\"%s\",", r->plural, r->singular, namespaced,
+            r->kind->kind);
+    put_verbs(out, r->verbs);
+    put_names(out, "shortNames", r->short_names);
+    put_names(out, "categories", r->categories);
+    buf_char(out, '}');
+    for (unsigned i = 0; i < r->n_subs; i++) {
+        const struct resource_sub *sub = &r->subs[i];
+        const struct schema_kind *k = sub_kind(r, sub);
+
+        buf_fmt(out, ",{\"name\":\"%s/%s\",\"singularName\":\"\",\"namespaced\":%s,", r->plural, sub->name, namespaced);
+        if (strcmp(k->group, r->kind->group) != 0 || strcmp(k->version, r->kind->version) != 0)
+            buf_fmt(out, "\"group\":\"%s\",\"version\":\"%s\",", k->group, k->version);
+        buf_fmt(out, "\"kind\":\"%s\",", k->kind);
+        put_verbs(out, sub->verbs);
+        buf_char(out, '}');
+    }
+}
+
+struct blob *discovery_resource_list(struct str group, struct str version)
+{
+    for (unsigned i = 0; i < schema_n_resources; i = gv_end(i)) {
+        const struct schema_kind *k = schema_resources[i].kind;
+        struct buf out = BUF_INIT;
+
+        if (!str_is(group, k->group) || !str_is(version, k->version))
+            continue;
+        buf_fmt(&out, "{\"kind\":\"APIResourceList\",\"apiVersion\":\"v1\",\"groupVersion\":\"%s%s%s\",\"resources\":[", k->group,
+                *k->group != '\0' ? "/" : "", k->version);
+        for (unsigned at = i, end = gv_end(i); at < end; at++) {
+            if (at > i)
+                buf_char(&out, ',');
+            put_resource(&out, &schema_resources[at]);
+        }
+        buf_z(&out, "]}");
+        return finish(&out);
+    }
+    return NULL;
+}
+
+/* ---- all at once ----------------------------------------------------------------------------------- */
+
+static void put_response_kind(struct buf *out, const struct schema_kind *k)
+{
+    buf_fmt(out, "\"responseKind\":{\"group\":\"%s\",\"version\":\"%s\",\"kind\":\"%s\"},", k->group, k->version, k->kind);
+}
+
+static void put_aggregated_resource(struct buf *out, const struct resource *r)
+{
+    buf_fmt(out, "{\"resource\":\"%s\",", r->plural);
+    put_response_kind(out, r->kind);
+    buf_fmt(out, "\"scope\":\"%s\",\"singularResource\":\"%s\",", r->namespaced ? "Namespaced" : "Cluster", r->singular);
+    put_verbs(out, r->verbs);
+    put_names(out, "shortNames", r->short_names);
+    put_names(out, "categories", r->categories);
+    for (unsigned i = 0; i < r->n_subs; i++) {
+        buf_fmt(out, "%s{\"subresource\":\"%s\",", i == 0 ? ",\"subresources\":[" : ",", r->subs[i].name);
+        put_response_kind(out, sub_kind(r, &r->subs[i]));
+        put_verbs(out, r->subs[i].verbs);
+        buf_char(out, '}');
+    }
+    buf_z(out, r->n_subs > 0 ? "]}" : "}");
+}
+
+static void put_aggregated_group(struct buf *out, unsigned i)
+{
+    const char *group = schema_resources[i].kind->group;
+
+    if (*group != '\0')
+        buf_fmt(out, "{\"metadata\":{\"name\":\"%s\",\"creationTimestamp\":null},\"versions\":[", group);
+    else
+        buf_z(out, "{\"metadata\":{\"creationTimestamp\":null},\"versions\":[");
+    for (unsigned at = i, end = group_end(i); at < end; at = gv_end(at)) {
+        buf_fmt(out, "%s{\"version\":\"%s\",\"resources\":[", at > i ? "," : "", schema_resources[at].kind->version);
+        for (unsigned r = at, last = gv_end(at); r < last; r++) {
+            if (r > at)
+                buf_char(out, ',');
+            put_aggregated_resource(out, &schema_resources[r]);
+        }
+        buf_z(out, "],\"freshness\":\"Current\"}");
+    }
+    buf_z(out, "]}");
+}
+
+struct blob *discovery_aggregated(bool core, bool v2beta1)
+{
+    struct buf out = BUF_INIT;
+    bool first = true;
+
+    buf_fmt(&out, "{\"kind\":\"APIGroupDiscoveryList\",\"apiVersion\":\"apidiscovery.k8s.io/%s\",\"metadata\":{},\"items\":[",
+            v2beta1 ? "v2beta1" : "v2");
+    for (unsigned i = 0; i < schema_n_resources; i = group_end(i)) {
+        if ((*schema_resources[i].kind->group == '\0') != core)
+            continue;
+        if (!first)
+            buf_char(&out, ',');
+        put_aggregated_group(&out, i);
+        first = false;
+    }
+    buf_z(&out, "]}");
+    return finish(&out);
+}

@@ -1,0 +1,128 @@
+/* test/api/openapi_test.c: discovery and OpenAPI documents parse, hold together, and show what clients look for. */
+#include "test/api/api_fixture.h"
+
+static struct json *document(struct arena *a, struct blob *b)
+{
+    struct json_error err = { .text = "no document" };
+    struct json *j = NULL;
+
+    if (b == NULL || json_parse(a, arena_str(a, blob_str(b)), &j, &err) < 0)
+        test_fail(__FILE__, __LINE__, "%s at %zu", err.text, err.offset);
+    blob_unref(b);
+    return j;
+}
+
+static const struct json *named(const struct json *list, const char *key, const char *name)
+{
+    json_each(v, list)
+        if (str_is(json_path_str(v, key), name))
+            return v;
+    return NULL;
+}
+
+TEST(legacy_discovery)
+{
+    struct arena a = ARENA_INIT;
+    struct json *list = document(&a, discovery_resource_list(STR(""), STR("v1")));
+    const struct json *r = named(json_getz(list, "resources"), "name", "pods");
+
+    CHECK_STR(json_path_str(list, "groupVersion"), "v1");
+    CHECK_JSON(&a, r, "{'name':'pods','singularName':'pod','namespaced':true,'kind':'Pod','verbs':['create','delete','deletecollection',"
+                      "'get','list','patch','update','watch'],'shortNames':['po'],'categories':['all']}");
+    r = named(json_getz(list, "resources"), "name", "pods/eviction");            /* drain looks for exactly this */
+    CHECK_JSON(&a, r, "{'name':'pods/eviction','singularName':'','namespaced':true,'group':'policy','version':'v1','kind':'Eviction',"
+                      "'verbs':['create']}");
+    list = document(&a, discovery_group_list());
+    CHECK(named(json_getz(list, "groups"), "name", "apps") != NULL);
+    CHECK(named(json_getz(list, "groups"), "name", "") == NULL);
+    CHECK_JSON(&a, document(&a, discovery_group(STR("policy"))), "{'kind':'APIGroup','apiVersion':'v1','name':'policy','versions':"
+               "[{'groupVersion':'policy/v1','version':'v1'}],'preferredVersion':{'groupVersion':'policy/v1','version':'v1'}}");
+    CHECK(discovery_group(STR("")) == NULL && discovery_group(STR("none")) == NULL);
+    CHECK(discovery_resource_list(STR("apps"), STR("v2")) == NULL);
+    CHECK_STR(json_path_str(document(&a, discovery_api_versions()), "versions.0"), "v1");
+    arena_release(&a);
+}
+
+TEST(aggregated_discovery)
+{
+    struct arena a = ARENA_INIT;
+    struct json *core = document(&a, discovery_aggregated(true, false)), *rest = document(&a, discovery_aggregated(false, true));
+    const struct json *apps = named(json_getz(rest, "items"), "metadata.name", "apps"), *r;
+
+    CHECK_STR(json_path_str(core, "apiVersion"), "apidiscovery.k8s.io/v2");
+    CHECK_STR(json_path_str(rest, "apiVersion"), "apidiscovery.k8s.io/v2beta1");
+    CHECK_INT(json_getz(core, "items")->n, 1);
+    CHECK_STR(json_path_str(apps, "versions.0.freshness"), "Current");
+    r = named(json_path(apps, "versions.0.resources"), "resource", "deployments");
+    CHECK_STR(json_path_str(r, "scope"), "Namespaced");
+    CHECK_STR(json_path_str(r, "singularResource"), "deployment");
+    CHECK_JSON(&a, json_path(r, "responseKind"), "{'group':'apps','version':'v1','kind':'Deployment'}");
+    CHECK_JSON(&a, json_path(r, "subresources.0"), "{'subresource':'scale','responseKind':{'group':'autoscaling','version':'v1','kind':'Scale'},"
+                                                   "'verbs':['get','patch','update']}");
+    arena_release(&a);
+}
+
+/* Every $ref leads somewhere. */
+static void check_refs(const struct json *j, const struct json *schemas, const char *prefix)
+{
+    struct str ref = json_str(json_getz(j, "$ref"));
+
+    if (ref.n > 0) {
+        CHECK(str_starts(ref, str_of(prefix)));
+        if (json_get(schemas, str_from(ref, strlen(prefix))) == NULL)
+            test_fail(__FILE__, __LINE__, "%.*s leads nowhere", STR_ARG(ref));
+    }
+    json_each(v, j)
+        check_refs(v, schemas, prefix);
+}
+
+TEST(openapi_v3_of_every_group_version)
+{
+    struct arena a = ARENA_INIT;
+    struct json *index = document(&a, openapi_v3_index());
+    struct str again = text_of(&a, document(&a, openapi_v3_index()));
+    unsigned n = 0;
+
+    CHECK(str_eq(again, text_of(&a, index)));
+    json_each(p, json_getz(index, "paths")) {
+        struct json *doc = document(&a, openapi_v3(p->key));
+        struct str url = json_path_str(p, "serverRelativeURL");
+
+        CHECK(str_starts(url, arena_fmt(&a, "/openapi/v3/%.*s?hash=", STR_ARG(p->key))));
+        CHECK_STR(json_path_str(doc, "openapi"), "3.0.0");
+        check_refs(doc, json_path(doc, "components.schemas"), "#/components/schemas/");
+        n++;
+    }
+    CHECK(n >= 8);
+    CHECK(openapi_v3(STR("apis/none/v1")) == NULL && openapi_v3(STR("")) == NULL);
+    arena_release(&a);
+}
+
+/* What kubectl 1.29 and later decide server-side validation by. */
+TEST(patch_operations_know_field_validation)
+{
+    struct arena a = ARENA_INIT;
+    struct json *doc = document(&a, openapi_v3(STR("apis/apps/v1")));
+    const struct json *op = json_get(json_getz(doc, "paths"), STR("/apis/apps/v1/namespaces/{namespace}/deployments/{name}"));
+
+    op = json_getz(op, "patch");
+    CHECK_JSON(&a, json_getz(op, "x-kubernetes-group-version-kind"), "{'group':'apps','kind':'Deployment','version':'v1'}");
+    CHECK(named(json_getz(op, "parameters"), "name", "fieldValidation") != NULL);
+    arena_release(&a);
+}
+
+TEST(openapi_v2_has_merge_keys_and_kinds)
+{
+    struct arena a = ARENA_INIT;
+    struct json *doc = document(&a, openapi_v2());
+    const struct json *defs = json_getz(doc, "definitions"), *spec = json_getz(defs, "io.k8s.api.core.v1.PodSpec");
+
+    check_refs(doc, defs, "#/definitions/");
+    CHECK_STR(json_path_str(spec, "properties.containers.x-kubernetes-patch-merge-key"), "name");
+    CHECK_STR(json_path_str(spec, "properties.containers.x-kubernetes-patch-strategy"), "merge");
+    CHECK_STR(json_path_str(spec, "properties.volumes.x-kubernetes-patch-strategy"), "merge,retainKeys");
+    CHECK_JSON(&a, json_path(spec, "required"), "['containers']");
+    CHECK_JSON(&a, json_getz(json_getz(defs, "io.k8s.api.apps.v1.Deployment"), "x-kubernetes-group-version-kind"),
+               "[{'group':'apps','kind':'Deployment','version':'v1'}]");
+    arena_release(&a);
+}
