@@ -251,6 +251,9 @@ static struct str read_log(const struct rt_container_info *i)
 }
 
 static int count_name(void *arg, const char *name) { ++*(unsigned *)arg; return 0; }
+/* What a test cannot go on without; the last test removes what it leaves. */
+#define NEED(e) do { int rc_ = (e); CHECK_INT(rc_, 0); if (rc_ != 0) return; } while (0)
+
 static bool contains(struct str s, const char *z) { return memmem(s.p, s.n, z, strlen(z)) != NULL; }
 
 /* ---- tests ------------------------------------------------------------------------------------ */
@@ -263,15 +266,15 @@ TEST(runs_a_container_to_its_end)
 
     if (!usable())
         return;
-    CHECK_INT(sandbox(&sb), 0);
+    NEED(sandbox(&sb));
     CHECK(strncmp(sb.ip, "10.99.0.", 8) == 0);
     const struct rt_sandbox_info *si = t.rt->ops->sandbox_get(t.rt, sb.id);
     CHECK(si != NULL && si->ready && si->pid > 0);
     CHECK(str_eq(si->memo, STR("any \0 bytes")));
-    CHECK_INT(container(&c, &sb, "echo $GREETING; echo oops >&2; hostname; cat /etc/resolv.conf /etc/hosts;"
-                        "printf done > /dev/termination-log; id -u; printf partial; exit 7"), 0);
+    NEED(container(&c, &sb, "echo $GREETING; echo oops >&2; hostname; cat /etc/resolv.conf /etc/hosts;"
+                        "printf done > /dev/termination-log; id -u; printf partial; exit 7"));
     CHECK(info(c.id)->state == RT_CREATED && info(c.id)->pid > 0);
-    CHECK_INT(start(c.id), 0);
+    NEED(start(c.id));
     wait_exit(c.id);
     const struct rt_container_info *i = info(c.id);
     CHECK_INT(i->exit_code, 7);
@@ -306,10 +309,10 @@ TEST(execs_with_streams_codes_and_terminals)
 
     if (!usable())
         return;
-    CHECK_INT(sandbox(&sb), 0);
-    CHECK_INT(container(&c, &sb, "trap 'exit 3' TERM; sleep 1000 & wait"), 0);
+    NEED(sandbox(&sb));
+    NEED(container(&c, &sb, "trap 'exit 3' TERM; sleep 1000 & wait"));
     CHECK_INT(exec(c.id, "true", NULL, false, &code), E_AGAIN);
-    CHECK_INT(start(c.id), 0);
+    NEED(start(c.id));
     CHECK_INT(exec(c.id, "echo out; echo err >&2; exit 42", NULL, false, &code), 0);
     CHECK_INT(code, 42);
     CHECK_STR(buf_str(&captured[1]), "out\n");
@@ -351,9 +354,9 @@ TEST(attaches_to_the_first_process)
 
     if (!usable())
         return;
-    CHECK_INT(sandbox(&sb), 0);
-    CHECK_INT(container(&c, &sb, "while read x; do echo \"got $x\"; echo \"err $x\" >&2; done; exit 9"), 0);
-    CHECK_INT(start(c.id), 0);
+    NEED(sandbox(&sb));
+    NEED(container(&c, &sb, "while read x; do echo \"got $x\"; echo \"err $x\" >&2; done; exit 9"));
+    NEED(start(c.id));
     struct rt_session s = { .req.done = on_done, .container_id = c.id, .want_stdin = true, .on_output = on_output };
     buf_clear(&captured[1]);
     buf_clear(&captured[2]);
@@ -377,9 +380,9 @@ TEST(limits_memory_and_says_who_was_killed_for_it)
 
     if (!usable())
         return;
-    CHECK_INT(sandbox(&sb), 0);
-    CHECK_INT(container(&c, &sb, "cat /proc/self/oom_score_adj; tail /dev/zero"), 0);
-    CHECK_INT(start(c.id), 0);
+    NEED(sandbox(&sb));
+    NEED(container(&c, &sb, "cat /proc/self/oom_score_adj; tail /dev/zero"));
+    NEED(start(c.id));
     wait_exit(c.id);
     CHECK(info(c.id)->oom_killed);
     CHECK_INT(info(c.id)->exit_code, 137);
@@ -395,12 +398,12 @@ TEST(survives_the_agent)
 
     if (!usable())
         return;
-    CHECK_INT(sandbox(&sb), 0);
-    CHECK_INT(container(&run, &sb, "echo begin; sleep 1000"), 0);
-    CHECK_INT(container(&end, &sb, "sleep 1000"), 0);
-    CHECK_INT(container(&idle, &sb, "exit 0"), 0);
-    CHECK_INT(start(run.id), 0);
-    CHECK_INT(start(end.id), 0);
+    NEED(sandbox(&sb));
+    NEED(container(&run, &sb, "echo begin; sleep 1000"));
+    NEED(container(&end, &sb, "sleep 1000"));
+    NEED(container(&idle, &sb, "exit 0"));
+    NEED(start(run.id));
+    NEED(start(end.id));
     int pid = info(run.id)->pid, doomed = info(end.id)->pid;
     close_runtime();
     must(doomed > 1);
@@ -419,7 +422,7 @@ TEST(survives_the_agent)
     wait_exit(run.id);
     CHECK_INT(info(run.id)->exit_code, 137);
     CHECK(!info(run.id)->oom_killed);
-    CHECK_INT(start(idle.id), 0);
+    NEED(start(idle.id));
     wait_exit(idle.id);
     CHECK_INT(info(idle.id)->exit_code, 0);
     CHECK_INT(drop(&sb), 0);
@@ -435,9 +438,9 @@ TEST(notices_a_killed_monitor_and_a_killed_holder)
 
     if (!usable())
         return;
-    CHECK_INT(sandbox(&sb), 0);
-    CHECK_INT(container(&c, &sb, "sleep 1000"), 0);
-    CHECK_INT(start(c.id), 0);
+    NEED(sandbox(&sb));
+    NEED(container(&c, &sb, "sleep 1000"));
+    NEED(start(c.id));
     int init = info(c.id)->pid;
     snprintf(path, sizeof path, "/proc/%d/stat", init);
     CHECK_INT(file_read(path, 4096, &b, NULL), 0);
@@ -479,7 +482,7 @@ TEST(mounts_volumes_and_keeps_sub_paths_inside)
     struct rt_mount worse = { .source = vol, .sub_path = "../out", .dest = "/data" };
     struct rt_mount none = { .source = "/no/such/path", .dest = "/data" };
 
-    CHECK_INT(sandbox(&sb), 0);
+    NEED(sandbox(&sb));
     struct rt_container_create no = { .mounts = &bad, .n_mounts = 1 };
     CHECK_INT(container(&no, &sb, "true"), E_INVALID);
     no.mounts = &worse;
@@ -493,9 +496,9 @@ TEST(mounts_volumes_and_keeps_sub_paths_inside)
     must(mkdir(strcat(strcpy(link, vol), "/out"), 0755) == 0);
     c.mounts = good;
     c.n_mounts = 3;
-    CHECK_INT(container(&c, &sb, "id -u; id -g; touch /x || echo ro-root; touch /data/y || echo ro-data; ls -d /data/sub;"
-                        "echo kept > /data/out/file; ps | grep -c 'sleep infinity'"), 0);
-    CHECK_INT(start(c.id), 0);
+    NEED(container(&c, &sb, "id -u; id -g; touch /x || echo ro-root; touch /data/y || echo ro-data; ls -d /data/sub;"
+                        "echo kept > /data/out/file; ps | grep -c 'sleep infinity'"));
+    NEED(start(c.id));
     wait_exit(c.id);
     struct str log = read_log(info(c.id));
     CHECK(contains(log, "F 1234\n") && contains(log, "F 99\n") && contains(log, "ro-root") && contains(log, "ro-data"));
@@ -515,7 +518,7 @@ TEST(reports_what_the_runtime_refuses)
 
     if (!usable())
         return;
-    CHECK_INT(sandbox(&sb), 0);
+    NEED(sandbox(&sb));
     int rc = container(&c, &sb, NULL);
     if (rc == 0)
         rc = start(c.id);
@@ -534,11 +537,11 @@ TEST(time_from_nothing_to_running)
     if (!usable())
         return;
     uint64_t t0 = loop_hires_ns(t.loop);
-    CHECK_INT(sandbox(&sb), 0);
+    NEED(sandbox(&sb));
     uint64_t t1 = loop_hires_ns(t.loop);
-    CHECK_INT(container(&c, &sb, "sleep 1000"), 0);
+    NEED(container(&c, &sb, "sleep 1000"));
     uint64_t t2 = loop_hires_ns(t.loop);
-    CHECK_INT(start(c.id), 0);
+    NEED(start(c.id));
     uint64_t t3 = loop_hires_ns(t.loop);
     CHECK_INT(drop(&sb), 0);
     uint64_t t4 = loop_hires_ns(t.loop);
@@ -645,9 +648,9 @@ TEST(zz_leaves_nothing_behind)
 
     if (!usable())
         return;
-    CHECK_INT(sandbox(&sb), 0);
-    CHECK_INT(container(&c, &sb, "sleep 1000"), 0);
-    CHECK_INT(start(c.id), 0);
+    NEED(sandbox(&sb));
+    NEED(container(&c, &sb, "sleep 1000"));
+    NEED(start(c.id));
     struct rt_req req = { .done = on_done };
     t.rt->ops->purge(t.rt, &req);
     CHECK_INT(wait_for(), 0);
