@@ -108,9 +108,9 @@ struct head {
 
 struct faults {
     bool crash, crash_all, partition, one_way, delay, drop, slow_disk, stuck_disk, io_error, disk_full,
-        clocks, close;
+        clocks, close, storm;
     unsigned percent;                            /* of steps that do something bad */
-    uint64_t heal_ns;
+    uint64_t heal_ns, storm_ns;                  /* until when */
 };
 
 struct world {

@@ -15,15 +15,17 @@ void fault_choose(struct world *w)
         .delay = bits & 32,
         .drop = bits & 64, .slow_disk = bits & 128, .stuck_disk = bits & 256, .io_error = bits & 512,
         .disk_full = (bits & 3072) == 3072, .clocks = bits & 4096, .close = bits & 8192,
+        .storm = (bits & 49152) == 49152,
     };
     f->percent = (unsigned)(1 + sim_below(w->s, 12));
     if (w->seed % 10 == 1)
         *f = (struct faults){ .percent = 0 };    /* fair weather is a case too */
-    trace(w, "%u heads; %u %% faults:%s%s%s%s%s%s%s%s%s%s%s%s", w->n_heads, f->percent,
+    trace(w, "%u heads; %u %% faults:%s%s%s%s%s%s%s%s%s%s%s%s%s", w->n_heads, f->percent,
           f->crash ? " crash" : "", f->crash_all ? " crash-all" : "", f->partition ? " partition" : "",
           f->one_way ? " one-way" : "", f->delay ? " delay" : "", f->drop ? " drop" : "",
           f->slow_disk ? " slow-disk" : "", f->stuck_disk ? " stuck-disk" : "", f->io_error ? " io-error" : "",
-          f->disk_full ? " disk-full" : "", f->clocks ? " clocks" : "", f->close ? " close" : "");
+          f->disk_full ? " disk-full" : "", f->clocks ? " clocks" : "", f->close ? " close" : "",
+          f->storm ? " storm" : "");
 }
 
 /* Half the time the leader, if there is one: elections are where the danger is. */
@@ -113,12 +115,25 @@ static void fault_clock(struct world *w)
     sim_clock_skew(h->m, jump, rate);
 }
 
+/* One election after the other, on disks slow enough that heads die between a promise and its record. */
+static void fault_storm(struct world *w)
+{
+    struct sim_disk_opts o = disk_good;
+
+    trace(w, "a storm of elections");
+    o.op_max_ns = (1 + sim_below(w->s, 40)) * MS;
+    for (unsigned i = 0; i < w->n_heads; i++)
+        sim_disk(w->head[i].m, &o);
+    w->faults.storm_ns = sim_now_ns(w->s) + (500 + sim_below(w->s, 3000)) * MS;
+    w->faults.heal_ns = w->faults.storm_ns;
+}
+
 static void fault_one(struct world *w)
 {
     struct faults *f = &w->faults;
     struct head   *h = any_up(w);
 
-    switch (sim_below(w->s, 12)) {
+    switch (sim_below(w->s, 13)) {
     case 0:  if (f->crash && h != NULL) head_crash(h); break;
     case 1:  if (f->close && h != NULL && sim_below(w->s, 3) == 0) head_close(h); break;
     case 2:  if (f->partition) fault_partition(w, false); break;
@@ -130,6 +145,7 @@ static void fault_one(struct world *w)
     case 8:  if (f->io_error) fault_disk(w, ERROR); break;
     case 9:  if (f->disk_full) fault_disk(w, FULL); break;
     case 10: if (f->clocks) fault_clock(w); break;
+    case 11: if (f->storm) fault_storm(w); break;
     default:
         for (unsigned i = 0; f->crash_all && i < w->n_heads && sim_below(w->s, 3) > 0; i++)
             if (sim_up(w->head[i].m))
@@ -178,5 +194,7 @@ void fault_step(struct world *w)
         fault_heal(w);
     if (sim_below(w->s, 100) < w->faults.percent)
         fault_one(w);
+    if (sim_now_ns(w->s) < w->faults.storm_ns && sim_below(w->s, 5) == 0 && any_up(w) != NULL)
+        head_crash(any_up(w));
     fault_restarts(w);
 }
