@@ -73,6 +73,8 @@ struct raft {
     struct snapshot_writer *writer;
     struct snapshot_receiver *receiver;
     struct snapshot_sender *sender[RAFT_MAX_HEADS];
+    uint64_t offer_after_ns;                     /* no snapshot is offered before; one has just been refused */
+    uint64_t handover_ns;                        /* when we last tried to hand over because of a slow disk */
     struct disk_op trash_op;
     bool     trash_busy;
     struct snapshot_meta trash[RAFT_SNAPSHOTS_KEPT + 2]; unsigned trash_n;
@@ -92,6 +94,8 @@ int  raft__recover(struct raft *r, struct errbuf *err);
 
 /* host_step.c */
 void raft__arm(struct raft *r);
+/* The disk does not keep up: take nothing more for now. */
+bool raft__backlogged(const struct raft *r);
 int  raft__event(struct raft *r, struct raft_event e);
 void raft__send(struct raft *r, struct raft_message *m);           /* from is filled in */
 void raft__on_step(struct turn_hook *h);

@@ -164,7 +164,10 @@ static void propose_moved(struct raft *r, uint64_t seq, size_t n, struct pending
 static bool propose_as_leader(struct raft *r, uint64_t seq, size_t n)
 {
     uint64_t first = r->core.trail.last + 1;
-    int rc = raft__event(r, (struct raft_event){ .type = RAFT_EV_PROPOSE, .propose = { r->batch, n } });
+    int rc = E_FULL;
+
+    if (!raft__backlogged(r))
+        rc = raft__event(r, (struct raft_event){ .type = RAFT_EV_PROPOSE, .propose = { r->batch, n } });
 
     if (rc == 0) {
         propose_moved(r, seq, n, (struct pending){ .state = PENDING_PLACED, .index = first, .term = r->core.hard.term });
@@ -232,8 +235,11 @@ void raft__propose_on_forward(struct raft *r, struct raft_message *m)
     }
     if (m->propose.n == 0)
         return;
+    if (rc == 0 && raft__backlogged(r))
+        rc = E_FULL;
     if (rc == 0)
-        rc = raft__event(r, (struct raft_event){ .type = RAFT_EV_PROPOSE, .propose = { m->propose.entry, m->propose.n } });
+        rc = raft__event(r, (struct raft_event){ .type = RAFT_EV_PROPOSE,
+                                                 .propose = { m->propose.entry, m->propose.n } });
     re.term = 0;
     re.propose_reply.boot = m->propose.boot;
     re.propose_reply.first_seq = m->propose.first_seq;

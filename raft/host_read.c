@@ -26,6 +26,8 @@ void raft__read_step(struct raft *r)
     uint64_t now = loop_now_ns(r->loop);
     bool stale = !qempty(&r->reads_asked) && now - r->read_asked_ns >= RAFT_READ_RETRY_MS * 1000000ull;
 
+    if (r->disk_failed)
+        raft__read_fail_all(r, E_NOLEADER);
     if (stale)
         qprepend(&r->reads_new, &r->reads_asked);
     if (qempty(&r->reads_new))

@@ -62,7 +62,8 @@ static void snapshot_on_written(void *arg, int status, const struct snapshot_met
         snapshot_in_force(r, m);
         snapshot_forget(r, m->index);
     } else if (status != 0 && status != E_CANCELED && !r->closing) {
-        raft__on_disk_failed(r, status);
+        log_error("raft", "head %llu: a snapshot could not be written: %s; the log grows on until the next try",
+                  (unsigned long long)r->opts.id, err_text(status));
     }
     raft__arm(r);
     raft__unpin(r);
@@ -98,6 +99,8 @@ static void snapshot_on_sent(void *arg, struct snapshot_sender *s, bool ok)
     for (unsigned i = 0; i < RAFT_MAX_HEADS; i++)
         if (r->sender[i] == s)
             r->sender[i] = NULL;
+    if (!ok)
+        r->offer_after_ns = loop_now_ns(r->loop) + RAFT_SNAPSHOT_RETRY_MS * 1000000ull;
     if (!r->closing) {
         log_info("raft", "snapshot for head %llu: %s", (unsigned long long)to, ok ? "sent" : "given up");
         raft__event(r, (struct raft_event){ .type = RAFT_EV_SNAPSHOT_END, .snapshot_end = { to, ok } });
@@ -193,9 +196,13 @@ static void snapshot_on_installed(void *arg, const struct snapshot_meta *m)
     raft__arm(r);
 }
 
+/* Its file is of no use any more, but the log may well be written on. */
 static void snapshot_on_failed(void *arg, int status)
 {
-    raft__on_disk_failed(arg, status);
+    struct raft *r = arg;
+
+    log_error("raft", "head %llu: a leader's snapshot could not be stored: %s", (unsigned long long)r->opts.id,
+              err_text(status));
 }
 
 void raft__snapshot_on_chunk(struct raft *r, struct raft_message *m, struct blob *owner)
@@ -213,7 +220,8 @@ void raft__snapshot_step(struct raft *r)
     if (r->writer == NULL && !r->disk_failed && r->bytes_since >= r->opts.snapshot_bytes
         && r->applied > r->snapshot.index)
         snapshot_take(r);
-    for (unsigned slot = 0; r->core.wants_snapshot != 0 && slot < r->core.config.n; slot++) {
+    bool offer = loop_now_ns(r->loop) >= r->offer_after_ns;
+    for (unsigned slot = 0; offer && r->core.wants_snapshot != 0 && slot < r->core.config.n; slot++) {
         if (!(r->core.wants_snapshot & (1u << slot)))
             continue;
         r->core.wants_snapshot &= ~(uint64_t)(1u << slot);

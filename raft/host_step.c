@@ -12,6 +12,8 @@ void raft__arm(struct raft *r)
         turn_arm(r->loop, TURN_STEP, &r->step);
 }
 
+bool raft__backlogged(const struct raft *r) { return wal_backlog(r->wal) > RAFT_WAL_BACKLOG; }
+
 /* ---- Records ------------------------------------------------------------------------------------- */
 
 void raft__on_durable(void *arg, struct raft_mark mark)
@@ -107,6 +109,8 @@ static void host_message(struct raft *r, struct inbox_item *it)
     case RAFT_MSG_PROPOSE_REPLY: raft__propose_on_reply(r, m); break;
     case RAFT_MSG_CHUNK_REPLY:   raft__snapshot_on_reply(r, m); break;
     default:
+        if (m->type == RAFT_MSG_APPEND && m->append.n > 0 && raft__backlogged(r))
+            break;                               /* as if lost: the leader sends it again, slower */
         if (raft__event(r, (struct raft_event){ .type = RAFT_EV_RECEIVE, .message = m }) == 1)
             raft__snapshot_on_chunk(r, m, it->owner);
         break;
@@ -198,6 +202,19 @@ static void host_apply(struct raft *r)
         raft__arm(r);
 }
 
+/* Followers' disks commit without ours, but a head that cannot write should not be the one that leads. */
+static void host_slow_disk(struct raft *r)
+{
+    uint64_t limit = RAFT_WAL_SLOW_MS * 1000000ull, now = loop_now_ns(r->loop);
+
+    if (r->core.role != RAFT_LEADER || wal_waiting_ns(r->wal) < limit || now - r->handover_ns < limit)
+        return;
+    r->handover_ns = now;
+    log_warn("raft", "head %llu: its disk has not finished a write for %llu ms: handing over leadership",
+             (unsigned long long)r->opts.id, (unsigned long long)(wal_waiting_ns(r->wal) / 1000000));
+    (void)raft__event(r, (struct raft_event){ .type = RAFT_EV_TRANSFER, .transfer_to = 0 });
+}
+
 static void host_leading(struct raft *r)
 {
     bool leading = raft_core_leading(&r->core) && r->applied >= r->core.term_start;
@@ -248,6 +265,7 @@ void raft__on_step(struct turn_hook *h)
     raft__read_step(r);
     if (loop_hires_ns(r->loop) >= raft_core_due(&r->core))
         raft__event(r, (struct raft_event){ .type = RAFT_EV_TICK });
+    host_slow_disk(r);
     host_send(r);
     host_config(r);
     host_apply(r);

@@ -33,6 +33,9 @@
 #define RAFT_TRAIL_BYTES       (4u << 20)
 #define RAFT_SNAPSHOT_SLICE    (256u << 10)      /* written, read, restored or sent per turn */
 #define RAFT_SNAPSHOTS_KEPT    2
+#define RAFT_SNAPSHOT_RETRY_MS 1000              /* before a snapshot is offered again to a head that could not take it */
+#define RAFT_WAL_BACKLOG       (64u << 20)       /* gathered while a write hangs; beyond it nothing new is taken */
+#define RAFT_WAL_SLOW_MS       2000              /* a leader whose write hangs so long hands over */
 
 /* Peers and the host. */
 #define RAFT_MAX_FRAME         (8u << 20)

@@ -183,12 +183,14 @@ static void receiver_on_op(struct disk_op *op, int status)
 
     if (r->state == RECV_CLEARING && (status == 0 || status == E_NOTFOUND))
         status = disk_file_open(r->o.disk, SNAPSHOT_RECV, true, &r->file, NULL);
-    if (status != 0 || r->closing) {
+    if (r->closing) {
         receiver_drop(r);
-        if (r->closing)
-            ready_post(r->o.loop, &r->closed);
-        else
-            r->o.failed(r->o.arg, status);
+        ready_post(r->o.loop, &r->closed);
+        return;
+    }
+    if (status != 0) {
+        r->o.failed(r->o.arg, status);
+        receiver_refuse(r);
         return;
     }
     switch (r->state) {

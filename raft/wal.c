@@ -135,6 +135,8 @@ void wal_commit(struct wal *w, uint64_t index)
 }
 
 bool wal_dirty(const struct wal *w) { return w->gather.n > 0; }
+size_t wal_backlog(const struct wal *w) { return w->gather.n; }
+uint64_t wal_waiting_ns(const struct wal *w) { return w->busy ? loop_hires_ns(w->loop) - w->started_ns : 0; }
 
 /* ---- Segments ------------------------------------------------------------------------------------ */
 

@@ -49,6 +49,8 @@ void wal_base(struct wal *w, uint64_t index, uint64_t term);
 void wal_config(struct wal *w, uint64_t index, struct str data);
 void wal_commit(struct wal *w, uint64_t index);  /* a hint; goes with the next batch, alone it causes none */
 bool wal_dirty(const struct wal *w);
+size_t wal_backlog(const struct wal *w);         /* bytes gathered and not yet being written */
+uint64_t wal_waiting_ns(const struct wal *w);    /* how long the write under way has taken so far; 0: none is */
 /* mark: what everything gathered so far amounts to. Starts a write if none is under way; else the next one covers it. */
 void wal_flush(struct wal *w, struct raft_mark mark);
 /* Entries up to index are no longer needed: whole segments of them are removed. */
