@@ -15,6 +15,7 @@
 #include "api/request.h"
 #include "api/server.h"
 #include "api/status.h"
+#include "net/map.h"
 
 struct resource_info {                           /* what each resource needs at hand, made once */
     const struct kind_hooks *hooks;
@@ -33,6 +34,7 @@ struct api {
     struct tls_ctx *node_tls;
     struct metrics metrics;
     struct resource_info *info;                  /* by resource index */
+    struct map documents;                        /* discovery and OpenAPI, once made: blobs */
     struct buf scratch;                          /* for encoding within one call of a function */
     struct ttl_lease events;
     char *issuer, *service_cidr, *version, *advertise_host, *ca_pem;

@@ -8,14 +8,7 @@
 
 static void does_not_fit(struct call *c, const char *why)
 {
-    struct status s = { .code = 422, .reason = REASON_INVALID };
-    struct causes causes;
-
-    causes_init(&causes, c->arena);
-    cause_add(&causes, "UnexpectedServerResponse", NULL, "%s", why);
-    s.causes = &causes;
-    s.message = arena_fmt(c->arena, "the server rejected our request due to an error in our request: %s", why);
-    call_respond_status(c, &s);
+    call_fail(c, 422, REASON_INVALID, "the server rejected our request due to an error in our request: %s", why);
 }
 
 static struct json *apply_json_patch(struct call *c, struct json *obj, const struct json *patch)

@@ -7,12 +7,48 @@
 /* Go's MIME parser refuses the type that clients ask for (it holds an '@'); this is what they take instead. */
 #define TYPE_OPENAPI_PB "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
 
-static void respond_document(struct call *c, const char *type, struct blob *doc)
+/* ---- Documents made from the tables ---------------------------------------------------------------- */
+
+enum document {
+    DOC_API_VERSIONS, DOC_GROUPS, DOC_GROUP, DOC_RESOURCES, DOC_AGGREGATED_CORE, DOC_AGGREGATED_CORE_BETA, DOC_AGGREGATED,
+    DOC_AGGREGATED_BETA, DOC_OPENAPI_V2, DOC_OPENAPI_V2_PB, DOC_OPENAPI_V3_INDEX, DOC_OPENAPI_V3
+};
+
+static struct blob *document_make(enum document d, struct str x, struct str y)
 {
-    if (doc == NULL)
+    switch (d) {
+    case DOC_API_VERSIONS:         return discovery_api_versions();
+    case DOC_GROUPS:               return discovery_group_list();
+    case DOC_GROUP:                return discovery_group(x);
+    case DOC_RESOURCES:            return discovery_resource_list(x, y);
+    case DOC_AGGREGATED_CORE:      return discovery_aggregated(true, false);
+    case DOC_AGGREGATED_CORE_BETA: return discovery_aggregated(true, true);
+    case DOC_AGGREGATED:           return discovery_aggregated(false, false);
+    case DOC_AGGREGATED_BETA:      return discovery_aggregated(false, true);
+    case DOC_OPENAPI_V2:           return openapi_v2();
+    case DOC_OPENAPI_V2_PB:        return openapi_v2_pb();
+    case DOC_OPENAPI_V3_INDEX:     return openapi_v3_index();
+    case DOC_OPENAPI_V3:           return openapi_v3(x);
+    }
+    return NULL;
+}
+
+/* Kept once made: there are as many as group versions.  Only the two large v2 documents, which few clients ask for, are made anew. */
+static void respond_document(struct call *c, const char *type, enum document d, struct str x, struct str y)
+{
+    struct str   key = arena_fmt(c->arena, "%d %.*s %.*s", (int)d, STR_ARG(x), STR_ARG(y));
+    struct blob *doc = map_get(&c->api->documents, key);
+
+    if (doc == NULL && (doc = document_make(d, x, y)) == NULL) {
         call_no_such_path(c);
-    else
-        call_respond(c, 200, type, blob_ref(doc));
+        return;
+    }
+    if (d == DOC_OPENAPI_V2 || d == DOC_OPENAPI_V2_PB) {
+        call_respond(c, 200, type, doc);
+        return;
+    }
+    map_put(&c->api->documents, key, doc);
+    call_respond(c, 200, type, blob_ref(doc));
 }
 
 /* ---- Discovery ------------------------------------------------------------------------------------- */
@@ -22,11 +58,13 @@ static void respond_roots(struct call *c, bool core)
     int level = accept_discovery(exchange_header(c->x, "Accept"));
 
     if (level == 2)
-        respond_document(c, "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList", discovery_aggregated(core, false));
+        respond_document(c, "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList",
+                         core ? DOC_AGGREGATED_CORE : DOC_AGGREGATED, STR_NONE, STR_NONE);
     else if (level == 1)
-        respond_document(c, "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList", discovery_aggregated(core, true));
+        respond_document(c, "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList",
+                         core ? DOC_AGGREGATED_CORE_BETA : DOC_AGGREGATED_BETA, STR_NONE, STR_NONE);
     else
-        respond_document(c, TYPE_JSON, core ? discovery_api_versions() : discovery_group_list());
+        respond_document(c, TYPE_JSON, core ? DOC_API_VERSIONS : DOC_GROUPS, STR_NONE, STR_NONE);
 }
 
 /* /api..., /apis...; false: neither. */
@@ -37,11 +75,11 @@ static bool serve_discovery(struct call *c, const struct str *seg, unsigned n)
     else if (n == 1 && str_is(seg[0], "apis"))
         respond_roots(c, false);
     else if (n == 2 && str_is(seg[0], "api"))
-        respond_document(c, TYPE_JSON, discovery_resource_list(STR(""), seg[1]));
+        respond_document(c, TYPE_JSON, DOC_RESOURCES, STR(""), seg[1]);
     else if (n == 2 && str_is(seg[0], "apis"))
-        respond_document(c, TYPE_JSON, discovery_group(seg[1]));
+        respond_document(c, TYPE_JSON, DOC_GROUP, seg[1], STR_NONE);
     else if (n == 3 && str_is(seg[0], "apis"))
-        respond_document(c, TYPE_JSON, discovery_resource_list(seg[1], seg[2]));
+        respond_document(c, TYPE_JSON, DOC_RESOURCES, seg[1], seg[2]);
     else
         return false;
     return true;
@@ -69,13 +107,13 @@ static bool serve_openapi(struct call *c, const struct str *seg, unsigned n)
         return false;
     if (n == 2 && str_is(seg[1], "v2")) {
         if (wants_protobuf(exchange_header(c->x, "Accept")))
-            respond_document(c, TYPE_OPENAPI_PB, openapi_v2_pb());
+            respond_document(c, TYPE_OPENAPI_PB, DOC_OPENAPI_V2_PB, STR_NONE, STR_NONE);
         else
-            respond_document(c, TYPE_JSON, openapi_v2());
+            respond_document(c, TYPE_JSON, DOC_OPENAPI_V2, STR_NONE, STR_NONE);
     } else if (n == 2 && str_is(seg[1], "v3")) {
-        respond_document(c, TYPE_JSON, openapi_v3_index());
+        respond_document(c, TYPE_JSON, DOC_OPENAPI_V3_INDEX, STR_NONE, STR_NONE);
     } else if (n > 2 && str_is(seg[1], "v3")) {
-        respond_document(c, TYPE_JSON, openapi_v3(str_from(c->rq.path, strlen("/openapi/v3/"))));
+        respond_document(c, TYPE_JSON, DOC_OPENAPI_V3, str_from(c->rq.path, strlen("/openapi/v3/")), STR_NONE);
     } else {
         return false;
     }

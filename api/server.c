@@ -247,11 +247,17 @@ static void info_make(struct api *a)
 
 static void api_free(struct api *a)
 {
+    struct str key;
+    void      *doc;
+
     for (unsigned i = 0; a->info != NULL && i < schema_n_resources; i++) {
         mem_free((char *)a->info[i].prefix.p);
         mem_free((char *)a->info[i].list_head.p);
     }
     mem_free(a->info);
+    for (size_t i = 0; map_next(&a->documents, &i, &key, &doc);)
+        blob_unref(doc);
+    map_release(&a->documents);
     authn_free(a->authn);
     buf_release(&a->scratch);
     mem_free(a->issuer);
