@@ -191,13 +191,15 @@ int cgroup_create(const struct cgroup_fs *fs, const char *path, const struct rt_
     for (unsigned i = 0; i < n && rc == 0; i++) {
         int at = fs->at[knob[i].controller];
         if (at < 0)
-            return err_set(err, E_INVALID, "this host has no %s controller", controller_name[knob[i].controller]);
+            return err_set(err, E_INVALID, "this host has no %s controller",
+                           controller_name[knob[i].controller]);
         rc = poke(fs, at, path, err, fs->mode == CGROUP_V2 ? knob[i].v2 : knob[i].v1, knob[i].value);
     }
     return rc;
 }
 
-void cgroup_each_procs(const struct cgroup_fs *fs, const char *path, void (*fn)(void *arg, const char *file), void *arg)
+void cgroup_each_procs(const struct cgroup_fs *fs, const char *path,
+                       void (*fn)(void *arg, const char *file), void *arg)
 {
     struct file_path p;
 

@@ -26,12 +26,15 @@ int  cgroup_fs_parse(struct cgroup_fs *fs, struct str mountinfo, struct errbuf *
 
 /* Make it (and its parents) and set what r asks for.  v2: controllers are enabled down to it, and for its
  * children when inner (processes then only go into children). */
-int  cgroup_create(const struct cgroup_fs *fs, const char *path, const struct rt_resources *r, bool inner, struct errbuf *err);
+int  cgroup_create(const struct cgroup_fs *fs, const char *path, const struct rt_resources *r, bool inner,
+                   struct errbuf *err);
 /* Files to write a pid to so that a process enters `path` everywhere; calls fn for each. */
-void cgroup_each_procs(const struct cgroup_fs *fs, const char *path, void (*fn)(void *arg, const char *file), void *arg);
+void cgroup_each_procs(const struct cgroup_fs *fs, const char *path,
+                       void (*fn)(void *arg, const char *file), void *arg);
 
 struct cgroup_stats { uint64_t cpu_ns, memory_bytes, working_set_bytes, pids; };
-int  cgroup_read_stats(const struct cgroup_fs *fs, const char *path, struct cgroup_stats *ret, struct errbuf *err);
+int  cgroup_read_stats(const struct cgroup_fs *fs, const char *path, struct cgroup_stats *ret,
+                       struct errbuf *err);
 /* How many processes in it the kernel killed for memory; 0 when that cannot be known. */
 uint64_t cgroup_oom_kills(const struct cgroup_fs *fs, const char *path);
 
@@ -40,7 +43,8 @@ int  cgroup_kill(const struct cgroup_fs *fs, const char *path, unsigned timeout_
 /* Remove it and what is below (no processes left in it). Fine when there is none. */
 int  cgroup_remove(const struct cgroup_fs *fs, const char *path, struct errbuf *err);
 /* Names of the children of `path`, in whatever hierarchy; each name possibly more than once. */
-void cgroup_each_child(const struct cgroup_fs *fs, const char *path, void (*fn)(void *arg, const char *name), void *arg);
+void cgroup_each_child(const struct cgroup_fs *fs, const char *path,
+                       void (*fn)(void *arg, const char *name), void *arg);
 
 /* A v1 cpu share (2..262144) as a v2 weight (1..10000). */
 uint64_t cgroup_weight_of_shares(uint64_t shares);

@@ -34,7 +34,8 @@ static bool knob_u64(const struct cgroup_fs *fs, enum cgroup_controller c, const
 }
 
 /* A "name value" line of a file of such lines. */
-static bool knob_field(const struct cgroup_fs *fs, enum cgroup_controller c, const char *path, const char *knob,
+static bool knob_field(const struct cgroup_fs *fs, enum cgroup_controller c, const char *path,
+                       const char *knob,
                        const char *name, uint64_t *ret)
 {
     struct buf b = BUF_INIT;
@@ -50,7 +51,8 @@ static bool knob_field(const struct cgroup_fs *fs, enum cgroup_controller c, con
     return found;
 }
 
-int cgroup_read_stats(const struct cgroup_fs *fs, const char *path, struct cgroup_stats *ret, struct errbuf *err)
+int cgroup_read_stats(const struct cgroup_fs *fs, const char *path, struct cgroup_stats *ret,
+                      struct errbuf *err)
 {
     struct cgroup_stats s = { 0 };
     uint64_t inactive = 0;
@@ -76,7 +78,8 @@ uint64_t cgroup_oom_kills(const struct cgroup_fs *fs, const char *path)
 {
     uint64_t n = 0;
 
-    knob_field(fs, CG_MEMORY, path, fs->mode == CGROUP_V2 ? "memory.events" : "memory.oom_control", "oom_kill", &n);
+    knob_field(fs, CG_MEMORY, path, fs->mode == CGROUP_V2 ? "memory.events" : "memory.oom_control",
+               "oom_kill", &n);
     return n;
 }
 
@@ -100,7 +103,8 @@ static int walk_one(void *arg, const char *name)
     return 0;
 }
 
-void cgroup_each_child(const struct cgroup_fs *fs, const char *path, void (*fn)(void *arg, const char *name), void *arg)
+void cgroup_each_child(const struct cgroup_fs *fs, const char *path,
+                       void (*fn)(void *arg, const char *name), void *arg)
 {
     struct file_path p;
 
@@ -184,7 +188,8 @@ static unsigned kill_pass(const struct cgroup_fs *fs, const char *path)
         if (file_path(&p, NULL, "%s%s", fs->mount[i], path) < 0 || !file_exists(p.s))
             continue;
         tree_visit(p.s, &t, kill_listed);
-        if (fs->mode == CGROUP_V2 && t.killed > 0 && file_path(&p, NULL, "%s%s/cgroup.kill", fs->mount[i], path) == 0)
+        if (fs->mode == CGROUP_V2 && t.killed > 0 && file_path(&p, NULL, "%s%s/cgroup.kill", fs->mount[i],
+            path) == 0)
             file_poke(p.s, STR("1"), NULL);      /* forks cannot outrun this one */
     }
     return t.killed;

@@ -148,7 +148,8 @@ static int plugin_failure(struct cni_run *r, const char *plugin, const struct pr
     if (why.n == 0)
         why = str_trim(res->err.n > 0 ? res->err : text);
     int rc = err_set(&r->req->req.err, E_CHILD, "network plugin %s: %.*s", plugin,
-                     res->timed_out ? 9 : (int)MIN_OF(why.n, 180), res->timed_out ? "timed out" : why.n > 0 ? why.p : "");
+                     res->timed_out ? 9 : (int)MIN_OF(why.n, 180),
+                     res->timed_out ? "timed out" : why.n > 0 ? why.p : "");
     arena_release(&a);
     return rc;
 }
@@ -180,7 +181,8 @@ static int take_address(struct cni_run *r)
 static void run_on_done(void *arg, const struct proc_run_result *res)
 {
     struct cni_run *r = arg;
-    int rc = res->status != 0 || res->timed_out ? plugin_failure(r, r->portmap ? "portmap" : "bridge", res) : 0;
+    int rc = res->status != 0 || res->timed_out ? plugin_failure(r, r->portmap ? "portmap" : "bridge",
+        res) : 0;
 
     if (rc == 0 && r->add && !r->portmap) {
         buf_str_add(&r->result, res->out);

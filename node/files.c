@@ -225,7 +225,8 @@ static int remove_dir(struct remover *r, int dirfd, const char *name, unsigned d
             return err_sys(r->err, errno, "move %s", name);
         return 0;
     }
-    int fd = open_how(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS);
+    int fd = open_how(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW,
+                      RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS);
     if (fd < 0)
         return errno == EXDEV ? err_set(r->err, E_CONFLICT, "%s is a mount point", name)
                               : err_sys(r->err, errno, "open %s", name);

@@ -50,13 +50,15 @@ bool image_layer_ready(const char *store_dir, const struct digest *diff, uint64_
         && file_exists(dir.s) && file_read(p.s, 256, &b, NULL) == 0) {
         rest = str_trim(buf_str(&b));
         /* Not flushed before the machine went down: its files may be there and empty. */
-        ok = str_split(&rest, ' ', &size) && str_u64(size, ret_size) && (str_is(rest, "synced") || str_is(rest, boot));
+        ok = str_split(&rest, ' ', &size) && str_u64(size, ret_size)
+            && (str_is(rest, "synced") || str_is(rest, boot));
     }
     buf_release(&b);
     return ok;
 }
 
-static int mark_layer(const char *store, const char *hex, uint64_t size, const char *how, bool sync, struct errbuf *err)
+static int mark_layer(const char *store, const char *hex, uint64_t size, const char *how, bool sync,
+                      struct errbuf *err)
 {
     struct file_path p;
     char text[128];
@@ -107,7 +109,8 @@ void image_layers_sync(const char *store_dir)
 }
 
 /* Unpack into tmp, compare, then move into place. */
-static int layer_into(struct import *im, int fd, const char *tmp, const struct digest *blob, const struct digest *diff,
+static int layer_into(struct import *im, int fd, const char *tmp, const struct digest *blob,
+                      const struct digest *diff,
                       uint64_t *ret_size)
 {
     struct layer_result res;
@@ -131,7 +134,8 @@ static int layer_into(struct import *im, int fd, const char *tmp, const struct d
     return mark_layer(im->store, digest_hex(diff), res.bytes, boot, false, im->err);
 }
 
-static int layer_import(struct import *im, const char *name, const struct digest *blob, const struct digest *diff,
+static int layer_import(struct import *im, const char *name, const struct digest *blob,
+                        const struct digest *diff,
                         uint64_t *ret_size)
 {
     struct file_path tmp;
@@ -155,7 +159,8 @@ static int layer_import(struct import *im, const char *name, const struct digest
 
 /* ---- images ----------------------------------------------------------------------------------- */
 
-static int document(struct import *im, const char *name, const struct digest *want, struct json **ret, struct str *ret_text)
+static int document(struct import *im, const char *name, const struct digest *want, struct json **ret,
+                    struct str *ret_text)
 {
     struct buf b = BUF_INIT;
     struct json_error je;
@@ -232,7 +237,8 @@ static int found_layer(struct import *im, struct image_found *f, const struct js
     return rc;
 }
 
-static int blob_name(struct import *im, const struct json *descriptor, struct digest *ret, struct file_path *ret_name)
+static int blob_name(struct import *im, const struct json *descriptor, struct digest *ret,
+                     struct file_path *ret_name)
 {
     if (!digest_parse(json_str(json_getz(descriptor, "digest")), ret))
         return err_set(im->err, E_INVALID, "descriptor without a sha256 digest");
@@ -302,7 +308,10 @@ static int oci_index(struct import *im, const struct json *index, struct str ref
         if ((rc = blob_name(im, m, &d, &name)) < 0 || (rc = document(im, name.s, &d, &doc, NULL)) < 0)
             break;
         own = own.n > 0 ? own : ref;
-        rc = json_getz(doc, "manifests") != NULL ? oci_index(im, doc, own, depth + 1) : oci_manifest(im, doc, own);
+        if (json_getz(doc, "manifests") != NULL)
+            rc = oci_index(im, doc, own, depth + 1);
+        else
+            rc = oci_manifest(im, doc, own);
     }
     return rc;
 }
@@ -340,7 +349,8 @@ static int import_all(struct import *im)
         return rc < 0 ? rc : oci_index(im, doc, STR_NONE, 0);
     }
     if (!image_source_has(&im->src, "manifest.json"))
-        return err_set(im->err, E_INVALID, "neither an OCI layout (index.json) nor a docker archive (manifest.json)");
+        return err_set(im->err, E_INVALID,
+                       "neither an OCI layout (index.json) nor a docker archive (manifest.json)");
     if ((rc = document(im, "manifest.json", NULL, &doc, NULL)) < 0)
         return rc;
     if (doc->n > MANIFESTS_MAX)

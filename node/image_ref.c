@@ -90,13 +90,15 @@ int image_ref_normalize(struct str ref, struct image_ref *ret, struct errbuf *er
     if (digest.s[0] != '\0')
         snprintf(ret->s, sizeof ret->s, "%.*s/%s%.*s@%s", STR_ARG(host), library, STR_ARG(name), digest.s);
     else
-        snprintf(ret->s, sizeof ret->s, "%.*s/%s%.*s:%.*s", STR_ARG(host), library, STR_ARG(name), STR_ARG(tag));
+        snprintf(ret->s, sizeof ret->s, "%.*s/%s%.*s:%.*s", STR_ARG(host), library, STR_ARG(name),
+                 STR_ARG(tag));
     return 0;
 }
 
 const char *image_architecture(const char *machine)
 {
-    static const char *const map[][2] = { { "x86_64", "amd64" }, { "aarch64", "arm64" }, { "i686", "386" }, { "armv7l", "arm" } };
+    static const char *const map[][2] = { { "x86_64", "amd64" }, { "aarch64", "arm64" }, { "i686", "386" },
+                                          { "armv7l", "arm" } };
 
     for (unsigned i = 0; i < ARRAY_LEN(map); i++)
         if (strcmp(machine, map[i][0]) == 0)

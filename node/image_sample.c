@@ -76,7 +76,8 @@ static void tar_close(struct archive *a)
 
 static void base_layer(struct buf *out, struct str busybox)
 {
-    static const char *const dirs[] = { "bin", "dev", "etc", "proc", "root", "run", "sys", "usr", "usr/bin", "var", "www" };
+    static const char *const dirs[] = { "bin", "dev", "etc", "proc", "root", "run", "sys", "usr", "usr/bin",
+                                        "var", "www" };
     struct str rest = str_of(applets), name;
     struct archive *a = tar_open(out);
     char path[64];
@@ -137,7 +138,8 @@ static void config_add(struct sample *s, struct archive *a, unsigned tag)
 
 static void descriptor(struct buf *b, const char *type, const struct digest *d, size_t n)
 {
-    buf_fmt(b, "{\"mediaType\":\"application/vnd.oci.image.%s\",\"digest\":\"%s\",\"size\":%zu", type, d->s, n);
+    buf_fmt(b, "{\"mediaType\":\"application/vnd.oci.image.%s\",\"digest\":\"%s\",\"size\":%zu", type, d->s,
+            n);
 }
 
 static void manifest_add(struct sample *s, struct archive *a, unsigned tag)

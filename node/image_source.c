@@ -9,7 +9,8 @@
 #include "node/files.h"
 #include "node/image_source.h"
 
-enum { DOCUMENT_MAX = 4 << 20, MEMBERS_MAX = 20000, MEMBER_NAME_MAX = 1024, ALIAS_HOPS = 8, ARCHIVE_BLOCK = 64 << 10 };
+enum { DOCUMENT_MAX = 4 << 20, MEMBERS_MAX = 20000, MEMBER_NAME_MAX = 1024, ALIAS_HOPS = 8,
+       ARCHIVE_BLOCK = 64 << 10 };
 #define SPREAD_BYTES_MAX (64ull << 30)
 
 /* number < 0: another name for `alias`. */
@@ -65,7 +66,8 @@ static void put_link(struct image_source *s, const char *name, const char *to, b
         member_put(s, name, -1, alias);
 }
 
-static int spread_file(struct image_source *s, struct archive *a, int number, uint64_t *left, struct errbuf *err)
+static int spread_file(struct image_source *s, struct archive *a, int number, uint64_t *left,
+                       struct errbuf *err)
 {
     char name[16];
     const void *p;
@@ -225,7 +227,8 @@ bool image_source_has(const struct image_source *s, const char *name)
     return fd >= 0;
 }
 
-int image_source_read(const struct image_source *s, const char *name, const struct digest *want, struct buf *ret,
+int image_source_read(const struct image_source *s, const char *name, const struct digest *want,
+                      struct buf *ret,
                       struct errbuf *err)
 {
     struct digest have;

@@ -22,7 +22,8 @@ void image_source_release(struct image_source *s);
 bool image_source_has(const struct image_source *s, const char *name);
 int  image_source_fd(const struct image_source *s, const char *name, struct errbuf *err);      /* a regular file, for reading */
 /* A small file whole (JSON documents: up to 4 MiB); with `want`, only if its digest is that (E_CORRUPT). */
-int  image_source_read(const struct image_source *s, const char *name, const struct digest *want, struct buf *ret,
+int  image_source_read(const struct image_source *s, const char *name, const struct digest *want,
+                       struct buf *ret,
                        struct errbuf *err);
 
 #endif

@@ -38,7 +38,8 @@ struct image_store {
 
 static const char *const *strings_of(struct arena *a, const struct json *list, size_t *ret_n)
 {
-    const char **out = arena_alloc(a, sizeof *out * ((list != NULL && list->type == JSON_ARRAY ? list->n : 0) + 1));
+    const char **out = arena_alloc(a, sizeof *out * ((list != NULL
+                                                      && list->type == JSON_ARRAY ? list->n : 0) + 1));
     size_t n = 0;
 
     if (json_is(list, JSON_ARRAY))
@@ -78,7 +79,8 @@ static int image_config(struct image *im, struct str config, struct errbuf *err)
     return 0;
 }
 
-static struct image *image_new(struct image_store *s, const struct digest *id, const struct digest *layers, size_t n)
+static struct image *image_new(struct image_store *s, const struct digest *id, const struct digest *layers,
+                               size_t n)
 {
     struct image *im = mem_new(struct image);
 
@@ -183,7 +185,8 @@ static void image_load(struct image_store *s, const struct json *o)
     struct errbuf err = { "" };
     uint64_t size;
     size_t n = 0;
-    bool ok = digest_parse(json_str(json_getz(o, "id")), &id) && json_is(list, JSON_ARRAY) && list->n <= IMAGE_LAYERS_MAX;
+    bool ok = digest_parse(json_str(json_getz(o, "id")), &id) && json_is(list, JSON_ARRAY)
+        && list->n <= IMAGE_LAYERS_MAX;
 
     for (const struct json *l = json__first(list); ok && l != NULL; l = l->next, n++)
         ok = digest_parse(json_str(l), &layers[n]) && image_layer_ready(s->dir, &layers[n], &size);
@@ -298,7 +301,8 @@ static void layer_drop(struct image_store *s, const char *hex)
     if (file_path(&p, NULL, "%s/layers/%s.ok", s->dir, hex) == 0)
         unlink(p.s);
     if (file_path(&p, NULL, "%s/layers/%s", s->dir, hex) == 0
-        && file_path(&to, NULL, "%s/tmp/gone-%s-%llx", s->dir, hex, (unsigned long long)loop_random_u64(s->loop)) == 0)
+        && file_path(&to, NULL, "%s/tmp/gone-%s-%llx", s->dir, hex,
+                     (unsigned long long)loop_random_u64(s->loop)) == 0)
         rename(p.s, to.s);
 }
 
@@ -331,7 +335,8 @@ static int sweep_tmp(void *arg, const char *name)
     struct file_path p, to;
 
     if (strncmp(name, "gone-", 5) != 0 && file_path(&p, NULL, "%s/tmp/%s", s->dir, name) == 0
-        && file_path(&to, NULL, "%s/tmp/gone-%llx", s->dir, (unsigned long long)loop_random_u64(s->loop)) == 0)
+        && file_path(&to, NULL, "%s/tmp/gone-%llx", s->dir,
+                     (unsigned long long)loop_random_u64(s->loop)) == 0)
         rename(p.s, to.s);
     return 0;
 }

@@ -111,7 +111,8 @@ static int unpack_entry(struct unpack *u, struct archive_entry *e)
     int fd = -1;
 
     if (++u->res.entries > u->lim->max_entries)
-        return err_set(u->err, E_TOOBIG, "layer has more than %llu entries", (unsigned long long)u->lim->max_entries);
+        return err_set(u->err, E_TOOBIG, "layer has more than %llu entries",
+                       (unsigned long long)u->lim->max_entries);
     int rc = layer_entry_make(&u->target, e, &fd, u->err);
     if (rc == 0 && fd >= 0) {
         rc = entry_data(u, fd);
@@ -146,7 +147,8 @@ static int unpack_all(struct unpack *u)
     return rc == 0 ? drain(u) : rc;
 }
 
-int layer_unpack(int fd, const char *dir, const struct layer_limits *lim, struct layer_result *ret, struct errbuf *err)
+int layer_unpack(int fd, const char *dir, const struct layer_limits *lim, struct layer_result *ret,
+                 struct errbuf *err)
 {
     struct unpack *u = mem_new(struct unpack);
     int rc = layer_target_open(&u->target, dir, err);

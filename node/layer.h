@@ -16,6 +16,7 @@ struct layer_result { uint64_t bytes, entries; struct digest blob, diff; };
 
 /* fd: the blob, read from its start; dir: an empty directory.  On failure dir may hold a part.
  * E_INVALID, E_TOOBIG, E_CORRUPT (damaged compression or tar), E_IO, E_FULL. */
-int layer_unpack(int fd, const char *dir, const struct layer_limits *lim, struct layer_result *ret, struct errbuf *err);
+int layer_unpack(int fd, const char *dir, const struct layer_limits *lim, struct layer_result *ret,
+                 struct errbuf *err);
 
 #endif

@@ -101,7 +101,7 @@ static int parent_of(struct layer_target *t, char *path, const char **ret_last, 
         *slash = '\0';
     if (t->parent < 0 || strcmp(t->parent_path, dir) != 0) {
         forget_parent(t);
-        t->parent = *dir == '\0' ? file_open_in_root(t->root, ".", O_RDONLY | O_DIRECTORY, err) : make_dirs(t, dir, err);
+        t->parent = make_dirs(t, *dir == '\0' ? "." : dir, err);
         snprintf(t->parent_path, sizeof t->parent_path, "%s", dir);
     }
     return t->parent < 0 ? t->parent : 0;
@@ -126,7 +126,8 @@ static int make_room(struct layer_target *t, const char *name, bool for_dir, str
 static int whiteout(struct layer_target *t, const char *name, struct errbuf *err)
 {
     if (strcmp(name, opaque_name) == 0)
-        return fsetxattr(t->parent, "trusted.overlay.opaque", "y", 1, 0) < 0 ? err_sys(err, errno, "mark opaque") : 0;
+        return fsetxattr(t->parent, "trusted.overlay.opaque", "y", 1, 0) < 0 ? err_sys(err, errno,
+            "mark opaque") : 0;
     name += sizeof whiteout_prefix - 1;
     if (*name == '\0' || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
         return err_set(err, E_INVALID, "layer has a whiteout of \"%s\"", name);
@@ -194,7 +195,8 @@ static int make_regular(struct layer_target *t, const char *name, int *ret_fd, s
     return 0;
 }
 
-static int make_directory(struct layer_target *t, const char *name, struct archive_entry *e, struct errbuf *err)
+static int make_directory(struct layer_target *t, const char *name, struct archive_entry *e,
+                          struct errbuf *err)
 {
     int rc = make_room(t, name, true, err);
 
@@ -220,7 +222,8 @@ static int make_symlink(struct layer_target *t, const char *name, struct archive
     if (rc == 0 && symlinkat(to, t->parent, name) < 0)
         rc = err_sys(err, errno, "symlink %s", name);
     if (rc == 0 && geteuid() == 0
-        && fchownat(t->parent, name, (uid_t)archive_entry_uid(e), (gid_t)archive_entry_gid(e), AT_SYMLINK_NOFOLLOW) < 0)
+        && fchownat(t->parent, name, (uid_t)archive_entry_uid(e), (gid_t)archive_entry_gid(e),
+                    AT_SYMLINK_NOFOLLOW) < 0)
         rc = err_sys(err, errno, "set owner of %s", name);
     return rc;
 }

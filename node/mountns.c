@@ -99,7 +99,8 @@ int mountns_hold(const char *run_dir, const char *name, const struct proc_id *id
         rc = file_path(&p, err, "%s/holders/%s", run_dir, name);
     if (rc < 0)
         return rc;
-    int n = snprintf(text, sizeof text, "%d %llu %s\n", (int)id->pid, (unsigned long long)id->start_ticks, id->boot);
+    int n = snprintf(text, sizeof text, "%d %llu %s\n", (int)id->pid, (unsigned long long)id->start_ticks,
+                     id->boot);
     return file_replace(p.s, str_make(text, (size_t)n), 0600, false, err);
 }
 

@@ -142,7 +142,8 @@ static int process_of(struct doc *d, struct json *top)
     env_of(d, p);
     json_setz(d->a, p, "cwd", text(d, cwd));
     json_setz(d->a, p, "capabilities", caps_of(d));
-    json_setz(d->a, p, "noNewPrivileges", json_bool(d->a, r->security.no_new_privileges && !r->security.privileged));
+    json_setz(d->a, p, "noNewPrivileges", json_bool(d->a, r->security.no_new_privileges
+                                                    && !r->security.privileged));
     if (r->resources.oom_score_adj != 0)
         json_setz(d->a, p, "oomScoreAdj",
                   json_int(d->a, MAX_OF(r->resources.oom_score_adj, d->s->oom_score_adj_min)));
@@ -163,7 +164,8 @@ static const struct fixed_mount fixed_mounts[] = {
     { "/sys/fs/cgroup", "cgroup", "cgroup", "nosuid,noexec,nodev,relatime,RW" },
 };
 
-static struct json *mount_new(struct doc *d, const char *dest, const char *type, const char *source, const char *options)
+static struct json *mount_new(struct doc *d, const char *dest, const char *type, const char *source,
+                              const char *options)
 {
     struct json *m = json_object(d->a), *l;
     struct str rest = str_of(options), o;
@@ -173,7 +175,8 @@ static struct json *mount_new(struct doc *d, const char *dest, const char *type,
     json_setz(d->a, m, "source", text(d, source));
     l = json_setz(d->a, m, "options", json_array(d->a));
     while (str_split(&rest, ',', &o))
-        json_push(l, str_is(o, "RW") ? text(d, d->s->req->security.privileged ? "rw" : "ro") : json_string(d->a, o));
+        json_push(l, str_is(o, "RW") ? text(d, d->s->req->security.privileged ? "rw" : "ro")
+                  : json_string(d->a, o));
     return m;
 }
 
@@ -309,13 +312,15 @@ static int device_one(void *arg, const char *name)
 
     if (file_path(&p, NULL, "%s/%s", v->dir, name) < 0 || lstat(p.s, &st) < 0 || v->list->n >= DEVICES_MAX)
         return 0;
-    if (S_ISDIR(st.st_mode) && strcmp(name, "pts") != 0 && strcmp(name, "shm") != 0 && strcmp(name, "mqueue") != 0
+    if (S_ISDIR(st.st_mode) && strcmp(name, "pts") != 0 && strcmp(name, "shm") != 0
+        && strcmp(name, "mqueue") != 0
         && depth_of(p.s) < 4) {
         struct devices down = { v->d, v->list, p.s };
         file_each(p.s, device_one, &down, NULL);
         return 0;
     }
-    if ((!S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode)) || strcmp(name, "console") == 0 || strcmp(name, "ptmx") == 0)
+    if ((!S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode)) || strcmp(name, "console") == 0
+        || strcmp(name, "ptmx") == 0)
         return 0;
     struct json *o = json_push(v->list, json_object(a));
     json_setz(a, o, "path", json_string(a, str_of(p.s)));
@@ -335,7 +340,8 @@ static void linux_of(struct doc *d, struct json *top)
         "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug", "/proc/scsi", "/sys/firmware",
         "/sys/devices/virtual/powercap",
     };
-    static const char *const read_only[] = { "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger" };
+    static const char *const read_only[] = { "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys",
+                                             "/proc/sysrq-trigger" };
     const struct rt_security *sec = &d->s->req->security;
     struct json *o = json_setz(d->a, top, "linux", json_object(d->a));
     enum rt_propagation most = RT_PROP_NONE;
@@ -346,7 +352,8 @@ static void linux_of(struct doc *d, struct json *top)
     for (size_t i = 0; i < d->s->n_mounts; i++)
         most = MAX_OF(most, d->s->mounts[i].propagation);
     if (most != RT_PROP_NONE)
-        json_setz(d->a, o, "rootfsPropagation", text(d, most == RT_PROP_BIDIRECTIONAL ? "rshared" : "rslave"));
+        json_setz(d->a, o, "rootfsPropagation", text(d,
+                                                     most == RT_PROP_BIDIRECTIONAL ? "rshared" : "rslave"));
     if (sec->privileged) {
         struct devices v = { d, json_setz(d->a, o, "devices", json_array(d->a)), "/dev" };
         file_each("/dev", device_one, &v, NULL);

@@ -28,7 +28,8 @@ static bool number(struct str s, uint32_t *ret)
 }
 
 /* The line whose name is `name`, or (name empty) whose number is `id`. Fields: name:x:number:more... */
-static bool find(struct str db, struct str name, uint32_t id, struct str *ret_name, uint32_t *ret_id, struct str *ret_rest)
+static bool find(struct str db, struct str name, uint32_t id, struct str *ret_name, uint32_t *ret_id,
+                 struct str *ret_rest)
 {
     struct str line, f[3];
     uint32_t n;
@@ -74,7 +75,8 @@ static void member_groups(struct str db, struct str user, struct oci_user *u)
     }
 }
 
-static int resolve(struct str passwd, struct str group, struct str spec, const struct rt_security *sec, struct oci_user *u,
+static int resolve(struct str passwd, struct str group, struct str spec, const struct rt_security *sec,
+                   struct oci_user *u,
                    struct errbuf *err)
 {
     struct str user = STR_NONE, rest = spec, want, name = STR_NONE, more = STR_NONE;
@@ -91,20 +93,23 @@ static int resolve(struct str passwd, struct str group, struct str spec, const s
         if (str_split(&more, ':', &f) && number(f, &gid))
             u->gid = gid;
     } else if (user.n > 0) {
-        return err_set(err, E_INVALID, "unable to find user %.*s: no matching entries in the image's passwd file",
+        return err_set(err, E_INVALID,
+                       "unable to find user %.*s: no matching entries in the image's passwd file",
                        STR_ARG(user));
     }
     member_groups(group, name, u);
     if (!sec->has_uid && rest.n > 0 && !number(rest, &u->gid)
         && !find(group, rest, 0, &name, &u->gid, &more))
-        return err_set(err, E_INVALID, "unable to find group %.*s: no matching entries in the image's group file",
+        return err_set(err, E_INVALID,
+                       "unable to find group %.*s: no matching entries in the image's group file",
                        STR_ARG(rest));
     if (sec->has_gid)
         u->gid = sec->gid;
     return 0;
 }
 
-int oci_user_resolve(const char *rootfs, const char *image_user, const struct rt_security *sec, struct oci_user *ret,
+int oci_user_resolve(const char *rootfs, const char *image_user, const struct rt_security *sec,
+                     struct oci_user *ret,
                      struct errbuf *err)
 {
     struct buf passwd = BUF_INIT, group = BUF_INIT;

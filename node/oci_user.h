@@ -10,7 +10,8 @@ struct oci_user { uint32_t uid, gid, groups[OCI_GROUPS_MAX]; unsigned n_groups; 
 
 /* rootfs: the container's mounted root; image_user: "", "name", "uid", "name:group", "uid:gid".
  * E_INVALID: no such user, or root although run_as_non_root. */
-int oci_user_resolve(const char *rootfs, const char *image_user, const struct rt_security *sec, struct oci_user *ret,
+int oci_user_resolve(const char *rootfs, const char *image_user, const struct rt_security *sec,
+                     struct oci_user *ret,
                      struct errbuf *err);
 
 #endif

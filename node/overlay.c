@@ -20,7 +20,8 @@ static int open_layers(const char *const *layers, size_t n, int *fds, struct err
     return 0;
 }
 
-int overlay_mount(const char *const *layers, size_t n, const char *upper, const char *work, const char *target, struct errbuf *err)
+int overlay_mount(const char *const *layers, size_t n, const char *upper, const char *work,
+                  const char *target, struct errbuf *err)
 {
     struct buf opts = BUF_INIT;
     int fds[OVERLAY_LAYERS_MAX], rc;

@@ -7,7 +7,8 @@
 
 enum { OVERLAY_LAYERS_MAX = 200 };
 /* layers: lowest first.  upper and work: empty directories of one filesystem. */
-int overlay_mount(const char *const *layers, size_t n, const char *upper, const char *work, const char *target, struct errbuf *err);
+int overlay_mount(const char *const *layers, size_t n, const char *upper, const char *work,
+                  const char *target, struct errbuf *err);
 /* Unmount whatever is mounted on path, if anything. */
 int unmount_path(const char *path, struct errbuf *err);
 /* A bind mount of an open descriptor (it cannot be led elsewhere meanwhile) onto target, which is made here as what

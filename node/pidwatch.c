@@ -117,7 +117,8 @@ static void fd_watch_on_closed(uv_handle_t *h)
     mem_free(container_of((uv_poll_t *)h, struct fd_watch, poll));
 }
 
-int fd_watch_open(struct loop *l, int fd, void (*fn)(void *arg, int fd), void *arg, struct fd_watch **ret, struct errbuf *err)
+int fd_watch_open(struct loop *l, int fd, void (*fn)(void *arg, int fd), void *arg, struct fd_watch **ret,
+                  struct errbuf *err)
 {
     struct fd_watch *w = mem_new(struct fd_watch);
 
@@ -177,7 +178,8 @@ static void pid_watch_on_ready(struct ready_item *it)
     w->fn(w->arg);
 }
 
-int pid_watch_open(struct loop *l, const struct proc_id *id, void (*fn)(void *arg), void *arg, struct pid_watch **ret,
+int pid_watch_open(struct loop *l, const struct proc_id *id, void (*fn)(void *arg), void *arg,
+                   struct pid_watch **ret,
                    struct errbuf *err)
 {
     struct pid_watch *w = mem_new(struct pid_watch);

@@ -19,13 +19,15 @@ int  proc_id_signal(const struct proc_id *id, int signum, struct errbuf *err);
 
 /* A file descriptor watched for input (and, while asked for, for room to write); fn may close the watch. */
 struct fd_watch;
-int  fd_watch_open(struct loop *l, int fd, void (*fn)(void *arg, int fd), void *arg, struct fd_watch **ret, struct errbuf *err);
+int  fd_watch_open(struct loop *l, int fd, void (*fn)(void *arg, int fd), void *arg, struct fd_watch **ret,
+                   struct errbuf *err);
 void fd_watch_mode(struct fd_watch *w, bool readable, bool writable);
 void fd_watch_close(struct fd_watch *w);         /* NULL ok; the fd is the caller's */
 
 /* Calls fn once, from the loop, when the process has ended (also if it had ended before). */
 struct pid_watch;
-int  pid_watch_open(struct loop *l, const struct proc_id *id, void (*fn)(void *arg), void *arg, struct pid_watch **ret,
+int  pid_watch_open(struct loop *l, const struct proc_id *id, void (*fn)(void *arg), void *arg,
+                    struct pid_watch **ret,
                     struct errbuf *err);
 void pid_watch_close(struct pid_watch *w);       /* NULL ok; also needed after fn */
 

@@ -17,7 +17,8 @@ int ip4_net_parse(const char *text, struct ip4_net *ret, struct errbuf *err)
     struct in_addr a;
     uint64_t bits;
 
-    if (slash == NULL || (size_t)(slash - text) >= sizeof addr || !str_u64(str_of(slash + 1), &bits) || bits > 32)
+    if (slash == NULL || (size_t)(slash - text) >= sizeof addr || !str_u64(str_of(slash + 1), &bits)
+        || bits > 32)
         return err_set(err, E_INVALID, "\"%.60s\" is not an IPv4 network", text);
     snprintf(addr, sizeof addr, "%.*s", (int)(slash - text), text);
     if (inet_pton(AF_INET, addr, &a) != 1)
@@ -68,10 +69,13 @@ static int exchange(struct message *m)
 static struct message message_for(const struct ip4_net *dst, unsigned short type, unsigned short flags)
 {
     struct message m = { .h = { .nlmsg_len = NLMSG_LENGTH(sizeof(struct rtmsg)), .nlmsg_type = type,
-                                .nlmsg_flags = (unsigned short)(NLM_F_REQUEST | NLM_F_ACK | flags), .nlmsg_seq = 1 } };
+                                .nlmsg_flags = (unsigned short)(NLM_F_REQUEST | NLM_F_ACK | flags),
+                                .nlmsg_seq = 1 } };
 
-    m.r = (struct rtmsg){ .rtm_family = AF_INET, .rtm_dst_len = (unsigned char)dst->bits, .rtm_table = RT_TABLE_MAIN,
-                          .rtm_protocol = RTPROT_STATIC, .rtm_scope = RT_SCOPE_UNIVERSE, .rtm_type = RTN_UNICAST };
+    m.r = (struct rtmsg){ .rtm_family = AF_INET, .rtm_dst_len = (unsigned char)dst->bits,
+                          .rtm_table = RT_TABLE_MAIN,
+                          .rtm_protocol = RTPROT_STATIC, .rtm_scope = RT_SCOPE_UNIVERSE,
+                          .rtm_type = RTN_UNICAST };
     attr_add(&m, RTA_DST, dst->addr);
     return m;
 }

@@ -197,7 +197,8 @@ struct runtime_ops {
     /* Also removes its containers and its directories.  Fine (0) when there is none. */
     void (*sandbox_remove)(struct runtime *rt, struct rt_by_id *r);
     const struct rt_sandbox_info *(*sandbox_get)(struct runtime *rt, const char *id);
-    void (*sandbox_each)(struct runtime *rt, void (*fn)(void *arg, const struct rt_sandbox_info *i), void *arg);
+    void (*sandbox_each)(struct runtime *rt, void (*fn)(void *arg, const struct rt_sandbox_info *i),
+                         void *arg);
 
     void (*container_create)(struct runtime *rt, struct rt_container_create *r);
     void (*container_start)(struct runtime *rt, struct rt_by_id *r);
@@ -205,7 +206,8 @@ struct runtime_ops {
     void (*container_kill)(struct runtime *rt, struct rt_kill *r);
     void (*container_remove)(struct runtime *rt, struct rt_by_id *r);  /* not running; its log stays */
     const struct rt_container_info *(*container_get)(struct runtime *rt, const char *id);
-    void (*container_each)(struct runtime *rt, void (*fn)(void *arg, const struct rt_container_info *i), void *arg);
+    void (*container_each)(struct runtime *rt, void (*fn)(void *arg, const struct rt_container_info *i),
+                           void *arg);
     /* After the log file was renamed: go on in a new one. */
     int  (*container_reopen_log)(struct runtime *rt, const char *id, struct errbuf *err);
     void (*stats)(struct runtime *rt, struct rt_stats_get *r);

@@ -47,7 +47,8 @@ void oci_answer(struct oci_runtime *rt, struct rt_req *r, int status)
     ready_post(rt->loop, &a->item);
 }
 
-int oci_crun(struct oci_runtime *rt, const char *const *args, void (*done)(void *arg, const struct proc_run_result *r),
+int oci_crun(struct oci_runtime *rt, const char *const *args,
+             void (*done)(void *arg, const struct proc_run_result *r),
              void *arg, struct errbuf *err)
 {
     const char *argv[16] = { rt->crun, "--root", rt->crun_root };
@@ -58,7 +59,8 @@ int oci_crun(struct oci_runtime *rt, const char *const *args, void (*done)(void 
         argv[n++] = *args;
     }
     argv[n] = NULL;
-    struct proc_run_opts o = { .argv = argv, .timeout_ms = OCI_START_TIMEOUT_MS, .max_out = 64 << 10, .done = done, .arg = arg };
+    struct proc_run_opts o = { .argv = argv, .timeout_ms = OCI_START_TIMEOUT_MS, .max_out = 64 << 10,
+                               .done = done, .arg = arg };
     return proc_run(rt->loop, &o, NULL, err);
 }
 
@@ -68,7 +70,8 @@ int oci_child_error(struct errbuf *err, const char *what, const struct proc_run_
 
     if (r->timed_out)
         return err_set(err, E_TIMEOUT, "%s: the OCI runtime did not answer in time", what);
-    return err_set(err, E_CHILD, "%s: %.*s", what, (int)MIN_OF(why.n, 200), why.n > 0 ? why.p : "the OCI runtime did not say why");
+    return err_set(err, E_CHILD, "%s: %.*s", what, (int)MIN_OF(why.n, 200),
+                   why.n > 0 ? why.p : "the OCI runtime did not say why");
 }
 
 /* ---- listing ---------------------------------------------------------------------------------- */
@@ -79,7 +82,8 @@ static const struct rt_sandbox_info *sandbox_get(struct runtime *base, const cha
     return sb != NULL && sb->state != SB_MAKING ? &sb->info : NULL;
 }
 
-static void sandbox_each(struct runtime *base, void (*fn)(void *arg, const struct rt_sandbox_info *i), void *arg)
+static void sandbox_each(struct runtime *base, void (*fn)(void *arg, const struct rt_sandbox_info *i),
+                         void *arg)
 {
     struct str key;
     void *val;
@@ -95,7 +99,8 @@ static const struct rt_container_info *container_get(struct runtime *base, const
     return c != NULL && c->state != CT_MAKING ? &c->info : NULL;
 }
 
-static void container_each(struct runtime *base, void (*fn)(void *arg, const struct rt_container_info *i), void *arg)
+static void container_each(struct runtime *base, void (*fn)(void *arg, const struct rt_container_info *i),
+                           void *arg)
 {
     struct str key;
     void *val;
@@ -117,7 +122,8 @@ static void image_ensure(struct runtime *base, struct rt_image_ensure *r)
     if (im != NULL)
         snprintf(r->id, sizeof r->id, "%s", im->id);
     else if ((rc = image_ref_normalize(str_of(r->ref), &ref, &r->req.err)) == 0)
-        rc = err_set(&r->req.err, E_NOTFOUND, "image \"%.200s\" is not on this node and there is no registry to ask", ref.s);
+        rc = err_set(&r->req.err, E_NOTFOUND,
+                     "image \"%.200s\" is not on this node and there is no registry to ask", ref.s);
     oci_answer(rt, &r->req, rc);
 }
 
@@ -141,7 +147,8 @@ static void image_remove(struct runtime *base, struct rt_by_id *r)
 
     for (size_t i = 0; im != NULL && rc == 0 && map_next(&rt->containers, &i, &key, &val); )
         if (strcmp(((struct oci_container *)val)->image_id, im->id) == 0)
-            rc = err_set(&r->req.err, E_CONFLICT, "image %s is used by container %s", r->id, ((struct oci_container *)val)->id);
+            rc = err_set(&r->req.err, E_CONFLICT, "image %s is used by container %s", r->id,
+                         ((struct oci_container *)val)->id);
     if (rc == 0)
         rc = image_store_remove(rt->images, r->id, &r->req.err);
     oci_answer(rt, &r->req, rc);
@@ -159,7 +166,8 @@ static void image_each(struct runtime *base, void (*fn)(void *arg, const struct 
 
 /* ---- sessions --------------------------------------------------------------------------------- */
 
-void oci_session_begin(struct oci_session *x, const struct oci_session_ops *ops, struct oci_runtime *rt, struct rt_session *s)
+void oci_session_begin(struct oci_session *x, const struct oci_session_ops *ops, struct oci_runtime *rt,
+                       struct rt_session *s)
 {
     x->ops = ops;
     x->rt = rt;
@@ -327,15 +335,19 @@ static const char *version(struct runtime *base)
 
 static const struct runtime_ops oci_ops = {
     .close = runtime_close, .purge = oci_purge, .set_pod_cidr = set_pod_cidr,
-    .sandbox_create = oci_sandbox_create, .sandbox_stop = oci_sandbox_stop, .sandbox_remove = oci_sandbox_remove,
+    .sandbox_create = oci_sandbox_create, .sandbox_stop = oci_sandbox_stop,
+    .sandbox_remove = oci_sandbox_remove,
     .sandbox_get = sandbox_get, .sandbox_each = sandbox_each,
-    .container_create = oci_container_create, .container_start = oci_container_start, .container_kill = oci_container_kill,
-    .container_remove = oci_container_remove, .container_get = container_get, .container_each = container_each,
+    .container_create = oci_container_create, .container_start = oci_container_start,
+    .container_kill = oci_container_kill,
+    .container_remove = oci_container_remove, .container_get = container_get,
+    .container_each = container_each,
     .container_reopen_log = oci_container_reopen_log, .stats = oci_stats,
     .session_open = session_open, .session_write = session_write, .session_eof = session_eof,
     .session_resize = session_resize, .session_pause = session_pause, .session_queued = session_queued,
     .session_cancel = session_cancel,
-    .image_ensure = image_ensure, .image_import = image_import, .image_remove = image_remove, .image_get = image_get,
+    .image_ensure = image_ensure, .image_import = image_import, .image_remove = image_remove,
+    .image_get = image_get,
     .image_each = image_each,
     .version = version,
 };
@@ -345,7 +357,8 @@ static const struct runtime_ops oci_ops = {
 /* Absolute, because conmon wants it so. */
 static int find_program(const char *name, char **ret, struct errbuf *err)
 {
-    static const char *const dirs[] = { "/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin" };
+    static const char *const dirs[] = { "/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin",
+                                        "/sbin", "/bin" };
     struct file_path p;
 
     if (strchr(name, '/') != NULL && access(name, X_OK) == 0) {
@@ -420,12 +433,24 @@ static void on_undone(void *arg, int status)
     oci_purge(&rt->base, purge);
 }
 
+/* Console sockets of sessions that a killed agent had. */
+static int drop_socket(void *arg, const char *name)
+{
+    struct oci_runtime *rt = arg;
+    struct file_path p;
+
+    if (strncmp(name, "tty-", 4) == 0 && file_path(&p, NULL, "%s/%s", rt->run, name) == 0)
+        unlink(p.s);
+    return 0;
+}
+
 /* What is there, what became of it, and what nobody wants. */
 static void recover(struct oci_runtime *rt)
 {
     struct str key;
     void *val;
 
+    file_each(rt->run, drop_socket, rt, NULL);
     for (size_t i = 0; map_next(&rt->sandboxes, &i, &key, &val); ) {
         struct oci_sandbox *sb = val;
         if (sb->holder.pid > 0 && !proc_id_alive(&sb->holder))
@@ -470,7 +495,8 @@ static void read_version(struct oci_runtime *rt)
 static int open_all(struct oci_runtime *rt, const struct runtime_oci_opts *o, struct errbuf *err)
 {
     struct file_path images, leases;
-    struct cni_opts co = { .loop = o->loop, .plugin_dir = o->cni_plugin_dir, .bridge = o->cni_bridge, .state_dir = leases.s };
+    struct cni_opts co = { .loop = o->loop, .plugin_dir = o->cni_plugin_dir, .bridge = o->cni_bridge,
+                           .state_dir = leases.s };
     int rc;
 
     if ((rc = find_program(o->oci_runtime != NULL ? o->oci_runtime : "crun", &rt->crun, err)) < 0
@@ -490,8 +516,10 @@ int runtime_oci_open(const struct runtime_oci_opts *o, struct runtime **ret, str
 {
     if (geteuid() != 0)
         return err_set(err, E_DENIED, "running containers needs root");
-    if (o->root_dir[0] != '/' || o->run_dir[0] != '/' || strlen(o->run_dir) > RUN_DIR_MAX || o->cgroup_parent[0] != '/')
-        return err_set(err, E_INVALID, "absolute directories expected, the run directory of at most %d bytes", RUN_DIR_MAX);
+    if (o->root_dir[0] != '/' || o->run_dir[0] != '/' || strlen(o->run_dir) > RUN_DIR_MAX
+        || o->cgroup_parent[0] != '/')
+        return err_set(err, E_INVALID,
+                       "absolute directories expected, the run directory of at most %d bytes", RUN_DIR_MAX);
     struct oci_runtime *rt = mem_new(struct oci_runtime);
     rt->base.ops = &oci_ops;
     rt->loop = o->loop;

@@ -26,7 +26,10 @@ struct attach_session {
     int status;
 };
 
-static struct attach_session *attach_of(struct oci_session *x) { return container_of(x, struct attach_session, base); }
+static struct attach_session *attach_of(struct oci_session *x)
+{
+    return container_of(x, struct attach_session, base);
+}
 
 static void attach_stop(struct attach_session *x)
 {
@@ -215,7 +218,8 @@ static void attach_on_timer(struct timer *t)
 }
 
 static const struct oci_session_ops attach_ops = {
-    .write = attach_write, .eof = attach_eof, .resize = attach_resize, .pause = attach_pause, .queued = attach_queued,
+    .write = attach_write, .eof = attach_eof, .resize = attach_resize, .pause = attach_pause,
+    .queued = attach_queued,
     .cancel = attach_cancel,
 };
 

@@ -98,7 +98,8 @@ static int report_parse(struct create_op *op)
     if (op->report.n == 0)
         return err_set(&op->prep.err, E_CHILD, "conmon ended without saying why");
     if (json_parse(&op->arena, buf_str(&op->report), &doc, &je) < 0)
-        return err_set(&op->prep.err, E_CHILD, "conmon said: %.*s", (int)MIN_OF(op->report.n, 180), op->report.p);
+        return err_set(&op->prep.err, E_CHILD, "conmon said: %.*s", (int)MIN_OF(op->report.n, 180),
+                       op->report.p);
     pid = json_path_i64(doc, "pid", json_path_i64(doc, "data", -1));
     if (pid <= 0 || pid > INT32_MAX) {
         struct str why = str_trim(json_path_str(doc, "message"));
@@ -146,7 +147,8 @@ static void create_on_timeout(struct timer *t)
     stream_close(op->pipe);
 }
 
-static const struct stream_events report_events = { .on_data = create_on_report, .on_close = create_on_report_closed };
+static const struct stream_events report_events = { .on_data = create_on_report,
+                                                    .on_close = create_on_report_closed };
 
 static void create_prepare_fn(struct loop_work *w)
 {
@@ -185,8 +187,10 @@ static void copy_image(struct create_op *op, const struct rt_image_info *from)
     size_t n;
 
     op->image = (struct rt_image_info){
-        .id = arena_cstr(a, str_of(from->id)), .user = arena_cstr(a, str_of(from->user)), .cwd = arena_cstr(a, str_of(from->cwd)),
-        .entrypoint = copy_strings(a, from->entrypoint, from->n_entrypoint), .n_entrypoint = from->n_entrypoint,
+        .id = arena_cstr(a, str_of(from->id)), .user = arena_cstr(a, str_of(from->user)),
+        .cwd = arena_cstr(a, str_of(from->cwd)),
+        .entrypoint = copy_strings(a, from->entrypoint, from->n_entrypoint),
+        .n_entrypoint = from->n_entrypoint,
         .cmd = copy_strings(a, from->cmd, from->n_cmd), .n_cmd = from->n_cmd,
         .env = copy_strings(a, from->env, from->n_env), .n_env = from->n_env,
     };
@@ -224,7 +228,8 @@ static struct oci_container *create_container(struct oci_runtime *rt, const stru
     return c;
 }
 
-static int create_check(struct oci_runtime *rt, const struct rt_container_create *r, struct oci_sandbox **ret_sb,
+static int create_check(struct oci_runtime *rt, const struct rt_container_create *r,
+                        struct oci_sandbox **ret_sb,
                         const struct rt_image_info **ret_image, struct errbuf *err)
 {
     struct oci_sandbox *sb = oci_sandbox_find(rt, r->sandbox_id);

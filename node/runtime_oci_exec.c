@@ -34,7 +34,10 @@ struct exec_session {
     struct errbuf reason;
 };
 
-static struct exec_session *exec_of(struct oci_session *x) { return container_of(x, struct exec_session, base); }
+static struct exec_session *exec_of(struct oci_session *x)
+{
+    return container_of(x, struct exec_session, base);
+}
 
 /* ---- the end ---------------------------------------------------------------------------------- */
 
@@ -80,11 +83,13 @@ static void exec_maybe_finish(struct exec_session *x)
     if (!x->exited || x->in != NULL || x->out != NULL || x->err != NULL)
         return;
     if (x->ending < 0) {
-        err_set(&x->reason, x->ending, x->ending == E_TIMEOUT ? "the command timed out" : "the session was ended");
+        err_set(&x->reason, x->ending, x->ending == E_TIMEOUT ? "the command timed out"
+                : "the session was ended");
         exec_finish(x, x->ending);
     } else if (!was_started(x)) {
         struct str why = str_trim(str_make(x->said, x->n_said));
-        exec_finish(x, err_set(&x->reason, E_CHILD, "failed to exec in container: %.*s", (int)MIN_OF(why.n, 200),
+        exec_finish(x, err_set(&x->reason, E_CHILD, "failed to exec in container: %.*s",
+                               (int)MIN_OF(why.n, 200),
                                why.n > 0 ? why.p : "the OCI runtime did not say why"));
     } else {
         exec_finish(x, 0);
@@ -158,8 +163,10 @@ static void err_on_close(void *arg, struct stream *st, int err, const char *reas
     exec_maybe_finish(x);
 }
 
-static const struct stream_events in_events = { .on_data = in_on_data, .on_drain = in_on_drain, .on_close = in_on_close };
-static const struct stream_events out_events = { .on_data = out_on_data, .on_drain = in_on_drain, .on_close = out_on_close };
+static const struct stream_events in_events = { .on_data = in_on_data, .on_drain = in_on_drain,
+                                                .on_close = in_on_close };
+static const struct stream_events out_events = { .on_data = out_on_data, .on_drain = in_on_drain,
+                                                 .on_close = out_on_close };
 static const struct stream_events err_events = { .on_data = err_on_data, .on_close = err_on_close };
 
 static void flush_early(struct exec_session *x)
@@ -181,7 +188,8 @@ static int receive_fd(int conn)
     union { struct cmsghdr h; char space[CMSG_SPACE(sizeof(int))]; } control;
     char byte[64];
     struct iovec iov = { byte, sizeof byte };
-    struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control };
+    struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
+                        .msg_controllen = sizeof control };
     int fd = -1;
 
     if (recvmsg(conn, &m, MSG_CMSG_CLOEXEC) < 0)
@@ -242,7 +250,8 @@ static int console_listen(struct exec_session *x, struct errbuf *err)
         return err_set(err, E_TOOBIG, "run directory has too long a name for sockets");
     memcpy(sa.sun_path, x->socket, strlen(x->socket));
     x->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (x->listener < 0 || bind(x->listener, (struct sockaddr *)&sa, sizeof sa) < 0 || listen(x->listener, 1) < 0)
+    if (x->listener < 0 || bind(x->listener, (struct sockaddr *)&sa, sizeof sa) < 0
+        || listen(x->listener, 1) < 0)
         return err_sys(err, errno, "console socket %s", x->socket);
     return 0;
 }
@@ -287,7 +296,8 @@ static int exec_spawn(struct exec_session *x)
     const char *argv[16];
     unsigned n = 0;
     struct proc_opts o = {
-        .argv = argv, .stdio = { s->want_stdin && !s->tty ? PROC_PIPE : -1, s->tty ? -1 : PROC_PIPE, PROC_PIPE },
+        .argv = argv, .stdio = { s->want_stdin && !s->tty ? PROC_PIPE : -1, s->tty ? -1 : PROC_PIPE,
+                                 PROC_PIPE },
         .on_exit = exec_on_exit, .arg = x,
     };
 

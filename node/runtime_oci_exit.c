@@ -19,7 +19,8 @@ static void exit_read(struct oci_runtime *rt, const struct oci_container *c, str
     struct stat st;
     uint64_t code;
 
-    if (file_path(&p, NULL, "%s/exit", c->dir) == 0 && stat(p.s, &st) == 0 && file_read(p.s, 64, &b, NULL) == 0
+    if (file_path(&p, NULL, "%s/exit", c->dir) == 0 && stat(p.s, &st) == 0
+        && file_read(p.s, 64, &b, NULL) == 0
         && str_u64(str_trim(buf_str(&b)), &code) && code <= 255) {
         f->code = (int)code;
         f->finished_ns = st.st_mtim.tv_sec * 1000000000ll + st.st_mtim.tv_nsec;

@@ -83,7 +83,8 @@ struct oci_runtime {
     struct ready_item closed_item;
 };
 
-static inline struct oci_runtime *oci_runtime_of(struct runtime *rt) { return container_of(rt, struct oci_runtime, base); }
+static inline struct oci_runtime *oci_runtime_of(struct runtime *rt) { return container_of(rt,
+    struct oci_runtime, base); }
 
 /* Paths of groups come from files too: never beyond our own. */
 static inline bool oci_cgroup_ours(const struct oci_runtime *rt, const char *path)
@@ -100,7 +101,8 @@ void oci_new_id(struct oci_runtime *rt, char ret[65]);
 /* An answer that is known at once still comes from the loop. */
 void oci_answer(struct oci_runtime *rt, struct rt_req *r, int status);
 /* "crun --root ... ARGS": arguments NULL-terminated, at most 12. */
-int  oci_crun(struct oci_runtime *rt, const char *const *args, void (*done)(void *arg, const struct proc_run_result *r),
+int  oci_crun(struct oci_runtime *rt, const char *const *args,
+              void (*done)(void *arg, const struct proc_run_result *r),
               void *arg, struct errbuf *err);
 /* What a failed child said, shortened. */
 int  oci_child_error(struct errbuf *err, const char *what, const struct proc_run_result *r);
@@ -180,7 +182,8 @@ struct oci_session { struct qlink link; const struct oci_session_ops *ops; struc
 void oci_exec_open(struct oci_runtime *rt, struct oci_container *c, struct rt_session *s);
 void oci_attach_open(struct oci_runtime *rt, struct oci_container *c, struct rt_session *s);
 /* Links x into the runtime and the request into x; and the reverse followed by done.  x itself is the caller's. */
-void oci_session_begin(struct oci_session *x, const struct oci_session_ops *ops, struct oci_runtime *rt, struct rt_session *s);
+void oci_session_begin(struct oci_session *x, const struct oci_session_ops *ops, struct oci_runtime *rt,
+                       struct rt_session *s);
 void oci_session_finish(struct oci_session *x, int status);
 
 #endif

@@ -18,7 +18,8 @@ enum { POD_FILES = 5 };                          /* hosts, hostname, resolv.conf
 
 struct mounts { struct oci_prepare *p; struct arena a; struct oci_mount *m; size_t n; };
 
-static void mount_add(struct mounts *ms, const char *source, const char *dest, bool read_only, enum rt_propagation prop)
+static void mount_add(struct mounts *ms, const char *source, const char *dest, bool read_only,
+                      enum rt_propagation prop)
 {
     ms->m[ms->n++] = (struct oci_mount){ source, dest, read_only, prop };
 }
@@ -30,11 +31,14 @@ static int pod_files(struct mounts *ms)
     const char *dir = p->sandbox_dir;
 
     for (unsigned i = 0; i < ARRAY_LEN(etc); i++)
-        mount_add(ms, arena_fmt(&ms->a, "%s/%s", dir, etc[i]).p, arena_fmt(&ms->a, "/etc/%s", etc[i]).p, false, RT_PROP_NONE);
-    mount_add(ms, p->host_ipc ? "/dev/shm" : arena_fmt(&ms->a, "%s/shm", dir).p, "/dev/shm", false, RT_PROP_NONE);
+        mount_add(ms, arena_fmt(&ms->a, "%s/%s", dir, etc[i]).p, arena_fmt(&ms->a, "/etc/%s", etc[i]).p,
+                  false, RT_PROP_NONE);
+    mount_add(ms, p->host_ipc ? "/dev/shm" : arena_fmt(&ms->a, "%s/shm", dir).p, "/dev/shm", false,
+              RT_PROP_NONE);
     if (p->req->termination_path != NULL) {
         if (p->req->termination_path[0] != '/')
-            return err_set(&p->err, E_INVALID, "termination message path \"%.100s\" is not absolute", p->req->termination_path);
+            return err_set(&p->err, E_INVALID, "termination message path \"%.100s\" is not absolute",
+                           p->req->termination_path);
         int rc = file_replace(p->c->termination_path, STR(""), 0666, false, &p->err);
         if (rc < 0)
             return rc;
@@ -108,7 +112,8 @@ static int write_bundle(struct oci_prepare *p, const struct mounts *ms, const ch
     struct oci_spec spec = {
         .req = p->req, .image = p->image, .user = &user, .mounts = ms->m, .n_mounts = ms->n, .rootfs = rootfs,
         .cgroup_path = p->c->cgroup, .hostname = p->hostname, .holder_pid = p->holder_pid,
-        .host_network = p->host_network, .host_pid = p->host_pid, .host_ipc = p->host_ipc, .share_pid = p->share_pid,
+        .host_network = p->host_network, .host_pid = p->host_pid, .host_ipc = p->host_ipc,
+        .share_pid = p->share_pid,
         .cgroup_v2 = rt->cg.mode == CGROUP_V2, .oom_score_adj_min = rt->oom_score_adj_min,
     };
     int rc = oci_user_resolve(rootfs, p->image->user, &p->req->security, &user, &p->err);
@@ -193,7 +198,8 @@ static int start_conmon(struct oci_prepare *p)
 {
     struct arena a = ARENA_INIT;
     struct oci_container *c = p->c;
-    const char *argv[40], *env[] = { "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "_OCI_SYNCPIPE=3", NULL };
+    const char *argv[40], *env[] = { "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+                                     "_OCI_SYNCPIPE=3", NULL };
     unsigned n = 0;
     int fd[2];
     pid_t pid = 0;
@@ -201,7 +207,8 @@ static int start_conmon(struct oci_prepare *p)
         p->rt->conmon, "--sync", "-c", c->id, "-u", c->id, "-n", c->name, "-r", p->rt->crun, "--runtime-arg",
         arena_fmt(&a, "--root=%s", p->rt->crun_root).p, "-b", c->dir, "-p", arena_fmt(&a, "%s/pid", c->dir).p,
         "--persist-dir", c->dir, "--full-attach", "--no-sync-log",
-        "--log-level", "error", "-l", c->log_path != NULL ? arena_fmt(&a, "k8s-file:%s", c->log_path).p : "none",
+        "--log-level", "error", "-l", c->log_path != NULL ? arena_fmt(&a, "k8s-file:%s",
+            c->log_path).p : "none",
     };
 
     for (; n < ARRAY_LEN(fixed); n++)

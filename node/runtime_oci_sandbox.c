@@ -16,7 +16,8 @@
 enum { SHM_DEFAULT = 64 << 20, HOSTS_MAX = 1 << 20, PURGE_TRIES = 5 };
 
 typedef void (*sandbox_done_fn)(void *arg, int status);
-static void teardown(struct oci_sandbox *sb, bool remove, struct errbuf *err, sandbox_done_fn done, void *arg);
+static void teardown(struct oci_sandbox *sb, bool remove, struct errbuf *err, sandbox_done_fn done,
+                     void *arg);
 
 /* ---- create: the blocking part ---------------------------------------------------------------- */
 
@@ -118,11 +119,13 @@ static int record_holder(void *arg, pid_t pid, struct errbuf *err)
 static int start_holder(struct create_op *op, struct errbuf *err)
 {
     static const char *const argv[] = { "sleep", "infinity", NULL };
-    static const char *const env[] = { "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", NULL };
+    static const char *const env[] = { "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+                                       NULL };
     struct oci_sandbox *sb = op->sb;
     pid_t pid;
     struct spawn_opts o = {
-        .argv = argv, .env = env, .hostname = sb->hostname, .reap = true, .announce = record_holder, .arg = sb,
+        .argv = argv, .env = env, .hostname = sb->hostname, .reap = true, .announce = record_holder,
+        .arg = sb,
         .sysctls = op->req->sysctls, .n_sysctls = op->req->n_sysctls,
         .unshare = (sb->host_network ? 0 : CLONE_NEWNET | CLONE_NEWUTS) | (sb->host_ipc ? 0 : CLONE_NEWIPC)
                  | (sb->share_pid ? CLONE_NEWPID : 0),
@@ -264,7 +267,8 @@ static const struct oci_sandbox *sandbox_with_cgroup(struct oci_runtime *rt, con
     return NULL;
 }
 
-static int create_check(struct oci_runtime *rt, const struct rt_sandbox_create *r, const char *cgroup, struct errbuf *err)
+static int create_check(struct oci_runtime *rt, const struct rt_sandbox_create *r, const char *cgroup,
+                        struct errbuf *err)
 {
     if (rt->closing)
         return err_set(err, E_CLOSED, "the runtime is closing");
@@ -280,12 +284,14 @@ static int create_check(struct oci_runtime *rt, const struct rt_sandbox_create *
         return err_set(err, E_AGAIN, "the node has no pod CIDR yet");
     const struct oci_sandbox *other = sandbox_with_cgroup(rt, cgroup);
     if (other != NULL)
-        return err_set(err, other->busy ? E_AGAIN : E_CONFLICT, "pod %s has a sandbox of attempt %u already", r->pod_uid,
+        return err_set(err, other->busy ? E_AGAIN : E_CONFLICT,
+                       "pod %s has a sandbox of attempt %u already", r->pod_uid,
                        r->attempt);
     return 0;
 }
 
-static struct oci_sandbox *sandbox_of(struct oci_runtime *rt, const struct rt_sandbox_create *r, const char *cgroup)
+static struct oci_sandbox *sandbox_of(struct oci_runtime *rt, const struct rt_sandbox_create *r,
+                                      const char *cgroup)
 {
     char id[65], host[256] = "localhost";
 
@@ -412,7 +418,8 @@ static struct oci_container *td_container(struct teardown *t, bool live)
 
     for (size_t i = 0; map_next(&t->sb->rt->containers, &i, &key, &val); ) {
         struct oci_container *c = val;
-        if (strcmp(c->sandbox_id, t->sb->id) == 0 && (!live || c->state == CT_CREATED || c->state == CT_RUNNING))
+        if (strcmp(c->sandbox_id, t->sb->id) == 0 && (!live || c->state == CT_CREATED
+                                                      || c->state == CT_RUNNING))
             return c;
     }
     return NULL;
@@ -514,7 +521,8 @@ static void td_network(struct teardown *t)
     }
     if (proc_id_alive(&sb->holder))
         snprintf(t->netns, sizeof t->netns, "/proc/%d/ns/net", (int)sb->holder.pid);
-    t->cni = (struct cni_request){ .req.done = td_on_network, .id = sb->id, .netns = t->netns, .ports = sb->ports,
+    t->cni = (struct cni_request){ .req.done = td_on_network, .id = sb->id, .netns = t->netns,
+                                   .ports = sb->ports,
                                    .n_ports = sb->n_ports };
     cni_del(sb->rt->cni, &t->cni);
 }

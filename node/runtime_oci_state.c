@@ -97,7 +97,8 @@ void oci_sandbox_refresh(struct oci_sandbox *sb)
 {
     sb->info = (struct rt_sandbox_info){
         .id = sb->id, .pod_uid = sb->pod_uid, .pod_name = sb->pod_name, .pod_namespace = sb->pod_namespace,
-        .attempt = sb->attempt, .ready = sb->state == SB_READY && sb->holder.pid > 0, .host_network = sb->host_network,
+        .attempt = sb->attempt, .ready = sb->state == SB_READY && sb->holder.pid > 0,
+        .host_network = sb->host_network,
         .ip = sb->ip, .pid = sb->state == SB_READY ? sb->holder.pid : 0, .created_ns = sb->created_ns,
         .memo = buf_str(&sb->memo),
     };
@@ -108,11 +109,13 @@ void oci_container_refresh(struct oci_container *c)
     bool live = c->state == CT_CREATED || c->state == CT_RUNNING;
 
     c->info = (struct rt_container_info){
-        .id = c->id, .sandbox_id = c->sandbox_id, .pod_uid = c->pod_uid, .name = c->name, .attempt = c->attempt,
+        .id = c->id, .sandbox_id = c->sandbox_id, .pod_uid = c->pod_uid, .name = c->name,
+        .attempt = c->attempt,
         .image = c->image, .image_id = c->image_id,
         .state = c->state == CT_EXITED ? RT_EXITED : c->state == CT_RUNNING ? RT_RUNNING : RT_CREATED,
         .pid = live ? c->init.pid : 0, .created_ns = c->created_ns, .started_ns = c->started_ns,
-        .finished_ns = c->finished_ns, .exit_code = c->exit_code, .oom_killed = c->oom_killed, .lost = c->lost,
+        .finished_ns = c->finished_ns, .exit_code = c->exit_code, .oom_killed = c->oom_killed,
+        .lost = c->lost,
         .log_path = c->log_path, .termination_file = c->termination_path, .memo = buf_str(&c->memo),
     };
 }
@@ -320,7 +323,8 @@ static void container_read(struct oci_container *c, const struct json *o)
     struct str sandbox = json_str(json_getz(o, "sandbox")), image = json_str(json_getz(o, "imageID"));
 
     c->state = (enum container_state)state_of(o, container_states, ARRAY_LEN(container_states));
-    snprintf(c->sandbox_id, sizeof c->sandbox_id, "%.*s", (int)MIN_OF(sandbox.n, 64), sandbox.n > 0 ? sandbox.p : "");
+    snprintf(c->sandbox_id, sizeof c->sandbox_id, "%.*s", (int)MIN_OF(sandbox.n, 64),
+             sandbox.n > 0 ? sandbox.p : "");
     snprintf(c->image_id, sizeof c->image_id, "%.*s", (int)MIN_OF(image.n, 79), image.n > 0 ? image.p : "");
     c->pod_uid = take(o, "podUID");
     c->name = take(o, "name");

@@ -15,9 +15,11 @@
 #include <unistd.h>
 #include "node/spawn.h"
 
-enum stage { ST_PID, ST_FORK, ST_CGROUP, ST_UNSHARE, ST_NETWORK, ST_HOSTNAME, ST_SYSCTL, ST_FDS, ST_CWD, ST_EXEC };
+enum stage { ST_PID, ST_FORK, ST_CGROUP, ST_UNSHARE, ST_NETWORK, ST_HOSTNAME, ST_SYSCTL, ST_FDS, ST_CWD,
+             ST_EXEC };
 static const char *const stage_text[] = {
-    "start", "fork", "enter the cgroup", "make namespaces", "bring up loopback", "set the host name", "set a sysctl",
+    "start", "fork", "enter the cgroup", "make namespaces", "bring up loopback", "set the host name",
+    "set a sysctl",
     "arrange file descriptors", "change directory", "execute",
 };
 

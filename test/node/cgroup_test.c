@@ -15,16 +15,20 @@
 TEST(hosts_are_told_apart)
 {
     struct cgroup_fs fs;
-    static const char v2[] = "30 23 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n";
-    static const char v1[] = "32 31 0:29 / /sys/fs/cgroup/cpu,cpuacct rw shared:9 - cgroup cgroup rw,cpu,cpuacct\n"
+    static const char v2[] =
+        "30 23 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n";
+    static const char v1[] =
+        "32 31 0:29 / /sys/fs/cgroup/cpu,cpuacct rw shared:9 - cgroup cgroup rw,cpu,cpuacct\n"
                              "35 31 0:32 / /sys/fs/cgroup/memory rw master:1 shared:2 - cgroup cgroup rw,memory\n"
                              "36 31 0:33 / /sys/fs/cgroup/named rw - cgroup cgroup rw,name=memory\n";
     struct buf both = BUF_INIT;
 
     CHECK_INT(cgroup_fs_parse(&fs, STR(v2), NULL), 0);
-    CHECK(fs.mode == CGROUP_V2 && fs.n_mounts == 1 && fs.at[CG_MEMORY] == 0 && strcmp(fs.mount[0], "/sys/fs/cgroup") == 0);
+    CHECK(fs.mode == CGROUP_V2 && fs.n_mounts == 1 && fs.at[CG_MEMORY] == 0
+          && strcmp(fs.mount[0], "/sys/fs/cgroup") == 0);
     CHECK_INT(cgroup_fs_parse(&fs, STR(v1), NULL), 0);
-    CHECK(fs.mode == CGROUP_V1 && fs.n_mounts == 3 && fs.at[CG_CPU] == 0 && fs.at[CG_CPUACCT] == 0 && fs.at[CG_MEMORY] == 1);
+    CHECK(fs.mode == CGROUP_V1 && fs.n_mounts == 3 && fs.at[CG_CPU] == 0 && fs.at[CG_CPUACCT] == 0
+          && fs.at[CG_MEMORY] == 1);
     CHECK_INT(fs.at[CG_PIDS], -1);
     buf_z(&both, v1);
     buf_z(&both, v2);
@@ -51,9 +55,11 @@ static void add_procs(void *arg, const char *file)
 /* A process that forks for ever: no kill of single processes catches all of it at once. */
 TEST(kills_what_forks_and_removes_the_group)
 {
-    static const char *const argv[] = { "sh", "-c", "trap '' TERM; while :; do sleep 5 & sleep 0.002; done", NULL };
+    static const char *const argv[] = { "sh", "-c", "trap '' TERM; while :; do sleep 5 & sleep 0.002; done",
+                                        NULL };
     static const char *const env[] = { "PATH=/bin:/usr/bin", NULL };
-    struct rt_resources r = { .memory_bytes = 64 << 20, .cpu_shares = 512, .cpu_quota_us = 50000, .pids = 200 };
+    struct rt_resources r = { .memory_bytes = 64 << 20, .cpu_shares = 512, .cpu_quota_us = 50000,
+                              .pids = 200 };
     struct spawn_opts o = { .argv = argv, .env = env };
     struct cgroup_fs fs;
     struct cgroup_stats st;
@@ -110,16 +116,20 @@ TEST(a_reused_pid_is_another_process)
 TEST(spawn_reports_what_goes_wrong)
 {
     static const char *const none[] = { "/no/such/program", NULL }, *const env[] = { NULL };
-    static const struct rt_sysctl bad[] = { { "kernel.panic", "1" } }, sneaky[] = { { "net.../../kernel/panic", "1" } };
+    static const struct rt_sysctl bad[] = { { "kernel.panic", "1" } }, sneaky[] =
+        { { "net.../../kernel/panic", "1" } };
     static const char *const fine[] = { "true", NULL };
     struct errbuf err;
     char path[160];
     pid_t pid;
 
     CHECK_INT(spawn_detached(&(struct spawn_opts){ .argv = none, .env = env }, &pid, &err), E_NOTFOUND);
-    CHECK_INT(spawn_detached(&(struct spawn_opts){ .argv = fine, .env = env, .cwd = "/no/dir" }, &pid, &err), E_NOTFOUND);
-    CHECK_INT(spawn_detached(&(struct spawn_opts){ .argv = fine, .env = env, .sysctls = bad, .n_sysctls = 1 }, &pid, &err), E_INVALID);
-    CHECK_INT(spawn_detached(&(struct spawn_opts){ .argv = fine, .env = env, .sysctls = sneaky, .n_sysctls = 1,
+    CHECK_INT(spawn_detached(&(struct spawn_opts){ .argv = fine, .env = env, .cwd = "/no/dir" }, &pid,
+                             &err), E_NOTFOUND);
+    CHECK_INT(spawn_detached(&(struct spawn_opts){ .argv = fine, .env = env, .sysctls = bad,
+                                                   .n_sysctls = 1 }, &pid, &err), E_INVALID);
+    CHECK_INT(spawn_detached(&(struct spawn_opts){ .argv = fine, .env = env, .sysctls = sneaky,
+                                                   .n_sysctls = 1,
                                                    .unshare = CLONE_NEWNET }, &pid, &err), E_INVALID);
     CHECK(spawn_sysctl_path("net.ipv4.ip_unprivileged_port_start", CLONE_NEWNET, path, sizeof path));
     CHECK_STR(str_of(path), "/proc/sys/net/ipv4/ip_unprivileged_port_start");
@@ -134,7 +144,8 @@ TEST(routes_are_set_in_the_own_namespace)
 
     CHECK_INT(ip4_net_parse("10.244.3.7/24", &net, NULL), 0);
     CHECK(net.addr == 0x0af40300 && net.bits == 24);
-    static const char *const bad[] = { "", "10.0.0.0", "10.0.0.0/33", "10.0.0/8", "x/8", "10.0.0.0/-1", "10.0.0.0/8x" };
+    static const char *const bad[] = { "", "10.0.0.0", "10.0.0.0/33", "10.0.0/8", "x/8", "10.0.0.0/-1",
+                                       "10.0.0.0/8x" };
     for (size_t i = 0; i < ARRAY_LEN(bad); i++)
         CHECK_INT(ip4_net_parse(bad[i], &net, NULL), E_INVALID);
     if (geteuid() != 0 || unshare(CLONE_NEWNET) < 0)

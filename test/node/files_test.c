@@ -31,7 +31,8 @@ TEST(opens_only_what_lies_beneath)
     int root = open(in("root"), O_PATH | O_DIRECTORY), fd;
     static const struct { const char *path; int beneath, in_root; } cases[] = {
         { "sub", 0, 0 }, { "relative", 0, 0 }, { "./sub/../sub", 0, 0 }, { "absolute", E_DENIED, E_NOTFOUND },
-        { "upward", E_DENIED, E_NOTFOUND }, { "..", E_DENIED, 0 }, { "rooted", E_DENIED, 0 }, { "none", E_NOTFOUND, E_NOTFOUND },
+        { "upward", E_DENIED, E_NOTFOUND }, { "..", E_DENIED, 0 }, { "rooted", E_DENIED, 0 },
+        { "none", E_NOTFOUND, E_NOTFOUND },
         { "/etc", E_DENIED, E_NOTFOUND }, { "", 0, 0 },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -94,7 +95,8 @@ TEST(replaces_whole_files_and_reads_bounded)
     CHECK_INT(file_read(in("f"), 3, &b, NULL), E_TOOBIG);
     CHECK_INT(file_read(in("none"), 3, &b, NULL), E_NOTFOUND);
     CHECK(!file_exists(in("f.tmp")));
-    CHECK(file_name_ok("pod-1_a.b") && !file_name_ok("") && !file_name_ok("..") && !file_name_ok("a/b") && !file_name_ok(".x"));
+    CHECK(file_name_ok("pod-1_a.b") && !file_name_ok("") && !file_name_ok("..") && !file_name_ok("a/b")
+          && !file_name_ok(".x"));
     CHECK(file_is_mount("/proc") && !file_is_mount(base));
     buf_release(&b);
 }

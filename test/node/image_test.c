@@ -65,7 +65,8 @@ static void tar_make(struct buf *out, const struct item *it, size_t n, bool gzip
 static struct errbuf last;
 
 /* Unpack into a fresh directory whose name is returned. */
-static int unpack_bytes(struct str bytes, const struct layer_limits *lim, struct layer_result *res, const char **ret_dir)
+static int unpack_bytes(struct str bytes, const struct layer_limits *lim, struct layer_result *res,
+                        const char **ret_dir)
 {
     static char dir[128];
     char file[128];
@@ -146,7 +147,8 @@ TEST(whiteouts_become_overlayfs_ones)
 {
     struct item it[] = {
         { "gone/.wh.file", AE_IFREG, "", 0, NULL }, { "opaque/.wh..wh..opq", AE_IFREG, "", 0, NULL },
-        { "opaque/new", AE_IFREG, "n", 0, NULL }, { ".wh.top", AE_IFREG, "", 0, NULL }, { ".wh..wh.plnk", AE_IFREG, "", 0, NULL },
+        { "opaque/new", AE_IFREG, "n", 0, NULL }, { ".wh.top", AE_IFREG, "", 0, NULL },
+        { ".wh..wh.plnk", AE_IFREG, "", 0, NULL },
     };
     struct layer_result res;
     const char *dir;
@@ -171,7 +173,8 @@ TEST(nothing_leaves_the_layer)
         { { { "abs", AE_IFLNK, "/", 0, NULL }, { "abs/evil", AE_IFREG, "x", 0, NULL } }, 2, 0 },
         { { { "w", AE_IFLNK, "../victim", 0, NULL }, { "w", AE_IFREG, "x", 0, NULL } }, 2, 0 },
         { { { "h", AE_IFREG, NULL, 0, "../victim" } }, 1, E_INVALID },
-        { { { "s", AE_IFLNK, "../victim", 0, NULL }, { "h", AE_IFREG, NULL, 0, "s" }, { "h", AE_IFREG, "x", 0, NULL } }, 3, 0 },
+        { { { "s", AE_IFLNK, "../victim", 0, NULL }, { "h", AE_IFREG, NULL, 0, "s" },
+            { "h", AE_IFREG, "x", 0, NULL } }, 3, 0 },
         { { { "d", AE_IFLNK, "..", 0, NULL }, { "h", AE_IFREG, NULL, 0, "d/victim" } }, 2, E_NOTFOUND },
         { { { ".wh...", AE_IFREG, "", 0, NULL } }, 1, E_INVALID },
         { { { "x/.wh.", AE_IFREG, "", 0, NULL } }, 1, E_INVALID },
@@ -207,13 +210,15 @@ TEST(limits_bytes_and_entries)
     tar_make(&b, it, 2, true);
     CHECK_INT(unpack_bytes(buf_str(&b), &bytes, &res, &dir), E_TOOBIG);
     CHECK_INT(unpack_bytes(buf_str(&b), &entries, &res, &dir), E_TOOBIG);
-    CHECK_INT(unpack_bytes(str_upto(buf_str(&b), b.n - 12), &(struct layer_limits){ 1000, 100 }, &res, &dir), E_CORRUPT);
+    CHECK_INT(unpack_bytes(str_upto(buf_str(&b), b.n - 12), &(struct layer_limits){ 1000, 100 }, &res,
+                           &dir), E_CORRUPT);
     struct layer_result whole, damaged;
     CHECK_INT(unpack_bytes(buf_str(&b), &(struct layer_limits){ 1000, 100 }, &whole, &dir), 0);
     b.p[b.n / 2] ^= 0x40;                        /* not every damage is noticed on the way, but the digests tell */
     if (unpack_bytes(buf_str(&b), &(struct layer_limits){ 1000, 100 }, &damaged, &dir) == 0)
         CHECK(strcmp(whole.diff.s, damaged.diff.s) != 0 && strcmp(whole.blob.s, damaged.blob.s) != 0);
-    CHECK_INT(unpack_bytes(STR("not a tar at all, but long enough to be looked at"), &(struct layer_limits){ 1000, 100 }, &res, &dir),
+    CHECK_INT(unpack_bytes(STR("not a tar at all, but long enough to be looked at"),
+                           &(struct layer_limits){ 1000, 100 }, &res, &dir),
               E_CORRUPT);
     CHECK_INT(unpack_bytes(STR(""), &(struct layer_limits){ 1000, 100 }, &res, &dir), E_CORRUPT);
     buf_release(&b);
@@ -222,7 +227,8 @@ TEST(limits_bytes_and_entries)
 /* Every byte of a small layer damaged in turn: an error or a tree inside the directory, never a crash. */
 TEST(any_flipped_byte_is_survived)
 {
-    struct item it[] = { { "d/", AE_IFDIR, NULL, 0, NULL }, { "d/f", AE_IFREG, "data", 0, NULL }, { "d/l", AE_IFLNK, "f", 0, NULL } };
+    struct item it[] = { { "d/", AE_IFDIR, NULL, 0, NULL }, { "d/f", AE_IFREG, "data", 0, NULL },
+                         { "d/l", AE_IFLNK, "f", 0, NULL } };
     struct layer_limits lim = { 1 << 20, 1000 };
     struct layer_result res;
     struct buf b = BUF_INIT;
@@ -252,11 +258,13 @@ TEST(references_are_made_whole)
 {
     static const char *const good[][2] = {
         { "busybox", "docker.io/library/busybox:latest" }, { "user/app:1", "docker.io/user/app:1" },
-        { "coracle.local/sample:1", "coracle.local/sample:1" }, { "localhost:5000/a/b", "localhost:5000/a/b:latest" },
+        { "coracle.local/sample:1", "coracle.local/sample:1" },
+        { "localhost:5000/a/b", "localhost:5000/a/b:latest" },
         { "r.io/x:v1@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
           "r.io/x@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef" },
     };
-    static const char *const bad[] = { "", "Upper", "a b", "a:", ":1", "a@sha256:12", "a//b", "a/../b", "x:\ntag", "/a", "a/", "é" };
+    static const char *const bad[] = { "", "Upper", "a b", "a:", ":1", "a@sha256:12", "a//b", "a/../b",
+                                       "x:\ntag", "/a", "a/", "é" };
     struct image_ref ref;
 
     for (size_t i = 0; i < ARRAY_LEN(good); i++) {
@@ -334,7 +342,8 @@ TEST(store_imports_lists_reopens_and_removes)
     CHECK_INT(n, 2);
     CHECK_INT(import(s, archive, &n), 0);        /* again: the same */
     CHECK_INT(entries(dir, "layers"), 6);        /* three layers, three marks */
-    const struct rt_image_info *one = image_store_get(s, "coracle.local/sample:1"), *two = image_store_get(s, "coracle.local/sample:2");
+    const struct rt_image_info *one = image_store_get(s, "coracle.local/sample:1"), *two =
+        image_store_get(s, "coracle.local/sample:2");
     CHECK(one != NULL && two != NULL && one != two && one->size > 1 << 20);
     CHECK(one != NULL && one->n_cmd == 6 && strcmp(one->cmd[0], "httpd") == 0 && one->n_entrypoint == 0);
     CHECK(image_store_get(s, one->id) == one);
@@ -345,7 +354,8 @@ TEST(store_imports_lists_reopens_and_removes)
     one = image_store_get(s, "coracle.local/sample:1");
     CHECK(one != NULL && one->n_refs == 1 && strcmp(one->refs[0], "coracle.local/sample:1") == 0);
     CHECK_INT(image_store_remove(s, "coracle.local/sample:1", NULL), 0);
-    CHECK(image_store_get(s, "coracle.local/sample:1") == NULL && image_store_get(s, "coracle.local/sample:2") != NULL);
+    CHECK(image_store_get(s, "coracle.local/sample:1") == NULL
+          && image_store_get(s, "coracle.local/sample:2") != NULL);
     CHECK_INT(image_store_remove(s, "coracle.local/sample:1", NULL), E_NOTFOUND);
     CHECK_INT(entries(dir, "layers"), 4);
     close_store(s);
@@ -412,10 +422,12 @@ static int import_docker(const char *diff, const char *layer_name, unsigned *ret
 
     tar_make(&layer, inner, 1, false);
     digest_of(buf_str(&layer), &d);
-    buf_fmt(&config, "{\"config\":{\"Cmd\":[\"/hello\"],\"User\":\"7\"},\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[\"%s\"]}}",
+    buf_fmt(&config,
+            "{\"config\":{\"Cmd\":[\"/hello\"],\"User\":\"7\"},\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[\"%s\"]}}",
             diff != NULL ? diff : d.s);
     buf_add(&config, "", 1);
-    buf_fmt(&z, "[{\"Config\":\"c.json\",\"RepoTags\":[\"made/up:1\",\"BAD TAG\"],\"Layers\":[\"%s\"]}]", layer_name);
+    buf_fmt(&z, "[{\"Config\":\"c.json\",\"RepoTags\":[\"made/up:1\",\"BAD TAG\"],\"Layers\":[\"%s\"]}]",
+            layer_name);
     buf_add(&z, "", 1);
 
     /* Binary contents do not fit struct item: the layer is written by hand. */
@@ -423,7 +435,8 @@ static int import_docker(const char *diff, const char *layer_name, unsigned *ret
     struct image_store *s;
     struct buf b = BUF_INIT;
     struct archive *a = archive_write_new();
-    struct item text[] = { { "manifest.json", AE_IFREG, z.p, 0, NULL }, { "c.json", AE_IFREG, config.p, 0, NULL },
+    struct item text[] = { { "manifest.json", AE_IFREG, z.p, 0, NULL },
+                           { "c.json", AE_IFREG, config.p, 0, NULL },
                            { "link/layer.tar", AE_IFLNK, "../real/layer.tar", 0, NULL } };
     loop = loop_new_real();
     snprintf(archive, sizeof archive, "%s/d.tar", test_dir());
@@ -464,17 +477,20 @@ TEST(docker_archives_are_read_and_verified)
     CHECK_INT(import_docker(NULL, "real/layer.tar", &n), 0);
     CHECK_INT(n, 1);
     CHECK_INT(import_docker(NULL, "link/layer.tar", &n), 0);
-    CHECK_INT(import_docker("sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", "real/layer.tar", &n), E_CORRUPT);
+    CHECK_INT(import_docker("sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+                            "real/layer.tar", &n), E_CORRUPT);
     CHECK_INT(import_docker("sha256:../../../../etc/passwd", "real/layer.tar", &n), E_INVALID);
     CHECK_INT(import_docker(NULL, "../../../../../etc/passwd", &n), E_NOTFOUND);
 }
 
 TEST(hostile_archives_are_refused)
 {
-    struct item loops[] = { { "index.json", AE_IFLNK, "b", 0, NULL }, { "b", AE_IFLNK, "index.json", 0, NULL } };
+    struct item loops[] = { { "index.json", AE_IFLNK, "b", 0, NULL },
+                            { "b", AE_IFLNK, "index.json", 0, NULL } };
     struct item nothing[] = { { "README", AE_IFREG, "hello", 0, NULL } };
     struct item bad_json[] = { { "index.json", AE_IFREG, "{\"manifests\":[", 0, NULL } };
-    struct item odd[] = { { "index.json", AE_IFREG, "{\"manifests\":[7,{\"digest\":\"sha256:zz\"}]}", 0, NULL } };
+    struct item odd[] = { { "index.json", AE_IFREG, "{\"manifests\":[7,{\"digest\":\"sha256:zz\"}]}", 0,
+                            NULL } };
     struct item outside[] = { { "index.json", AE_IFLNK, "/etc/passwd", 0, NULL } };
     struct item absent[] = { { "index.json", AE_IFREG, "{\"manifests\":[{\"digest\":"
         "\"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\"}]}", 0, NULL } };

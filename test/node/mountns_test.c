@@ -29,7 +29,8 @@ static int as_agent(int (*fn)(void))
 
 static int first_agent(void)
 {
-    static const char *const argv[] = { "sleep", "1000", NULL }, *const env[] = { "PATH=/bin:/usr/bin", NULL };
+    static const char *const argv[] = { "sleep", "1000", NULL }, *const env[] =
+        { "PATH=/bin:/usr/bin", NULL };
     struct spawn_opts o = { .argv = argv, .env = env };
     struct cgroup_fs fs;
     struct proc_id id;
@@ -41,7 +42,8 @@ static int first_agent(void)
         return 1;
     if (tmpfs_mount(spot, 1 << 20, 0700, NULL) < 0 || !file_is_mount(spot))
         return 2;
-    if (spawn_detached(&o, &pid, NULL) < 0 || !proc_id_of(pid, &id) || mountns_hold(run, "pod", &id, NULL) < 0)
+    if (spawn_detached(&o, &pid, NULL) < 0 || !proc_id_of(pid, &id)
+        || mountns_hold(run, "pod", &id, NULL) < 0)
         return 3;
     return 0;
 }

@@ -12,7 +12,8 @@ static const char *const image_env[] = { "A=image", "PATH=/image" };
 static const char *const entry[] = { "/entry", "point" };
 static const char *const cmd[] = { "cmd" };
 static const struct rt_image_info image = {
-    .entrypoint = entry, .n_entrypoint = 2, .cmd = cmd, .n_cmd = 1, .env = image_env, .n_env = 2, .user = "", .cwd = "/work",
+    .entrypoint = entry, .n_entrypoint = 2, .cmd = cmd, .n_cmd = 1, .env = image_env, .n_env = 2,
+    .user = "", .cwd = "/work",
 };
 
 static struct arena arena;
@@ -52,7 +53,8 @@ static struct str text_of(const struct json *j)
 
 TEST(plain_container)
 {
-    struct rt_container_create r = { .resources = { .cpu_shares = 102, .cpu_quota_us = 50000, .memory_bytes = 1 << 20, .pids = 64 } };
+    struct rt_container_create r = { .resources = { .cpu_shares = 102, .cpu_quota_us = 50000,
+                                                    .memory_bytes = 1 << 20, .pids = 64 } };
     struct oci_spec s = { .caps = 1u << 0 | 1u << 10, .limit_swap = true };
     int rc;
 
@@ -63,11 +65,14 @@ TEST(plain_container)
     CHECK_PART(d, "process.cwd", "\"/work\"");
     CHECK_PART(d, "process.user", "{\"uid\":65534,\"gid\":7,\"additionalGids\":[8,9]}");
     CHECK_PART(d, "process.capabilities.effective", "[\"CAP_CHOWN\",\"CAP_NET_BIND_SERVICE\"]");
-    CHECK(json_path(d, "process.capabilities.inheritable") == NULL && json_path(d, "process.capabilities.ambient") == NULL);
+    CHECK(json_path(d, "process.capabilities.inheritable") == NULL
+          && json_path(d, "process.capabilities.ambient") == NULL);
     CHECK_PART(d, "root", "{\"path\":\"/r\",\"readonly\":false}");
-    CHECK_PART(d, "linux.namespaces", "[{\"type\":\"mount\"},{\"type\":\"pid\"},{\"type\":\"network\",\"path\":\"/proc/4321/ns/net\"},"
+    CHECK_PART(d, "linux.namespaces",
+               "[{\"type\":\"mount\"},{\"type\":\"pid\"},{\"type\":\"network\",\"path\":\"/proc/4321/ns/net\"},"
                "{\"type\":\"uts\",\"path\":\"/proc/4321/ns/uts\"},{\"type\":\"ipc\",\"path\":\"/proc/4321/ns/ipc\"}]");
-    CHECK_PART(d, "linux.resources", "{\"devices\":[{\"allow\":false,\"access\":\"rwm\"}],\"cpu\":{\"shares\":102,\"quota\":50000,"
+    CHECK_PART(d, "linux.resources",
+               "{\"devices\":[{\"allow\":false,\"access\":\"rwm\"}],\"cpu\":{\"shares\":102,\"quota\":50000,"
                "\"period\":100000},\"memory\":{\"limit\":1048576,\"swap\":1048576},\"pids\":{\"limit\":64}}");
     CHECK_PART(d, "linux.cgroupsPath", "\"/coracle/n/pod1/c\"");
     CHECK(json_path(d, "linux.maskedPaths")->n > 5 && json_path(d, "linux.readonlyPaths")->n > 3);
@@ -105,7 +110,8 @@ TEST(mounts_are_ordered_and_replace)
 {
     struct oci_mount m[] = {
         { "/s/hosts", "/etc/hosts", false, RT_PROP_NONE }, { "/s/shm", "/dev/shm", false, RT_PROP_NONE },
-        { "/v/deep", "/data/a/b", false, RT_PROP_NONE }, { "/v/top", "/data", true, RT_PROP_HOST_TO_CONTAINER },
+        { "/v/deep", "/data/a/b", false, RT_PROP_NONE },
+        { "/v/top", "/data", true, RT_PROP_HOST_TO_CONTAINER },
         { "/v/hosts", "/etc/hosts/", true, RT_PROP_NONE }, { "/v/sys", "/sys", false, RT_PROP_NONE },
     };
     struct rt_container_create r = { 0 };
@@ -154,20 +160,24 @@ TEST(privileged_sees_devices_and_no_masks)
 
 TEST(capabilities)
 {
-    static const char *const all[] = { "ALL" }, *const net[] = { "NET_ADMIN", "cap_sys_time" }, *const bad[] = { "FLY" }, *const chown[] = { "CHOWN" };
+    static const char *const all[] = { "ALL" }, *const net[] = { "NET_ADMIN", "cap_sys_time" },
+    *const bad[] = { "FLY" }, *const chown[] = { "CHOWN" };
     const uint64_t ours = ~0ull & ~(1ull << 24);
     uint64_t plain, c;
     struct errbuf err;
 
     CHECK_INT(oci_caps_resolve(&(struct rt_security){ 0 }, ours, &plain, &err), 0);
     CHECK_INT(__builtin_popcountll(plain), 14);
-    CHECK_INT(oci_caps_resolve(&(struct rt_security){ .cap_add = net, .n_cap_add = 2, .cap_drop = chown, .n_cap_drop = 1 }, ours, &c, &err), 0);
+    CHECK_INT(oci_caps_resolve(&(struct rt_security){ .cap_add = net, .n_cap_add = 2, .cap_drop = chown,
+                                                      .n_cap_drop = 1 }, ours, &c, &err), 0);
     CHECK(c == ((plain | 1ull << 12 | 1ull << 25) & ~1ull));
-    CHECK_INT(oci_caps_resolve(&(struct rt_security){ .cap_add = net, .n_cap_add = 1, .cap_drop = all, .n_cap_drop = 1 }, ours, &c, &err), 0);
+    CHECK_INT(oci_caps_resolve(&(struct rt_security){ .cap_add = net, .n_cap_add = 1, .cap_drop = all,
+                                                      .n_cap_drop = 1 }, ours, &c, &err), 0);
     CHECK(c == 1ull << 12);
     CHECK_INT(oci_caps_resolve(&(struct rt_security){ .privileged = true }, ours, &c, &err), 0);
     CHECK(!(c & 1ull << 24) && (c & 1ull << 21));
-    CHECK_INT(oci_caps_resolve(&(struct rt_security){ .cap_add = bad, .n_cap_add = 1 }, ours, &c, &err), E_INVALID);
+    CHECK_INT(oci_caps_resolve(&(struct rt_security){ .cap_add = bad, .n_cap_add = 1 }, ours, &c, &err),
+              E_INVALID);
 }
 
 TEST(users_come_from_the_request_then_the_image)
@@ -175,7 +185,8 @@ TEST(users_come_from_the_request_then_the_image)
     char root[160], path[200];
     struct oci_user u;
     const uint32_t groups[] = { 77, 12 };
-    const struct rt_security none = { 0 }, uid = { .has_uid = true, .uid = 5, .groups = groups, .n_groups = 2 },
+    const struct rt_security none = { 0 }, uid = { .has_uid = true, .uid = 5, .groups = groups,
+                                                   .n_groups = 2 },
         non_root = { .run_as_non_root = true };
 
     snprintf(root, sizeof root, "%s/r", test_dir());
@@ -186,7 +197,8 @@ TEST(users_come_from_the_request_then_the_image)
     CHECK_INT(oci_user_resolve(root, "web", &none, &u, NULL), E_INVALID);
     must_ok(file_mkdirs(path, 0755, NULL));
     snprintf(path, sizeof path, "%s/etc/passwd", root);
-    must_ok(file_replace(path, STR("root:x:0:0::/:\nbad line\nweb:x:5:6:::\nhuge:x:99999999999:1\n"), 0644, false, NULL));
+    must_ok(file_replace(path, STR("root:x:0:0::/:\nbad line\nweb:x:5:6:::\nhuge:x:99999999999:1\n"), 0644,
+                         false, NULL));
     snprintf(path, sizeof path, "%s/etc/group", root);
     must_ok(file_replace(path, STR("root:x:0:\nstaff:x:12:web,other\nops:x:13:other\n"), 0644, false, NULL));
     CHECK_INT(oci_user_resolve(root, "web", &none, &u, NULL), 0);

@@ -110,7 +110,8 @@ static void close_runtime(void)
 
 static bool missing(void)
 {
-    static const char *const need[] = { "/usr/bin/crun", "/usr/bin/conmon", "/bin/busybox", "/usr/lib/cni/bridge" };
+    static const char *const need[] = { "/usr/bin/crun", "/usr/bin/conmon", "/bin/busybox",
+                                        "/usr/lib/cni/bridge" };
 
     if (geteuid() != 0) {
         printf("skipped: not root\n");
@@ -143,7 +144,8 @@ static bool usable(void)
         return false;
     }
     t.loop = loop_new_real();
-    t.opts = (struct runtime_oci_opts){ .loop = t.loop, .root_dir = t.root, .run_dir = t.run, .cgroup_parent = t.cgroup };
+    t.opts = (struct runtime_oci_opts){ .loop = t.loop, .root_dir = t.root, .run_dir = t.run,
+                                        .cgroup_parent = t.cgroup };
     open_runtime();
     snprintf(archive, sizeof archive, "%s/sample.tar", test_dir());
     must_ok(image_sample_write(archive, NULL, &err));
@@ -260,9 +262,11 @@ static bool contains(struct str s, const char *z) { return memmem(s.p, s.n, z, s
 
 TEST(runs_a_container_to_its_end)
 {
-    struct rt_sandbox_create sb = { .memo = STR("any \0 bytes"), .resolv_conf = "nameserver 10.0.0.53\n", .domain = "svc.local" };
+    struct rt_sandbox_create sb = { .memo = STR("any \0 bytes"), .resolv_conf = "nameserver 10.0.0.53\n",
+                                    .domain = "svc.local" };
     const char *env[] = { "GREETING=hello world", "PATH=/bin" };
-    struct rt_container_create c = { .env = env, .n_env = 2, .memo = STR("m"), .termination_path = "/dev/termination-log" };
+    struct rt_container_create c = { .env = env, .n_env = 2, .memo = STR("m"),
+                                     .termination_path = "/dev/termination-log" };
 
     if (!usable())
         return;
@@ -328,13 +332,15 @@ TEST(execs_with_streams_codes_and_terminals)
     CHECK_INT(code, 137);
 
     const char *argv[] = { "no-such-program" };
-    struct rt_session s = { .req.done = on_done, .container_id = c.id, .argv = argv, .n_argv = 1, .on_output = on_output };
+    struct rt_session s = { .req.done = on_done, .container_id = c.id, .argv = argv, .n_argv = 1,
+                            .on_output = on_output };
     t.rt->ops->session_open(t.rt, &s);
     CHECK_INT(wait_for(), E_CHILD);
     CHECK(contains(str_of(s.req.err.s), "no-such-program"));
 
     const char *sleeper[] = { "sleep", "7777" };
-    struct rt_session slow = { .req.done = on_done, .container_id = c.id, .argv = sleeper, .n_argv = 2, .timeout_ms = 200,
+    struct rt_session slow = { .req.done = on_done, .container_id = c.id, .argv = sleeper, .n_argv = 2,
+                               .timeout_ms = 200,
                                .on_output = on_output };
     t.rt->ops->session_open(t.rt, &slow);
     CHECK_INT(wait_for(), E_TIMEOUT);
@@ -357,7 +363,8 @@ TEST(attaches_to_the_first_process)
     NEED(sandbox(&sb));
     NEED(container(&c, &sb, "while read x; do echo \"got $x\"; echo \"err $x\" >&2; done; exit 9"));
     NEED(start(c.id));
-    struct rt_session s = { .req.done = on_done, .container_id = c.id, .want_stdin = true, .on_output = on_output };
+    struct rt_session s = { .req.done = on_done, .container_id = c.id, .want_stdin = true,
+                            .on_output = on_output };
     buf_clear(&captured[1]);
     buf_clear(&captured[2]);
     t.rt->ops->session_open(t.rt, &s);
@@ -375,7 +382,8 @@ TEST(attaches_to_the_first_process)
 TEST(limits_memory_and_says_who_was_killed_for_it)
 {
     struct rt_sandbox_create sb = { 0 };
-    struct rt_container_create c = { .resources = { .memory_bytes = 16 << 20, .cpu_shares = 102, .cpu_quota_us = 50000,
+    struct rt_container_create c = { .resources = { .memory_bytes = 16 << 20, .cpu_shares = 102,
+                                                    .cpu_quota_us = 50000,
                                                     .pids = 50, .oom_score_adj = 900 } };
 
     if (!usable())
@@ -393,7 +401,8 @@ TEST(limits_memory_and_says_who_was_killed_for_it)
 TEST(survives_the_agent)
 {
     struct rt_sandbox_create sb = { .memo = STR("pod memo") };
-    struct rt_container_create run = { .memo = STR("ct memo") }, end = { .name = "short" }, idle = { .name = "idle" };
+    struct rt_container_create run = { .memo = STR("ct memo") }, end = { .name = "short" }, idle =
+        { .name = "idle" };
     int code;
 
     if (!usable())
@@ -467,7 +476,8 @@ TEST(mounts_volumes_and_keeps_sub_paths_inside)
 {
     struct rt_sandbox_create sb = { .share_pid = true };
     char vol[160], out[160], link[256];
-    struct rt_container_create c = { .security = { .has_uid = true, .uid = 1234, .has_gid = true, .gid = 99, .read_only_root = true } };
+    struct rt_container_create c = { .security = { .has_uid = true, .uid = 1234, .has_gid = true, .gid = 99,
+                                                   .read_only_root = true } };
 
     if (!usable())
         return;
@@ -476,7 +486,8 @@ TEST(mounts_volumes_and_keeps_sub_paths_inside)
     must(mkdir(vol, 0755) == 0 && mkdir(out, 0777) == 0 && chmod(out, 0777) == 0);
     snprintf(link, sizeof link, "%s/escape", vol);
     must(symlink("/etc", link) == 0);
-    struct rt_mount good[] = { { .source = vol, .sub_path = "a/b", .dest = "/data/sub" }, { .source = out, .dest = "/data/out" },
+    struct rt_mount good[] = { { .source = vol, .sub_path = "a/b", .dest = "/data/sub" },
+                               { .source = out, .dest = "/data/out" },
                                { .source = vol, .dest = "/data", .read_only = true } };
     struct rt_mount bad = { .source = vol, .sub_path = "escape", .dest = "/data" };
     struct rt_mount worse = { .source = vol, .sub_path = "../out", .dest = "/data" };
@@ -496,12 +507,14 @@ TEST(mounts_volumes_and_keeps_sub_paths_inside)
     must(mkdir(strcat(strcpy(link, vol), "/out"), 0755) == 0);
     c.mounts = good;
     c.n_mounts = 3;
-    NEED(container(&c, &sb, "id -u; id -g; touch /x || echo ro-root; touch /data/y || echo ro-data; ls -d /data/sub;"
+    NEED(container(&c, &sb,
+                   "id -u; id -g; touch /x || echo ro-root; touch /data/y || echo ro-data; ls -d /data/sub;"
                         "echo kept > /data/out/file; ps | grep -c 'sleep infinity'"));
     NEED(start(c.id));
     wait_exit(c.id);
     struct str log = read_log(info(c.id));
-    CHECK(contains(log, "F 1234\n") && contains(log, "F 99\n") && contains(log, "ro-root") && contains(log, "ro-data"));
+    CHECK(contains(log, "F 1234\n") && contains(log, "F 99\n") && contains(log, "ro-root")
+          && contains(log, "ro-data"));
     CHECK(contains(log, "/data/sub"));
     snprintf(link, sizeof link, "%s/file", out);
     CHECK(file_exists(link));
@@ -545,7 +558,8 @@ TEST(time_from_nothing_to_running)
     uint64_t t3 = loop_hires_ns(t.loop);
     CHECK_INT(drop(&sb), 0);
     uint64_t t4 = loop_hires_ns(t.loop);
-    fprintf(stderr, "sandbox %.1f ms, create %.1f ms, start %.1f ms, remove %.1f ms\n", (double)(t1 - t0) / 1e6,
+    fprintf(stderr, "sandbox %.1f ms, create %.1f ms, start %.1f ms, remove %.1f ms\n",
+            (double)(t1 - t0) / 1e6,
             (double)(t2 - t1) / 1e6, (double)(t3 - t2) / 1e6, (double)(t4 - t3) / 1e6);
 }
 
@@ -565,7 +579,8 @@ TEST(crash_child)
     snprintf(t.root, sizeof t.root, "%s", root);
     open_runtime();
     for (unsigned i = 0; ; i++) {
-        struct rt_sandbox_create sb = { .req.done = on_done, .pod_uid = uid, .pod_name = "p", .pod_namespace = "n", .hostname = "h" };
+        struct rt_sandbox_create sb = { .req.done = on_done, .pod_uid = uid, .pod_name = "p",
+                                        .pod_namespace = "n", .hostname = "h" };
         struct rt_container_create c = { 0 };
         snprintf(uid, sizeof uid, "crash-%d-%u", (int)getpid(), i);
         t.rt->ops->sandbox_create(t.rt, &sb);
