@@ -72,5 +72,6 @@ bool pod_restarts(const struct pod *p, const struct container *c, int exit_code)
 /* node/pod_status.c: compute the status from the facts and send it if it says something new. */
 void pod_report(struct pod *p);
 void pod_report_stop(struct pod *p);             /* cancels what is in flight */
+void pod_on_status_retry(struct timer *t);
 
 #endif

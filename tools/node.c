@@ -6,6 +6,7 @@
 #include "net/log.h"
 #include "node/agent.h"
 #include "node/files.h"
+#include "node/mountns.h"
 #include "tools/flags.h"
 
 #define NODE_MAX_HOLLOW 100000
@@ -182,6 +183,8 @@ static int node_run(int argc, char **argv)
         return fail(&cmd_node, "--count must be from 1 to %d, and above 1 only with --hollow", NODE_MAX_HOLLOW);
     if (f->verbosity >= 4)
         log_level = LOG_DEBUG;
+    if (!f->hollow && (file_mkdirs(f->run, 0700, &err) != 0 || mountns_enter(f->run, &err) != 0))
+        return fail(&cmd_node, "%s", err.s);
     n.loop = loop_new_real();
     if (node_start(&n, &err) != 0)
         return fail(&cmd_node, "%s", err.s);
