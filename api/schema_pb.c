@@ -29,12 +29,23 @@ struct pb_item { uint32_t number; enum wire wire; uint64_t value; struct str byt
 
 static int bad(struct pb *p, const char *what) { return err_set(p->err, E_INVALID, "protobuf: %s", what); }
 
+/* Most numbers are a single byte. */
+static inline bool varint(struct str *in, uint64_t *ret)
+{
+    if (in->n == 0 || (unsigned char)*in->p >= 0x80)
+        return str_varint(in, ret);
+    *ret = (unsigned char)*in->p;
+    in->p++;
+    in->n--;
+    return true;
+}
+
 /* Cut the next field off *in. */
 static int next_item(struct pb *p, struct str *in, struct pb_item *ret)
 {
     uint64_t tag, n;
 
-    if (!str_varint(in, &tag) || tag >> 3 == 0 || tag >> 3 > 0x1fffffff)
+    if (!varint(in, &tag) || tag >> 3 == 0 || tag >> 3 > 0x1fffffff)
         return bad(p, "bad tag");
     ret->number = (uint32_t)(tag >> 3);
     ret->wire = (enum wire)(tag & 7);
@@ -42,13 +53,13 @@ static int next_item(struct pb *p, struct str *in, struct pb_item *ret)
     ret->bytes = STR_NONE;
     switch (tag & 7) {
     case WIRE_VARINT:
-        return str_varint(in, &ret->value) ? 0 : bad(p, "bad number");
+        return varint(in, &ret->value) ? 0 : bad(p, "bad number");
     case WIRE_64:
         return str_le64(in, &ret->value) ? 0 : bad(p, "message is cut short");
     case WIRE_32:
         return str_take(in, 4, &ret->bytes) ? 0 : bad(p, "message is cut short");
     case WIRE_BYTES:
-        if (!str_varint(in, &n) || n > in->n || !str_take(in, (size_t)n, &ret->bytes))
+        if (!varint(in, &n) || n > in->n || !str_take(in, (size_t)n, &ret->bytes))
             return bad(p, "message is cut short");
         return 0;
     default:
@@ -92,9 +103,24 @@ static struct json *number(struct pb *p, int64_t v)
     return j;
 }
 
+/* Nearly all strings are ASCII: eight bytes at a time are enough to see that. */
+static bool is_text(struct str s)
+{
+    uint64_t high = 0, word;
+    size_t i = 0;
+
+    for (; i + sizeof(word) <= s.n; i += sizeof(word)) {
+        memcpy(&word, s.p + i, sizeof(word));
+        high |= word;
+    }
+    for (; i < s.n; i++)
+        high |= (unsigned char)s.p[i];
+    return (high & 0x8080808080808080u) == 0 || utf8_valid(s);
+}
+
 static int string(struct pb *p, struct str s, struct json **ret)
 {
-    if (!utf8_valid(s))
+    if (!is_text(s))
         return bad(p, "a string is not UTF-8");
     *ret = json_string_ref(p->arena, s.n > 0 ? s : STR(""));
     return 0;
@@ -360,7 +386,7 @@ static int decode_entry(struct pb *p, const struct schema_field *f, const struct
         || (rc = find_item(p, item->bytes, 2, value.wire, &value)) < 0
         || (rc = decode_value(p, f, &value, NULL, &v)) < 0)
         return rc;
-    if (!utf8_valid(key.bytes))
+    if (!is_text(key.bytes))
         return bad(p, "a key is not UTF-8");
     if (map->n > 0 && str_cmp(map->last->key, key.bytes) >= 0)
         map->flags |= PB_F_UNSORTED;

@@ -146,6 +146,57 @@ TEST(a_deployment_as_kubectl_sends_it)
     arena_release(&a);
 }
 
+/* Bodies as kubectl 1.32 sent them: create deployment --replicas=0 --port=80, create configmap, auth can-i, create token. */
+TEST(bodies_of_kubectl)
+{
+    static const struct { const char *hex, *want; } bodies[] = {
+        {
+          "6b3873000a150a07617070732f7631120a4465706c6f796d656e7412ba010a1f0a0377656212001a0022002a00320038"
+          "0042005a0a0a0361707012037765621288010800120c0a0a0a0361707012037765621a6e0a1c0a0012001a0022002a00"
+          "3200380042005a0a0a036170701203776562124e12300a056e67696e7812076e67696e783a312a00320a0a0010001850"
+          "22002a0042006a007200800100880100900100a201001a00320042004a0052005800600068008201008a01009a0100c2"
+          "010022020a00280038001a0c0800100018002000280038001a002200",
+          "{'apiVersion':'apps/v1','kind':'Deployment','metadata':{'name':'web','labels':{'app':'web'}},'sp"
+          "ec':{'replicas':0,'selector':{'matchLabels':{'app':'web'}},'template':{'metadata':{'labels':{'ap"
+          "p':'web'}},'spec':{'containers':[{'name':'nginx','image':'nginx:1','ports':[{'containerPort':80}"
+          "],'resources':{}}]}},'strategy':{}},'status':{}}" },
+        {
+          "6b3873000a0f0a0276311209436f6e6669674d617012230a110a016312001a0022002a0032003800420012060a016112"
+          "013112060a01621201321a002200",
+          "{'apiVersion':'v1','kind':'ConfigMap','metadata':{'name':'c'},'data':{'a':'1','b':'2'}}" },
+        {
+          "6b3873000a320a17617574686f72697a6174696f6e2e6b38732e696f2f7631121753656c665375626a65637441636365"
+          "7373526576696577123d0a100a0012001a0022002a00320038004200121f0a1d0a0764656661756c7412046c6973741a"
+          "0022002a04706f647332003a001a08080012001a0020001a002200",
+          "{'apiVersion':'authorization.k8s.io/v1','kind':'SelfSubjectAccessReview','metadata':{},'spec':{'"
+          "resourceAttributes':{'namespace':'default','verb':'list','resource':'pods'}},'status':{'allowed'"
+          ":false}}" },
+        {
+          "6b3873000a280a1861757468656e7469636174696f6e2e6b38732e696f2f7631120c546f6b656e52657175657374121a"
+          "0a100a0012001a0022002a0032003800420012001a040a0012001a002200",
+          "{'apiVersion':'authentication.k8s.io/v1','kind':'TokenRequest','metadata':{},'spec':{},'status':"
+          "{'token':''}}" },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(bodies); i++) {
+        struct arena a = ARENA_INIT;
+        const struct schema_kind *k;
+        struct errbuf err = { "" };
+        struct json *obj = NULL;
+        struct str body = { arena_alloc(&a, strlen(bodies[i].hex)), strlen(bodies[i].hex) / 2 };
+
+        for (size_t b = 0; b < body.n; b++) {
+            unsigned byte;
+
+            CHECK_INT(sscanf(bodies[i].hex + 2 * b, "%2x", &byte), 1);
+            ((char *)(uintptr_t)body.p)[b] = (char)byte;
+        }
+        CHECK_INT(schema_pb_decode(body, &a, &obj, &k, &err), 0);
+        CHECK_JSON(&a, obj, bodies[i].want);
+        arena_release(&a);
+    }
+}
+
 TEST(every_prefix_and_every_flipped_byte_is_survived)
 {
     struct enc e = { 0 };
