@@ -325,7 +325,7 @@ int64_t json_i64_or(const struct json *j, int64_t otherwise)
     return json_i64(j, &v) ? v : otherwise;
 }
 
-/* Enough digits for any double; what follows can't change the result by more than one in the last place. */
+/* The exact text of any double is shorter than this; longer numbers are not meant as one. */
 double json_double_or(const struct json *j, double otherwise)
 {
     char z[1100];

@@ -313,9 +313,10 @@ static bool on_start(struct builder *b, enum json_type type, const yaml_char_t *
 
 static bool on_end(struct builder *b)
 {
+    must(b->depth > 0);
     struct frame *f = &b->stack[b->depth - 1];
 
-    must(b->depth > 0 && !f->have_key);
+    must(!f->have_key);
     if (f->node->type == JSON_OBJECT && f->node->n > 1)
         json__merge_duplicates(b->a, f->node);
     if (f->merges != NULL && !apply_merges(b, f))

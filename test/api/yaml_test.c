@@ -1,6 +1,7 @@
 /* test/api/yaml_test.c: YAML to the tree, held against the JSON that Kubernetes makes of it. */
 #include <stdlib.h>
 #include "api/yaml.h"
+#include "api/yaml_write.h"
 #include "test/test.h"
 
 static void check_at(int line, const char *yaml, const char *json)
@@ -344,5 +345,83 @@ TEST(truncated_and_damaged_text_never_crashes)
     CHECK_INT(yaml_parse(&a, STR(deployment), &j, &err), 0);
     CHECK_STR(json_path_str(j, "spec.selector.matchLabels.app"), "web");
     CHECK_STR(json_path_str(j, "spec.template.spec.containers.0.env.1.value"), "some\ntext\n");
+    arena_release(&a);
+}
+
+/* What YAML would misread, and what only JSON allows in a string. */
+TEST(written_yaml_reads_back)
+{
+    static const char *const texts[] = {
+        "",
+        "a",
+        "yes",
+        "N",
+        "~",
+        "null",
+        "Null",
+        "1",
+        "0x1f",
+        "1e3",
+        ".5",
+        "-",
+        "- a",
+        "a: b",
+        "a #b",
+        "#",
+        "&a",
+        "*a",
+        "!a",
+        "|",
+        ">",
+        "%a",
+        "@a",
+        "`a",
+        "{",
+        "[",
+        "]",
+        ",",
+        "?",
+        ": ",
+        "'",
+        "\"",
+        "\\",
+        "a\nb",
+        "a\tb",
+        " a",
+        "a ",
+        "\x7f",
+        "\xc2\x85",
+        "\xef\xbb\xbf"
+        "a",
+        "\xef\xbf\xbe",
+        "\xc2\xa0",
+        "\xe2\x80\xa8",
+        "2001-01-01",
+        "<<",
+        "=",
+        ".inf",
+        "---",
+        "...",
+        "true",
+        "\xf0\x9f\x98\x80",
+        "\x01",
+    };
+    struct arena a = ARENA_INIT;
+    struct buf out = BUF_INIT;
+    struct json *o = json_object(&a), *j = NULL, *arr = json_setz(&a, o, "arr", json_array(&a));
+    char *long_key = arena_alloc(&a, 3001);
+
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        json_setz(&a, o, texts[i], json_string_ref(&a, str_of(texts[i])));
+        json_push(arr, json_string_ref(&a, str_of(texts[i])));
+    }
+    memset(long_key, 'k', 3000);
+    long_key[3000] = '\0';
+    json_setz(&a, json_setz(&a, o, "deeper", json_object(&a)), long_key, json_array(&a));
+    json_setz(&a, json_setz(&a, o, long_key, json_object(&a)), "x", json_object(&a));
+    yaml_write(&out, o);
+    CHECK_INT(yaml_parse(&a, buf_str(&out), &j, NULL), 0);
+    CHECK(json_equal(o, j));
+    buf_release(&out);
     arena_release(&a);
 }

@@ -1,6 +1,9 @@
-/* test/fuzz/fuzz_json.c: bytes at the JSON parser; what it takes must survive writing and reading back. */
+/* test/fuzz/fuzz_json.c: bytes at the JSON parser; what it takes must survive writing and reading back, as
+ * JSON and as YAML. */
 #include "api/json.h"
 #include "api/json_scan.h"
+#include "api/yaml.h"
+#include "api/yaml_write.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -10,6 +13,32 @@ static void check_text(struct arena *a, const struct json *j, struct str text)
 
     must_ok(json_parse(a, text, &again, NULL));
     must(json_equal(j, again) && json_equal(again, j));
+}
+
+/* YAML makes floats of other numbers than integers. */
+static bool has_only_integers(const struct json *j)
+{
+    int64_t v;
+
+    if (j->type == JSON_NUMBER)
+        return json_i64(j, &v);
+    json_each(it, j)
+        if (!has_only_integers(it))
+            return false;
+    return true;
+}
+
+static void check_yaml(struct arena *a, const struct json *j)
+{
+    struct buf out = BUF_INIT;
+    struct json *again = NULL;
+
+    if (has_only_integers(j)) {
+        yaml_write(&out, j);
+        must_ok(yaml_parse(a, buf_str(&out), &again, NULL));
+        must(json_equal(j, again));
+    }
+    buf_release(&out);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -34,6 +63,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         buf_clear(&out);
         json_write_pretty(&out, j, 2);
         check_text(&a, j, buf_str(&out));
+        check_yaml(&a, j);
     }
     buf_release(&out);
     buf_release(&twice);
