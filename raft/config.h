@@ -1,9 +1,9 @@
 /* raft/config.h: who belongs to the group, and what a majority of it is.
  *
- * A configuration travels in log entries and in snapshots, never in command lines after the first start.  It is
- * adopted when its entry is appended, not when it commits, and given up when that entry is truncated.  Two voter
- * sets make it joint: while a change is under way a decision needs a majority of both.  Learners get the log and
- * decide nothing. */
+ * A configuration travels in log entries and in snapshots, never in command lines after the first start.
+ * It is adopted when its entry is appended, not when it commits, and given up when that entry is
+ * truncated.  Two voter sets make it joint: while a change is under way a decision needs a majority of
+ * both.  Learners get the log and decide nothing. */
 #ifndef RAFT_CONFIG_H
 #define RAFT_CONFIG_H
 

@@ -1,5 +1,5 @@
-/* raft/core.c: the core's life, dispatch of events, role changes, and the queue that keeps promises back until they
- * are durable. */
+/* raft/core.c: the core's life, dispatch of events, role changes, and the queue that keeps promises back
+ * until they are durable. */
 #include "raft/core_impl.h"
 
 uint64_t raft_core__random(struct raft_core *c, uint64_t below)
@@ -35,8 +35,9 @@ void raft_core_init(struct raft_core *c, const struct raft_core_opts *o, struct 
     c->arg = o->arg;
     c->noop.type = RAFT_ENTRY_NOOP;
     c->held = mem_alloc(RAFT_MAX_HELD * sizeof(*c->held));
-    /* Before the restart this head may have acknowledged a leader's heartbeat: that leader's lease counts on no vote
-     * from here for an election timeout.  Alone, there is nobody to count on it; new, there was no leader. */
+    /* Before the restart this head may have acknowledged a leader's heartbeat: that leader's lease counts
+     * on no vote from here for an election timeout.  Alone, there is nobody to count on it; new, there was
+     * no leader. */
     bool alone = raft_config_voters(&c->config) == 1;
     c->votes_from_ns = o->restarted && !alone ? o->now_ns + o->election_min_ns : 0;
     raft_election__timer(c);

@@ -1,6 +1,7 @@
-/* raft/core.h: Raft as a step function.  Events go in, duties come out; no clock, socket, disk or luck inside:
- * time arrives in each event, randomness comes from a seed, and the order between disk and network is kept here,
- * not by the caller's care: a message that promises something is released only once what it promises is durable.
+/* raft/core.h: Raft as a step function.  Events go in, duties come out; no clock, socket, disk or luck
+ * inside: time arrives in each event, randomness comes from a seed, and the order between disk and network
+ * is kept here, not by the caller's care: a message that promises something is released only once what it
+ * promises is durable.
  *
  * The caller's part, in this order:
  *     1. raft_core_step() for each event, doing the log duties in its update at once (they are about memory:
@@ -11,8 +12,8 @@
  *     4. apply entries up to commit, whenever it likes
  *     5. come back no later than raft_core_due() with RAFT_EV_TICK
  *
- * Units: ns of a monotonic clock that need not agree between heads, only run at about the same rate.  The term 0 and
- * index 0 mean none.  Nothing a message says can make a must() fail. */
+ * Units: ns of a monotonic clock that need not agree between heads, only run at about the same rate.  The
+ * term 0 and index 0 mean none.  Nothing a message says can make a must() fail. */
 #ifndef RAFT_CORE_H
 #define RAFT_CORE_H
 
@@ -142,7 +143,8 @@ size_t raft_core_flush(struct raft_core *c, uint64_t now_ns, struct raft_message
 size_t raft_core_reads(struct raft_core *c, struct raft_read_done **ret);
 struct raft_mark raft_core_mark(const struct raft_core *c);
 uint64_t raft_core_due(const struct raft_core *c);
-/* The leader may answer reads from what it has committed, at this moment (own term committed, lease valid). */
+/* The leader may answer reads from what it has committed, at this moment (own term committed, lease
+ * valid). */
 bool raft_core_lease(const struct raft_core *c, uint64_t now_ns);
 /* A leader whose own term has a committed entry. */
 bool raft_core_leading(const struct raft_core *c);

@@ -1,8 +1,9 @@
 /* raft/election.c: who leads.
  *
- * Three guards together keep a head that was cut off from disturbing a working group: pre-vote (it first asks whether
- * it could win), stickiness (who hears a leader grants nothing) and check-quorum (a leader that hears no majority
- * steps down, so stickiness cannot keep a dead leader in office).  Raft thesis 4.2.3, 6.4, 9.6. */
+ * Three guards together keep a head that was cut off from disturbing a working group: pre-vote (it first
+ * asks whether it could win), stickiness (who hears a leader grants nothing) and check-quorum (a leader
+ * that hears no majority steps down, so stickiness cannot keep a dead leader in office).  Raft thesis
+ * 4.2.3, 6.4, 9.6. */
 #include "raft/core_impl.h"
 
 void raft_election__timer(struct raft_core *c)
@@ -11,7 +12,8 @@ void raft_election__timer(struct raft_core *c)
                     + raft_core__random(c, c->election_max_ns - c->election_min_ns);
 }
 
-/* The connection to the leader broke: do not sit out the whole timeout, only the part that its lease may count on. */
+/* The connection to the leader broke: do not sit out the whole timeout, only the part that its lease may
+ * count on. */
 void raft_election__hurry(struct raft_core *c)
 {
     uint64_t earliest = MAX_OF(c->now_ns, c->heard_ns + c->election_min_ns);
@@ -20,8 +22,8 @@ void raft_election__hurry(struct raft_core *c)
     c->election_due = MIN_OF(c->election_due, due);
 }
 
-/* Just started, nobody was heard yet, and a peer can be reached from now on: a first campaign may succeed. Not before our
- * own vote may count. */
+/* Just started, nobody was heard yet, and a peer can be reached from now on: a first campaign may succeed.
+ * Not before our own vote may count. */
 void raft_election__begin(struct raft_core *c)
 {
     uint64_t due = MAX_OF(c->now_ns, c->votes_from_ns) + raft_core__random(c, 2 * c->heartbeat_ns);
@@ -33,7 +35,8 @@ bool raft_election__sticky(const struct raft_core *c)
 {
     if (c->role == RAFT_LEADER)
         return true;
-    /* By when a leader was heard, not by whether one is known: a lease outlives what made us forget its owner. */
+    /* By when a leader was heard, not by whether one is known: a lease outlives what made us forget its
+     * owner. */
     return c->heard_ns != 0 && c->now_ns < c->heard_ns + c->election_min_ns;
 }
 

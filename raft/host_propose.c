@@ -1,9 +1,9 @@
 /* raft/host_propose.c: from raft_propose() to apply, wherever the leader is.
  *
- * A proposal is QUEUED until a leader is known; then PLACED (we lead, or the leader told us the index) or SENT (to the
- * leader, answer outstanding).  The entry carries origin, boot and sequence number, by which its apply finds it here.
- * A PLACED one whose index was applied with something else is certainly lost; a SENT one whose leader is gone may or
- * may not be. */
+ * A proposal is QUEUED until a leader is known; then PLACED (we lead, or the leader told us the index) or
+ * SENT (to the leader, answer outstanding).  The entry carries origin, boot and sequence number, by which
+ * its apply finds it here. A PLACED one whose index was applied with something else is certainly lost; a
+ * SENT one whose leader is gone may or may not be. */
 #include "raft/host.h"
 
 #define PENDING_MIN 64
@@ -307,7 +307,8 @@ struct raft_proposal *raft__propose_match(struct raft *r, const struct host_wrap
     return n != NULL && n->state != PENDING_FREE && n->state != PENDING_QUEUED ? pending_take(r, n) : NULL;
 }
 
-/* After a change of term: whatever stands at an applied index and was not ours has displaced ours for good. */
+/* After a change of term: whatever stands at an applied index and was not ours has displaced ours for
+ * good. */
 void raft__propose_sweep(struct raft *r)
 {
     uint64_t end = r->first_seq + r->pending_n;

@@ -1,5 +1,5 @@
-/* raft/host_read.c: linearizable reads: asked in batches (one question to the core, or to the leader, per turn), then
- * held until the state has come as far as the answer says. */
+/* raft/host_read.c: linearizable reads: asked in batches (one question to the core, or to the leader, per
+ * turn), then held until the state has come as far as the answer says. */
 #include "raft/host.h"
 
 bool raft_read_now(struct raft *r)
@@ -20,7 +20,8 @@ void raft_read_cancel(struct raft *r, struct raft_read *req)
     qdel(&req->link);
 }
 
-/* A question that went unanswered for a while (lost, or the leader changed) is asked anew, together with the new ones. */
+/* A question that went unanswered for a while (lost, or the leader changed) is asked anew, together with
+ * the new ones. */
 void raft__read_step(struct raft *r)
 {
     uint64_t now = loop_now_ns(r->loop);

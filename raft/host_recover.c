@@ -1,8 +1,10 @@
-/* raft/host_recover.c: from the files of a data directory to a core that continues where the last one stopped.
+/* raft/host_recover.c: from the files of a data directory to a core that continues where the last one
+ * stopped.
  *
- * First the newest snapshot that verifies, then the log behind it.  The log may begin before the snapshot (segments are
- * kept for the one before it), and after a crash in the middle of installing a leader's snapshot it may hold entries
- * that the snapshot overrode: what follows the snapshot's index counts only if the log agrees with it there. */
+ * First the newest snapshot that verifies, then the log behind it.  The log may begin before the snapshot
+ * (segments are kept for the one before it), and after a crash in the middle of installing a leader's
+ * snapshot it may hold entries that the snapshot overrode: what follows the snapshot's index counts only
+ * if the log agrees with it there. */
 #include "net/log.h"
 #include "raft/host.h"
 

@@ -1,4 +1,5 @@
-/* raft/host_snapshot.c: when a snapshot is taken, what is forgotten after it, and its way to heads that lag. */
+/* raft/host_snapshot.c: when a snapshot is taken, what is forgotten after it, and its way to heads that
+ * lag. */
 #include "net/log.h"
 #include "raft/host.h"
 

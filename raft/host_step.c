@@ -1,8 +1,9 @@
 /* raft/host_step.c: the turn of one head.
  *
- * Callbacks only record.  TURN_STEP then does, in this order: durability news, connections, messages, own proposals,
- * reads, time; sends what the core has to say (appends leave before our own write of the same entries has begun);
- * applies what is committed; hands out reads.  TURN_WRITE starts one write for all of it. */
+ * Callbacks only record.  TURN_STEP then does, in this order: durability news, connections, messages, own
+ * proposals, reads, time; sends what the core has to say (appends leave before our own write of the same
+ * entries has begun); applies what is committed; hands out reads.  TURN_WRITE starts one write for all of
+ * it. */
 #include "net/log.h"
 #include "raft/host.h"
 
@@ -253,6 +254,29 @@ static void host_rearm(struct raft *r)
         timer_stop(&r->tick);
 }
 
+/* What holds between core, log, files and queues at the end of a step. */
+static void host_check(const struct raft *r)
+{
+    raft_core_check(&r->core);
+    raft_log_check(&r->log);
+    must(r->log.first == r->core.trail.offset + 1);
+    must(raft_log_last(&r->log) == r->core.trail.last);
+    must(r->applied <= r->core.commit);
+    must(r->applied >= r->core.trail.offset);
+    must(r->snapshot.index <= r->applied);
+    must(r->snapshot_older.index <= r->snapshot.index);
+    must(r->hard_written <= r->core.hard.gen);
+    must(r->pending_n <= r->pending_cap);
+    must((r->pending_cap & (r->pending_cap - 1)) == 0);
+    must(r->queued_n <= r->pending_n);
+    must(r->queued_from >= r->first_seq);
+    must(r->queued_n > 0 || r->pending_bytes == 0);
+    must(r->trash_n <= ARRAY_LEN(r->trash));
+    must(r->link_news_n <= ARRAY_LEN(r->link_news));
+    must(r->inbox_bytes > 0 || qempty(&r->inbox));
+    must(!r->disk_failed || r->core.failed || r->core.role == RAFT_FOLLOWER || r->disk_error != 0);
+}
+
 void raft__on_step(struct turn_hook *h)
 {
     struct raft *r = container_of(h, struct raft, step);
@@ -274,8 +298,7 @@ void raft__on_step(struct turn_hook *h)
     raft__read_deliver(r);
     raft__propose_expire(r);
     raft__snapshot_step(r);
-    raft_core_check(&r->core);
-    must(raft_log_last(&r->log) == r->core.trail.last || r->disk_failed);
+    host_check(r);
     if (!r->disk_failed && wal_dirty(r->wal))
         turn_arm(r->loop, TURN_WRITE, &r->write);
     host_rearm(r);

@@ -1,8 +1,9 @@
 /* raft/limits.h: every bound of the consensus layer, by name.
  *
- * Worst-case memory of one head, from these: RAFT_SNAPSHOT_BYTES (log since the last snapshot) + RAFT_TRAIL_BYTES
- * (what is kept before it for followers that lag a little) + RAFT_MAX_UNCOMMITTED (no quorum) + per peer
- * RAFT_PEER_QUEUE (unsent) and RAFT_MAX_FRAME (half-read) + two write buffers of what comes in during one write. */
+ * Worst-case memory of one head, from these: RAFT_SNAPSHOT_BYTES (log since the last snapshot) +
+ * RAFT_TRAIL_BYTES (what is kept before it for followers that lag a little) + RAFT_MAX_UNCOMMITTED (no
+ * quorum) + per peer RAFT_PEER_QUEUE (unsent) and RAFT_MAX_FRAME (half-read) + two write buffers of what
+ * comes in during one write. */
 #ifndef RAFT_LIMITS_H
 #define RAFT_LIMITS_H
 

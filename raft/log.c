@@ -77,3 +77,13 @@ void raft_log_forget(struct raft_log *l, uint64_t upto)
     if (l->n == 0 && upto >= l->first)
         l->first = upto + 1;
 }
+
+void raft_log_check(const struct raft_log *l)
+{
+    must(l->first > 0);
+    must(l->n <= l->cap);
+    must((l->cap & (l->cap - 1)) == 0);
+    must(l->cap == 0 || l->head < l->cap);
+    must(l->bytes >= l->n * RAFT_ENTRY_OVERHEAD);
+    must(l->n > 0 || l->bytes == 0);
+}

@@ -19,5 +19,6 @@ void raft_log_add(struct raft_log *l, const struct raft_entry *e);  /* takes a r
 void raft_log_cut(struct raft_log *l, uint64_t from);               /* entries >= from go */
 void raft_log_forget(struct raft_log *l, uint64_t upto);            /* entries <= upto go */
 void raft_log_reset(struct raft_log *l, uint64_t offset);
+void raft_log_check(const struct raft_log *l);
 
 #endif

@@ -8,7 +8,8 @@
 
 enum raft_entry_type { RAFT_ENTRY_COMMAND = 1, RAFT_ENTRY_NOOP = 2, RAFT_ENTRY_CONFIG = 3 };
 
-/* One log entry.  Its index is its place.  data lies in owner (a whole received frame, often); NULL: no bytes. */
+/* One log entry.  Its index is its place.  data lies in owner (a whole received frame, often); NULL: no
+ * bytes. */
 struct raft_entry {
     uint64_t term;
     struct blob *owner;

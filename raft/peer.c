@@ -124,7 +124,8 @@ static void link_dial(struct link *k)
     timer_start(&k->retry, RAFT_PEER_BACKOFF_MAX_MS);
 }
 
-/* Not open: dial. Open: a queue that has not shrunk for RAFT_PEER_STUCK_MS is a dead connection that nobody reset. */
+/* Not open: dial. Open: a queue that has not shrunk for RAFT_PEER_STUCK_MS is a dead connection that
+ * nobody reset. */
 static void link_on_timer(struct timer *t)
 {
     struct link *k = container_of(t, struct link, retry);

@@ -1,10 +1,10 @@
 /* raft/peer.h: connections between heads.
  *
- * Each head dials every other for what it sends and accepts what the others send: two one-way connections per pair, so
- * neither side waits for the other's.  A connection begins with a hello (cluster, from, to); then frames (codec.h).
- * Messages that cannot be sent are dropped: Raft tolerates loss, and its flow control keeps a slow peer's queue short.
- * Whoever sends bytes that make no sense is disconnected.
- * Thread: loop only.  Re-entry: the callbacks come from the loop, never from inside peers_send(). */
+ * Each head dials every other for what it sends and accepts what the others send: two one-way connections
+ * per pair, so neither side waits for the other's.  A connection begins with a hello (cluster, from, to);
+ * then frames (codec.h). Messages that cannot be sent are dropped: Raft tolerates loss, and its flow
+ * control keeps a slow peer's queue short. Whoever sends bytes that make no sense is disconnected. Thread:
+ * loop only.  Re-entry: the callbacks come from the loop, never from inside peers_send(). */
 #ifndef RAFT_PEER_H
 #define RAFT_PEER_H
 

@@ -1,4 +1,5 @@
-/* raft/progress.c: the three states of a follower as its leader sees it, and the window of messages under way. */
+/* raft/progress.c: the three states of a follower as its leader sees it, and the window of messages under
+ * way. */
 #include <string.h>
 #include "net/must.h"
 #include "raft/progress.h"

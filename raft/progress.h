@@ -1,7 +1,8 @@
 /* raft/progress.h: what a leader knows of one follower, and how fast it may send.
  *
- * PROBE: where the logs agree is not known; one message at a time.  REPLICATE: known; messages are sent ahead up to a
- * window.  SNAPSHOT: what it needs is no longer in the log; the host sends a snapshot file meanwhile. */
+ * PROBE: where the logs agree is not known; one message at a time.  REPLICATE: known; messages are sent
+ * ahead up to a window.  SNAPSHOT: what it needs is no longer in the log; the host sends a snapshot file
+ * meanwhile. */
 #ifndef RAFT_PROGRESS_H
 #define RAFT_PROGRESS_H
 

@@ -1,10 +1,10 @@
 /* raft/read_index.c: linearizable reads without writing.
  *
- * A leader that may have been replaced must not answer.  Either a majority answers a heartbeat that was sent after the
- * read came in (a round; all reads of one turn share it), or the lease holds: a majority answered a heartbeat sent less
- * than lease_ns ago, so for as long no majority grants anyone a vote.  The lease counts from sending, the followers'
- * refusal from receiving, which is later; the difference between lease and election timeout covers clock drift.
- * Thesis 6.4. */
+ * A leader that may have been replaced must not answer.  Either a majority answers a heartbeat that was
+ * sent after the read came in (a round; all reads of one turn share it), or the lease holds: a majority
+ * answered a heartbeat sent less than lease_ns ago, so for as long no majority grants anyone a vote.  The
+ * lease counts from sending, the followers' refusal from receiving, which is later; the difference between
+ * lease and election timeout covers clock drift. Thesis 6.4. */
 #include "raft/core_impl.h"
 
 bool raft_core_lease(const struct raft_core *c, uint64_t now_ns)
@@ -62,8 +62,8 @@ static void read_refuse(struct raft_core *c, uint64_t ctx, uint64_t from)
     m->read_reply.ok = false;
 }
 
-/* On a leader: what is committed now, but at least the own no-op: before it, commit may lag behind what an earlier
- * leader acknowledged. */
+/* On a leader: what is committed now, but at least the own no-op: before it, commit may lag behind what an
+ * earlier leader acknowledged. */
 static int read_as_leader(struct raft_core *c, uint64_t ctx, uint64_t from)
 {
     struct raft_read_wait w = { .ctx = ctx, .from = from, .index = MAX_OF(c->commit, c->term_start),
@@ -99,8 +99,8 @@ void raft_read__on_read(struct raft_core *c, const struct raft_message *m)
         read_refuse(c, m->read.ctx, m->from);
 }
 
-/* A reply of an earlier term says what was acknowledged before our question, too: dispatch drops it all the same, and
- * the host asks again. */
+/* A reply of an earlier term says what was acknowledged before our question, too: dispatch drops it all
+ * the same, and the host asks again. */
 void raft_read__on_reply(struct raft_core *c, const struct raft_message *m)
 {
     if (m->from == c->leader)

@@ -1,7 +1,7 @@
 /* raft/replication.c: entries from the leader to the followers, and their answers.
  *
- * A follower answers from its state, not message by message: how far it matches the leader's log, how much of that is
- * durable, and the newest round it has seen.  Whatever came in one turn is answered once. */
+ * A follower answers from its state, not message by message: how far it matches the leader's log, how much
+ * of that is durable, and the newest round it has seen.  Whatever came in one turn is answered once. */
 #include "raft/core_impl.h"
 
 /* ---- Leader -------------------------------------------------------------------------------------- */

@@ -1,10 +1,10 @@
-/* raft/snapshot.h: snapshot files: written in the background from a pinned state, loaded at start, sent to and received
- * from other heads chunk by chunk.
+/* raft/snapshot.h: snapshot files: written in the background from a pinned state, loaded at start, sent to
+ * and received from other heads chunk by chunk.
  *
- * A file is a header (cluster, index, term, configuration), chunks with a CRC each, and an end mark with the CRC of all;
- * it is written to a temporary name, synced, and only then renamed.  One that does not verify is never used.
- * Everything works in slices of RAFT_SNAPSHOT_SLICE, at most one per turn, so that the loop is never held.
- * Thread: loop only.  Re-entry: callbacks come from the loop. */
+ * A file is a header (cluster, index, term, configuration), chunks with a CRC each, and an end mark with
+ * the CRC of all; it is written to a temporary name, synced, and only then renamed.  One that does not
+ * verify is never used. Everything works in slices of RAFT_SNAPSHOT_SLICE, at most one per turn, so that
+ * the loop is never held. Thread: loop only.  Re-entry: callbacks come from the loop. */
 #ifndef RAFT_SNAPSHOT_H
 #define RAFT_SNAPSHOT_H
 
@@ -42,8 +42,9 @@ int  snapshot_parse(struct snapshot_parser *p, struct str bytes, struct errbuf *
 
 /* ---- At start (blocking) ------------------------------------------------------------------------- */
 
-/* Restores the newest snapshot that verifies (an older one if the newest does not; that is logged). *ret_older: the
- * one before it, index 0 if none (not verified).  index 0: there is none.  E_CORRUPT: there are some, none of which verifies. */
+/* Restores the newest snapshot that verifies (an older one if the newest does not; that is logged).
+ * *ret_older: the one before it, index 0 if none (not verified).  index 0: there is none.  E_CORRUPT:
+ * there are some, none of which verifies. */
 int snapshot_load(struct disk *d, uint64_t cluster, const struct raft_fsm *fsm, struct snapshot_meta *ret,
                   struct snapshot_meta *ret_older, struct errbuf *err);
 
@@ -67,8 +68,8 @@ struct snapshot_receiver_opts {
     const struct raft_fsm *fsm;
     /* Offset wanted next from the sender of the last chunk; done: all is here and in force. */
     void (*reply)(void *arg, uint64_t to, uint64_t index, uint64_t offset, bool done, bool ok);
-    /* It is verified and has its name: false if it is no longer wanted (restore_end(false) follows), else the state
-     * machine takes it over, then installed is called. */
+    /* It is verified and has its name: false if it is no longer wanted (restore_end(false) follows), else
+     * the state machine takes it over, then installed is called. */
     bool (*wanted)(void *arg, const struct snapshot_meta *m);
     void (*installed)(void *arg, const struct snapshot_meta *m);
     void (*failed)(void *arg, int status);       /* our disk */

@@ -1,5 +1,5 @@
-/* raft/snapshot_receive.c: a leader's snapshot file, chunk by chunk onto our disk, then verified into the state machine,
- * then named.  The sender sends one chunk per answer, so nothing queues.
+/* raft/snapshot_receive.c: a leader's snapshot file, chunk by chunk onto our disk, then verified into the
+ * state machine, then named.  The sender sends one chunk per answer, so nothing queues.
  *
  * A checked chain of states; in each but IDLE and WAITING exactly one request is under way. */
 #include "raft/limits.h"

@@ -1,5 +1,5 @@
-/* raft/snapshot_send.c: our newest snapshot file to one head that lags behind the log: one chunk per answer; a chunk
- * without answer is sent again, and after a number of those it is given up. */
+/* raft/snapshot_send.c: our newest snapshot file to one head that lags behind the log: one chunk per
+ * answer; a chunk without answer is sent again, and after a number of those it is given up. */
 #include "raft/limits.h"
 #include "raft/snapshot.h"
 

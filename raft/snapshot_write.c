@@ -1,5 +1,6 @@
-/* raft/snapshot_write.c: a snapshot file written in the background: one slice of the state per turn, each in its own
- * request; synced now and then so that the log's own syncs never wait behind a mountain of dirty pages. */
+/* raft/snapshot_write.c: a snapshot file written in the background: one slice of the state per turn, each
+ * in its own request; synced now and then so that the log's own syncs never wait behind a mountain of
+ * dirty pages. */
 #include "raft/limits.h"
 #include "raft/snapshot.h"
 

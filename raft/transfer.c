@@ -1,8 +1,9 @@
-/* raft/transfer.c: a leader hands over on purpose (thesis 3.10): it stops taking proposals, brings the successor up to
- * date and tells it to campaign at once.
+/* raft/transfer.c: a leader hands over on purpose (thesis 3.10): it stops taking proposals, brings the
+ * successor up to date and tells it to campaign at once.
  *
- * The successor's campaign ignores stickiness, on which the lease rests, so the lease is given up before the word is
- * sent, for the rest of the term: should the handover fail, the word may still be under way.  Reads go by rounds then. */
+ * The successor's campaign ignores stickiness, on which the lease rests, so the lease is given up before
+ * the word is sent, for the rest of the term: should the handover fail, the word may still be under way.
+ * Reads go by rounds then. */
 #include "raft/core_impl.h"
 
 static int transfer_pick(const struct raft_core *c)

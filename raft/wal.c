@@ -242,6 +242,20 @@ void wal__remember(struct wal *w)
     w->head.vote = w->vote;
 }
 
+static void wal_check(const struct wal *w)
+{
+    must(!qempty(&w->segments));
+    must(qentry(w->segments.prev, struct wal_segment, link)->seq == w->seq);
+    must(w->seq > w->prev_seq);
+    must(w->file != NULL);
+    must(w->synced <= w->at);
+    must(w->at + w->flight.n <= w->size);
+    must(w->at % 8 == 0 && w->gather.n % 8 == 0 && w->flight.n % 8 == 0);
+    must(w->busy == (w->flight.n > 0));
+    must(w->commit_written <= w->commit);
+    must(w->head.term <= w->term);
+}
+
 static void wal_write(struct wal *w, bool sync)
 {
     struct disk_vec v;
@@ -275,6 +289,7 @@ static void wal_write(struct wal *w, bool sync)
     w->busy = true;
     w->sealing = !sync;
     w->started_ns = loop_hires_ns(w->loop);
+    wal_check(w);
     v = (struct disk_vec){ w->flight.p, w->flight.n };
     disk_write(w->file, &w->op, w->at, &v, 1, sync);
 }
@@ -328,8 +343,8 @@ static void wal_on_written(struct disk_op *op, int status)
         w->opts.durable(w->opts.arg, w->flight_mark);
 }
 
-/* Nothing was written for a while: say behind the last batch that it was complete.  Not synced: it promises nothing
- * new; and the next batch's `synced` does not count on it. */
+/* Nothing was written for a while: say behind the last batch that it was complete.  Not synced: it
+ * promises nothing new; and the next batch's `synced` does not count on it. */
 static void wal_on_quiet(struct timer *t)
 {
     struct wal *w = container_of(t, struct wal, seal);
@@ -360,7 +375,8 @@ static void wal_on_trashed(struct disk_op *op, int status)
 {
     struct wal *w = container_of(op, struct wal, trash_op);
 
-    /* One that cannot be removed blocks those behind it: the chain must have no hole.  The next start tries again. */
+    /* One that cannot be removed blocks those behind it: the chain must have no hole.  The next start
+     * tries again. */
     w->trash_busy = false;
     w->trash_stuck = status != 0 && status != E_NOTFOUND;
     if (!w->trash_stuck)

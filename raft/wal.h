@@ -1,10 +1,11 @@
 /* raft/wal.h: the write-ahead log: entries, term and vote, durable in batches.
  *
- * Records are gathered in memory; wal_flush() writes all of them with one write and one fdatasync, one such batch at a
- * time; what comes meanwhile is gathered for the next.  Nothing is written when there is nothing to write, except that
- * a quiet log is sealed once (no sync) so that its last batch, too, is told from a torn one.
- * Any failed write or sync is final: `failed` is called once and nothing is written any more.
- * Lifetime: loop and disk outlive the log.  Thread: loop only.  Re-entry: durable and failed come from the loop. */
+ * Records are gathered in memory; wal_flush() writes all of them with one write and one fdatasync, one
+ * such batch at a time; what comes meanwhile is gathered for the next.  Nothing is written when there is
+ * nothing to write, except that a quiet log is sealed once (no sync) so that its last batch, too, is told
+ * from a torn one. Any failed write or sync is final: `failed` is called once and nothing is written any
+ * more. Lifetime: loop and disk outlive the log.  Thread: loop only.  Re-entry: durable and failed come
+ * from the loop. */
 #ifndef RAFT_WAL_H
 #define RAFT_WAL_H
 
@@ -40,7 +41,8 @@ struct wal_opts {
 
 /* Blocking.  E_CORRUPT: damage that a torn last write does not explain; text says where and what to do. */
 int  wal_open(const struct wal_opts *o, struct wal **ret, struct wal_recovered *ret_found, struct errbuf *err);
-/* done(arg) from the loop once nothing is in flight; then w is freed. What was gathered but not flushed is not written. */
+/* done(arg) from the loop once nothing is in flight; then w is freed. What was gathered but not flushed is
+ * not written. */
 void wal_close(struct wal *w, void (*done)(void *arg), void *arg);
 
 void wal_hard(struct wal *w, uint64_t term, uint64_t vote);
@@ -51,7 +53,8 @@ void wal_commit(struct wal *w, uint64_t index);  /* a hint; goes with the next b
 bool wal_dirty(const struct wal *w);
 size_t wal_backlog(const struct wal *w);         /* bytes gathered and not yet being written */
 uint64_t wal_waiting_ns(const struct wal *w);    /* how long the write under way has taken so far; 0: none is */
-/* mark: what everything gathered so far amounts to. Starts a write if none is under way; else the next one covers it. */
+/* mark: what everything gathered so far amounts to. Starts a write if none is under way; else the next one
+ * covers it. */
 void wal_flush(struct wal *w, struct raft_mark mark);
 /* Entries up to index are no longer needed: whole segments of them are removed. */
 void wal_trim(struct wal *w, uint64_t index);

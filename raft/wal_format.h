@@ -1,10 +1,10 @@
 /* raft/wal_format.h: the log on disk, byte by byte; shared by wal.c, wal_replay.c and their test.
  *
- * A segment file is a header and then records, each padded to 8 bytes.  Every write ("batch") is followed by a sync,
- * and there is never more than one under way, so a record can say up to which offset of its segment everything was
- * already durable when it was written (`synced`).  By that a torn tail is told from damage: if the first bad place is
- * X and any good record behind it says synced > X, then what was at X had been durable: damage.  If none does, X
- * belongs to the last write, which nobody was told of: torn.
+ * A segment file is a header and then records, each padded to 8 bytes.  Every write ("batch") is followed
+ * by a sync, and there is never more than one under way, so a record can say up to which offset of its
+ * segment everything was already durable when it was written (`synced`).  By that a torn tail is told from
+ * damage: if the first bad place is X and any good record behind it says synced > X, then what was at X
+ * had been durable: damage.  If none does, X belongs to the last write, which nobody was told of: torn.
  * The CRC is seeded with segment number and offset: a record in a wrong place does not verify. */
 #ifndef RAFT_WAL_FORMAT_H
 #define RAFT_WAL_FORMAT_H

@@ -1,7 +1,7 @@
 /* raft/wal_replay.c: reading the log back: the chain of segments, torn tails, damage.
  *
- * Every byte read here is taken as hostile.  What a torn last write explains is cut off; everything else is E_CORRUPT,
- * never "repaired" by dropping it: what is dropped may have been acknowledged. */
+ * Every byte read here is taken as hostile.  What a torn last write explains is cut off; everything else
+ * is E_CORRUPT, never "repaired" by dropping it: what is dropped may have been acknowledged. */
 #include <stdio.h>
 #include <stdlib.h>
 #include "raft/wal_impl.h"
@@ -174,8 +174,8 @@ static int replay_cut(struct replay *r, struct str seg, uint64_t end, struct err
     snprintf(name, sizeof(name), WAL_NAME, (unsigned long long)r->seq);
     if (end == 0)
         return disk_unlink_now(r->w->disk, name, err);
-    /* Also when there is nothing to cut: what a killed process wrote may not be on the platter yet, and from now on we
-     * vouch for it.  Truncating syncs. */
+    /* Also when there is nothing to cut: what a killed process wrote may not be on the platter yet, and
+     * from now on we vouch for it.  Truncating syncs. */
     return disk_truncate_now(r->w->disk, name, end, err);
 }
 

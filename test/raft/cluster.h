@@ -1,7 +1,8 @@
-/* test/raft/cluster.h: several raft cores in one process, in virtual time, under a seeded scheduler that delays, drops,
- * doubles and reorders messages, cuts links, pauses and crashes heads (losing what was not durable) and lets disks and
- * clocks run at different speeds.  After every step it checks what Raft promises; the first broken promise is kept as
- * text in `broken`.  It includes the core's sources, so that bugs can be planted in them (raft/core_impl.h). */
+/* test/raft/cluster.h: several raft cores in one process, in virtual time, under a seeded scheduler that
+ * delays, drops, doubles and reorders messages, cuts links, pauses and crashes heads (losing what was not
+ * durable) and lets disks and clocks run at different speeds.  After every step it checks what Raft
+ * promises; the first broken promise is kept as text in `broken`.  It includes the core's sources, so that
+ * bugs can be planted in them (raft/core_impl.h). */
 #ifndef TEST_RAFT_CLUSTER_H
 #define TEST_RAFT_CLUSTER_H
 

@@ -1,4 +1,5 @@
-/* test/raft/core_test.c: the raft core against a hostile world, by seed; and planted bugs that must be found. */
+/* test/raft/core_test.c: the raft core against a hostile world, by seed; and planted bugs that must be
+ * found. */
 #include "test/test.h"
 #include "test/raft/cluster.h"
 #include <fcntl.h>

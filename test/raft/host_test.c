@@ -215,9 +215,15 @@ TEST(leadership_is_handed_over)
     group_free(g);
 }
 
+static bool quiet_time_over(struct group *g) { return false; }
 static struct head *lagging;
 static bool lagging_restored(struct group *g) { return lagging->restores > 0 && group_equal(g); }
 static bool ops_mostly_done(struct group *g) { return op_done == op_n; }
+
+static void count_snapshots(void *arg, const char *name, uint64_t size)
+{
+    *(unsigned *)arg += strncmp(name, "snap-", 5) == 0;
+}
 
 TEST(a_head_that_lags_gets_a_snapshot)
 {
@@ -248,6 +254,12 @@ TEST(a_head_that_lags_gets_a_snapshot)
     CHECK_INT(lagging->count, 2000);
     op_start(lagging);
     CHECK(group_run(g, ops_done, 3000));
+    group_run(g, quiet_time_over, 50);
+    for (unsigned i = 0; i < 3; i++) {
+        unsigned snapshots = 0;
+        disk_list_now(g->head[i].disk, count_snapshots, &snapshots, NULL);
+        CHECK(snapshots >= 1 && snapshots <= 2);
+    }
     for (unsigned i = 0; i < 3; i++)             /* and everybody comes back from snapshot and log */
         head_stop(&g->head[i]);
     for (unsigned i = 0; i < 3; i++)
@@ -257,8 +269,6 @@ TEST(a_head_that_lags_gets_a_snapshot)
     CHECK_INT(g->head[0].count, 2001);
     group_free(g);
 }
-
-static bool quiet_time_over(struct group *g) { return false; }
 
 TEST(idle_heads_do_not_write)
 {

@@ -79,7 +79,8 @@ TEST(a_leader_that_only_speaks_steps_down)
     finish(cl);
 }
 
-/* A partial partition: one follower cannot hear the leader, everybody else can hear everybody. Nothing may change. */
+/* A partial partition: one follower cannot hear the leader, everybody else can hear everybody. Nothing may
+ * change. */
 TEST(a_follower_that_cannot_hear_the_leader_unseats_nobody)
 {
     struct cluster *cl = settled(3);
@@ -274,8 +275,8 @@ static void core_elect(struct raft_core *c, uint64_t now)
     CHECK_INT(c->role, RAFT_LEADER);
 }
 
-/* Thesis figure 3.7 (figure 8 of the paper): an entry of term 2 on a majority, counted by a leader of term 4, is not
- * committed until an entry of term 4 is. */
+/* Thesis figure 3.7 (figure 8 of the paper): an entry of term 2 on a majority, counted by a leader of term
+ * 4, is not committed until an entry of term 4 is. */
 static uint64_t figure_8(unsigned bugs)
 {
     static const uint64_t terms[] = { 1, 2 };

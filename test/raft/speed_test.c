@@ -1,5 +1,6 @@
-/* test/raft/speed_test.c: proposals through three heads in one process, closed loop. As a unit test a short run that
- * only checks that all are answered; SECONDS=3 measures (no time is ever a pass or a failure). */
+/* test/raft/speed_test.c: proposals through three heads in one process, closed loop. As a unit test a
+ * short run that only checks that all are answered; SECONDS=3 measures (no time is ever a pass or a
+ * failure). */
 #include "test/raft/heads.h"
 
 #define CLIENTS_MAX 4096

@@ -1,5 +1,6 @@
-/* test/raft/wal_test.c: the log on a simulated disk: torn at every byte, a bit flipped in every byte, crashes at any
- * time, disks that fail or fill up.  What was reported durable is always there again, or the damage is named. */
+/* test/raft/wal_test.c: the log on a simulated disk: torn at every byte, a bit flipped in every byte,
+ * crashes at any time, disks that fail or fill up.  What was reported durable is always there again, or
+ * the damage is named. */
 #include "net/sim.h"
 #include "raft/crc32c.h"
 #include "raft/wal.h"
@@ -223,7 +224,8 @@ static void script_look(void *arg)
     buf_release(&b);
 }
 
-/* Writes the script; *ret: where each batch ends in states, last_batch: where the last one begins in the file. */
+/* Writes the script; *ret: where each batch ends in states, last_batch: where the last one begins in the
+ * file. */
 static size_t script_write(bool seal)
 {
     size_t before_last = 0;

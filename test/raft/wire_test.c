@@ -1,5 +1,5 @@
-/* test/raft/wire_test.c: bytes from peers and from snapshot files are hostile: every cut, many flips, garbage on the
- * port; and heads talk over mutual TLS. */
+/* test/raft/wire_test.c: bytes from peers and from snapshot files are hostile: every cut, many flips,
+ * garbage on the port; and heads talk over mutual TLS. */
 #include "raft/codec.h"
 #include "raft/snapshot.h"
 #include "test/raft/heads.h"

@@ -1,8 +1,9 @@
-/* test/raft/world_test.c: three whole hosts (core, log, snapshots, peers) in the simulated world: machines crash and lose
- * what was not synced, links break, are cut and delay, disks are slow, fail and fill up.  By seed.
+/* test/raft/world_test.c: three whole hosts (core, log, snapshots, peers) in the simulated world: machines
+ * crash and lose what was not synced, links break, are cut and delay, disks are slow, fail and fill up.
+ * By seed.
  *
- * Checked all along: every head applies the same at the same index, nothing twice; a read sees what was acknowledged
- * before it.  And in peace at the end: all heads agree and everything acknowledged is there. */
+ * Checked all along: every head applies the same at the same index, nothing twice; a read sees what was
+ * acknowledged before it.  And in peace at the end: all heads agree and everything acknowledged is there. */
 #include <stdlib.h>
 #include "net/log.h"
 #include "net/sim.h"
