@@ -23,7 +23,8 @@ struct image_store {
     char *dir;
     struct map images;                           /* id -> struct image */
     struct map refs;                             /* normalized reference -> struct image */
-    struct qlink imports;                        /* waiting; the first is at work */
+    struct qlink imports;                        /* waiting for the one at work */
+    struct qlink waits;                          /* struct image_wait: for all of them */
     bool working, closing;
     bool sweep_due;                              /* something became unused while an import was at work */
     struct import_job *job;
@@ -430,6 +431,26 @@ static void import_fn(struct loop_work *w)
         j->rc = image_import_run(j->s->dir, j->path, &lim, &j->found, &j->err);
 }
 
+static void imports_over(struct image_store *s)
+{
+    struct qlink waits;
+
+    if (s->working)
+        return;
+    qmove(&s->waits, &waits);
+    while (!qempty(&waits)) {
+        struct image_wait *next = qentry(qpop(&waits), struct image_wait, link);
+        next->fn(next);
+    }
+}
+
+bool image_store_wait(struct image_store *s, struct image_wait *w)
+{
+    if (s->working)
+        qpush(&s->waits, &w->link);
+    return s->working;
+}
+
 static void import_done(struct loop_work *w)
 {
     struct import_job *j = container_of(w, struct import_job, work);
@@ -453,6 +474,7 @@ static void import_done(struct loop_work *w)
         sweep(s);
     import_next(s);
     r->req.done(&r->req, rc);
+    imports_over(s);
     store_unpin(s);
 }
 
@@ -506,6 +528,7 @@ int image_store_open(struct loop *l, const char *dir, struct image_store **ret, 
     s->dir = mem_strdup(dir);
     s->pins = 1;                                 /* the owner's */
     qinit(&s->imports);
+    qinit(&s->waits);
     table_load(s);
     sweep(s);
     *ret = s;

@@ -22,6 +22,10 @@ void image_store_each(struct image_store *s, void (*fn)(void *arg, const struct 
 const char *const *image_store_layers(struct image_store *s, const char *id, size_t *ret_n);
 
 void image_store_import(struct image_store *s, struct rt_image_import *r);
+/* While imports are under way an image that is missing may be about to come: fn comes from the loop when the last of
+ * them is over.  False (and no call) when there are none. */
+struct image_wait { struct qlink link; void (*fn)(struct image_wait *w); };
+bool image_store_wait(struct image_store *s, struct image_wait *w);
 /* A reference is taken off; an image without references, or one named by id, goes.  E_NOTFOUND, E_IO. */
 int  image_store_remove(struct image_store *s, const char *ref_or_id, struct errbuf *err);
 

@@ -11,9 +11,10 @@
  *     E_INVALID   the request cannot be right (Kubernetes: CreateContainerConfigError)
  *     E_CHILD     the OCI runtime or a network plugin refused; its message is the reason
  *     E_AGAIN     not ready yet (no pod CIDR), or the thing is in the wrong state just now
- *     E_CONFLICT  in use (removing an image, removing a running container)
+ *     E_CONFLICT  in use (removing an image or a running container; a pod's attempt that has a sandbox)
  *     E_IO, E_FULL, E_TIMEOUT, E_CLOSED (the runtime is being closed)
- * Requests on one sandbox or container are made one at a time (kill, stats and sessions excepted).
+ * Requests on one container are made one at a time (kill, stats and sessions excepted), and so are those on one
+ * sandbox, except that its containers may be made at the same time; too early is E_AGAIN.
  *
  * Everything is on disk before done: after a kill -9 of the agent the next open finds every sandbox and
  * container again, with what happened to them meanwhile.  Closing leaves them running.
@@ -171,7 +172,8 @@ struct rt_image_info {
     const char *user, *cwd, *stop_signal;        /* "" when unset */
 };
 
-struct rt_image_ensure { struct rt_req req; const char *ref; char id[80]; };   /* E_NOTFOUND: not here and nowhere to get it */
+/* E_NOTFOUND: not here and nowhere to get it (imports under way are waited for); E_INVALID: not a reference. */
+struct rt_image_ensure { struct rt_req req; const char *ref; char id[80]; };
 /* An OCI layout directory, or a tar archive (may be gzipped) of one or of `docker save`. */
 struct rt_image_import { struct rt_req req; const char *path; unsigned n_images; };
 
@@ -204,7 +206,8 @@ struct runtime_ops {
     void (*container_start)(struct runtime *rt, struct rt_by_id *r);
     /* SIGKILL ends every process of the container.  0 also when it has ended; on_container_exit follows. */
     void (*container_kill)(struct runtime *rt, struct rt_kill *r);
-    void (*container_remove)(struct runtime *rt, struct rt_by_id *r);  /* not running; its log stays */
+    /* Not running; its log stays.  Fine (0) when there is none. */
+    void (*container_remove)(struct runtime *rt, struct rt_by_id *r);
     const struct rt_container_info *(*container_get)(struct runtime *rt, const char *id);
     void (*container_each)(struct runtime *rt, void (*fn)(void *arg, const struct rt_container_info *i),
                            void *arg);
@@ -234,7 +237,8 @@ struct runtime_ops {
 /* First member of every implementation. */
 struct runtime { const struct runtime_ops *ops; const struct runtime_events *events; void *events_arg; };
 
-/* Set once, before the first turn of the loop: what ended while no agent was there is told after it. */
+/* Set once, before the first turn of the loop.  What ended while no agent was there is no event: the listing says so
+ * right after open. */
 static inline void runtime_set_events(struct runtime *rt, const struct runtime_events *ev, void *arg)
 {
     rt->events = ev;

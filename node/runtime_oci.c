@@ -112,9 +112,11 @@ static void container_each(struct runtime *base, void (*fn)(void *arg, const str
 
 /* ---- images ----------------------------------------------------------------------------------- */
 
-static void image_ensure(struct runtime *base, struct rt_image_ensure *r)
+/* An image that is missing while archives are being imported may be in one of them. */
+struct ensure_op { struct image_wait wait; struct oci_runtime *rt; struct rt_image_ensure *req; };
+
+static int ensure_now(struct oci_runtime *rt, struct rt_image_ensure *r)
 {
-    struct oci_runtime *rt = oci_runtime_of(base);
     const struct rt_image_info *im = image_store_get(rt->images, r->ref);
     struct image_ref ref;
     int rc = 0;
@@ -124,6 +126,34 @@ static void image_ensure(struct runtime *base, struct rt_image_ensure *r)
     else if ((rc = image_ref_normalize(str_of(r->ref), &ref, &r->req.err)) == 0)
         rc = err_set(&r->req.err, E_NOTFOUND,
                      "image \"%.200s\" is not on this node and there is no registry to ask", ref.s);
+    return rc;
+}
+
+static void ensure_on_imported(struct image_wait *w)
+{
+    struct ensure_op *op = container_of(w, struct ensure_op, wait);
+    struct oci_runtime *rt = op->rt;
+    struct rt_image_ensure *r = op->req;
+
+    mem_free(op);
+    r->req.done(&r->req, ensure_now(rt, r));
+    oci_unpin(rt);
+}
+
+static void image_ensure(struct runtime *base, struct rt_image_ensure *r)
+{
+    struct oci_runtime *rt = oci_runtime_of(base);
+    int rc = ensure_now(rt, r);
+
+    if (rc == E_NOTFOUND) {
+        struct ensure_op *op = mem_new(struct ensure_op);
+        *op = (struct ensure_op){ .wait.fn = ensure_on_imported, .rt = rt, .req = r };
+        oci_pin(rt);
+        if (image_store_wait(rt->images, &op->wait))
+            return;
+        oci_unpin(rt);
+        mem_free(op);
+    }
     oci_answer(rt, &r->req, rc);
 }
 

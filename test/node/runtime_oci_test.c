@@ -40,6 +40,8 @@ static void on_done(struct rt_req *r, int status)
     loop_stop(t.loop);
 }
 
+static void on_nothing(struct rt_req *r, int status) { }
+
 static void on_exit_event(void *arg, const char *id)
 {
     snprintf(t.exited, sizeof t.exited, "%s", id);
@@ -561,6 +563,30 @@ TEST(time_from_nothing_to_running)
     fprintf(stderr, "sandbox %.1f ms, create %.1f ms, start %.1f ms, remove %.1f ms\n",
             (double)(t1 - t0) / 1e6,
             (double)(t2 - t1) / 1e6, (double)(t3 - t2) / 1e6, (double)(t4 - t3) / 1e6);
+}
+
+/* A pod that comes while its image is still being imported is not sent away. */
+TEST(ensure_waits_for_imports_under_way)
+{
+    char archive[160];
+
+    if (!usable())
+        return;
+    snprintf(archive, sizeof archive, "%s/again.tar", test_dir());
+    must_ok(image_sample_write(archive, NULL, NULL));
+    NEED(by_id(t.rt->ops->image_remove, "coracle.local/sample:2"));
+    CHECK(t.rt->ops->image_get(t.rt, "coracle.local/sample:2") == NULL);
+    struct rt_image_ensure e = { .req.done = on_done, .ref = "coracle.local/sample:2" };
+    t.rt->ops->image_ensure(t.rt, &e);
+    CHECK_INT(wait_for(), E_NOTFOUND);
+    struct rt_image_import im = { .req.done = on_nothing, .path = archive };
+    t.rt->ops->image_import(t.rt, &im);
+    t.rt->ops->image_ensure(t.rt, &e);
+    CHECK_INT(wait_for(), 0);
+    CHECK(strncmp(e.id, "sha256:", 7) == 0);
+    e.ref = "Not A Reference";
+    t.rt->ops->image_ensure(t.rt, &e);
+    CHECK_INT(wait_for(), E_INVALID);
 }
 
 /* ---- an agent killed at any moment ------------------------------------------------------------- */
