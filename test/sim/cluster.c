@@ -6,6 +6,16 @@ bool head_serves(const struct head *h)
     return h->store != NULL && !h->closing && sim_up(h->m);
 }
 
+bool head_ailing(const struct head *h)
+{
+    struct raft_status st;
+
+    if (!head_serves(h))
+        return false;
+    raft_status(store_raft(h->store), &st);
+    return st.disk_failed;
+}
+
 void head_do(struct head *h, void (*fn)(void *arg), void *arg)
 {
     sim_do(h->m, fn, arg);

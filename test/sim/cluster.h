@@ -138,6 +138,7 @@ _Noreturn void broken(const struct world *w, const char *fmt, ...) PRINTF_LIKE(2
 void cluster_open(struct world *w);
 void cluster_close(struct world *w);
 bool head_serves(const struct head *h);
+bool head_ailing(const struct head *h);          /* its disk failed: it takes no part until it is started again */
 void head_start(struct head *h);
 void head_crash(struct head *h);
 void head_close(struct head *h);                 /* in good order; it is restarted later */

@@ -166,24 +166,13 @@ void fault_heal(struct world *w)
         sim_disk(w->head[i].m, &disk_good);
 }
 
-/* A head whose disk failed says so and does nothing more until somebody starts it again. */
-static bool head_needs_help(struct head *h)
-{
-    struct raft_status st;
-
-    if (!head_serves(h))
-        return false;
-    raft_status(store_raft(h->store), &st);
-    return st.disk_failed;
-}
-
 void fault_restarts(struct world *w)
 {
     for (unsigned i = 0; i < w->n_heads; i++) {
         struct head *h = &w->head[i];
         if (h->store == NULL && (w->calm || sim_now_ns(w->s) >= h->restart_ns))
             head_start(h);
-        else if (head_needs_help(h) && (w->calm || sim_below(w->s, 30) == 0))
+        else if (head_ailing(h) && (w->calm || sim_below(w->s, 30) == 0))
             head_crash(h);
     }
 }

@@ -28,11 +28,11 @@ static void world_step(struct world *w)
     sim_run_for(w->s, sim_below(w->s, 30000) * US + 1);
 }
 
-/* All heads serve and are at one revision, with one state. */
+/* All heads serve, are well, and are at one revision, with one state. */
 static bool world_agrees(struct world *w)
 {
     for (unsigned i = 0; i < w->n_heads; i++) {
-        if (!head_serves(&w->head[i]))
+        if (!head_serves(&w->head[i]) || head_ailing(&w->head[i]))
             return false;
         check_state(&w->head[i]);
         if (store_revision(w->head[i].store) != store_revision(w->head[0].store))
