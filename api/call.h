@@ -26,10 +26,12 @@ struct resource_info {                           /* what each resource needs at 
 
 struct ttl_lease { uint64_t id, bucket, keys; }; /* the lease new Events hang on: one per few minutes */
 
+#define API_MAX_LISTENERS 8
+
 struct api {
     struct loop *loop;
     struct store *store;
-    struct http_server *http;
+    struct http_server *http[API_MAX_LISTENERS]; unsigned n_http;
     struct authn *authn;
     struct tls_ctx *node_tls;
     struct metrics metrics;

@@ -95,17 +95,27 @@ static struct blob *error_body(void *arg, int status, const char *reason)
     return status_blob(&s);
 }
 
+static bool is_loopback(const char *addr) { return strncmp(addr, "127.", 4) == 0 || strncmp(addr, "[::1]", 5) == 0; }
+
+/* Addresses are separated by commas: loopback for people on this machine, another for nodes. */
 int api_http_open(struct api *a, const struct api_opts *o, struct errbuf *err)
 {
-    struct http_server_opts ho = {
-        .addr = o->listen_addr, .tls = o->tls, .on_request = on_request, .error_body = error_body, .arg = a,
-    };
-    int rc = http_server_open(a->loop, &ho, &a->http, err);
+    struct http_server_opts ho = { .tls = o->tls, .on_request = on_request, .error_body = error_body, .arg = a };
+    struct str rest = str_of(o->listen_addr), one;
+    struct arena arena = ARENA_INIT;
+    int rc = 0;
 
-    if (rc == 0) {
-        const char *addr = http_server_addr(a->http);
-
-        a->loopback_nodes = strncmp(addr, "127.", 4) == 0 || strncmp(addr, "[::1]", 5) == 0;
+    a->loopback_nodes = true;
+    while (rc == 0 && str_split(&rest, ',', &one)) {
+        if (a->n_http == API_MAX_LISTENERS) {
+            rc = err_set(err, E_TOOBIG, "more than %d addresses to listen on", API_MAX_LISTENERS);
+            break;
+        }
+        ho.addr = arena_cstr(&arena, one);
+        rc = http_server_open(a->loop, &ho, &a->http[a->n_http], err);
+        if (rc == 0)
+            a->loopback_nodes &= is_loopback(http_server_addr(a->http[a->n_http++]));
     }
+    arena_release(&arena);
     return rc;
 }

@@ -310,7 +310,7 @@ int api_open(const struct api_opts *o, struct api **ret, struct errbuf *err)
 
 const char *api_addr(struct api *a)
 {
-    return a->http != NULL ? http_server_addr(a->http) : "";
+    return a->n_http > 0 ? http_server_addr(a->http[0]) : "";
 }
 
 void api_pin(struct api *a)
@@ -356,8 +356,6 @@ static void end_calls(struct api *a)
 static void on_drained(void *arg)
 {
     struct api *a = arg;
-
-    a->http = NULL;
     api_unpin(a);
 }
 
@@ -371,9 +369,10 @@ void api_close(struct api *a, void (*done)(void *arg), void *arg)
     bootstrap_stop(a);
     end_calls(a);
     connect_close_all(a);
-    if (a->http != NULL) {
+    for (unsigned i = 0; i < a->n_http; i++) {
         api_pin(a);
-        http_server_drain(a->http, 1000, on_drained, a);
+        http_server_drain(a->http[i], 1000, on_drained, a);
     }
+    a->n_http = 0;
     api_unpin(a);
 }

@@ -13,7 +13,7 @@ struct api;
 struct api_opts {
     struct loop *loop;
     struct store *store;                         /* borrowed */
-    const char *listen_addr;                     /* NULL: no HTTP (simulator, tests use api_serve) */
+    const char *listen_addr;                     /* several separated by commas; NULL: no HTTP (simulator, tests use api_serve) */
     struct tls_ctx *tls;                         /* server context, client certificates optional */
     struct tls_ctx *node_tls;                    /* client context for calls to nodes (logs, exec) */
     struct str service_account_key_pem, service_account_pub_pem;     /* ES256; copied */

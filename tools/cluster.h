@@ -14,6 +14,7 @@
 #include "net/err.h"
 
 #define CLUSTER_MAX_HEADS 9
+#define HEAD_ORGANIZATION "coracle:heads"          /* in the heads' certificates; nodes and users, of the same CA, have others */
 #define CLUSTER_MAX_NODES 200
 #define CLUSTER_NAME_MAX  11                     /* "cor-" + name must fit an interface name */
 

@@ -16,7 +16,7 @@ struct head_flags {
     int64_t id, verbosity, ready_fd;
     const char *cluster, *data, *listen, *listen_peer, *advertise;
     struct flag_strings heads;
-    const char *client_ca, *tls_cert, *tls_key, *peer_ca, *peer_cert, *peer_key;
+    const char *client_ca, *tls_cert, *tls_key, *peer_ca, *peer_cert, *peer_key, *peer_org;
     const char *node_ca, *node_cert, *node_key;
     const char *sa_pub, *sa_key, *issuer, *token_file, *service_cidr;
     uint64_t heartbeat_ms, election_ms, monitor_period_ms, monitor_grace_ms;
@@ -208,6 +208,7 @@ static int head_open_store(struct head *h, struct errbuf *err)
     o.raft.listen_addr = h->f.listen_peer;
     o.raft.tls_server = h->tls_peer_server;
     o.raft.tls_client = h->tls_peer_client;
+    o.raft.peer_organization = h->f.peer_org;
     o.raft.heartbeat_ms = (unsigned)h->f.heartbeat_ms;
     o.raft.election_min_ms = (unsigned)h->f.election_ms;
     o.raft.election_max_ms = (unsigned)h->f.election_ms * 2;
@@ -283,6 +284,7 @@ static int head_run(int argc, char **argv)
         { "peer-trusted-ca-file", NULL, FLAG_STRING, &f->peer_ca, "FILE", "CA of the heads" },
         { "peer-cert-file", NULL, FLAG_STRING, &f->peer_cert, "FILE", "this head's certificate towards heads" },
         { "peer-key-file", NULL, FLAG_STRING, &f->peer_key, "FILE", "its key" },
+        { "peer-cert-allowed-organization", NULL, FLAG_STRING, &f->peer_org, "NAME", "heads' certificates must carry it; for a CA that others share" },
         { "kubelet-certificate-authority", NULL, FLAG_STRING, &f->node_ca, "FILE", "CA of the nodes' servers" },
         { "kubelet-client-certificate", NULL, FLAG_STRING, &f->node_cert, "FILE", "certificate shown to nodes" },
         { "kubelet-client-key", NULL, FLAG_STRING, &f->node_key, "FILE", "its key" },

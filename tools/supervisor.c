@@ -85,6 +85,7 @@ static void head_args(const struct child *ch, struct args *x)
     };
     for (size_t f = 0; f < ARRAY_LEN(files); f++)
         arg_add(x, "--%s=%s", files[f][0], cluster_path(c, &t, "/pki/%s", files[f][1]));
+    arg_add(x, "--peer-cert-allowed-organization=%s", HEAD_ORGANIZATION);
     arg_add(x, "--ready-fd=3");
     args_split(x, ch->sup->o.head_flags);
 }

@@ -294,14 +294,27 @@ static void up_on_child_ready(void *arg, bool head, unsigned number, struct str 
     up_start_nodes(u);
 }
 
+/* The log goes with everything else when `up` fails: show what it said last. */
+static void show_log_end(const char *path)
+{
+    struct buf b = BUF_INIT;
+
+    if (file_read(path, TOOLS_FILE_MAX, &b, NULL) == 0) {
+        size_t from = b.n > 2000 ? b.n - 2000 : 0;
+        fprintf(stderr, "\n%.*s\n", (int)(b.n - from), b.p + from);
+    }
+    buf_release(&b);
+}
+
 static void up_on_child_exit(void *arg, bool head, unsigned number, int status, const char *log_path)
 {
     struct up *u = arg;
 
-    if (u->step < UP_READY)
-        up_give_up(u, "%s %u ended with status %d before the cluster was ready; see %s", head ? "head" : "node", number,
-                   status, log_path);
-    else
+    if (u->step < UP_READY) {
+        show_log_end(log_path);
+        up_give_up(u, "%s %u ended with status %d before the cluster was ready; above is the end of %s", head ? "head" : "node",
+                   number, status, log_path);
+    } else
         log_warn("up", "%s %u ended with status %d%s; see %s", head ? "head" : "node", number, status,
                  u->f.restart ? ", starting it again" : "", log_path);
 }
