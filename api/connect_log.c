@@ -16,7 +16,8 @@ static void log_cancel(struct call *c)
 {
     struct log *l = c->state;
 
-    http_call_cancel(l->from);
+    if (l->from != NULL)
+        http_call_cancel(l->from);
     http_client_free(l->node);
     buf_release(&l->refusal);
 }

@@ -255,6 +255,8 @@ static void api_free(struct api *a)
         mem_free((char *)a->info[i].list_head.p);
     }
     mem_free(a->info);
+    for (unsigned i = 0; i < a->n_http; i++)
+        http_server_close(a->http[i]);
     for (size_t i = 0; map_next(&a->documents, &i, &key, &doc);)
         blob_unref(doc);
     map_release(&a->documents);
@@ -355,8 +357,7 @@ static void end_calls(struct api *a)
 
 static void on_drained(void *arg)
 {
-    struct api *a = arg;
-    api_unpin(a);
+    api_unpin(arg);
 }
 
 void api_close(struct api *a, void (*done)(void *arg), void *arg)
@@ -373,6 +374,5 @@ void api_close(struct api *a, void (*done)(void *arg), void *arg)
         api_pin(a);
         http_server_drain(a->http[i], 1000, on_drained, a);
     }
-    a->n_http = 0;
     api_unpin(a);
 }
