@@ -55,7 +55,7 @@ GENERATED  := $(if $(SCHEMA_SRC),$(GEN)/schema_tables.c)
 
 $(foreach f,$(FOLDERS),$(eval $(call folder_rules,$(f))))
 
-build/schemagen: $(wildcard api/gen/*.c) $(wildcard api/gen/*.h)
+build/schemagen: $(wildcard api/gen/*.c) $(wildcard api/gen/*.h) api/schema_hash.h
 	@mkdir -p build
 	@echo "  HOSTCC  $@"
 	@gcc -std=c11 -D_GNU_SOURCE -O1 -g $(WARN) -I. -o $@ $(filter %.c,$^)
