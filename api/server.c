@@ -199,7 +199,7 @@ void api_serve(struct api *a, struct exchange *x)
     if (!impersonate(c))
         return;
     if (!allowed(c)) {
-        if (authn_in_group(c->user, GROUP_UNAUTHENTICATED) && exchange_header(x, "Authorization").n > 0)
+        if (authn_in_group(c->user, GROUP_UNAUTHENTICATED))
             call_fail(c, 401, REASON_UNAUTHORIZED, "Unauthorized");
         else
             refuse(c);

@@ -322,8 +322,8 @@ TEST(authorization)
     r->group = NULL;
     CALL(r, 200, "GET", "/healthz", NULL);
     CALL(r, 200, "GET", "/version", NULL);
-    CALL(r, 403, "GET", "/api", NULL);
-    CALL(r, 403, "GET", PODS, NULL);
+    CALL(r, 401, "GET", "/api", NULL);
+    CALL(r, 401, "GET", PODS, NULL);
     r->user = NULL;
     a = call(r, "POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
              "{'spec':{'resourceAttributes':{'verb':'get','resource':'pods'}}}");
