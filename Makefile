@@ -111,7 +111,7 @@ FUZZ_SECONDS ?= 20
 FUZZ_SAN     := address,undefined
 FUZZ_BIN     := $(patsubst test/fuzz/%.c,build-fuzz/test/fuzz/%,$(wildcard test/fuzz/fuzz_*.c))
 
-build-fuzz/test/fuzz/%: build-fuzz/test/fuzz/%.o $(foreach l,$(below_api),$(call lib,$(l)))
+build-fuzz/test/fuzz/%: build-fuzz/test/fuzz/%.o $(foreach l,$(below_node),$(call lib,$(l)))
 	@echo "  LINK    $@"
 	@$(CC) -fsanitize=fuzzer,$(FUZZ_SAN) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS)
 
