@@ -135,28 +135,28 @@ static void node_rehint(struct btree_node *n, size_t max)
         n->hint[i] = hint_of(node_key(n, i), n->skip);
 }
 
+/* How key compares with the prefix that all keys of the node share; a shorter key that it starts with is below. */
+static int prefix_cmp(const struct btree_node *n, struct str key)
+{
+    struct str some = node_key(n, node_first_key(n));
+    size_t same = MIN_OF((size_t)n->skip, key.n);
+    int c = same > 0 ? memcmp(key.p, some.p, same) : 0;
+
+    return c != 0 ? c : key.n < n->skip ? -1 : 0;
+}
+
+/* The search trusts the prefix at first: a key that is found was compared whole, and only for one that is not does the
+ * prefix have to be looked at, which costs touching one more key. */
 unsigned node_lower(const struct btree_node *n, struct str key, bool *ret_equal)
 {
-    unsigned lo = node_first_key(n), hi = n->n;
-    uint64_t h;
+    unsigned first = node_first_key(n), lo = first, hi = n->n;
+    uint64_t h = hint_of(key, n->skip);
+    int c;
 
     *ret_equal = false;
-    if (lo >= hi)
-        return lo;
-    if (n->skip > 0) {
-        struct str some = node_key(n, lo);
-        size_t same = MIN_OF((size_t)n->skip, key.n);
-        int c = same > 0 ? memcmp(key.p, some.p, same) : 0;
-        if (c != 0)
-            return c < 0 ? lo : hi;
-        if (key.n < n->skip)
-            return lo;
-    }
-    h = hint_of(key, n->skip);
     while (lo < hi) {
         unsigned mid = (lo + hi) / 2;
-        int c = h < n->hint[mid] ? -1 : h > n->hint[mid] ? 1
-              : str_cmp(str_from(key, n->skip), str_from(node_key(n, mid), n->skip));
+        c = h < n->hint[mid] ? -1 : h > n->hint[mid] ? 1 : str_cmp(key, node_key(n, mid));
         if (c == 0) {
             *ret_equal = true;
             return mid;
@@ -166,7 +166,10 @@ unsigned node_lower(const struct btree_node *n, struct str key, bool *ret_equal)
         else
             lo = mid + 1;
     }
-    return lo;
+    if (n->skip == 0 || n->n <= first)
+        return lo;
+    c = prefix_cmp(n, key);
+    return c == 0 ? lo : c < 0 ? first : n->n;
 }
 
 unsigned node_pick(const struct btree_node *n, struct str key)

@@ -419,17 +419,18 @@ static void undo_one(struct btree *keys, const struct event *e)
     it->tag = e->pub.prev_tag;
 }
 
-int state_rewind(struct state *s, uint64_t rev, struct image *ret)
+int state_rewind(const struct state *s, const struct image *from, uint64_t rev, struct image *ret)
 {
     uint64_t to;
 
-    if (rev > s->now.rev)
+    must(from->rev <= s->now.rev);
+    if (rev > from->rev)
         return E_FUTURE;
     if (rev < s->log.trimmed_rev)
         return E_STALE;
-    image_share(ret, &s->now);
+    image_share(ret, from);
     to = event_log_after(&s->log, rev);
-    for (uint64_t pos = event_log_end(&s->log); pos-- > to; )
+    for (uint64_t pos = event_log_after(&s->log, from->rev); pos-- > to; )
         undo_one(&ret->keys, event_log_at(&s->log, pos));
     ret->rev = rev;
     return 0;

@@ -35,8 +35,9 @@ void state_release(struct state *s);
  * an event. */
 void state_apply(struct state *s, struct str command, uint64_t now_ns, struct arena *results,
                  struct state_result *ret);
-/* The keys as of an earlier revision, by undoing events; costs O(events since).  E_STALE, E_FUTURE. */
-int  state_rewind(struct state *s, uint64_t rev, struct image *ret);
+/* The keys as of an earlier revision, by undoing events of history on `from`: the present, or a later past that is
+ * still pinned; costs O(events between).  E_STALE, E_FUTURE. */
+int  state_rewind(const struct state *s, const struct image *from, uint64_t rev, struct image *ret);
 /* The image (taken over) becomes the state; history starts anew there. */
 void state_replace(struct state *s, struct image *with);
 void state_kv(const struct btree_item *it, struct store_kv *ret);

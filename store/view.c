@@ -19,17 +19,16 @@ static struct store_view *view_new(struct store *s, const struct image *image)
     return v;
 }
 
-/* The view of this revision, or NULL; *ret_before is the place where it belongs. */
-static struct store_view *view_find(struct store *s, uint64_t rev, struct qlink **ret_before)
+/* The oldest view that is not before rev (its link; &s->pins: none), which may be the one of rev itself. */
+static struct qlink *view_not_before(struct store *s, uint64_t rev)
 {
-    struct qlink *at = qfirst(&s->pins);
+    struct qlink *at = s->pins.prev;             /* oldest first: the past is what is looked for */
 
-    while (at != &s->pins && qentry(at, struct store_view, link)->image->rev > rev)
-        at = at->next;
-    *ret_before = at;
-    if (at == &s->pins || qentry(at, struct store_view, link)->image->rev != rev)
-        return NULL;
-    return qentry(at, struct store_view, link);
+    if (!qempty(&s->pins) && qentry(qfirst(&s->pins), struct store_view, link)->image->rev <= rev)
+        at = qfirst(&s->pins);                   /* or else the present */
+    while (at != &s->pins && qentry(at, struct store_view, link)->image->rev < rev)
+        at = at->prev;
+    return at;
 }
 
 static struct store_view *view_again(struct store_view *v)
@@ -49,23 +48,28 @@ struct store_view *store_pin(struct store *s)
 
 int store_pin_at(struct store *s, uint64_t rev, struct store_view **ret)
 {
-    struct qlink      *before;
-    struct store_view *v;
-    struct image       image;
-    int rc = 0;
+    struct qlink       *at = view_not_before(s, rev);
+    const struct image *from = &s->state.now;
+    struct store_view  *v;
+    struct image        image;
+    int rc;
 
     if (rev > s->state.now.rev)
         return E_FUTURE;
-    v = view_find(s, rev, &before);
-    if (v != NULL) {
-        *ret = view_again(v);
-        return 0;
+    if (at != &s->pins) {
+        v = qentry(at, struct store_view, link);
+        if (v->image->rev == rev) {
+            *ret = view_again(v);
+            return 0;
+        }
+        if (v->image->rev >= s->state.log.trimmed_rev)
+            from = v->image;                     /* nearer than the present */
     }
-    rc = state_rewind(&s->state, rev, &image);
+    rc = state_rewind(&s->state, from, rev, &image);
     if (rc != 0)
         return rc;
     v = view_new(s, &image);
-    qpush(before, &v->link);                     /* pushing to an element puts in front of it */
+    qpush_front(at, &v->link);                   /* behind the one that is newer */
     *ret = v;
     return 0;
 }

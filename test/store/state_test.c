@@ -247,18 +247,23 @@ TEST(pins_of_the_past_equal_what_was)
         event_log_trim(&r.s.log, 0, 0);
         for (uint64_t rev = 0; rev <= N; rev++) {
             struct image m;
-            must_ok(state_rewind(&r.s, rev, &m));
+            must_ok(state_rewind(&r.s, &r.s.now, rev, &m));
             btree_check(&m.keys);
             CHECK(image_hash(&m, false) == hash[rev]);
+            struct image further;                /* from that past to one before it */
+            must_ok(state_rewind(&r.s, &m, rev / 2, &further));
+            CHECK(image_hash(&further, false) == hash[rev / 2]);
+            CHECK(image_hash(&m, false) == hash[rev]);
+            image_release(&further);
             image_release(&m);
         }
         CHECK(image_hash(&r.s.now, true) == present);
         struct image m;
-        CHECK_INT(state_rewind(&r.s, N + 1, &m), E_FUTURE);
+        CHECK_INT(state_rewind(&r.s, &r.s.now, N + 1, &m), E_FUTURE);
         r.s.log.max_bytes = r.s.log.bytes / 2;
         event_log_trim(&r.s.log, 0, UINT32_MAX);
-        CHECK_INT(state_rewind(&r.s, r.s.log.trimmed_rev - 1, &m), E_STALE);
-        must_ok(state_rewind(&r.s, r.s.log.trimmed_rev, &m));
+        CHECK_INT(state_rewind(&r.s, &r.s.now, r.s.log.trimmed_rev - 1, &m), E_STALE);
+        must_ok(state_rewind(&r.s, &r.s.now, r.s.log.trimmed_rev, &m));
         CHECK(image_hash(&m, false) == hash[r.s.log.trimmed_rev]);
         image_release(&m);
         run_release(&r);
