@@ -126,3 +126,47 @@ TEST(openapi_v2_has_merge_keys_and_kinds)
                "[{'group':'apps','kind':'Deployment','version':'v1'}]");
     arena_release(&a);
 }
+
+/* How many fields of a message have this number, and the bytes of the last. */
+static unsigned fields_of(struct str in, uint64_t number, struct str *ret_last)
+{
+    unsigned n = 0;
+
+    while (in.n > 0) {
+        uint64_t tag, value;
+        struct str bytes = STR_NONE;
+
+        if (!str_varint(&in, &tag) || !str_varint(&in, &value)
+            || ((tag & 7) == 2 && !str_take(&in, (size_t)value, &bytes)) || ((tag & 7) != 2 && (tag & 7) != 0)) {
+            test_fail(__FILE__, __LINE__, "malformed");
+            return n;
+        }
+        if (tag >> 3 != number)
+            continue;
+        *ret_last = bytes;
+        n++;
+    }
+    return n;
+}
+
+/* The same document in protobuf: as many paths and definitions, and a merge key where one belongs. */
+TEST(openapi_v2_as_protobuf)
+{
+    struct arena a = ARENA_INIT;
+    struct json *doc = document(&a, openapi_v2());
+    struct blob *b = openapi_v2_pb();
+    struct str part = STR_NONE, name = STR_NONE;
+
+    CHECK_INT(fields_of(blob_str(b), 1, &part), 1);
+    CHECK_STR(part, "2.0");
+    CHECK_INT(fields_of(blob_str(b), 8, &part), 1);
+    CHECK_INT(fields_of(part, 2, &name), json_getz(doc, "paths")->n);
+    CHECK_INT(fields_of(blob_str(b), 9, &part), 1);
+    CHECK_INT(fields_of(part, 1, &name), json_getz(doc, "definitions")->n);
+    CHECK_INT(fields_of(name, 1, &part), 1);                     /* the last definition has a name ... */
+    CHECK(json_get(json_getz(doc, "definitions"), part) != NULL);
+    CHECK_INT(fields_of(name, 2, &part), 1);                     /* ... and a schema with a description */
+    CHECK_INT(fields_of(part, 4, &name), 1);
+    blob_unref(b);
+    arena_release(&a);
+}
