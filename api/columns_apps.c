@@ -1,4 +1,5 @@
-/* api/columns_apps.c: kubectl get deployments, disruption budgets, revisions, and events in both their forms. */
+/* api/columns_apps.c: kubectl get deployments, disruption budgets, revisions, and events in both their
+ * forms. */
 #include "api/columns.h"
 
 schema_column_fn column_deployment_ready, column_revision_controller, column_pdb_min_available, column_pdb_max_unavailable;

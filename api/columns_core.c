@@ -1,4 +1,5 @@
-/* api/columns_core.c: kubectl get nodes, services, endpoints, events and the small kinds of the core group. */
+/* api/columns_core.c: kubectl get nodes, services, endpoints, events and the small kinds of the core
+ * group. */
 #include <stdlib.h>
 #include "api/columns.h"
 

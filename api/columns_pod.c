@@ -1,5 +1,5 @@
-/* api/columns_pod.c: kubectl get pods.  The Status column tells the most telling thing: why a container waits or
- * ended rather than the pod's phase, how far initialization is, and that the pod is going away. */
+/* api/columns_pod.c: kubectl get pods.  The Status column tells the most telling thing: why a container
+ * waits or ended rather than the pod's phase, how far initialization is, and that the pod is going away. */
 #include <stdio.h>
 #include "api/columns.h"
 
@@ -68,8 +68,8 @@ static void set_ended(struct pod_view *v, const char *prefix, const struct json 
     set_reason(v, prefix, reason);
 }
 
-/* Init containers run one after the other: the first that has not done its part says where the pod is.  True while
- * they are not through. */
+/* Init containers run one after the other: the first that has not done its part says where the pod is.
+ * True while they are not through. */
 static bool view_init(struct pod_view *v, const struct json *obj, struct restarts *sidecars)
 {
     const struct json *specs = json_path(obj, "spec.initContainers");

@@ -1,5 +1,6 @@
-/* api/discovery.c: which groups, versions, resources and verbs there are, in both forms clients ask for: one document per
- * group version, and all of it at once (aggregated).  Made from the tables; the caller keeps the results. */
+/* api/discovery.c: which groups, versions, resources and verbs there are, in both forms clients ask for:
+ * one document per group version, and all of it at once (aggregated).  Made from the tables; the caller
+ * keeps the results. */
 #include "api/schema.h"
 
 /* Resources are sorted by group and version: those of one group version follow each other. */
@@ -78,7 +79,8 @@ struct blob *discovery_api_versions(void)
     return finish(&out);
 }
 
-/* The members of an APIGroup for the group that begins at resource i; its first version is the preferred one. */
+/* The members of an APIGroup for the group that begins at resource i; its first version is the preferred
+ * one. */
 static void put_group(struct buf *out, unsigned i)
 {
     const struct schema_kind *k = schema_resources[i].kind;

@@ -1,4 +1,5 @@
-/* api/openapi.c: the OpenAPI documents: version 2 as a whole, version 3 one by one for each group version, and the index of these. */
+/* api/openapi.c: the OpenAPI documents: version 2 as a whole, version 3 one by one for each group version,
+ * and the index of these. */
 #include <inttypes.h>
 #include "net/arena.h"
 #include "api/openapi.h"

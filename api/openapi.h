@@ -1,7 +1,7 @@
 /* api/openapi.h: one writer for both versions of OpenAPI; for api/openapi_*.c only.
  *
- * Version 2 and 3 differ in where schemas live, in how parameters and bodies are written, and in whether a reference can
- * have a description beside it; the walk over kinds and paths is the same. */
+ * Version 2 and 3 differ in where schemas live, in how parameters and bodies are written, and in whether a
+ * reference can have a description beside it; the walk over kinds and paths is the same. */
 #ifndef API_OPENAPI_H
 #define API_OPENAPI_H
 

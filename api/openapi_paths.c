@@ -1,7 +1,7 @@
 /* api/openapi_paths.c: resources and subresources as paths with operations.
  *
- * Clients read three things here: that an operation exists, its kind, and which parameters it knows (kubectl asks the server to
- * check fields only where PATCH has a parameter fieldValidation). */
+ * Clients read three things here: that an operation exists, its kind, and which parameters it knows
+ * (kubectl asks the server to check fields only where PATCH has a parameter fieldValidation). */
 #include "api/openapi.h"
 
 struct operation {

@@ -49,7 +49,8 @@ void openapi_put_ref(struct openapi *o, const struct schema_type *t)
 
 /* ---- fields ---------------------------------------------------------------------------------------- */
 
-/* The inside of the schema of one value; refs stand in an allOf in version 3, where nothing may stand beside a $ref. */
+/* The inside of the schema of one value; refs stand in an allOf in version 3, where nothing may stand
+ * beside a $ref. */
 static void put_value(struct openapi *o, const struct schema_field *f, bool beside_others)
 {
     static const char *const plain[] = {

@@ -1,8 +1,9 @@
-/* api/openapi_v2_pb.c: the OpenAPI 2 document in the protobuf form of gnostic's OpenAPIv2.proto, which is the only one that some
- * clients ask for (kubectl before 1.29, clients that build merge schemas).
+/* api/openapi_v2_pb.c: the OpenAPI 2 document in the protobuf form of gnostic's OpenAPIv2.proto, which is
+ * the only one that some clients ask for (kubectl before 1.29, clients that build merge schemas).
  *
- * Made from the JSON document member by member.  Each message of that format is a small table here: JSON name, number, and
- * how the value is written.  What no table names is left out, except x-... members, which go where vendor extensions go. */
+ * Made from the JSON document member by member.  Each message of that format is a small table here: JSON
+ * name, number, and how the value is written.  What no table names is left out, except x-... members,
+ * which go where vendor extensions go. */
 #include "net/arena.h"
 #include "api/schema.h"
 

@@ -1,10 +1,10 @@
 /* api/schema.h: the tables that describe every kind, and what is done from them alone.
  *
- * api/schema/<group>.schema says, for every kind, type and field: JSON name, type, required, default, enum, format,
- * range, immutability, patch strategy and merge key, list or map type and keys, protobuf number, selectable
- * fields, table columns, subresources, verbs, names, and one line of description.  build/schemagen turns
- * these files into build/gen/schema_tables.c: constant tables, no start-up work.  Everything below walks
- * those tables; nothing here knows a kind by name. */
+ * api/schema/<group>.schema says, for every kind, type and field: JSON name, type, required, default,
+ * enum, format, range, immutability, patch strategy and merge key, list or map type and keys, protobuf
+ * number, selectable fields, table columns, subresources, verbs, names, and one line of description.
+ * build/schemagen turns these files into build/gen/schema_tables.c: constant tables, no start-up work.
+ * Everything below walks those tables; nothing here knows a kind by name. */
 #ifndef API_SCHEMA_H
 #define API_SCHEMA_H
 
@@ -68,8 +68,8 @@ static inline const char *schema_short_name(const struct schema_type *t)   /* "P
     return dot != NULL ? dot + 1 : t->name;
 }
 
-/* A column of kubectl get: value by dotted path from the object, or computed by a function of api/columns*.c that
- * writes one JSON value. */
+/* A column of kubectl get: value by dotted path from the object, or computed by a function of
+ * api/columns*.c that writes one JSON value. */
 typedef void schema_column_fn(struct buf *out, const struct json *obj, int64_t now_s);
 struct schema_column { const char *name, *type, *format, *help; int priority; const char *path; schema_column_fn *fn; };
 
@@ -125,24 +125,26 @@ const struct resource_sub *resource_sub_find(const struct resource *r, struct st
 
 /* ---- From the tables alone ------------------------------------------------------------------------ */
 
-/* Make a decoded tree fit the type: wrong JSON types are an error with the path (`Deployment in version "v1" cannot be
- * handled as a Deployment: json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32`);
- * unknown and duplicate fields are taken out and listed in `warnings` (NULL: nobody wants them) as `unknown field
- * "spec.foo"` / `duplicate field "spec.replicas"` (causes with only a message); null members are dropped.  Quantities become
- * canonical, times UTC seconds.  E_INVALID. */
+/* Make a decoded tree fit the type: wrong JSON types are an error with the path (`Deployment in version
+ * "v1" cannot be handled as a Deployment: json: cannot unmarshal string into Go struct field
+ * DeploymentSpec.spec.replicas of type int32`); unknown and duplicate fields are taken out and listed in
+ * `warnings` (NULL: nobody wants them) as `unknown field "spec.foo"` / `duplicate field "spec.replicas"`
+ * (causes with only a message); null members are dropped.  Quantities become canonical, times UTC seconds.
+ * E_INVALID. */
 int  schema_conform(const struct schema_kind *k, struct json *obj, struct arena *a, struct causes *warnings, struct errbuf *err);
 /* Fill in the defaults of the tables (kind-specific ones come from the resource's hooks). */
 void schema_default(const struct schema_type *t, struct json *obj, struct arena *a);
-/* required, enum, format, range, quantities, times, list-map keys unique and set members unique. */
+/* required, enum, format, range; and that lists marked unique have no two elements with the same keys or value. */
 void schema_validate(const struct schema_type *t, const struct json *obj, const struct at *at, struct causes *causes);
-/* Between a resource and the one it is stored as (events.k8s.io and core events): renames the fields that are called
- * differently and sets apiVersion.  No effect on resources stored as themselves. */
+/* Between a resource and the one it is stored as (events.k8s.io and core events): renames the fields that
+ * are called differently and sets apiVersion.  No effect on resources stored as themselves. */
 void schema_to_stored(const struct resource *r, struct json *obj, struct arena *a);
 void schema_from_stored(const struct resource *r, struct json *obj, struct arena *a);
 /* Fields marked immutable must be equal in both. */
 void schema_validate_update(const struct schema_type *t, const struct json *old, const struct json *obj, const struct at *at,
                             struct causes *causes);
-/* Strategic merge with every directive ($patch, $retainKeys, $deleteFromPrimitiveList, $setElementOrder). cur is changed. */
+/* Strategic merge with every directive ($patch, $retainKeys, $deleteFromPrimitiveList, $setElementOrder).
+ * cur is changed. */
 int  schema_strategic_merge(const struct schema_type *t, struct json *cur, const struct json *patch, struct arena *a,
                             struct json **ret, struct errbuf *err);
 /* Kubernetes protobuf: "k8s\0" + Unknown{typeMeta, raw}.  Sets apiVersion and kind in the tree. */
@@ -152,7 +154,8 @@ int  schema_pb_decode_type(const struct schema_type *t, struct str in, struct ar
 
 /* ---- Documents made once from the tables ------------------------------------------------------------ */
 
-/* Discovery: legacy /api, /api/v1, /apis, /apis/G, /apis/G/V and aggregated (core: /api, else /apis) v2 and v2beta1. */
+/* Discovery: legacy /api, /api/v1, /apis, /apis/G, /apis/G/V and aggregated (core: /api, else /apis) v2
+ * and v2beta1. */
 struct blob *discovery_api_versions(void);
 struct blob *discovery_group_list(void);
 struct blob *discovery_group(struct str group);                            /* NULL: none such */

@@ -1,7 +1,8 @@
 /* api/schema_conform.c: make a tree that a client sent fit its type.
  *
- * One walk over what is there; fields are found by hash and nothing is allocated unless something must be changed or
- * complained about.  The errors are worded as Go's decoder words them, because people search for those words. */
+ * One walk over what is there; fields are found by hash and nothing is allocated unless something must be
+ * changed or complained about.  The errors are worded as Go's decoder words them, because people search
+ * for those words. */
 #include "api/quantity.h"
 #include "api/schema.h"
 #include "api/time_fmt.h"

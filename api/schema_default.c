@@ -1,8 +1,8 @@
 /* api/schema_default.c: fill in what the tables give as default.
  *
- * A walk over what is there, marking which fields those are; then the absent ones with a default are appended.
- * Branches of the type tree without defaults are not entered.  Defaults point into the tables, so that only nodes are
- * allocated. */
+ * A walk over what is there, marking which fields those are; then the absent ones with a default are
+ * appended. Branches of the type tree without defaults are not entered.  Defaults point into the tables,
+ * so that only nodes are allocated. */
 #include "api/schema.h"
 
 static void default_object(const struct schema_type *t, struct json *obj, struct arena *a);

@@ -1,7 +1,8 @@
-/* api/schema_hash.h: the hash behind every table of names that build/schemagen makes; it and the program must agree.
+/* api/schema_hash.h: the hash behind every table of names that build/schemagen makes; it and the program
+ * must agree.
  *
- * A name is known by its length and five of its bytes: field names of one type differ there, and when they don't
- * the table's probing sorts it out.  Not for names that a client chose to be many: tables are fixed. */
+ * A name is known by its length and five of its bytes: field names of one type differ there, and when they
+ * don't the table's probing sorts it out.  Not for names that a client chose to be many: tables are fixed. */
 #ifndef API_SCHEMA_HASH_H
 #define API_SCHEMA_HASH_H
 

@@ -1,11 +1,11 @@
 /* api/schema_pb.c: Kubernetes protobuf to a tree.
  *
- * The envelope is "k8s\0" and a message Unknown{typeMeta=1 {apiVersion=1, kind=2}, raw=2}; raw is the object by the numbers
- * of the schema.  What the encoder of the original writes is odd in places, and undone here: fields that are no
- * pointers are written even when zero (and dropped here, as its JSON encoder would), an empty message is a zero time,
- * Go's embedded structs are messages of their own while in JSON their fields stand in the parent.
- * Numbers we don't know are skipped, as protobuf wants; wrong wire types and cut messages are errors.  The tree refers to
- * the input where it can. */
+ * The envelope is "k8s\0" and a message Unknown{typeMeta=1 {apiVersion=1, kind=2}, raw=2}; raw is the
+ * object by the numbers of the schema.  What the encoder of the original writes is odd in places, and
+ * undone here: fields that are no pointers are written even when zero (and dropped here, as its JSON
+ * encoder would), an empty message is a zero time, Go's embedded structs are messages of their own while
+ * in JSON their fields stand in the parent. Numbers we don't know are skipped, as protobuf wants; wrong
+ * wire types and cut messages are errors.  The tree refers to the input where it can. */
 #include <stdio.h>
 #include "api/json_index.h"
 #include "api/quantity.h"
@@ -216,8 +216,8 @@ static unsigned depth_of(const struct json *j)
     return deepest + 1;
 }
 
-/* FieldsV1 and RawExtension carry JSON; the latter may also hold an object in an envelope of its own.  The whole tree must
- * stay one that json_parse() takes: it is stored as JSON. */
+/* FieldsV1 and RawExtension carry JSON; the latter may also hold an object in an envelope of its own.  The
+ * whole tree must stay one that json_parse() takes: it is stored as JSON. */
 static int inner_json(struct pb *p, struct str in, struct json **ret)
 {
     struct json_error err;
@@ -300,7 +300,8 @@ static int decode_wrapped(struct pb *p, const struct schema_field *f, struct str
     }
 }
 
-/* One value; into `was` if that is given and an object (a message may come in parts).  *ret stays NULL where nothing is to be kept. */
+/* One value; into `was` if that is given and an object (a message may come in parts).  *ret stays NULL
+ * where nothing is to be kept. */
 static int decode_value(struct pb *p, const struct schema_field *f, const struct pb_item *item, struct json *was, struct json **ret)
 {
     if (item->wire != wire_of(f))
@@ -465,7 +466,8 @@ static int decode_field(struct pb *p, const struct schema_field *f, const struct
     return 0;
 }
 
-/* The field with this number; *ret_inlined tells that the number is that of a message whose fields are inlined. */
+/* The field with this number; *ret_inlined tells that the number is that of a message whose fields are
+ * inlined. */
 static const struct schema_field *field_by_number(const struct schema_type *t, uint32_t in_message, uint32_t number,
                                                   bool *ret_inlined)
 {

@@ -4,7 +4,8 @@
 
 #include "api/schema.h"
 
-/* Probing tables by plural and by kind name; a slot is index + 1, 0 empty.  Equal names of several groups follow each other. */
+/* Probing tables by plural and by kind name; a slot is index + 1, 0 empty.  Equal names of several groups
+ * follow each other. */
 extern const uint16_t schema__resource_hash[], schema__kind_hash[];
 extern const unsigned schema__resource_hash_mask, schema__kind_hash_mask;
 

@@ -1,7 +1,7 @@
 /* api/schema_validate.c: is what the tables say about values true of this object?
  *
- * Expects a tree that schema_conform() has passed: types are right, so only values are looked at.  Nothing is allocated
- * unless something is wrong or a long list must be checked for duplicates. */
+ * Expects a tree that schema_conform() has passed: types are right, so only values are looked at.  Nothing
+ * is allocated unless something is wrong or a long list must be checked for duplicates. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include "api/names.h"
@@ -139,8 +139,8 @@ static uint64_t hash_keys(const struct schema_field *f, const struct json *v)
     return h;
 }
 
-/* Of elements with equal hashes, only neighbours are compared: enough to find that a long list has duplicates,
- * and never quadratic. */
+/* Of elements with equal hashes, only neighbours are compared: enough to find that a long list has
+ * duplicates, and never quadratic. */
 static void unique_long(const struct schema_field *f, const struct json *list, const struct at *at, struct causes *causes)
 {
     struct keyed *all = arena_alloc(causes->arena, list->n * sizeof(*all));

@@ -1,11 +1,12 @@
-/* api/strategic_merge.c: strategic merge patch: like JSON merge patch, but lists that the schema says have a merge key are
- * merged element by element, and directives say the rest:
- *   "$patch": "replace" | "delete"             in an object: instead of merging; in a list's element: about that list, that element
+/* api/strategic_merge.c: strategic merge patch: like JSON merge patch, but lists that the schema says have
+ * a merge key are merged element by element, and directives say the rest:
+ *   "$patch": "replace" | "delete"             in an object: instead of merging; in a list's element:
+ *                                              about that list, that element
  *   "$retainKeys": [...]                       only these members of the object stay
  *   "$deleteFromPrimitiveList/x": [...]        these values leave the list x
  *   "$setElementOrder/x": [...]                the order of the list x afterwards
- * Elements that the patch doesn't mention keep their order among themselves; one that is new goes before them.
- * Every step is linear or n log n in the sizes of object and patch, which a client chooses. */
+ * Elements that the patch doesn't mention keep their order among themselves; one that is new goes before
+ * them. Every step is linear or n log n in the sizes of object and patch, which a client chooses. */
 #include <stdlib.h>
 #include "api/json_index.h"
 #include "api/merge_patch.h"
@@ -18,7 +19,8 @@
 
 struct merge { struct arena *arena; struct errbuf *err; };
 
-/* What describes the members of an object: a type, or (for maps) one field for all of them. Both NULL: nothing known. */
+/* What describes the members of an object: a type, or (for maps) one field for all of them. Both NULL:
+ * nothing known. */
 struct shape { const struct schema_type *type; const struct schema_field *element; };
 
 static int merge_object(struct merge *m, struct shape shape, struct json *cur, const struct json *patch);
@@ -211,8 +213,8 @@ static int by_patch(const void *x, const void *y)
     return (a > b) - (a < b);
 }
 
-/* The list anew: what the patch orders (left) and what only the server has (right), each in its order; where both were in the
- * list before, as they stood there; else left first. */
+/* The list anew: what the patch orders (left) and what only the server has (right), each in its order;
+ * where both were in the list before, as they stood there; else left first. */
 static void items_write(struct items *l, struct json *list)
 {
     struct item **left = arena_alloc(l->m->arena, 2 * l->n * sizeof(*left)), **right = left + l->n;

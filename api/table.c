@@ -1,4 +1,5 @@
-/* api/table.c: objects as rows.  Columns come from the schema: a path into the object or a function of api/columns*.c. */
+/* api/table.c: objects as rows.  Columns come from the schema: a path into the object or a function of
+ * api/columns*.c. */
 #include "api/columns.h"
 
 static const struct schema_column usual[] = {   /* of kinds that name no columns */

@@ -1,4 +1,5 @@
-/* api/gen/check.c: from what the files say to what holds: names resolved, inlined fields in place, list kinds made. */
+/* api/gen/check.c: from what the files say to what holds: names resolved, inlined fields in place, list
+ * kinds made. */
 #include <stdlib.h>
 #include <string.h>
 #include "api/gen/gen.h"
@@ -98,7 +99,8 @@ static void check_integer(const struct gen_field *f, const char *what, const cha
         fail(f->at, "%s=%s is not an integer", what, text);
 }
 
-/* The default must be a JSON value of the field's type; strings may hold no escapes, so that they are used as they are. */
+/* The default must be a JSON value of the field's type; strings may hold no escapes, so that they are used
+ * as they are. */
 static void check_default(const struct gen_field *f)
 {
     const char *d = f->dflt, *b = f->base;
@@ -293,7 +295,8 @@ static void check_resources(struct schema *s)
     }
 }
 
-/* Which types have defaults or immutable fields anywhere below: repeated until nothing changes, since types may be recursive. */
+/* Which types have defaults or immutable fields anywhere below: repeated until nothing changes, since
+ * types may be recursive. */
 static void spread_deep(struct schema *s)
 {
     bool changed = true;

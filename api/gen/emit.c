@@ -1,5 +1,5 @@
-/* api/gen/emit.c: the tables as C.  Everything is constant data that needs no start-up work; references between
- * types go through their place in schema_types[], so order does not matter. */
+/* api/gen/emit.c: the tables as C.  Everything is constant data that needs no start-up work; references
+ * between types go through their place in schema_types[], so order does not matter. */
 #include <stdlib.h>
 #include <string.h>
 #include "api/gen/gen.h"

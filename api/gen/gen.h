@@ -1,7 +1,7 @@
 /* api/gen/gen.h: what build/schemagen knows of the schema between reading and writing it.
  *
- * A host program that runs once in the build: memory is never freed, and every mistake in a schema file ends it with
- * "file:line: message". */
+ * A host program that runs once in the build: memory is never freed, and every mistake in a schema file
+ * ends it with "file:line: message". */
 #ifndef API_GEN_GEN_H
 #define API_GEN_GEN_H
 

@@ -1,4 +1,5 @@
-/* api/gen/parse.c: schema files, line by line.  The format is described at the head of api/schema/meta.schema. */
+/* api/gen/parse.c: schema files, line by line.  The format is described at the head of
+ * api/schema/meta.schema. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
