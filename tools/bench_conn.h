@@ -1,0 +1,48 @@
+/* tools/bench_conn.h: one HTTP/1.1 connection of the load generator: request bytes go out as they are, of an answer only
+ * status and framing are looked at.  One request at a time.
+ *
+ * Lifetime: embedded in its owner; after bench_conn_open() until on_close the owner stays.  Nothing is called from
+ * inside bench_conn_open(), _send() and _close(). */
+#ifndef TOOLS_BENCH_CONN_H
+#define TOOLS_BENCH_CONN_H
+
+#include "net/stream.h"
+
+/* Where a connection leads to; shared by many. */
+struct bench_target {
+    const char *addr;                            /* "127.0.0.1:6443" */
+    const char *tls_name;                        /* NULL: that of addr */
+    struct tls_ctx *tls;                         /* NULL: plain */
+};
+
+struct bench_conn_events {
+    void (*on_open)(void *arg);
+    /* Part of a body, as it comes; NULL: bodies are dropped. */
+    void (*on_body)(void *arg, const char *p, size_t n);
+    /* The answer is complete. */
+    void (*on_response)(void *arg, int status);
+    /* Last: it ended, and with it a request in flight.  reason: for people. */
+    void (*on_close)(void *arg, const char *reason);
+};
+
+enum bench_conn_state { CONN_HEAD, CONN_LENGTH, CONN_UNTIL_EOF, CONN_CHUNK_SIZE, CONN_CHUNK, CONN_CHUNK_END, CONN_TRAILER };
+
+struct bench_conn {
+    struct stream *stream;                       /* NULL: closed */
+    const struct bench_conn_events *ev;
+    void *arg;
+    enum bench_conn_state state;
+    bool open, in_flight, last;                  /* last: the server closes after this answer */
+    bool closing;
+    int  status;
+    uint64_t left;                               /* of the body or chunk */
+    struct buf part;                             /* a head or line that came in pieces */
+};
+
+void bench_conn_init(struct bench_conn *c, const struct bench_conn_events *ev, void *arg);
+int  bench_conn_open(struct bench_conn *c, struct loop *l, const struct bench_target *t, struct errbuf *err);
+void bench_conn_send(struct bench_conn *c, struct str request);
+void bench_conn_close(struct bench_conn *c);     /* on_close follows, if it was open */
+void bench_conn_release(struct bench_conn *c);   /* after on_close, or never opened */
+
+#endif
