@@ -65,7 +65,10 @@ static void on_created(struct call *c, void *arg, int err, const struct store_co
     struct store_kv       kv;
 
     if (err != 0) {
-        call_store_failed(c, err, true);
+        if (write_lease_lost(c, err))
+            create_try(c);
+        else
+            call_store_failed(c, err, true);
         return;
     }
     if (commit->succeeded) {

@@ -164,7 +164,9 @@ static void on_modified(struct call *c, void *arg, int err, const struct store_c
 {
     struct modify *m = arg;
 
-    if (err != 0)
+    if (err != 0 && write_lease_lost(c, err))
+        modify_try(c);
+    else if (err != 0)
         call_store_failed(c, err, true);
     else if (commit->succeeded) {
         if (m->new_lease != 0)

@@ -149,6 +149,14 @@ void write_lease_granted(struct call *c, uint64_t id)
     api->events.keys = 1;
 }
 
+bool write_lease_lost(struct call *c, int err)
+{
+    if (strcmp(c->info->base->storage, "events") != 0 || (err != E_NOTFOUND && err != E_EXISTS))
+        return false;
+    c->api->events.id = 0;
+    return ++c->tries < WRITE_TRIES_MAX;
+}
+
 bool write_again(struct call *c, struct str name)
 {
     c->api->metrics.retries++;

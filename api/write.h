@@ -33,6 +33,8 @@ void write_put(struct store_txn *t, const struct draft *d);
 /* Events vanish after a while: pick the lease they hang on. */
 void write_lease(struct draft *d);
 void write_lease_granted(struct call *c, uint64_t id);
+/* The commit failed because of the lease (gone, or its number was taken): true: forgotten, try again. */
+bool write_lease_lost(struct call *c, int err);
 /* Count a lost race; false: too many, answered 409. */
 bool write_again(struct call *c, struct str name);
 uint64_t write_tag(const struct call *c, const struct json *obj);
