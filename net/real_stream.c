@@ -172,6 +172,9 @@ static void handshake_step(struct real_stream *rs)
     if (n_alpn > 0 && n_alpn < sizeof rs->alpn)
         memcpy(rs->alpn, alpn, n_alpn);
     stream_ready(rs);
+    /* What came right behind the handshake was read with it: no poll will tell of it. */
+    if (rs->base.state == STREAM_OPEN && SSL_has_pending(rs->ssl))
+        ready_post(rs->base.loop, &rs->more);
 }
 
 void real_stream_established(struct real_stream *rs, struct tls_ctx *tls)
