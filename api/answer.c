@@ -5,7 +5,7 @@
 #include "api/shape.h"
 #include "api/yaml_write.h"
 
-#define WARNING_BYTES_MAX 4096                   /* of all Warning headers together, as the original bounds them */
+#define WARNING_BYTES_MAX 4096                   /* of all Warning headers together */
 #define HEADERS_MAX       40
 
 /* ---- Accounting and headers ---------------------------------------------------------------------- */
@@ -40,7 +40,8 @@ static size_t warning_headers(struct call *c, struct http_header *h, size_t max)
 {
     size_t n = 0, bytes = 0;
 
-    for (const struct cause *w = c->warnings.first; w != NULL && n < max && bytes < WARNING_BYTES_MAX; w = w->next) {
+    for (const struct cause *w = c->warnings.first; w != NULL && n < max &&
+         bytes < WARNING_BYTES_MAX; w = w->next) {
         struct buf b = BUF_INIT;
 
         buf_z(&b, "299 - \"");
@@ -69,7 +70,8 @@ static size_t common_headers(struct call *c, struct http_header *h, unsigned ret
     return n + warning_headers(c, h + n, HEADERS_MAX - n);
 }
 
-static void respond_with(struct call *c, int code, const char *content_type, const struct http_piece *pieces, size_t n_pieces,
+static void respond_with(struct call *c, int code, const char *content_type,
+                         const struct http_piece *pieces, size_t n_pieces,
                          unsigned retry_after_s)
 {
     struct http_header h[HEADERS_MAX];
@@ -81,14 +83,16 @@ static void respond_with(struct call *c, int code, const char *content_type, con
     x->ops->respond(x, code, content_type, pieces, n_pieces, h, n);
 }
 
-static void respond(struct call *c, int code, const char *content_type, struct blob *body, unsigned retry_after_s)
+static void respond(struct call *c, int code, const char *content_type, struct blob *body,
+                    unsigned retry_after_s)
 {
     struct http_piece piece = { body, 0, body != NULL ? body->len : 0 };
 
     respond_with(c, code, content_type, &piece, body != NULL ? 1 : 0, retry_after_s);
 }
 
-void call_respond_pieces(struct call *c, int code, const char *content_type, const struct http_piece *pieces, size_t n)
+void call_respond_pieces(struct call *c, int code, const char *content_type,
+                         const struct http_piece *pieces, size_t n)
 {
     respond_with(c, code, content_type, pieces, n, 0);
 }
@@ -209,7 +213,8 @@ void call_not_found(struct call *c)
 {
     struct status s = about(c, 404, REASON_NOT_FOUND, c->rq.name);
 
-    s.message = arena_fmt(c->arena, "%.*s \"%.*s\" not found", STR_ARG(call_resource_name(c)), STR_ARG(c->rq.name));
+    s.message = arena_fmt(c->arena, "%.*s \"%.*s\" not found", STR_ARG(call_resource_name(c)),
+                          STR_ARG(c->rq.name));
     call_respond_status(c, &s);
 }
 
@@ -217,7 +222,8 @@ void call_exists(struct call *c, struct str name)
 {
     struct status s = about(c, 409, REASON_ALREADY_EXISTS, name);
 
-    s.message = arena_fmt(c->arena, "%.*s \"%.*s\" already exists", STR_ARG(call_resource_name(c)), STR_ARG(name));
+    s.message = arena_fmt(c->arena, "%.*s \"%.*s\" already exists", STR_ARG(call_resource_name(c)),
+                          STR_ARG(name));
     call_respond_status(c, &s);
 }
 
@@ -225,7 +231,8 @@ void call_conflict(struct call *c, struct str name, const char *detail)
 {
     struct status s = about(c, 409, REASON_CONFLICT, name);
 
-    s.message = arena_fmt(c->arena, "Operation cannot be fulfilled on %.*s \"%.*s\": %s", STR_ARG(call_resource_name(c)),
+    s.message = arena_fmt(c->arena, "Operation cannot be fulfilled on %.*s \"%.*s\": %s",
+                          STR_ARG(call_resource_name(c)),
                           STR_ARG(name), detail != NULL ? detail : MODIFIED_TEXT);
     call_respond_status(c, &s);
 }
@@ -236,9 +243,11 @@ static void forbid(struct call *c, struct str name, struct str why, const struct
 
     s.causes = causes;
     if (name.n > 0)
-        s.message = arena_fmt(c->arena, "%.*s \"%.*s\" is forbidden: %.*s", STR_ARG(call_resource_name(c)), STR_ARG(name), STR_ARG(why));
+        s.message = arena_fmt(c->arena, "%.*s \"%.*s\" is forbidden: %.*s", STR_ARG(call_resource_name(c)),
+                              STR_ARG(name), STR_ARG(why));
     else
-        s.message = arena_fmt(c->arena, "%.*s is forbidden: %.*s", STR_ARG(call_resource_name(c)), STR_ARG(why));
+        s.message = arena_fmt(c->arena, "%.*s is forbidden: %.*s", STR_ARG(call_resource_name(c)),
+                              STR_ARG(why));
     call_respond_status(c, &s);
 }
 
@@ -260,7 +269,9 @@ void call_terminating(struct call *c, struct str name, struct str ns)
 
     causes_init(&causes, c->arena);
     cause_add(&causes, "NamespaceTerminating", &at_ns, "namespace %.*s is being terminated", STR_ARG(ns));
-    forbid(c, name, arena_fmt(c->arena, "unable to create new content in namespace %.*s because it is being terminated", STR_ARG(ns)),
+    forbid(c, name, arena_fmt(c->arena,
+                              "unable to create new content in namespace %.*s because it is being "
+                              "terminated", STR_ARG(ns)),
            &causes);
 }
 
@@ -279,7 +290,8 @@ void call_refused(struct call *c, const struct kind_ctx *k)
     call_respond_status(c, &s);
 }
 
-void call_invalid(struct call *c, const struct schema_kind *kind, struct str name, const struct causes *causes)
+void call_invalid(struct call *c, const struct schema_kind *kind, struct str name,
+                  const struct causes *causes)
 {
     struct status s = { .code = 422, .reason = REASON_INVALID, .causes = causes };
     const char   *dot = kind->group[0] != '\0' ? "." : "";
@@ -287,7 +299,8 @@ void call_invalid(struct call *c, const struct schema_kind *kind, struct str nam
     s.details.name = name;
     s.details.group = str_of(kind->group);
     s.details.kind = str_of(kind->kind);
-    s.message = arena_fmt(c->arena, "%s%s%s \"%.*s\" is invalid: %.*s", kind->kind, dot, kind->group, STR_ARG(name),
+    s.message = arena_fmt(c->arena, "%s%s%s \"%.*s\" is invalid: %.*s", kind->kind, dot, kind->group,
+                          STR_ARG(name),
                           STR_ARG(status_causes_text(c->arena, causes)));
     call_respond_status(c, &s);
 }
@@ -313,7 +326,8 @@ void call_too_large_rv(struct call *c, uint64_t rv)
     causes_init(&causes, c->arena);
     cause_add(&causes, "ResourceVersionTooLarge", NULL, "Too large resource version");
     s.causes = &causes;
-    s.message = arena_fmt(c->arena, "Timeout: Too large resource version: %llu, current: %llu", (unsigned long long)rv,
+    s.message = arena_fmt(c->arena, "Timeout: Too large resource version: %llu, current: %llu",
+                          (unsigned long long)rv,
                           (unsigned long long)store_revision(c->api->store));
     call_respond_status(c, &s);
 }
@@ -339,12 +353,15 @@ void call_store_failed(struct call *c, int err, bool write)
         s.message = STR("Request entity too large: the object is over the limit of the store");
         break;
     default:
-        /* A write whose fate is unknown must not be repeated blindly: no Retry-After, the client looks first. */
+        /* A write whose fate is unknown must not be repeated blindly: no Retry-After, the client looks
+         * first. */
         s.code = 504;
         s.reason = REASON_TIMEOUT;
         s.retry_after_s = write ? 0 : 1;
-        s.message = write ? STR("Timeout: the control plane changed its leader meanwhile; the write may or may not have been done")
-                          : STR("Timeout: the control plane did not confirm in time that this head is up to date");
+        s.message = write ? STR("Timeout: the control plane changed its leader meanwhile; the write may or "
+                                "may not have been done")
+                          : STR("Timeout: the control plane did not confirm in time that this head is up to "
+                                "date");
     }
     call_respond_status(c, &s);
 }

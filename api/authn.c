@@ -59,9 +59,11 @@ static int static_load(struct authn *n, struct str text, struct errbuf *err)
         if (line.n == 0 || line.p[0] == '#')
             continue;
         t = arena_new(&n->arena, struct static_token);
-        if (!csv_field(&line, &t->token) || !csv_field(&line, &t->user.name) || !csv_field(&line, &t->user.uid) ||
+        if (!csv_field(&line, &t->token) || !csv_field(&line, &t->user.name) ||
+            !csv_field(&line, &t->user.uid) ||
             t->token.n == 0 || t->user.name.n == 0)
-            return err_set(err, E_INVALID, "token file, line %u: must be token,user,uid[,\"group,group\"]", number);
+            return err_set(err, E_INVALID, "token file, line %u: must be token,user,uid[,\"group,group\"]",
+                           number);
         csv_field(&line, &groups);
         static_groups(n, t, groups);
         t->next = n->statics;
@@ -83,7 +85,8 @@ static const struct exchange_user *static_find(const struct authn *n, struct str
 /* ---- The exchange -------------------------------------------------------------------------------- */
 
 static const struct str anonymous_groups[] = { { GROUP_UNAUTHENTICATED, sizeof(GROUP_UNAUTHENTICATED) - 1 } };
-static const struct exchange_user anonymous = { { USER_ANONYMOUS, sizeof(USER_ANONYMOUS) - 1 }, { NULL, 0 }, anonymous_groups, 1 };
+static const struct exchange_user anonymous =
+    { { USER_ANONYMOUS, sizeof(USER_ANONYMOUS) - 1 }, { NULL, 0 }, anonymous_groups, 1 };
 
 static const struct exchange_user *user_of_peer(struct arena *a, const struct tls_peer *peer)
 {
@@ -113,7 +116,8 @@ static struct exchange_user *user_copy(struct arena *a, const struct exchange_us
     return u;
 }
 
-int authn_token(struct authn *n, struct arena *a, struct str token, const struct str *audiences, size_t n_audiences,
+int authn_token(struct authn *n, struct arena *a, struct str token, const struct str *audiences,
+                size_t n_audiences,
                 struct exchange_user *ret, struct str *ret_audience, struct errbuf *err)
 {
     const struct exchange_user *u = static_find(n, token);

@@ -1,8 +1,9 @@
 /* api/authn.h: who sends this request.
  *
- * In this order: a call from inside the head brings its user; a verified client certificate (CN is the user, O the groups);
- * a bearer token: a service account's (signed here) or one of the static file.  A wrong token is refused, never
- * ignored.  Nothing at all is system:anonymous, which may see health and version only (api/authz.h). */
+ * In this order: a call from inside the head brings its user; a verified client certificate (CN is the
+ * user, O the groups); a bearer token: a service account's (signed here) or one of the static file.  A
+ * wrong token is refused, never ignored.  Nothing at all is system:anonymous, which may see health and
+ * version only (api/authz.h). */
 #ifndef API_AUTHN_H
 #define API_AUTHN_H
 
@@ -28,7 +29,8 @@ void authn_free(struct authn *n);
 /* 0: *ret is set (lives in the arena or longer); E_DENIED: answer 401. */
 int  authn_exchange(struct authn *n, struct exchange *x, const struct exchange_user **ret);
 /* One token, for TokenReview: audiences that it must hold (n 0: the API's); E_DENIED with a reason. */
-int  authn_token(struct authn *n, struct arena *a, struct str token, const struct str *audiences, size_t n_audiences,
+int  authn_token(struct authn *n, struct arena *a, struct str token, const struct str *audiences,
+                 size_t n_audiences,
                  struct exchange_user *ret, struct str *ret_audience, struct errbuf *err);
 bool authn_in_group(const struct exchange_user *u, const char *group);
 

@@ -1,7 +1,8 @@
 /* api/authn_tokens.c: bearer tokens: verify a service account's token once, then remember what it says.
  *
- * The signature of a token never changes, so a verified one is kept (bounded); its expiry and the objects it is
- * bound to (service account, pod) are looked at on every use: a deleted account's token ends at once. */
+ * The signature of a token never changes, so a verified one is kept (bounded); its expiry and the objects
+ * it is bound to (service account, pod) are looked at on every use: a deleted account's token ends at
+ * once. */
 #include "api/authn_impl.h"
 #include "api/json_scan.h"
 #include "api/jwt.h"
@@ -47,7 +48,8 @@ static void token_user(struct token *t)
     groups[0] = STR("system:serviceaccounts");
     groups[1] = arena_fmt(&t->arena, "system:serviceaccounts:%.*s", STR_ARG(t->ns));
     groups[2] = STR(GROUP_AUTHENTICATED);
-    t->user.name = arena_fmt(&t->arena, "system:serviceaccount:%.*s:%.*s", STR_ARG(t->ns), STR_ARG(t->account));
+    t->user.name = arena_fmt(&t->arena, "system:serviceaccount:%.*s:%.*s", STR_ARG(t->ns),
+                             STR_ARG(t->account));
     t->user.uid = t->account_uid;
     t->user.groups = groups;
     t->user.n_groups = 3;
@@ -84,13 +86,16 @@ static int token_read(struct authn *n, struct str text, struct token *t, struct 
 static bool bound_alive(struct authn *n, const char *storage, struct str ns, struct str name, struct str uid)
 {
     char            key[600];
-    int             len = snprintf(key, sizeof(key), "/registry/%s/%.*s/%.*s", storage, STR_ARG(ns), STR_ARG(name));
+    int             len = snprintf(key, sizeof(key), "/registry/%s/%.*s/%.*s", storage, STR_ARG(ns),
+                                   STR_ARG(name));
     struct store_kv kv;
     struct str      raw;
 
-    if (len < 0 || (size_t)len >= sizeof(key) || !store_get(store_live(n->store), str_make(key, (size_t)len), &kv))
+    if (len < 0 || (size_t)len >= sizeof(key) ||
+        !store_get(store_live(n->store), str_make(key, (size_t)len), &kv))
         return false;
-    return json_scan_path(blob_str(kv.value), "metadata.uid", &raw) && raw.n == uid.n + 2 && memcmp(raw.p + 1, uid.p, uid.n) == 0;
+    return json_scan_path(blob_str(kv.value), "metadata.uid", &raw) && raw.n == uid.n + 2 &&
+        memcmp(raw.p + 1, uid.p, uid.n) == 0;
 }
 
 static int token_check(struct authn *n, const struct token *t, struct errbuf *err)

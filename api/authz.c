@@ -1,8 +1,9 @@
 /* api/authz.c: the policy, until roles are read from the store: one ordered table of who may do what.
  *
- * First match allows; no match refuses.  system:masters may do everything.  The control plane's own identities get what
- * their programs need.  Any authenticated user may read what discovery needs and review its own rights; service accounts
- * may read, but no secrets and no tokens, which is what unprivileged in-cluster clients commonly need. */
+ * First match allows; no match refuses.  system:masters may do everything.  The control plane's own
+ * identities get what their programs need.  Any authenticated user may read what discovery needs and
+ * review its own rights; service accounts may read, but no secrets and no tokens, which is what
+ * unprivileged in-cluster clients commonly need. */
 #include "api/authz.h"
 #include "api/authn.h"
 
@@ -10,28 +11,37 @@ struct rule {
     const char *user;                            /* exact, or a prefix ending in '*'; NULL: any */
     const char *in_group;                        /* NULL: any */
     const char *verbs;                           /* space separated; "*": all; "read": get list watch */
-    const char *what;                            /* space separated resource or resource/sub; "*": all but `except`; "/...": paths */
+    /* space separated: resource or resource/sub, "*": all but `except`; or paths that begin with / */
+    const char *what;
     const char *except;                          /* space separated; NULL: none */
 };
 
-#define SECRET_THINGS "secrets serviceaccounts/token pods/exec pods/attach pods/portforward pods/proxy nodes/proxy services/proxy"
+#define SECRET_THINGS "secrets serviceaccounts/token pods/exec pods/attach pods/portforward pods/proxy " \
+                      "nodes/proxy services/proxy"
 
 static const struct rule rules[] = {
     { NULL, GROUP_MASTERS, "*", "*", NULL },
     { NULL, GROUP_MASTERS, "*", "/*", NULL },
     { "system:kube-scheduler", NULL, "read", "*", SECRET_THINGS },
-    { "system:kube-scheduler", NULL, "create", "pods/binding bindings events pods/eviction leases tokenreviews subjectaccessreviews", NULL },
+    { "system:kube-scheduler", NULL, "create",
+      "pods/binding bindings events pods/eviction leases tokenreviews subjectaccessreviews", NULL },
     { "system:kube-scheduler", NULL, "update patch delete", "pods pods/status events leases", NULL },
     { "system:kube-controller-manager", NULL, "*", "*", NULL },
-    { NULL, "system:nodes", "read", "*", "serviceaccounts/token pods/exec pods/attach pods/portforward pods/proxy nodes/proxy services/proxy" },
-    { NULL, "system:nodes", "create", "nodes pods events leases pods/eviction serviceaccounts/token tokenreviews subjectaccessreviews "
+    { NULL, "system:nodes", "read", "*",
+      "serviceaccounts/token pods/exec pods/attach pods/portforward pods/proxy nodes/proxy services/proxy" },
+    { NULL, "system:nodes", "create",
+      "nodes pods events leases pods/eviction serviceaccounts/token tokenreviews subjectaccessreviews "
                                       "localsubjectaccessreviews certificatesigningrequests csinodes", NULL },
-    { NULL, "system:nodes", "update patch delete", "nodes nodes/status pods pods/status events leases csinodes", NULL },
+    { NULL, "system:nodes", "update patch delete",
+      "nodes nodes/status pods pods/status events leases csinodes", NULL },
     { NULL, "system:serviceaccounts:kube-system", "*", "*", NULL },
     { NULL, "system:serviceaccounts", "read", "*", SECRET_THINGS },
     { NULL, "system:serviceaccounts", "create update patch", "events leases", NULL },
-    { NULL, GROUP_AUTHENTICATED, "create", "selfsubjectaccessreviews selfsubjectrulesreviews selfsubjectreviews", NULL },
-    { NULL, GROUP_AUTHENTICATED, "get head", "/api /api/* /apis /apis/* /openapi /openapi/* /version /version/ /healthz /livez /readyz", NULL },
+    { NULL, GROUP_AUTHENTICATED, "create",
+      "selfsubjectaccessreviews selfsubjectrulesreviews selfsubjectreviews", NULL },
+    { NULL, GROUP_AUTHENTICATED, "get head",
+      "/api /api/* /apis /apis/* "
+      "/openapi /openapi/* /version /version/ /healthz /livez /readyz", NULL },
     { NULL, NULL, "get head", "/healthz /livez /readyz /version /version/", NULL },
 };
 
@@ -89,7 +99,8 @@ bool authz_allowed(const struct authz_attr *a, const char **ret_reason)
         if (!rule_allows(&rules[i], a, thing))
             continue;
         if (i < 2)
-            *ret_reason = "RBAC: allowed by ClusterRoleBinding \"cluster-admin\" of ClusterRole \"cluster-admin\" to Group \"system:masters\"";
+            *ret_reason = "RBAC: allowed by ClusterRoleBinding \"cluster-admin\" of ClusterRole "
+                          "\"cluster-admin\" to Group \"system:masters\"";
         return true;
     }
     return false;

@@ -1,4 +1,5 @@
-/* api/authz.h: may this user do this?  Its place in the pipeline is final; the policy stands in one table in authz.c. */
+/* api/authz.h: may this user do this?  Its place in the pipeline is final; the policy stands in one table
+ * in authz.c. */
 #ifndef API_AUTHZ_H
 #define API_AUTHZ_H
 

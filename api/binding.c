@@ -7,7 +7,8 @@
 static bool check_target(struct call *c, const struct json *body)
 {
     struct causes causes;
-    struct at     target = AT_KEY(NULL, "target"), kind = AT_KEY(&target, "kind"), name = AT_KEY(&target, "name");
+    struct at     target = AT_KEY(NULL, "target"), kind = AT_KEY(&target, "kind"),
+        name = AT_KEY(&target, "name");
     static const char *const kinds[] = { "Node", "<empty>" };
     struct str    target_kind = json_path_str(body, "target.kind");
 
@@ -26,7 +27,8 @@ static bool check_target(struct call *c, const struct json *body)
 static void set_scheduled(struct call *c, struct json *pod)
 {
     struct arena *a = c->arena;
-    struct json  *status = json_make_path(a, pod, "status"), *list = json_getz(status, "conditions"), *cond = NULL;
+    struct json  *status = json_make_path(a, pod, "status"), *list = json_getz(status, "conditions"),
+        *cond = NULL;
 
     if (!json_is(list, JSON_ARRAY))
         list = json_setz(a, status, "conditions", json_array(a));
@@ -46,7 +48,8 @@ static void set_scheduled(struct call *c, struct json *pod)
 static void copy_annotations(struct call *c, const struct json *body, struct json *pod)
 {
     json_each(it, json_path(body, "metadata.annotations"))
-        json_set(c->arena, json_make_path(c->arena, pod, "metadata.annotations"), it->key, json_copy(c->arena, it));
+        json_set(c->arena, json_make_path(c->arena, pod, "metadata.annotations"), it->key,
+                 json_copy(c->arena, it));
 }
 
 static bool may_bind(struct call *c, const struct json *body, const struct json *pod)
@@ -56,15 +59,21 @@ static bool may_bind(struct call *c, const struct json *body, const struct json 
     const struct json *gates = json_path(pod, "spec.schedulingGates");
 
     if (uid.n > 0 && !str_eq(uid, json_path_str(pod, "metadata.uid")))
-        call_conflict(c, c->rq.name, arena_fmt(c->arena, "Precondition failed: UID in precondition: %.*s, UID in object meta: %.*s",
+        call_conflict(c, c->rq.name, arena_fmt(c->arena,
+                                               "Precondition failed: UID in precondition: %.*s, UID in "
+                                               "object meta: %.*s",
                                                STR_ARG(uid), STR_ARG(json_path_str(pod, "metadata.uid"))).p);
     else if (json_path_str(pod, "metadata.deletionTimestamp").n > 0)
-        call_conflict(c, c->rq.name, arena_fmt(c->arena, "pod %.*s is being deleted, cannot be assigned to a host", STR_ARG(c->rq.name)).p);
+        call_conflict(c, c->rq.name, arena_fmt(c->arena,
+                                               "pod %.*s is being deleted, cannot be assigned to a host",
+                                                   STR_ARG(c->rq.name)).p);
     else if (bound.n > 0)
-        call_conflict(c, c->rq.name, arena_fmt(c->arena, "pod %.*s is already assigned to node \"%.*s\"", STR_ARG(c->rq.name),
+        call_conflict(c, c->rq.name, arena_fmt(c->arena, "pod %.*s is already assigned to node \"%.*s\"",
+                                               STR_ARG(c->rq.name),
                                                STR_ARG(bound)).p);
     else if (gates != NULL && gates->n > 0)
-        call_conflict(c, c->rq.name, arena_fmt(c->arena, "pod %.*s has non-empty .spec.schedulingGates", STR_ARG(c->rq.name)).p);
+        call_conflict(c, c->rq.name, arena_fmt(c->arena, "pod %.*s has non-empty .spec.schedulingGates",
+                                               STR_ARG(c->rq.name)).p);
     else
         return node.n > 0;
     return false;

@@ -1,7 +1,9 @@
-/* api/bootstrap.c: what a fresh cluster has: the system's namespaces, the kubernetes service and its endpoints.
+/* api/bootstrap.c: what a fresh cluster has: the system's namespaces, the kubernetes service and its
+ * endpoints.
  *
- * One step after the other through the API itself, as its own user; each is tried until it has worked or the object is there.
- * Every head runs it: whoever comes second finds it done, and only adds its own address to the endpoints. */
+ * One step after the other through the API itself, as its own user; each is tried until it has worked or
+ * the object is there. Every head runs it: whoever comes second finds it done, and only adds its own
+ * address to the endpoints. */
 #include "api/bootstrap.h"
 #include "api/call.h"
 #include "api/client.h"
@@ -27,7 +29,8 @@ enum { STEP_AUTH = ARRAY_LEN(namespaces), STEP_SERVICE, STEP_ENDPOINTS, STEP_SLI
 
 /* ---- Bodies ---------------------------------------------------------------------------------------- */
 
-static struct json *object_of(struct arena *a, const char *version, const char *kind, const char *ns, const char *name)
+static struct json *object_of(struct arena *a, const char *version, const char *kind, const char *ns,
+                              const char *name)
 {
     struct json *obj = json_object(a), *meta;
 
@@ -47,7 +50,8 @@ static void label(struct arena *a, struct json *obj, const char *key, const char
 
 static struct json *auth_config(struct bootstrap *b)
 {
-    struct json *obj = object_of(&b->arena, "v1", "ConfigMap", "kube-system", "extension-apiserver-authentication");
+    struct json *obj = object_of(&b->arena, "v1", "ConfigMap", "kube-system",
+                                 "extension-apiserver-authentication");
 
     json_setf(&b->arena, json_make_path(&b->arena, obj, "data"), "client-ca-file", "%s", b->api->ca_pem);
     return obj;
@@ -83,7 +87,8 @@ static struct json *https_port(struct arena *a, unsigned port)
 static struct json *service(struct bootstrap *b)
 {
     struct arena *a = &b->arena;
-    struct json  *obj = object_of(a, "v1", "Service", "default", "kubernetes"), *spec = json_make_path(a, obj, "spec"), *port;
+    struct json  *obj = object_of(a, "v1", "Service", "default", "kubernetes"),
+        *spec = json_make_path(a, obj, "spec"), *port;
     struct str    ip = first_service_ip(b);
 
     label(a, obj, "component", "apiserver");
@@ -168,7 +173,8 @@ static void finish(struct bootstrap *b)
 static void next_step(struct bootstrap *b)
 {
     b->step++;
-    timer_start_ns(&b->timer, 0);                /* not from inside the client's callback: the end frees the client */
+    /* not from inside the client's callback: the end frees the client */
+    timer_start_ns(&b->timer, 0);
 }
 
 static void on_timer(struct timer *t)

@@ -1,10 +1,10 @@
 /* api/call.h: one request on its way through the pipeline; what the pipeline's files share.
  *
- * A call lives in its exchange's arena from api_serve() until it has been answered or its client went away.  What it
- * owns outside the arena (pinned views, watches, timers, node connections) is let go in `cancel`, which is called
- * exactly once, on either end.  A commit under way is the exception: it is on the heap and outlives the call
- * if it must (the store cannot un-propose it).
- * Every path through the pipeline ends in exactly one of the answer functions; after one the call is gone. */
+ * A call lives in its exchange's arena from api_serve() until it has been answered or its client went
+ * away.  What it owns outside the arena (pinned views, watches, timers, node connections) is let go in
+ * `cancel`, which is called exactly once, on either end.  A commit under way is the exception: it is on
+ * the heap and outlives the call if it must (the store cannot un-propose it). Every path through the
+ * pipeline ends in exactly one of the answer functions; after one the call is gone. */
 #ifndef API_CALL_H
 #define API_CALL_H
 
@@ -42,7 +42,8 @@ struct api {
     char *issuer, *service_cidr, *version, *advertise_host, *ca_pem;
     char *key_pem;                               /* signs service account tokens; NULL: none are issued */
     unsigned advertise_port;
-    bool loopback_nodes;                         /* nodes on 127.0.0.0/8 may be called: we listen there ourselves */
+    /* nodes on 127.0.0.0/8 may be called: we listen there ourselves */
+    bool loopback_nodes;
     struct bootstrap *bootstrap;                 /* while under way */
     struct qlink pipes;                          /* exec and attach, once upgraded */
     struct qlink calls;                          /* those that did not end within api_serve() */
@@ -69,7 +70,8 @@ struct call {
     void (*drain)(struct call *c);               /* streamed answers: room again */
     void *state;                                 /* the verb's */
     bool began;                                  /* a streamed answer is under way */
-    bool fresh;                                  /* the live view has been made sure of: absent means absent */
+    /* the live view has been made sure of: absent means absent */
+    bool fresh;
     unsigned tries;
     struct raft_read read; bool reading;
     struct store_wait wait; bool waiting;
@@ -93,7 +95,8 @@ void call_watch_frame_free(void *frame);         /* encoded events that the stor
 
 /* ---- Waiting ------------------------------------------------------------------------------------- */
 
-/* then(c) once the live view is linearizable: now, or after a round to the leader.  Answers 503/504 if it can't. */
+/* then(c) once the live view is linearizable: now, or after a round to the leader.  Answers 503/504 if it
+ * can't. */
 void call_when_fresh(struct call *c, void (*then)(struct call *c));
 /* then(c) once revision rev is here; 504 "Too large resource version" after 3 s. */
 void call_when_revision(struct call *c, uint64_t rev, void (*then)(struct call *c));
@@ -106,7 +109,8 @@ void call_commit(struct call *c, const struct store_txn *t, void *arg,
 
 /* As it is, no negotiation.  Takes over a reference. */
 void call_respond(struct call *c, int code, const char *content_type, struct blob *body);
-void call_respond_pieces(struct call *c, int code, const char *content_type, const struct http_piece *pieces, size_t n);
+void call_respond_pieces(struct call *c, int code, const char *content_type,
+                         const struct http_piece *pieces, size_t n);
 /* A stored object (its base version), in the form that was asked for.  Borrows the blob. */
 void call_respond_object(struct call *c, int code, struct blob *object);
 /* A tree of the request's kind (or of its subresource's): only JSON or YAML are made of it. */
@@ -118,16 +122,19 @@ void call_fail(struct call *c, int code, const char *reason, const char *fmt, ..
 void call_bad_request(struct call *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void call_not_found(struct call *c);                     /* pods "x" not found */
 void call_exists(struct call *c, struct str name);
-void call_conflict(struct call *c, struct str name, const char *detail);    /* NULL: "the object has been modified; ..." */
+void call_conflict(struct call *c, struct str name,
+                   const char *detail);    /* NULL: "the object has been modified; ..." */
 void call_forbidden(struct call *c, const char *fmt, ...) PRINTF_LIKE(2, 3);/* pods "x" is forbidden: ... */
-void call_invalid(struct call *c, const struct schema_kind *kind, struct str name, const struct causes *causes);
+void call_invalid(struct call *c, const struct schema_kind *kind, struct str name,
+                  const struct causes *causes);
 void call_method_not_allowed(struct call *c);
 void call_no_such_path(struct call *c);
 void call_store_failed(struct call *c, int err, bool write);
 void call_too_large_rv(struct call *c, uint64_t rev);
 /* What a hook refused (ctx->refused != 0). */
 void call_refused(struct call *c, const struct kind_ctx *k);
-#define MODIFIED_TEXT "the object has been modified; please apply your changes to the latest version and try again"
+#define MODIFIED_TEXT "the object has been modified; please apply your changes to the latest version and " \
+                      "try again"
 
 /* A streamed answer. */
 void call_begin(struct call *c, int code, const char *content_type, bool gzip);

@@ -1,8 +1,9 @@
-/* api/collection.c: deletecollection: every object that a list would show, each deleted in a transaction of its own.
+/* api/collection.c: deletecollection: every object that a list would show, each deleted in a transaction
+ * of its own.
  *
- * (One transaction for many would give their events one revision, and a watch that breaks in between could not resume.)
- * The list is walked at one revision; up to IN_FLIGHT deletions are under way at a time.  The answer is the list of what
- * was deleted, or, when that would be large, a Status. */
+ * (One transaction for many would give their events one revision, and a watch that breaks in between could
+ * not resume.) The list is walked at one revision; up to IN_FLIGHT deletions are under way at a time.  The
+ * answer is the list of what was deleted, or, when that would be large, a Status. */
 #include "api/answer.h"
 #include "api/delete.h"
 #include "api/filter.h"
@@ -12,7 +13,8 @@
 #define KEYS_PER_TURN    1024
 #define ANSWER_BYTES_MAX (4u << 20)
 
-struct item { struct qlink link; struct call *call; char *key, *name; unsigned tries; enum deletion_step step; };
+struct item { struct qlink link; struct call *call; char *key,
+              *name; unsigned tries; enum deletion_step step; };
 
 struct collection {
     struct filter filter;

@@ -20,9 +20,11 @@ bool connect_addr_ok(const struct api *a, struct str host)
     struct str rest = host, part;
 
     if (name_check_ip(host) != NULL)
-        return false;                            /* names could resolve to anything, and differently next time */
+        /* names could resolve to anything, and differently next time */
+        return false;
     if (name_check_ipv4(host) != NULL)
-        return !str_is(host, "::") && (!str_is(host, "::1") || a->loopback_nodes) && !str_starts(host, STR("fe8")) &&
+        return !str_is(host, "::") && (!str_is(host, "::1") || a->loopback_nodes) &&
+            !str_starts(host, STR("fe8")) &&
                !str_starts(host, STR("::ffff:")) && !str_starts(host, STR("ff"));
     if (!str_split(&rest, '.', &part) || !str_u64(part, &first))
         return false;
@@ -53,15 +55,19 @@ static struct http_client *node_client(struct call *c, struct str node_name)
     int64_t                 port;
 
     if (node == NULL || !node_address(node, &host)) {
-        call_fail(c, 500, REASON_INTERNAL, "Internal error occurred: node \"%.*s\" is not known or has no InternalIP", STR_ARG(node_name));
+        call_fail(c, 500, REASON_INTERNAL,
+                  "Internal error occurred: node \"%.*s\" is not known or has no InternalIP",
+                      STR_ARG(node_name));
         return NULL;
     }
     port = json_path_i64(node, "status.daemonEndpoints.kubeletEndpoint.Port", DEFAULT_NODE_PORT);
     if (!connect_addr_ok(c->api, host) || port < 1 || port > 65535) {
-        call_fail(c, 400, REASON_BAD_REQUEST, "the address of node \"%.*s\" is not allowed", STR_ARG(node_name));
+        call_fail(c, 400, REASON_BAD_REQUEST, "the address of node \"%.*s\" is not allowed",
+                  STR_ARG(node_name));
         return NULL;
     }
-    addr = arena_fmt(c->arena, str_find(host, ':') >= 0 ? "[%.*s]:%lld" : "%.*s:%lld", STR_ARG(host), (long long)port).p;
+    addr = arena_fmt(c->arena, str_find(host, ':') >= 0 ? "[%.*s]:%lld" : "%.*s:%lld", STR_ARG(host),
+                     (long long)port).p;
     o.addrs = &addr;
     if (c->api->node_tls == NULL || http_client_new(c->api->loop, &o, &client, &err) < 0) {
         call_fail(c, 500, REASON_INTERNAL, "Internal error occurred: this head has no credentials for nodes");
@@ -95,7 +101,8 @@ static bool in_list(const struct json *list, struct str name)
 /* False: answered. */
 static bool choose_container(struct call *c, const struct json *pod, struct str *name)
 {
-    const struct json *main_ = json_path(pod, "spec.containers"), *init = json_path(pod, "spec.initContainers"),
+    const struct json *main_ = json_path(pod, "spec.containers"),
+        *init = json_path(pod, "spec.initContainers"),
                       *more = json_path(pod, "spec.ephemeralContainers");
     struct buf b = BUF_INIT;
 
@@ -116,7 +123,8 @@ static bool choose_container(struct call *c, const struct json *pod, struct str 
         list_names(&b, init);
         buf_z(&b, "]");
     }
-    call_bad_request(c, "a container name must be specified for pod %.*s, choose one of: [%.*s", STR_ARG(c->rq.name), (int)b.n, b.p);
+    call_bad_request(c, "a container name must be specified for pod %.*s, choose one of: [%.*s",
+                     STR_ARG(c->rq.name), (int)b.n, b.p);
     buf_release(&b);
     return false;
 }
@@ -131,7 +139,8 @@ static void add_param(struct buf *b, const char *key, struct str value)
     http_escape(b, value);
 }
 
-static void pass_params(struct call *c, struct buf *b, const char *const *names, const char *const *as, size_t n)
+static void pass_params(struct call *c, struct buf *b, const char *const *names, const char *const *as,
+                        size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         struct str rest = c->rq.query, value;
@@ -193,7 +202,8 @@ static struct str exec_target(struct call *c, const char *verb, struct str conta
 {
     static const char *const names[] = { "command" };
     static const struct { const char *in, *out; bool otherwise; } flags[] = {
-        { "stdin", "input", false }, { "stdout", "output", false }, { "stderr", "error", false }, { "tty", "tty", false },
+        { "stdin", "input", false }, { "stdout", "output", false }, { "stderr", "error", false },
+            { "tty", "tty", false },
     };
     struct buf b = BUF_INIT;
 
@@ -215,7 +225,8 @@ static bool check_exec(struct call *c)
     if (!c->x->wants_upgrade || c->x->ops->upgrade == NULL)
         call_bad_request(c, "Upgrade request required");
     else if (!str_ieq(exchange_header(c->x, "Upgrade"), STR("websocket")))
-        call_bad_request(c, "unable to upgrade: only WebSocket is spoken here (kubectl 1.30 and later use it by default)");
+        call_bad_request(c, "unable to upgrade: only WebSocket is spoken here (kubectl 1.30 and later use it "
+                            "by default)");
     else if (strcmp(c->sub->name, "exec") == 0 && !request_param(c->arena, &rest, "command", &v))
         call_bad_request(c, "you must specify at least one command for the container");
     else
@@ -255,7 +266,8 @@ void call_connect(struct call *c)
     bool pods = strcmp(c->res->plural, "pods") == 0, log = strcmp(c->sub->name, "log") == 0;
 
     if (!pods || (!log && strcmp(c->sub->name, "exec") != 0 && strcmp(c->sub->name, "attach") != 0)) {
-        call_fail(c, 501, "NotImplemented", "%s/%s is not served by this version", c->res->plural, c->sub->name);
+        call_fail(c, 501, "NotImplemented", "%s/%s is not served by this version", c->res->plural,
+                  c->sub->name);
         return;
     }
     if (log && c->rq.verb != API_GET)

@@ -60,7 +60,8 @@ static void on_data(void *arg, struct http_call *from, const char *p, size_t n)
     }
 }
 
-static void on_done(void *arg, struct http_call *from, int err, const char *reason, int status, struct str body)
+static void on_done(void *arg, struct http_call *from, int err, const char *reason, int status,
+                    struct str body)
 {
     struct log  *l = arg;
     struct call *c = l->call;
@@ -70,14 +71,16 @@ static void on_done(void *arg, struct http_call *from, int err, const char *reas
     (void)body;
     l->from = NULL;                              /* over by itself */
     if (c->began)
-        call_end(c);                             /* broken off: the log just ends, as when the container does */
+        /* broken off: the log just ends, as when the container does */
+        call_end(c);
     else if (err != 0)
         call_fail(c, 500, REASON_INTERNAL, "Internal error occurred: the node cannot be reached: %s", reason);
     else if (status == 200) {
         call_begin(c, 200, "text/plain", false);
         call_end(c);
     } else
-        call_fail(c, status >= 400 ? status : 500, status >= 400 ? status_reason_of(status) : REASON_INTERNAL, "%.*s", STR_ARG(text));
+        call_fail(c, status >= 400 ? status : 500,
+                  status >= 400 ? status_reason_of(status) : REASON_INTERNAL, "%.*s", STR_ARG(text));
 }
 
 void connect_log(struct call *c, struct http_client *node, struct str target)
@@ -85,7 +88,8 @@ void connect_log(struct call *c, struct http_client *node, struct str target)
     struct log   *l = arena_new(c->arena, struct log);
     struct errbuf err;
     struct http_call_opts o = {
-        .method = "GET", .target = target, .streamed = true, .on_head = on_head, .on_data = on_data, .on_done = on_done, .arg = l,
+        .method = "GET", .target = target, .streamed = true, .on_head = on_head, .on_data = on_data,
+            .on_done = on_done, .arg = l,
     };
 
     l->call = c;

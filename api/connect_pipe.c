@@ -1,13 +1,14 @@
 /* api/connect_pipe.c: exec and attach: a WebSocket handed through to the node.
  *
- * The node is asked first, with the client's own handshake; only its verified 101 makes us answer 101 and become a
- * pipe.  Any other answer is passed on as an error and the connection to the node is dropped: a backend that
- * refuses an upgrade never gets to talk to the client, nor the client to it. */
+ * The node is asked first, with the client's own handshake; only its verified 101 makes us answer 101 and
+ * become a pipe.  Any other answer is passed on as an error and the connection to the node is dropped: a
+ * backend that refuses an upgrade never gets to talk to the client, nor the client to it. */
 #include "api/answer.h"
 #include "api/connect.h"
 #include "net/ws.h"
 
-struct dial {                                    /* waiting for the node's answer; outlives its call if it must */
+/* waiting for the node's answer; outlives its call if it must */
+struct dial {
     struct api *api;
     struct call *call;                           /* NULL: the client went away */
     struct http_client *node;
@@ -70,7 +71,8 @@ static void end_on_close(void *arg, struct stream *s, int err, const char *reaso
     api_unpin(api);
 }
 
-static const struct stream_events end_events = { .on_data = end_on_data, .on_drain = end_on_drain, .on_close = end_on_close };
+static const struct stream_events end_events =
+    { .on_data = end_on_data, .on_drain = end_on_drain, .on_close = end_on_close };
 
 void connect_close_all(struct api *a)
 {
@@ -123,7 +125,8 @@ static void refused(struct call *c, int err, const char *reason, int status, str
     call_fail(c, status, status_reason_of(status), "unable to upgrade connection: %.*s", STR_ARG(message));
 }
 
-static size_t copy_header(struct http_header *to, size_t n, struct arena *a, const struct http_header *h, size_t nh, const char *name)
+static size_t copy_header(struct http_header *to, size_t n, struct arena *a, const struct http_header *h,
+                          size_t nh, const char *name)
 {
     struct str v = http_header_get(h, nh, name);
 
@@ -159,13 +162,15 @@ static void start_pipe(struct call *c, struct stream *s, const struct http_heade
         stream_close(s);
 }
 
-static void on_dialed(void *arg, int err, const char *reason, int status, const struct http_header *h, size_t n, struct str body,
+static void on_dialed(void *arg, int err, const char *reason, int status, const struct http_header *h,
+                      size_t n, struct str body,
                       struct stream *s)
 {
     struct dial *d = arg;
     struct call *c = d->call;
 
-    if (c != NULL && err == 0 && status == 101 && s != NULL && str_is(http_header_get(h, n, "Sec-WebSocket-Accept"), d->accept)) {
+    if (c != NULL && err == 0 && status == 101 && s != NULL &&
+        str_is(http_header_get(h, n, "Sec-WebSocket-Accept"), d->accept)) {
         start_pipe(c, s, h, n);
     } else {
         if (s != NULL)
@@ -173,7 +178,8 @@ static void on_dialed(void *arg, int err, const char *reason, int status, const 
         if (c != NULL) {
             c->cancel = NULL;
             if (status == 101)
-                call_fail(c, 502, REASON_INTERNAL, "unable to upgrade connection: the node's handshake is wrong");
+                call_fail(c, 502, REASON_INTERNAL,
+                          "unable to upgrade connection: the node's handshake is wrong");
             else
                 refused(c, err, reason, status, body);
         }
@@ -185,13 +191,15 @@ static int dial(struct call *c, struct dial *d, struct str target, struct str ke
 {
     struct http_header h[5];
     size_t             n = 0;
-    struct http_upgrade_opts o = { .method = "GET", .target = target, .headers = h, .on_done = on_dialed, .arg = d };
+    struct http_upgrade_opts o = { .method = "GET", .target = target, .headers = h, .on_done = on_dialed,
+                                   .arg = d };
 
     h[n++] = (struct http_header){ STR("Upgrade"), STR("websocket") };
     h[n++] = (struct http_header){ STR("Sec-WebSocket-Key"), key };
     h[n++] = (struct http_header){ STR("Sec-WebSocket-Version"), STR("13") };
     if (exchange_header(c->x, "Sec-WebSocket-Protocol").n > 0)
-        h[n++] = (struct http_header){ STR("Sec-WebSocket-Protocol"), exchange_header(c->x, "Sec-WebSocket-Protocol") };
+        h[n++] = (struct http_header){ STR("Sec-WebSocket-Protocol"),
+                                       exchange_header(c->x, "Sec-WebSocket-Protocol") };
     o.n_headers = n;
     return http_client_upgrade(d->node, &o, err);
 }

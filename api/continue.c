@@ -25,7 +25,8 @@ bool continue_parse(struct arena *a, struct str token, uint64_t *ret_rev, struct
     ok = base64_decode(&b, token, true) == 0;
     rest = arena_str(a, buf_str(&b));
     buf_release(&b);
-    ok = ok && str_split(&rest, ':', &part) && str_is(part, "c1") && str_split(&rest, ':', &part) && str_u64(part, ret_rev) &&
+    ok = ok && str_split(&rest, ':', &part) && str_is(part, "c1") && str_split(&rest, ':', &part) &&
+        str_u64(part, ret_rev) &&
          rest.n > 0;
     if (ok)
         *ret_after = rest;

@@ -4,7 +4,8 @@
 
 #include "net/blob.h"
 
-/* rev 0: at whatever is newest (an inconsistent rest). after: the last key given out, below the list's prefix. */
+/* rev 0: at whatever is newest (an inconsistent rest). after: the last key given out, below the list's
+ * prefix. */
 void continue_write(struct buf *out, uint64_t rev, struct str after);
 bool continue_parse(struct arena *a, struct str token, uint64_t *ret_rev, struct str *ret_after);
 

@@ -13,11 +13,13 @@ static bool check_place(struct call *c, struct json *obj)
     struct str ns = json_path_str(obj, "metadata.namespace"), name = json_path_str(obj, "metadata.name");
 
     if (c->res->namespaced && ns.n > 0 && !str_eq(ns, c->rq.ns)) {
-        call_bad_request(c, "the namespace of the provided object does not match the namespace sent on the request");
+        call_bad_request(c, "the namespace of the provided object does not match the namespace sent on the "
+                            "request");
         return false;
     }
     if (c->rq.name.n > 0 && name.n > 0 && !str_eq(name, c->rq.name)) {
-        call_bad_request(c, "the name of the object (%.*s) does not match the name on the URL (%.*s)", STR_ARG(name), STR_ARG(c->rq.name));
+        call_bad_request(c, "the name of the object (%.*s) does not match the name on the URL (%.*s)",
+                         STR_ARG(name), STR_ARG(c->rq.name));
         return false;
     }
     if (json_path_str(obj, "metadata.resourceVersion").n > 0 && c->rq.verb == API_CREATE) {
@@ -82,7 +84,8 @@ static void on_created(struct call *c, void *arg, int err, const struct store_co
     else if (!write_again(c, done->name))
         return;
     else if (c->rq.verb == API_UPDATE)
-        call_update(c);                          /* created by somebody else meanwhile: then it is an update */
+        /* created by somebody else meanwhile: then it is an update */
+        call_update(c);
     else
         create_try(c);
 }

@@ -6,19 +6,22 @@
 
 static void unsupported(struct call *c, const char *types)
 {
-    call_fail(c, 415, REASON_MEDIA_TYPE, "the body of the request was in an unknown format - accepted media types include: %s", types);
+    call_fail(c, 415, REASON_MEDIA_TYPE,
+              "the body of the request was in an unknown format - accepted media types include: %s", types);
 }
 
 static void unreadable(struct call *c, const struct json_error *why)
 {
-    call_bad_request(c, "the object provided is unrecognized: line %u, column %u: %s", why->line, why->column, why->text);
+    call_bad_request(c, "the object provided is unrecognized: line %u, column %u: %s", why->line,
+                     why->column, why->text);
 }
 
 static struct json *parse_text(struct call *c, bool yaml)
 {
     struct json_error why = { 0 };
     struct json      *obj;
-    int rc = yaml ? yaml_parse(c->arena, c->x->body, &obj, &why) : json_parse(c->arena, c->x->body, &obj, &why);
+    int rc = yaml ? yaml_parse(c->arena, c->x->body, &obj, &why) : json_parse(c->arena, c->x->body, &obj,
+            &why);
 
     if (rc < 0) {
         unreadable(c, &why);
@@ -63,21 +66,25 @@ static bool check_type(struct call *c, const struct schema_kind *k, struct json 
     struct str want = api_version(c->arena, k), version, kind;
 
     if (!json_is(obj, JSON_OBJECT)) {
-        call_bad_request(c, "the object provided is unrecognized (must be of type %s): it is not an object", k->kind);
+        call_bad_request(c, "the object provided is unrecognized (must be of type %s): it is not an object",
+                         k->kind);
         return false;
     }
     if (!string_or_absent(obj, "apiVersion") || !string_or_absent(obj, "kind")) {
-        call_bad_request(c, "the object provided is unrecognized (must be of type %s): apiVersion and kind must be strings", k->kind);
+        call_bad_request(c, "the object provided is unrecognized (must be of type %s): apiVersion and kind "
+                            "must be strings", k->kind);
         return false;
     }
     version = json_str(json_getz(obj, "apiVersion"));
     kind = json_str(json_getz(obj, "kind"));
     if (version.n > 0 && !str_eq(version, want)) {
-        call_bad_request(c, "the API version in the data (%.*s) does not match the expected API version (%.*s)", STR_ARG(version), STR_ARG(want));
+        call_bad_request(c, "the API version in the data (%.*s) does not match the expected API version "
+                            "(%.*s)", STR_ARG(version), STR_ARG(want));
         return false;
     }
     if (kind.n > 0 && !str_is(kind, k->kind)) {
-        call_bad_request(c, "%.*s in version \"%s\" cannot be handled as a %s: the kind does not match", STR_ARG(kind), k->version, k->kind);
+        call_bad_request(c, "%.*s in version \"%s\" cannot be handled as a %s: the kind does not match",
+                         STR_ARG(kind), k->version, k->kind);
         return false;
     }
     json_setz(c->arena, obj, "apiVersion", json_string_ref(c->arena, want));
@@ -94,7 +101,8 @@ static void strict_error(struct call *c, const struct schema_kind *k, const stru
             buf_z(&b, ", ");
         buf_str_add(&b, w->message);
     }
-    call_bad_request(c, "%s in version \"%s\" cannot be handled as a %s: strict decoding error: %.*s", k->kind, k->version, k->kind,
+    call_bad_request(c, "%s in version \"%s\" cannot be handled as a %s: strict decoding error: %.*s",
+                     k->kind, k->version, k->kind,
                      (int)b.n, b.p);
     buf_release(&b);
 }

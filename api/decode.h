@@ -4,8 +4,8 @@
 
 #include "api/call.h"
 
-/* The request's body as an object of kind k.  Unknown and duplicate fields become warnings or a 400, as fieldValidation
- * says.  apiVersion and kind may be left out; if given they must be k's.  NULL: answered. */
+/* The request's body as an object of kind k.  Unknown and duplicate fields become warnings or a 400, as
+ * fieldValidation says.  apiVersion and kind may be left out; if given they must be k's.  NULL: answered. */
 struct json *decode_body(struct call *c, const struct schema_kind *k);
 /* The same for a tree that came about otherwise (a patched object). */
 bool decode_conform(struct call *c, const struct schema_kind *k, struct json *obj);

@@ -1,4 +1,5 @@
-/* api/delete.h: how objects go: options, marks, graces, finalizers.  Shared by DELETE, deletecollection and eviction. */
+/* api/delete.h: how objects go: options, marks, graces, finalizers.  Shared by DELETE, deletecollection
+ * and eviction. */
 #ifndef API_DELETE_H
 #define API_DELETE_H
 
@@ -9,7 +10,8 @@ struct deletion {
     struct str uid, rv;                          /* preconditions; empty: none */
     bool orphan, foreground, background;         /* at most one; none: as the object's finalizers say */
 };
-/* From the query and from DeleteOptions (the body's, or obj if not NULL).  May set c->rq.opt.dry_run.  False: answered. */
+/* From the query and from DeleteOptions (the body's, or obj if not NULL).  May set c->rq.opt.dry_run.
+ * False: answered. */
 bool deletion_options(struct call *c, const struct json *obj, struct deletion *ret);
 
 enum deletion_step {
@@ -20,7 +22,8 @@ enum deletion_step {
     DELETION_BROKEN                              /* the stored object cannot be read */
 };
 /* What deleting kv means now.  d: kind and key are set; d->text is in the scratch buffer. */
-enum deletion_step deletion_plan(struct draft *d, const struct deletion *o, const struct store_kv *kv, const char **ret_why);
+enum deletion_step deletion_plan(struct draft *d, const struct deletion *o, const struct store_kv *kv,
+                                 const char **ret_why);
 /* The transaction of that step. */
 void deletion_txn(struct store_txn *t, struct draft *d, enum deletion_step step, const struct store_kv *kv);
 

@@ -15,19 +15,22 @@ static bool set_propagation(struct call *c, struct str policy, struct deletion *
     o->background = str_is(policy, "Background");
     if (policy.n == 0 || o->orphan || o->foreground || o->background)
         return true;
-    call_fail(c, 422, REASON_INVALID, "DeleteOptions.meta.k8s.io \"\" is invalid: propagationPolicy: Unsupported value: \"%.*s\": "
+    call_fail(c, 422, REASON_INVALID,
+              "DeleteOptions.meta.k8s.io \"\" is invalid: propagationPolicy: Unsupported value: \"%.*s\": "
               "supported values: \"Foreground\", \"Background\", \"Orphan\", \"nil\"", STR_ARG(policy));
     return false;
 }
 
 static bool body_options(struct call *c, const struct json *body, struct deletion *o)
 {
-    const struct json *grace = json_getz(body, "gracePeriodSeconds"), *orphan = json_getz(body, "orphanDependents"),
+    const struct json *grace = json_getz(body, "gracePeriodSeconds"),
+        *orphan = json_getz(body, "orphanDependents"),
                       *dry = json_getz(body, "dryRun");
     struct str policy = json_str(json_getz(body, "propagationPolicy"));
 
     if (grace != NULL && grace->type != JSON_NULL && !json_i64(grace, &o->grace_s)) {
-        call_bad_request(c, "DeleteOptions in version \"v1\" cannot be handled as a DeleteOptions: gracePeriodSeconds must be an integer");
+        call_bad_request(c, "DeleteOptions in version \"v1\" cannot be handled as a DeleteOptions: "
+                            "gracePeriodSeconds must be an integer");
         return false;
     }
     if (o->grace_s < -1)
@@ -57,7 +60,8 @@ static struct json *read_options(struct call *c)
     body = decode_plain(c);
     if (body == NULL || body->type == JSON_NULL || body->type == JSON_OBJECT)
         return body;
-    call_bad_request(c, "the object provided is unrecognized (must be of type DeleteOptions): it is not an object");
+    call_bad_request(c, "the object provided is unrecognized (must be of type DeleteOptions): it is not an "
+                        "object");
     return NULL;
 }
 
@@ -95,9 +99,11 @@ static const char *precondition(struct draft *d, const struct deletion *o, const
     struct arena *a = d->kind.arena;
 
     if (o->uid.n > 0 && !str_eq(o->uid, uid))
-        return arena_fmt(a, "Precondition failed: UID in precondition: %.*s, UID in object meta: %.*s", STR_ARG(o->uid), STR_ARG(uid)).p;
+        return arena_fmt(a, "Precondition failed: UID in precondition: %.*s, UID in object meta: %.*s",
+                         STR_ARG(o->uid), STR_ARG(uid)).p;
     if (o->rv.n > 0 && !str_eq(o->rv, rv))
-        return arena_fmt(a, "Precondition failed: ResourceVersion in precondition: %.*s, ResourceVersion in object meta: %.*s",
+        return arena_fmt(a, "Precondition failed: ResourceVersion in precondition: %.*s, ResourceVersion in "
+                            "object meta: %.*s",
                          STR_ARG(o->rv), STR_ARG(rv)).p;
     return NULL;
 }
@@ -152,13 +158,15 @@ static bool mark_graceful(struct draft *d, const struct deletion *o, int64_t gra
         return true;
     }
     was_s = json_path_i64(d->obj, "metadata.deletionGracePeriodSeconds", 0);
-    if (o->grace_s < 0 || grace_s >= was_s || !time_parse(json_path_str(d->obj, "metadata.deletionTimestamp"), &due_s, &ns))
+    if (o->grace_s < 0 || grace_s >= was_s ||
+        !time_parse(json_path_str(d->obj, "metadata.deletionTimestamp"), &due_s, &ns))
         return false;
     mark(d, due_s - was_s + grace_s, grace_s, false);
     return true;
 }
 
-enum deletion_step deletion_plan(struct draft *d, const struct deletion *o, const struct store_kv *kv, const char **ret_why)
+enum deletion_step deletion_plan(struct draft *d, const struct deletion *o, const struct store_kv *kv,
+                                 const char **ret_why)
 {
     const struct kind_hooks *h = d->call->info->hooks;
     struct json_error        why;
@@ -173,7 +181,8 @@ enum deletion_step deletion_plan(struct draft *d, const struct deletion *o, cons
     deleting = meta_deleting(d->obj);
     grace_s = h->grace != NULL ? h->grace(&d->kind, d->obj, o->grace_s) : 0;
     set_gc_finalizers(d, o);
-    held = has_items(d->obj, "metadata.finalizers") || (is_namespace(d) && has_items(d->obj, "spec.finalizers"));
+    held = has_items(d->obj, "metadata.finalizers") ||
+        (is_namespace(d) && has_items(d->obj, "spec.finalizers"));
     if (grace_s == 0 && !held) {
         write_encode(d);
         return DELETION_REMOVE;
@@ -183,9 +192,11 @@ enum deletion_step deletion_plan(struct draft *d, const struct deletion *o, cons
     else if ((changed = !deleting || json_path_i64(d->obj, "metadata.deletionGracePeriodSeconds", 0) > 0))
         mark(d, d->kind.wall_ns / 1000000000, 0, !deleting);
     if (is_namespace(d))
-        json_setz(d->kind.arena, json_make_path(d->kind.arena, d->obj, "status"), "phase", json_string(d->kind.arena, STR("Terminating")));
+        json_setz(d->kind.arena, json_make_path(d->kind.arena, d->obj, "status"), "phase",
+                  json_string(d->kind.arena, STR("Terminating")));
     write_encode(d);
-    return changed || !encode_equals(d->text, d->rev_at, kv->mod_rev, blob_str(kv->value)) ? DELETION_MARK : DELETION_NOTHING;
+    return changed || !encode_equals(d->text, d->rev_at, kv->mod_rev,
+                                     blob_str(kv->value)) ? DELETION_MARK : DELETION_NOTHING;
 }
 
 void deletion_txn(struct store_txn *t, struct draft *d, enum deletion_step step, const struct store_kv *kv)

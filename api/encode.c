@@ -9,7 +9,8 @@ static const char rev_member[] = "\"resourceVersion\":\"";
 /* Written first and in this order; the revision's hole comes behind the first four. */
 static const char *const before_rev[] = { "name", "generateName", "namespace", "uid" };
 static const char *const after_rev[] = {
-    "generation", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "labels", "annotations",
+    "generation", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "labels",
+        "annotations",
     "ownerReferences", "finalizers",
 };
 static const char *const left_out[] = { "resourceVersion", "managedFields", "selfLink" };
@@ -24,7 +25,8 @@ static bool listed(const char *const *list, size_t n, struct str key)
 
 static bool is_empty(const struct json *j)
 {
-    return j->type == JSON_NULL || (j->type >= JSON_ARRAY && j->n == 0) || (j->type == JSON_STRING && j->s.n == 0);
+    return j->type == JSON_NULL || (j->type >= JSON_ARRAY && j->n == 0) ||
+        (j->type == JSON_STRING && j->s.n == 0);
 }
 
 static void put_member(struct buf *out, const struct json *m)
@@ -54,7 +56,8 @@ static void put_metadata(struct buf *out, const struct json *meta, uint32_t *ret
     buf_z(out, "\",");
     put_listed(out, meta, after_rev, ARRAY_LEN(after_rev));
     json_each(m, meta)
-        if (!listed(before_rev, ARRAY_LEN(before_rev), m->key) && !listed(after_rev, ARRAY_LEN(after_rev), m->key) &&
+        if (!listed(before_rev, ARRAY_LEN(before_rev), m->key) &&
+            !listed(after_rev, ARRAY_LEN(after_rev), m->key) &&
             !listed(left_out, ARRAY_LEN(left_out), m->key) && !is_empty(m))
             put_member(out, m);
     must(out->p[out->n - 1] == ',');
@@ -63,10 +66,12 @@ static void put_metadata(struct buf *out, const struct json *meta, uint32_t *ret
 
 void encode_object(struct buf *out, const struct schema_kind *k, const struct json *obj, uint32_t *ret_rev_at)
 {
-    buf_fmt(out, "{\"kind\":\"%s\",\"apiVersion\":\"%s%s%s\",", k->kind, k->group, k->group[0] != '\0' ? "/" : "", k->version);
+    buf_fmt(out, "{\"kind\":\"%s\",\"apiVersion\":\"%s%s%s\",", k->kind, k->group,
+            k->group[0] != '\0' ? "/" : "", k->version);
     put_metadata(out, json_getz(obj, "metadata"), ret_rev_at);
     json_each(m, obj)
-        if (!str_is(m->key, "kind") && !str_is(m->key, "apiVersion") && !str_is(m->key, "metadata") && m->type != JSON_NULL) {
+        if (!str_is(m->key, "kind") && !str_is(m->key, "apiVersion") && !str_is(m->key, "metadata") &&
+            m->type != JSON_NULL) {
             buf_char(out, ',');
             json_write_string(out, m->key);
             buf_char(out, ':');
@@ -101,7 +106,8 @@ bool encode_equals(struct str text, uint32_t rev_at, uint64_t rev, struct str st
     char   digits[24];
     size_t n = (size_t)snprintf(digits, sizeof(digits), "%llu", (unsigned long long)rev);
 
-    return stored.n == text.n + n && memcmp(stored.p, text.p, rev_at) == 0 && memcmp(stored.p + rev_at, digits, n) == 0 &&
+    return stored.n == text.n + n && memcmp(stored.p, text.p, rev_at) == 0 &&
+        memcmp(stored.p + rev_at, digits, n) == 0 &&
            memcmp(stored.p + rev_at + n, text.p + rev_at, text.n - rev_at) == 0;
 }
 

@@ -5,8 +5,10 @@
 #include "api/schema.h"
 
 /* Appends obj as JSON: apiVersion and kind first, then metadata in the original's order, then the rest.
- * metadata.resourceVersion is left empty; *ret_rev_at is where its digits belong. managedFields and selfLink are left out. */
-void encode_object(struct buf *out, const struct schema_kind *k, const struct json *obj, uint32_t *ret_rev_at);
+ * metadata.resourceVersion is left empty; *ret_rev_at is where its digits belong. managedFields and
+ * selfLink are left out. */
+void encode_object(struct buf *out, const struct schema_kind *k, const struct json *obj,
+                   uint32_t *ret_rev_at);
 /* The text with this revision in the hole; 0: without the member. */
 struct blob *encode_fill(struct str text, uint32_t rev_at, uint64_t rev);
 /* Is text, once filled with rev, what is stored already? */

@@ -60,12 +60,14 @@ static bool budget_applies(const struct json *pod)
 {
     struct str phase = json_path_str(pod, "status.phase");
 
-    return !meta_deleting(pod) && !str_is(phase, "Pending") && !str_is(phase, "Succeeded") && !str_is(phase, "Failed");
+    return !meta_deleting(pod) && !str_is(phase, "Pending") && !str_is(phase, "Succeeded") &&
+        !str_is(phase, "Failed");
 }
 
 static void refuse(struct call *c, struct str cause_text)
 {
-    struct status s = { .code = 429, .reason = REASON_TOO_MANY, .message = STR(VIOLATES), .retry_after_s = RETRY_AFTER_S };
+    struct status s = { .code = 429, .reason = REASON_TOO_MANY, .message = STR(VIOLATES),
+                        .retry_after_s = RETRY_AFTER_S };
     struct causes causes;
 
     causes_init(&causes, c->arena);
@@ -79,19 +81,23 @@ static bool spend(struct call *c, struct budget *b, const struct json *pod, bool
 {
     struct json *status = json_make_path(c->arena, b->obj, "status");
     int64_t      allowed = json_i64_or(json_getz(status, "disruptionsAllowed"), 0);
-    int64_t      healthy = json_i64_or(json_getz(status, "currentHealthy"), 0), desired = json_i64_or(json_getz(status, "desiredHealthy"), 0);
+    int64_t      healthy = json_i64_or(json_getz(status, "currentHealthy"), 0),
+        desired = json_i64_or(json_getz(status, "desiredHealthy"), 0);
     struct str   name = json_path_str(b->obj, "metadata.name");
 
     *ret_spend = false;
     if (!pod_ready(pod) && (str_is(json_path_str(b->obj, "spec.unhealthyPodEvictionPolicy"), "AlwaysAllow") ||
                             (healthy >= desired && desired > 0)))
         return true;
-    if (json_i64_or(json_getz(status, "observedGeneration"), 0) < json_path_i64(b->obj, "metadata.generation", 0)) {
-        refuse(c, arena_fmt(c->arena, "The disruption budget %.*s is still being processed by the server.", STR_ARG(name)));
+    if (json_i64_or(json_getz(status, "observedGeneration"), 0) < json_path_i64(b->obj,
+            "metadata.generation", 0)) {
+        refuse(c, arena_fmt(c->arena, "The disruption budget %.*s is still being processed by the server.",
+                            STR_ARG(name)));
         return false;
     }
     if (allowed <= 0) {
-        refuse(c, arena_fmt(c->arena, "The disruption budget %.*s needs %lld healthy pods and has %lld currently", STR_ARG(name),
+        refuse(c, arena_fmt(c->arena, "The disruption budget %.*s needs %lld healthy pods and has %lld "
+                                      "currently", STR_ARG(name),
                             (long long)desired, (long long)healthy));
         return false;
     }
@@ -120,7 +126,8 @@ static void on_evicted(struct call *c, void *arg, int err, const struct store_co
         evict_try(c);
 }
 
-static void commit(struct call *c, struct draft *d, enum deletion_step step, const struct store_kv *kv, const struct budget *b, bool spent)
+static void commit(struct call *c, struct draft *d, enum deletion_step step, const struct store_kv *kv,
+                   const struct budget *b, bool spent)
 {
     const struct resource *r = resource_find(STR("policy"), STR("v1"), STR("poddisruptionbudgets"));
     struct store_txn       t;
@@ -148,7 +155,9 @@ static bool ask_budget(struct call *c, const struct json *pod, struct budget *b,
         return true;
     find_budgets(c, pod, b);
     if (b->n > 1) {
-        call_fail(c, 500, REASON_INTERNAL, "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.");
+        call_fail(c, 500, REASON_INTERNAL,
+                  "This pod has more than one PodDisruptionBudget, which the eviction subresource does not "
+                  "support.");
         return false;
     }
     return b->n == 0 || spend(c, b, pod, ret_spent);

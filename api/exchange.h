@@ -12,7 +12,8 @@ struct exchange;
 
 struct exchange_ops {
     /* Each takes over one reference of every blob in pieces. */
-    void (*respond)(struct exchange *x, int status, const char *content_type, const struct http_piece *p, size_t n,
+    void (*respond)(struct exchange *x, int status, const char *content_type, const struct http_piece *p,
+                    size_t n,
                     const struct http_header *extra, size_t n_extra);
     void (*begin)(struct exchange *x, int status, const char *content_type, bool gzip,
                   const struct http_header *extra, size_t n_extra);
@@ -44,7 +45,8 @@ struct exchange {
     void *transport;                             /* of who made the exchange, for its ops */
 
     /* The pipeline's; it sets these before returning without an answer. */
-    void (*on_abort)(struct exchange *x);        /* the client went away: free what you have, answer nothing */
+    /* the client went away: free what you have, answer nothing */
+    void (*on_abort)(struct exchange *x);
     void (*on_drain)(struct exchange *x);
     void *state;
 };

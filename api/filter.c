@@ -34,8 +34,10 @@ static bool parse_fields(struct call *c, struct filter *f)
         if (c->info->base != c->res)
             t->path = stored_path(c->arena, t->path);
         if (!supported(c->info->base, t->path)) {
-            call_bad_request(c, "Unable to find \"%s/%s, Resource=%s\" that match label selector \"%.*s\", field selector \"%.*s\": "
-                             "field label not supported: %s", c->res->kind->group, c->res->kind->version, c->res->plural,
+            call_bad_request(c, "Unable to find \"%s/%s, Resource=%s\" that match label selector \"%.*s\", "
+                                "field selector \"%.*s\": "
+                             "field label not supported: %s", c->res->kind->group, c->res->kind->version,
+                                 c->res->plural,
                              STR_ARG(c->rq.opt.label_selector), STR_ARG(c->rq.opt.field_selector), t->path);
             return false;
         }

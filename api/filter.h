@@ -11,9 +11,11 @@ struct filter {
     bool any;                                    /* no selector at all */
     struct str name;                             /* the one name that can match; empty: any */
     struct str ns;                               /* likewise the namespace */
-    uint64_t tag;                                /* what the resource's watch index can be asked for; 0: nothing */
+    /* what the resource's watch index can be asked for; 0: nothing */
+    uint64_t tag;
 };
-/* Of the request's labelSelector and fieldSelector (and of its name, for a watch on one object).  False: answered. */
+/* Of the request's labelSelector and fieldSelector (and of its name, for a watch on one object).  False:
+ * answered. */
 bool filter_parse(struct call *c, struct filter *ret);
 bool filter_matches(const struct filter *f, struct str stored);
 

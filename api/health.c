@@ -68,7 +68,8 @@ void health_serve(struct call *c, struct str which, struct str only)
     for (size_t i = 0; i < ARRAY_LEN(checks); i++) {
         bool ok;
 
-        if (only.n > 0 ? !str_is(only, checks[i].name) : (checks[i].in & in) == 0 || excluded(c, checks[i].name))
+        if (only.n > 0 ? !str_is(only, checks[i].name) : (checks[i].in & in) == 0 ||
+            excluded(c, checks[i].name))
             continue;
         ok = checks[i].ok(c->api);
         good &= ok;

@@ -6,13 +6,15 @@ static struct http_req *req_of(struct exchange *x)
     return x->transport;
 }
 
-static void http_x_respond(struct exchange *x, int status, const char *content_type, const struct http_piece *p, size_t n,
+static void http_x_respond(struct exchange *x, int status, const char *content_type,
+                           const struct http_piece *p, size_t n,
                            const struct http_header *extra, size_t n_extra)
 {
     http_respond_pieces(req_of(x), status, content_type, p, n, extra, n_extra);
 }
 
-static void http_x_begin(struct exchange *x, int status, const char *content_type, bool gzip, const struct http_header *extra,
+static void http_x_begin(struct exchange *x, int status, const char *content_type, bool gzip,
+                         const struct http_header *extra,
                          size_t n_extra)
 {
     http_begin(req_of(x), status, content_type, gzip, extra, n_extra);
@@ -42,7 +44,8 @@ static struct stream *http_x_upgrade(struct exchange *x, const struct http_heade
 
 /* No .event: what a thousand watchers get is framed once, by the pipeline. */
 static const struct exchange_ops http_ops = {
-    .respond = http_x_respond, .begin = http_x_begin, .send = http_x_send, .queued = http_x_queued, .end = http_x_end,
+    .respond = http_x_respond, .begin = http_x_begin, .send = http_x_send, .queued = http_x_queued,
+        .end = http_x_end,
     .upgrade = http_x_upgrade,
 };
 
@@ -95,12 +98,14 @@ static struct blob *error_body(void *arg, int status, const char *reason)
     return status_blob(&s);
 }
 
-static bool is_loopback(const char *addr) { return strncmp(addr, "127.", 4) == 0 || strncmp(addr, "[::1]", 5) == 0; }
+static bool is_loopback(const char *addr) { return strncmp(addr, "127.", 4) == 0 ||
+                                            strncmp(addr, "[::1]", 5) == 0; }
 
 /* Addresses are separated by commas: loopback for people on this machine, another for nodes. */
 int api_http_open(struct api *a, const struct api_opts *o, struct errbuf *err)
 {
-    struct http_server_opts ho = { .tls = o->tls, .on_request = on_request, .error_body = error_body, .arg = a };
+    struct http_server_opts ho = { .tls = o->tls, .on_request = on_request, .error_body = error_body,
+                                   .arg = a };
     struct str rest = str_of(o->listen_addr), one;
     struct arena arena = ARENA_INIT;
     int rc = 0;

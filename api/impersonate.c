@@ -1,10 +1,12 @@
-/* api/impersonate.c: Impersonate-User and Impersonate-Group: act as somebody else, if that is allowed (kubectl --as). */
+/* api/impersonate.c: Impersonate-User and Impersonate-Group: act as somebody else, if that is allowed
+ * (kubectl --as). */
 #include "api/authz.h"
 #include "api/impersonate.h"
 
 static bool may(const struct exchange_user *u, const char *resource, struct str name)
 {
-    struct authz_attr attr = { .user = u, .verb = "impersonate", .resource = str_of(resource), .name = name, .is_resource = true };
+    struct authz_attr attr = { .user = u, .verb = "impersonate", .resource = str_of(resource), .name = name,
+                               .is_resource = true };
     const char       *reason;
 
     return authz_allowed(&attr, &reason);
@@ -12,7 +14,9 @@ static bool may(const struct exchange_user *u, const char *resource, struct str 
 
 static void refuse(struct call *c, const char *resource, struct str name)
 {
-    call_fail(c, 403, REASON_FORBIDDEN, "%s \"%.*s\" is forbidden: User \"%.*s\" cannot impersonate resource \"%s\" in API group \"\" at "
+    call_fail(c, 403, REASON_FORBIDDEN,
+              "%s \"%.*s\" is forbidden: User \"%.*s\" cannot impersonate resource \"%s\" in API group \"\" "
+              "at "
               "the cluster scope", resource, STR_ARG(name), STR_ARG(c->user->name), resource);
 }
 
@@ -58,7 +62,8 @@ bool impersonate(struct call *c)
     groups = arena_alloc(c->arena, (c->x->n_headers + 1) * sizeof(*groups));
     if (!take_groups(c, groups, &u->n_groups))
         return false;
-    groups[u->n_groups++] = str_is(name, USER_ANONYMOUS) ? STR(GROUP_UNAUTHENTICATED) : STR(GROUP_AUTHENTICATED);
+    groups[u->n_groups++] = str_is(name,
+                                   USER_ANONYMOUS) ? STR(GROUP_UNAUTHENTICATED) : STR(GROUP_AUTHENTICATED);
     u->name = name;
     u->groups = groups;
     c->user = u;

@@ -52,7 +52,8 @@ static int decode_signature(struct str part, unsigned char sig[64])
     return rc;
 }
 
-int jwt_verify(struct str pub_pem, struct str token, struct arena *a, struct json **ret_claims, struct errbuf *err)
+int jwt_verify(struct str pub_pem, struct str token, struct arena *a, struct json **ret_claims,
+               struct errbuf *err)
 {
     struct str    part[3], rest = token;
     struct json  *header, *claims;

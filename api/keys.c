@@ -1,7 +1,7 @@
 /* api/keys.c: where objects stand in the store, and the tags by which watches are indexed.
  *
- * No part of a key may hold a '/': names and namespaces come from the request parser, which refuses it, or have passed the name
- * checks; so a key can be read in one way only. */
+ * No part of a key may hold a '/': names and namespaces come from the request parser, which refuses it, or
+ * have passed the name checks; so a key can be read in one way only. */
 #include "api/call.h"
 
 static char *put(char *q, struct str s)

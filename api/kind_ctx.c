@@ -7,8 +7,10 @@
 void call_kind_ctx(struct call *c, struct kind_ctx *ret, struct str ns, struct str name)
 {
     *ret = (struct kind_ctx){
-        .arena = c->arena, .loop = c->api->loop, .view = store_live(c->api->store), .res = c->info->base, .sub = c->sub,
-        .user = c->user, .ns = ns, .name = name, .wall_ns = loop_wall_ns(c->api->loop), .dry_run = c->rq.opt.dry_run,
+        .arena = c->arena, .loop = c->api->loop, .view = store_live(c->api->store), .res = c->info->base,
+            .sub = c->sub,
+        .user = c->user, .ns = ns, .name = name, .wall_ns = loop_wall_ns(c->api->loop),
+            .dry_run = c->rq.opt.dry_run,
         .service_cidr = c->api->service_cidr, .warnings = &c->warnings,
     };
 }
@@ -22,7 +24,8 @@ static struct str object_key(struct arena *a, const struct resource *r, struct s
     return arena_fmt(a, "/registry/%s/%.*s", base->storage, STR_ARG(name));
 }
 
-struct json *kind_lookup(struct kind_ctx *c, const char *group, const char *version, const char *plural, struct str ns, struct str name)
+struct json *kind_lookup(struct kind_ctx *c, const char *group, const char *version, const char *plural,
+                         struct str ns, struct str name)
 {
     const struct resource *r = resource_find(str_of(group), str_of(version), str_of(plural));
     struct store_kv        kv;
@@ -85,7 +88,8 @@ struct str kind_claim_holder(struct kind_ctx *c, struct str what)
 {
     struct store_kv kv;
 
-    return store_get(c->view, kind_claim_key(c->arena, what), &kv) ? arena_str(c->arena, blob_str(kv.value)) : STR_NONE;
+    return store_get(c->view, kind_claim_key(c->arena, what), &kv) ? arena_str(c->arena,
+            blob_str(kv.value)) : STR_NONE;
 }
 
 static void claim(struct kind_ctx *c, struct str what, bool take)

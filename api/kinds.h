@@ -1,20 +1,24 @@
-/* api/kinds.h: what a kind needs beyond its schema, as C functions registered in one table (api/kinds/kinds.c).
+/* api/kinds.h: what a kind needs beyond its schema, as C functions registered in one table
+ * (api/kinds/kinds.c).
  *
- * The pipeline calls them in a fixed order, with the object as a tree that already fits its schema (schema_conform)
- * and has the tables' defaults (schema_default).  Every hook may be NULL.
+ * The pipeline calls them in a fixed order, with the object as a tree that already fits its schema
+ * (schema_conform) and has the tables' defaults (schema_default).  Every hook may be NULL.
  *
  *   create:         default_ -> prepare_create -> validate
  *   update, patch:  default_ -> prepare_update -> validate -> validate_update
- *   .../status:     default_ -> prepare_status -> validate_status      (spec was put back to the stored one before)
+ * .../status:     default_ -> prepare_status -> validate_status      (spec was put back to the stored one
+ * before)
  *   delete:         grace; on_delete when the object really goes
  *
- * What the pipeline does itself, so that no hook must: name and generateName, namespace, uid, creationTimestamp,
- * generation (res->has_generation), deletionTimestamp, finalizers, resourceVersion, metadata validation, required fields, enums,
- * ranges and immutability (schema_validate*), dropping `status` on create and on spec updates (res->has_status),
- * putting spec back on status updates, namespace existence.
+ * What the pipeline does itself, so that no hook must: name and generateName, namespace, uid,
+ * creationTimestamp, generation (res->has_generation), deletionTimestamp, finalizers, resourceVersion,
+ * metadata validation, required fields, enums, ranges and immutability (schema_validate*), dropping
+ * `status` on create and on spec updates (res->has_status), putting spec back on status updates, namespace
+ * existence.
  *
- * A hook runs again from the start when its transaction lost a race: it keeps no state outside the ctx, writes
- * nothing but the object and the ctx.  A hook never answers; it refuses with kind_refuse or adds causes. */
+ * A hook runs again from the start when its transaction lost a race: it keeps no state outside the ctx,
+ * writes nothing but the object and the ctx.  A hook never answers; it refuses with kind_refuse or adds
+ * causes. */
 #ifndef API_KINDS_H
 #define API_KINDS_H
 
@@ -31,7 +35,8 @@ struct kind_ctx {
     const struct resource *res;
     const struct resource_sub *sub;              /* NULL: the object itself */
     const struct exchange_user *user;
-    struct str ns, name;                         /* of the object; name is empty in default_ when it is to be generated */
+    /* of the object; name is empty in default_ when it is to be generated */
+    struct str ns, name;
     int64_t  wall_ns;                            /* one reading for the whole request */
     bool     dry_run;
     const char *service_cidr;                    /* "10.96.0.0/16" */
@@ -50,30 +55,35 @@ enum kind_name { KIND_NAME_SUBDOMAIN, KIND_NAME_LABEL, KIND_NAME_LABEL_1035, KIN
 struct kind_hooks {
     const char *group, *plural;                  /* of every version */
     enum kind_name name;
-    bool unconditional_update;                   /* PUT without resourceVersion overwrites (most kinds); else it is Invalid */
-    bool create_on_update;                       /* PUT of an absent object creates it (services, endpoints, leases, events) */
+    /* PUT without resourceVersion overwrites (most kinds); else it is Invalid */
+    bool unconditional_update;
+    /* PUT of an absent object creates it (services, endpoints, leases, events) */
+    bool create_on_update;
     bool returns_deleted;                        /* DELETE answers with the object instead of a Status */
-    /* One field that watches are indexed by ("spec.nodeName"): a watch with fieldSelector=<tag_path>=x costs nothing for
-     * the events of other x.  NULL: none. */
+    /* One field that watches are indexed by ("spec.nodeName"): a watch with fieldSelector=<tag_path>=x
+     * costs nothing for the events of other x.  NULL: none. */
     const char *tag_path;
 
     /* Defaults that the tables cannot say.  Must be idempotent: also run over what is stored already. */
     void (*default_)(struct kind_ctx *c, struct json *obj);
-    /* Before the first storing: initial status (Pod: phase Pending, qosClass), allocated fields (Service: clusterIP),
-     * admission (Pod: service account, tolerations, priority). */
+    /* Before the first storing: initial status (Pod: phase Pending, qosClass), allocated fields (Service:
+     * clusterIP), admission (Pod: service account, tolerations, priority). */
     void (*prepare_create)(struct kind_ctx *c, struct json *obj);
     /* Carry over from old what the client may not change silently (Service: clusterIP when left out). */
     void (*prepare_update)(struct kind_ctx *c, const struct json *old, struct json *obj);
     void (*prepare_status)(struct kind_ctx *c, const struct json *old, struct json *obj);
     void (*validate)(struct kind_ctx *c, const struct json *obj, struct causes *causes);
-    void (*validate_update)(struct kind_ctx *c, const struct json *old, const struct json *obj, struct causes *causes);
-    void (*validate_status)(struct kind_ctx *c, const struct json *old, const struct json *obj, struct causes *causes);
-    /* Seconds of grace for this deletion; requested: what the client asked for, -1: nothing.  0: the object goes at once
-     * (pods without a node, kinds that know no grace).  Pods: pod_grace, below. */
+    void (*validate_update)(struct kind_ctx *c, const struct json *old, const struct json *obj,
+                            struct causes *causes);
+    void (*validate_status)(struct kind_ctx *c, const struct json *old, const struct json *obj,
+                            struct causes *causes);
+    /* Seconds of grace for this deletion; requested: what the client asked for, -1: nothing.  0: the
+     * object goes at once (pods without a node, kinds that know no grace).  Pods: pod_grace, below. */
     int64_t (*grace)(struct kind_ctx *c, const struct json *obj, int64_t requested);
     /* The object goes in this transaction: give claims back. */
     void (*on_delete)(struct kind_ctx *c, const struct json *obj);
-    /* A spec change (generation goes up) for kinds where it is more than "spec differs".  NULL: spec differs. */
+    /* A spec change (generation goes up) for kinds where it is more than "spec differs".  NULL: spec
+     * differs. */
     bool (*spec_changed)(const struct json *old, const struct json *obj);
 };
 /* Never NULL: kinds without hooks get a neutral entry (subdomain names, unconditional updates). */
@@ -82,9 +92,10 @@ const struct kind_hooks *kind_hooks_find(const struct resource *r);
 /* ---- What hooks may do -------------------------------------------------------------------------- */
 
 /* Another stored object, parsed; NULL: none such.  ns empty for cluster scope. */
-struct json *kind_lookup(struct kind_ctx *c, const char *group, const char *version, const char *plural, struct str ns, struct str name);
-/* Refuse the request: 403 "Forbidden", 409 "Conflict", 400 "BadRequest", 404 "NotFound" ... The first refusal counts.
- * The message is complete; for 403 the pipeline puts `pods "x" is forbidden: ` before it. */
+struct json *kind_lookup(struct kind_ctx *c, const char *group, const char *version, const char *plural,
+                         struct str ns, struct str name);
+/* Refuse the request: 403 "Forbidden", 409 "Conflict", 400 "BadRequest", 404 "NotFound" ... The first
+ * refusal counts. The message is complete; for 403 the pipeline puts `pods "x" is forbidden: ` before it. */
 void kind_refuse(struct kind_ctx *c, int status, const char *reason, const char *fmt, ...) PRINTF_LIKE(4, 5);
 /* A Warning header: kubectl prints it. */
 void kind_warn(struct kind_ctx *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
@@ -99,8 +110,8 @@ void kind_give_back(struct kind_ctx *c, struct str what);
 /* RFC 3339 with seconds, as metadata's times are written: now, in the arena. */
 struct str kind_now(struct kind_ctx *c);
 
-/* The deletion grace of pods, for their hooks: what was asked for, else spec.terminationGracePeriodSeconds; 0 for pods that
- * have no node or have ended. */
+/* The deletion grace of pods, for their hooks: what was asked for, else
+ * spec.terminationGracePeriodSeconds; 0 for pods that have no node or have ended. */
 int64_t pod_grace(struct kind_ctx *c, const struct json *pod, int64_t requested);
 
 #endif

@@ -1,8 +1,8 @@
 /* api/list.c: LIST: a pinned view, walked in bounded slices straight from the stored texts.
  *
- * A list with a limit is collected first (its continue token stands before the items); a page ends early rather than
- * grow beyond PAGE_BYTES_MAX.  A list without one is streamed as the client takes it: neither its size nor a slow
- * reader costs more than a slice and a pin. */
+ * A list with a limit is collected first (its continue token stands before the items); a page ends early
+ * rather than grow beyond PAGE_BYTES_MAX.  A list without one is streamed as the client takes it: neither
+ * its size nor a slow reader costs more than a slice and a pin. */
 #include "api/answer.h"
 #include "api/continue.h"
 #include "api/filter.h"
@@ -238,7 +238,8 @@ static void list_slice(struct call *c)
 
     if (!c->began && (c->rq.opt.limit > 0 || c->out.format == OUT_YAML) && !end) {
         if (c->out.format == OUT_YAML && l->bytes > YAML_BYTES_MAX) {
-            call_fail(c, 406, REASON_NOT_ACCEPTABLE, "this list is too long for YAML: ask for application/json, or use limit");
+            call_fail(c, 406, REASON_NOT_ACCEPTABLE,
+                      "this list is too long for YAML: ask for application/json, or use limit");
             return;
         }
         ready_post(c->api->loop, &l->again);     /* still collecting */
@@ -347,9 +348,12 @@ static void list_continue(struct call *c)
     continue_write(&b, 0, after);
     token = arena_str(c->arena, buf_str(&b));
     buf_release(&b);
-    expired(c, token, "The provided continue parameter is too old to display a consistent list result. You can start a new list "
-            "without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. "
-            "Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted "
+    expired(c, token, "The provided continue parameter is too old to display a consistent list result. You "
+                      "can start a new list "
+            "without the continue parameter, or use the continue token in this response to retrieve the "
+            "remainder of the results. "
+            "Continuing with the provided token results in an inconsistent list - objects that were created, "
+            "modified, or deleted "
             "between the time the first chunk was returned and now may show up in the list.");
 }
 
@@ -367,7 +371,8 @@ void call_list(struct call *c)
     if (!filter_parse(c, &l->filter))
         return;
     c->state = l;
-    exact = str_is(o->resource_version_match, "Exact") || (o->limit > 0 && o->rv > 0 && o->resource_version_match.n == 0);
+    exact = str_is(o->resource_version_match, "Exact") ||
+        (o->limit > 0 && o->rv > 0 && o->resource_version_match.n == 0);
     if (o->continue_.n > 0)
         call_when_fresh(c, list_continue);
     else if (!o->has_rv)

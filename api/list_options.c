@@ -20,7 +20,8 @@ static bool check_watch(struct call *c)
 
     if (match.n > 0 && !o->has_send_initial_events)
         invalid_option(c, "resourceVersionMatch", CAUSE_FORBIDDEN,
-                       "Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided");
+                       "Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is "
+                       "provided");
     else if (o->has_send_initial_events && !str_is(match, "NotOlderThan"))
         invalid_option(c, "resourceVersionMatch", CAUSE_FORBIDDEN,
                        "Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan");
@@ -37,9 +38,11 @@ static bool check_list(struct call *c)
     struct str match = o->resource_version_match;
 
     if (o->has_send_initial_events)
-        invalid_option(c, "sendInitialEvents", CAUSE_FORBIDDEN, "Forbidden: sendInitialEvents is forbidden for list");
+        invalid_option(c, "sendInitialEvents", CAUSE_FORBIDDEN,
+                       "Forbidden: sendInitialEvents is forbidden for list");
     else if (match.n > 0 && o->continue_.n > 0)
-        invalid_option(c, "resourceVersionMatch", CAUSE_FORBIDDEN, "Forbidden: resourceVersionMatch is forbidden when continue is provided");
+        invalid_option(c, "resourceVersionMatch", CAUSE_FORBIDDEN,
+                       "Forbidden: resourceVersionMatch is forbidden when continue is provided");
     else if (match.n > 0 && !o->has_rv)
         invalid_option(c, "resourceVersionMatch", CAUSE_FORBIDDEN,
                        "Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided");

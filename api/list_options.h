@@ -1,4 +1,5 @@
-/* api/list_options.h: which combinations of resourceVersion, its match, continue and sendInitialEvents make sense. */
+/* api/list_options.h: which combinations of resourceVersion, its match, continue and sendInitialEvents
+ * make sense. */
 #ifndef API_LIST_OPTIONS_H
 #define API_LIST_OPTIONS_H
 

@@ -114,9 +114,11 @@ static name_check_fn *name_check(enum kind_name how)
     return name_check_subdomain;
 }
 
-static void check_name(const struct kind_hooks *h, const struct json *meta, const struct at *at, struct causes *causes)
+static void check_name(const struct kind_hooks *h, const struct json *meta, const struct at *at,
+                       struct causes *causes)
 {
-    struct str    name = json_str(json_getz(meta, "name")), prefix = json_str(json_getz(meta, "generateName"));
+    struct str    name = json_str(json_getz(meta, "name")),
+        prefix = json_str(json_getz(meta, "generateName"));
     struct at     at_name = AT_KEY(at, "name"), at_prefix = AT_KEY(at, "generateName");
     name_check_fn *check = name_check(h->name);
     const char   *wrong;
@@ -185,7 +187,8 @@ static void check_owners(const struct json *owners, const struct at *at, struct 
         controllers += json_true(json_getz(it, "controller"));
     }
     if (controllers > 1)
-        cause_invalid(causes, at, STR("ownerReferences"), "Only one reference can have Controller set to true");
+        cause_invalid(causes, at, STR("ownerReferences"),
+                      "Only one reference can have Controller set to true");
 }
 
 static bool standard_finalizer(struct str s)
@@ -209,16 +212,20 @@ static void check_finalizers(const struct json *finalizers, const struct at *at,
         if ((wrong = name_check_qualified(s)) != NULL)
             cause_invalid(causes, &here, s, wrong);
         else if (!standard_finalizer(s) && str_find(s, '/') < 0)
-            cause_invalid(causes, &here, s, "name is neither a standard finalizer name nor is it fully qualified");
+            cause_invalid(causes, &here, s,
+                          "name is neither a standard finalizer name nor is it fully qualified");
     }
     if (orphan && foreground)
-        cause_invalid(causes, at, STR("orphan"), "finalizer orphan and foregroundDeletion cannot be both set");
+        cause_invalid(causes, at, STR("orphan"),
+                      "finalizer orphan and foregroundDeletion cannot be both set");
 }
 
-void meta_validate(struct kind_ctx *c, const struct kind_hooks *h, const struct json *obj, struct causes *causes)
+void meta_validate(struct kind_ctx *c, const struct kind_hooks *h, const struct json *obj,
+                   struct causes *causes)
 {
     const struct json *meta = json_getz(obj, "metadata");
-    struct at at = AT_KEY(NULL, "metadata"), labels = AT_KEY(&at, "labels"), annotations = AT_KEY(&at, "annotations"),
+    struct at at = AT_KEY(NULL, "metadata"), labels = AT_KEY(&at, "labels"),
+        annotations = AT_KEY(&at, "annotations"),
               owners = AT_KEY(&at, "ownerReferences"), finalizers = AT_KEY(&at, "finalizers");
 
     (void)c;
@@ -229,7 +236,8 @@ void meta_validate(struct kind_ctx *c, const struct kind_hooks *h, const struct 
     check_finalizers(json_getz(meta, "finalizers"), &finalizers, causes);
 }
 
-static void check_same(const struct json *old, const struct json *meta, const struct at *at, const char *key, struct causes *causes)
+static void check_same(const struct json *old, const struct json *meta, const struct at *at,
+                       const char *key, struct causes *causes)
 {
     struct str now = json_str(json_getz(meta, key));
     struct at  here = AT_STR(at, str_of(key));
@@ -246,7 +254,8 @@ static bool in_list(const struct json *list, struct str s)
     return false;
 }
 
-static void check_new_finalizers(const struct json *old, const struct json *meta, const struct at *at, struct causes *causes)
+static void check_new_finalizers(const struct json *old, const struct json *meta, const struct at *at,
+                                 struct causes *causes)
 {
     struct buf b = BUF_INIT;
 
@@ -257,12 +266,15 @@ static void check_new_finalizers(const struct json *old, const struct json *meta
             json_write_string(&b, json_str(it));
         }
     if (b.n > 0)
-        cause_forbidden(causes, at, arena_fmt(causes->arena, "no new finalizers can be added if the object is being deleted, found new finalizers []string{%.*s}",
+        cause_forbidden(causes, at, arena_fmt(causes->arena,
+                                              "no new finalizers can be added if the object is being "
+                                              "deleted, found new finalizers []string{%.*s}",
                                               (int)b.n, b.p).p);
     buf_release(&b);
 }
 
-void meta_validate_update(struct kind_ctx *c, const struct json *old_obj, const struct json *obj, struct causes *causes)
+void meta_validate_update(struct kind_ctx *c, const struct json *old_obj, const struct json *obj,
+                          struct causes *causes)
 {
     const struct json *old = json_getz(old_obj, "metadata"), *meta = json_getz(obj, "metadata");
     struct at at = AT_KEY(NULL, "metadata"), finalizers = AT_KEY(&at, "finalizers");
@@ -316,5 +328,6 @@ bool meta_may_go(const struct json *obj)
 {
     const struct json *finalizers = json_path(obj, "metadata.finalizers");
 
-    return json_path_i64(obj, "metadata.deletionGracePeriodSeconds", 0) == 0 && (finalizers == NULL || finalizers->n == 0);
+    return json_path_i64(obj, "metadata.deletionGracePeriodSeconds", 0) == 0 &&
+        (finalizers == NULL || finalizers->n == 0);
 }

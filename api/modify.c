@@ -17,7 +17,9 @@ static struct json *parse_stored(struct call *c, struct str text)
 
     if (json_parse(c->arena, text, &obj, &why) == 0)
         return obj;
-    call_fail(c, 500, REASON_INTERNAL, "Internal error occurred: the stored object cannot be read (offset %zu: %s)", why.offset, why.text);
+    call_fail(c, 500, REASON_INTERNAL,
+              "Internal error occurred: the stored object cannot be read (offset %zu: %s)", why.offset,
+                  why.text);
     return NULL;
 }
 
@@ -27,15 +29,19 @@ static struct json *parse_stored(struct call *c, struct str text)
 static bool check_expected(struct call *c, struct modify *m, const struct json *old, struct json *obj)
 {
     struct str uid = json_path_str(obj, "metadata.uid"), rv = json_path_str(obj, "metadata.resourceVersion");
-    struct str old_uid = json_path_str(old, "metadata.uid"), old_rv = json_path_str(old, "metadata.resourceVersion");
-    bool       stale = (uid.n > 0 && !str_eq(uid, old_uid)) || (rv.n > 0 && !str_is(rv, "0") && !str_eq(rv, old_rv));
+    struct str old_uid = json_path_str(old, "metadata.uid"),
+        old_rv = json_path_str(old, "metadata.resourceVersion");
+    bool       stale = (uid.n > 0 && !str_eq(uid, old_uid)) ||
+        (rv.n > 0 && !str_is(rv, "0") && !str_eq(rv, old_rv));
 
     if (stale && !c->fresh) {                    /* perhaps it is we who are behind */
         call_when_fresh(c, modify_try);
         return false;
     }
     if (uid.n > 0 && !str_eq(uid, old_uid)) {
-        call_conflict(c, c->rq.name, arena_fmt(c->arena, "Precondition failed: UID in precondition: %.*s, UID in object meta: %.*s",
+        call_conflict(c, c->rq.name, arena_fmt(c->arena,
+                                               "Precondition failed: UID in precondition: %.*s, UID in "
+                                               "object meta: %.*s",
                                                STR_ARG(uid), STR_ARG(old_uid)).p);
         return false;
     }
@@ -81,7 +87,8 @@ static void separate(struct call *c, enum modify_part part, const struct json *o
     json_delz(meta, "ownerReferences");
     json_delz(meta, "finalizers");
     if (json_path(old, "metadata.ownerReferences") != NULL)
-        json_setz(c->arena, meta, "ownerReferences", json_copy(c->arena, json_path(old, "metadata.ownerReferences")));
+        json_setz(c->arena, meta, "ownerReferences",
+                  json_copy(c->arena, json_path(old, "metadata.ownerReferences")));
     if (json_path(old, "metadata.finalizers") != NULL)
         json_setz(c->arena, meta, "finalizers", json_copy(c->arena, json_path(old, "metadata.finalizers")));
     *obj = whole;
@@ -96,7 +103,8 @@ static bool spec_changed(struct call *c, const struct json *old, const struct js
     return !json_equal(json_getz(old, "spec"), json_getz(obj, "spec"));
 }
 
-static void run_hooks(const struct kind_hooks *h, struct kind_ctx *k, enum modify_part part, const struct json *old, struct json *obj)
+static void run_hooks(const struct kind_hooks *h, struct kind_ctx *k, enum modify_part part,
+                      const struct json *old, struct json *obj)
 {
     if (h->default_ != NULL)
         h->default_(k, obj);
@@ -106,7 +114,8 @@ static void run_hooks(const struct kind_hooks *h, struct kind_ctx *k, enum modif
         h->prepare_update(k, old, obj);
 }
 
-static void run_checks(const struct kind_hooks *h, struct kind_ctx *k, enum modify_part part, const struct json *old,
+static void run_checks(const struct kind_hooks *h, struct kind_ctx *k, enum modify_part part,
+                       const struct json *old,
                        const struct json *obj, struct causes *causes)
 {
     const struct schema_type *type = k->res->kind->type;
@@ -133,7 +142,8 @@ static bool modify_build(struct call *c, struct modify *m, struct draft *d, cons
     struct causes            causes;
     bool                     changed;
 
-    if (m->part == MODIFY_ALL) {                 /* our own small change of what was complete and checked already */
+    /* our own small change of what was complete and checked already */
+    if (m->part == MODIFY_ALL) {
         meta_prepare_update(&d->kind, old, d->obj, false);
         return true;
     }
@@ -187,7 +197,8 @@ static bool goes_now(struct call *c, const struct json *old, const struct json *
     return strcmp(c->info->base->plural, "namespaces") != 0 || ns_finalizers == NULL || ns_finalizers->n == 0;
 }
 
-static void modify_commit(struct call *c, struct modify *m, struct draft *d, const struct store_kv *kv, bool goes)
+static void modify_commit(struct call *c, struct modify *m, struct draft *d, const struct store_kv *kv,
+                          bool goes)
 {
     struct store_txn t;
 
@@ -210,7 +221,8 @@ static void modify_commit(struct call *c, struct modify *m, struct draft *d, con
     store_txn_release(&t);
 }
 
-static void modify_finish(struct call *c, struct modify *m, struct draft *d, const struct store_kv *kv, const struct json *old)
+static void modify_finish(struct call *c, struct modify *m, struct draft *d, const struct store_kv *kv,
+                          const struct json *old)
 {
     bool         goes = goes_now(c, old, d->obj);
     struct blob *b;

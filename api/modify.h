@@ -1,7 +1,8 @@
 /* api/modify.h: read, change, compare and swap: what PUT, PATCH and the writing subresources have in common.
  *
- * make() turns the stored object into the wanted one; it runs again, on newer state, when the swap lost a race.
- * Everything else (metadata, spec/status separation, defaults, hooks, checks, finalizers, dry run) is done here. */
+ * make() turns the stored object into the wanted one; it runs again, on newer state, when the swap lost a
+ * race. Everything else (metadata, spec/status separation, defaults, hooks, checks, finalizers, dry run)
+ * is done here. */
 #ifndef API_MODIFY_H
 #define API_MODIFY_H
 
@@ -16,7 +17,8 @@ enum modify_part {
 
 struct modify {
     enum modify_part part;
-    /* NULL: answered.  old is the stored object in the request's version; the result may reuse its nodes only by copying. */
+    /* NULL: answered.  old is the stored object in the request's version; the result may reuse its nodes
+     * only by copying. */
     struct json *(*make)(struct call *c, struct modify *m, struct json *old);
     /* stored: as it is now (dry run: as it would be).  NULL: 200 with the object. */
     void (*answer)(struct call *c, struct modify *m, struct blob *stored);

@@ -133,7 +133,8 @@ int accept_discovery(struct str header)
         if (m.q <= best_q || !(str_ieq(m.type, STR("application/json")) || str_is(m.type, "*/*")))
             continue;
         if (media_param(&m, "as").n > 0) {
-            if (!str_is(media_param(&m, "as"), "APIGroupDiscoveryList") || !str_is(media_param(&m, "g"), "apidiscovery.k8s.io"))
+            if (!str_is(media_param(&m, "as"), "APIGroupDiscoveryList") ||
+                !str_is(media_param(&m, "g"), "apidiscovery.k8s.io"))
                 continue;
             level = str_is(v, "v2") ? 2 : str_is(v, "v2beta1") ? 1 : -1;
             if (level < 0)

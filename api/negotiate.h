@@ -14,8 +14,8 @@ struct accept {
     bool pretty;
 };
 
-/* The best of what the Accept header lists (by q, then by order).  can_table: this resource has tables and metadata
- * forms.  False: nothing we can make is acceptable (406). */
+/* The best of what the Accept header lists (by q, then by order).  can_table: this resource has tables and
+ * metadata forms.  False: nothing we can make is acceptable (406). */
 bool accept_parse(struct str header, bool can_table, struct accept *ret);
 const char *accept_content_type(const struct accept *a);
 

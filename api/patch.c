@@ -4,11 +4,13 @@
 #include "api/json_patch.h"
 #include "api/merge_patch.h"
 
-#define PATCH_TYPES "application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json"
+#define PATCH_TYPES "application/json-patch+json, application/merge-patch+json, " \
+                    "application/strategic-merge-patch+json"
 
 static void does_not_fit(struct call *c, const char *why)
 {
-    call_fail(c, 422, REASON_INVALID, "the server rejected our request due to an error in our request: %s", why);
+    call_fail(c, 422, REASON_INVALID, "the server rejected our request due to an error in our request: %s",
+              why);
 }
 
 static struct json *apply_json_patch(struct call *c, struct json *obj, const struct json *patch)
@@ -36,7 +38,8 @@ static struct json *apply_merge_patch(struct call *c, struct json *obj, const st
     return NULL;
 }
 
-static struct json *apply_strategic(struct call *c, const struct schema_kind *k, struct json *obj, const struct json *patch)
+static struct json *apply_strategic(struct call *c, const struct schema_kind *k, struct json *obj,
+                                    const struct json *patch)
 {
     struct errbuf err = { "" };
     struct json  *ret;
@@ -75,7 +78,8 @@ struct json *patch_apply(struct call *c, const struct schema_kind *k, const stru
 
     if (format != BODY_JSON_PATCH && format != BODY_MERGE_PATCH && format != BODY_STRATEGIC_PATCH) {
         call_fail(c, 415, REASON_MEDIA_TYPE,
-                  "the body of the request was in an unknown format - accepted media types include: " PATCH_TYPES);
+                  "the body of the request was in an unknown format - accepted media types include: "
+                  "" PATCH_TYPES);
         return NULL;
     }
     patch = decode_plain(c);

@@ -4,13 +4,15 @@
 
 #define TYPE_JSON  "application/json"
 #define TYPE_TEXT  "text/plain; charset=utf-8"
-/* Go's MIME parser refuses the type that clients ask for (it holds an '@'); this is what they take instead. */
+/* Go's MIME parser refuses the type that clients ask for (it holds an '@'); this is what they take
+ * instead. */
 #define TYPE_OPENAPI_PB "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
 
 /* ---- Documents made from the tables ---------------------------------------------------------------- */
 
 enum document {
-    DOC_API_VERSIONS, DOC_GROUPS, DOC_GROUP, DOC_RESOURCES, DOC_AGGREGATED_CORE, DOC_AGGREGATED_CORE_BETA, DOC_AGGREGATED,
+    DOC_API_VERSIONS, DOC_GROUPS, DOC_GROUP, DOC_RESOURCES, DOC_AGGREGATED_CORE, DOC_AGGREGATED_CORE_BETA,
+        DOC_AGGREGATED,
     DOC_AGGREGATED_BETA, DOC_OPENAPI_V2, DOC_OPENAPI_V2_PB, DOC_OPENAPI_V3_INDEX, DOC_OPENAPI_V3
 };
 
@@ -33,7 +35,8 @@ static struct blob *document_make(enum document d, struct str x, struct str y)
     return NULL;
 }
 
-/* Kept once made: there are as many as group versions.  Only the two large v2 documents, which few clients ask for, are made anew. */
+/* Kept once made: there are as many as group versions.  Only the two large v2 documents, which few clients
+ * ask for, are made anew. */
 static void respond_document(struct call *c, const char *type, enum document d, struct str x, struct str y)
 {
     struct str   key = arena_fmt(c->arena, "%d %.*s %.*s", (int)d, STR_ARG(x), STR_ARG(y));
@@ -113,7 +116,8 @@ static bool serve_openapi(struct call *c, const struct str *seg, unsigned n)
     } else if (n == 2 && str_is(seg[1], "v3")) {
         respond_document(c, TYPE_JSON, DOC_OPENAPI_V3_INDEX, STR_NONE, STR_NONE);
     } else if (n > 2 && str_is(seg[1], "v3")) {
-        respond_document(c, TYPE_JSON, DOC_OPENAPI_V3, str_from(c->rq.path, strlen("/openapi/v3/")), STR_NONE);
+        respond_document(c, TYPE_JSON, DOC_OPENAPI_V3, str_from(c->rq.path, strlen("/openapi/v3/")),
+                         STR_NONE);
     } else {
         return false;
     }
@@ -146,10 +150,13 @@ static void serve_version(struct call *c)
             digits++;
         minor = str_upto(rest, digits);
     }
-    buf_fmt(&b, "{\n  \"major\": \"%.*s\",\n  \"minor\": \"%.*s\",\n  \"gitVersion\": ", STR_ARG(major), STR_ARG(minor));
+    buf_fmt(&b, "{\n  \"major\": \"%.*s\",\n  \"minor\": \"%.*s\",\n  \"gitVersion\": ", STR_ARG(major),
+            STR_ARG(minor));
     json_write_string(&b, v);
-    buf_z(&b, ",\n  \"gitCommit\": \"\",\n  \"gitTreeState\": \"clean\",\n  \"buildDate\": \"1970-01-01T00:00:00Z\",\n"
-              "  \"goVersion\": \"none (C11)\",\n  \"compiler\": \"cc\",\n  \"platform\": \"linux/amd64\"\n}");
+    buf_z(&b, ",\n  \"gitCommit\": \"\",\n  \"gitTreeState\": \"clean\",\n  \"buildDate\": "
+              "\"1970-01-01T00:00:00Z\",\n"
+              "  \"goVersion\": \"none (C11)\",\n  \"compiler\": \"cc\",\n  \"platform\": "
+              "\"linux/amd64\"\n}");
     respond_buf(c, TYPE_JSON, &b);
 }
 
@@ -171,11 +178,13 @@ static void serve_root(struct call *c)
         bool seen = k->group[0] == '\0';
 
         for (unsigned j = 0; j < i && !seen; j++)
-            seen = strcmp(schema_resources[j].kind->group, k->group) == 0 && strcmp(schema_resources[j].kind->version, k->version) == 0;
+            seen = strcmp(schema_resources[j].kind->group, k->group) == 0 &&
+                strcmp(schema_resources[j].kind->version, k->version) == 0;
         if (!seen)
             buf_fmt(&b, ",\"/apis/%s/%s\"", k->group, k->version);
     }
-    buf_z(&b, ",\"/healthz\",\"/livez\",\"/metrics\",\"/openapi/v2\",\"/openapi/v3\",\"/readyz\",\"/version\"]}");
+    buf_z(&b, ",\"/healthz\",\"/livez\",\"/metrics\",\"/openapi/v2\",\"/openapi/v3\",\"/readyz\","
+              "\"/version\"]}");
     respond_buf(c, TYPE_JSON, &b);
 }
 

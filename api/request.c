@@ -56,7 +56,8 @@ static int split_path(struct arena *a, struct str path, struct segments *out, st
         if (!segment_ok(plain))
             return err_set(err, E_INVALID, "Name parameter invalid: %s",
                            plain.n == 0 ? "empty path segments are not allowed"
-                                        : "a path segment may not be \".\" or \"..\" or contain '/', '%' or control characters");
+                                        : "a path segment may not be \".\" or \"..\" or contain '/', '%' or "
+                                          "control characters");
         out->seg[out->n] = plain;
         out->raw[out->n++] = part.p;
     }
@@ -135,7 +136,8 @@ static void parse_tuple(struct request *r, const struct segments *s, struct str 
         watch_prefix = true;                     /* the old form: /api/v1/watch/pods */
         i++;
     }
-    if (str_is(s->seg[i], "namespaces") && i + 2 < s->n && !(is_namespace_sub(s->seg[i + 2]) && i + 3 == s->n)) {
+    if (str_is(s->seg[i], "namespaces") && i + 2 < s->n &&
+        !(is_namespace_sub(s->seg[i + 2]) && i + 3 == s->n)) {
         r->ns = s->seg[i + 1];
         parse_resource(r, s, i + 2, path);
     } else {
@@ -160,8 +162,10 @@ static bool query_next(struct arena *a, struct str *rest, struct str *key, struc
         *key = eq < 0 ? part : str_upto(part, (size_t)eq);
         *value = eq < 0 ? STR("") : str_from(part, (size_t)eq + 1);
         if ((str_find(*key, '%') < 0 || http_unescape(a, *key, true, key)) &&
-            ((str_find(*value, '%') < 0 && str_find(*value, '+') < 0) || http_unescape(a, *value, true, value)))
-            return true;                         /* a parameter with a broken escape is dropped, as Go drops it */
+            ((str_find(*value, '%') < 0 && str_find(*value, '+') < 0) ||
+             http_unescape(a, *value, true, value)))
+            /* a parameter with a broken escape is dropped, as Go drops it */
+            return true;
     }
     return false;
 }
@@ -186,7 +190,8 @@ static int number(struct str v, int64_t *ret, struct errbuf *err)
 {
     if (str_i64(v, ret))
         return 0;
-    return err_set(err, E_INVALID, "strconv.ParseInt: parsing \"%.*s\": invalid syntax", (int)MIN_OF(v.n, (size_t)40), v.p);
+    return err_set(err, E_INVALID, "strconv.ParseInt: parsing \"%.*s\": invalid syntax",
+                   (int)MIN_OF(v.n, (size_t)40), v.p);
 }
 
 static int option_number(struct request_options *o, const char *name, struct str v, struct errbuf *err)
@@ -198,7 +203,8 @@ static int option_number(struct request_options *o, const char *name, struct str
         return rc;
     if (strcmp(name, "limit") == 0) {
         if (n < 0)
-            return err_set(err, E_INVALID, "limit: Invalid value: %lld: must be greater than or equal to 0", (long long)n);
+            return err_set(err, E_INVALID, "limit: Invalid value: %lld: must be greater than or equal to 0",
+                           (long long)n);
         o->limit = (uint64_t)n;
     } else if (strcmp(name, "timeoutSeconds") == 0) {
         o->has_timeout = n > 0;
@@ -221,7 +227,9 @@ static int option_validation(struct request_options *o, struct str v, struct err
     else if (str_is(v, "Warn") || v.n == 0)
         o->validation = FIELDS_WARN;
     else
-        return err_set(err, E_INVALID, "fieldValidation: Unsupported value: \"%.*s\": supported values: \"Ignore\", \"Strict\", \"Warn\"",
+        return err_set(err, E_INVALID,
+                       "fieldValidation: Unsupported value: \"%.*s\": supported values: \"Ignore\", "
+                       "\"Strict\", \"Warn\"",
                        (int)MIN_OF(v.n, (size_t)40), v.p);
     return 0;
 }
@@ -241,7 +249,9 @@ static int option_rv(struct request_options *o, struct str v, struct errbuf *err
     o->resource_version = v;
     o->rv = 0;
     if (v.n > 0 && !str_u64(v, &o->rv))
-        return err_set(err, E_INVALID, "resourceVersion: Invalid value: \"%.*s\": strconv.ParseUint: parsing \"%.*s\": invalid syntax",
+        return err_set(err, E_INVALID,
+                       "resourceVersion: Invalid value: \"%.*s\": strconv.ParseUint: parsing \"%.*s\": "
+                       "invalid syntax",
                        (int)MIN_OF(v.n, (size_t)40), v.p, (int)MIN_OF(v.n, (size_t)40), v.p);
     return 0;
 }
@@ -319,7 +329,8 @@ static const char *lower_method(struct arena *a, struct str method)
     return z;
 }
 
-int request_parse(struct arena *a, struct str method, struct str path, struct str query, struct request *ret, struct errbuf *err)
+int request_parse(struct arena *a, struct str method, struct str path, struct str query,
+                  struct request *ret, struct errbuf *err)
 {
     struct segments s;
     struct request  r;

@@ -12,7 +12,7 @@
 
 enum api_verb {
     API_GET, API_LIST, API_WATCH, API_CREATE, API_UPDATE, API_PATCH, API_DELETE, API_DELETECOLLECTION,
-    API_OTHER                                    /* a method no resource knows; non-resource requests use the method */
+    API_OTHER                                    /* a method no resource knows, or no resource */
 };
 #define API_VERBS (API_OTHER + 1)
 
@@ -42,14 +42,16 @@ struct request {
     bool is_resource;
     struct str group, version, resource, subresource, ns, name;
     struct str rest;                             /* behind the subresource (proxy), still escaped */
-    struct str path, query;                      /* path: unescaped segments for non-resource rules; query: as sent */
+    /* path: unescaped segments for non-resource rules; query: as sent */
+    struct str path, query;
     struct request_options opt;
 };
 
 /* E_INVALID: the text says why (a 400). Strings live in a or view the inputs. */
 int request_parse(struct arena *a, struct str method, struct str path, struct str query, struct request *ret,
                   struct errbuf *err);
-/* The values of one query parameter, unescaped: for (it = query; request_param(a, &it, "command", &value); ) */
+/* The values of one query parameter, unescaped: for (it = query; request_param(a, &it, "command", &value);
+ * ) */
 bool request_param(struct arena *a, struct str *rest, const char *name, struct str *ret_value);
 const char *request_verb_name(enum api_verb v);
 

@@ -66,7 +66,8 @@ static struct json *scale_of(struct call *c, const struct json *obj)
         if (m != NULL)
             json_setz(a, meta, kept[i], json_copy(a, m));
     }
-    json_setz(a, json_setz(a, scale, "spec", json_object(a)), "replicas", json_int(a, json_path_i64(obj, "spec.replicas", 0)));
+    json_setz(a, json_setz(a, scale, "spec", json_object(a)), "replicas",
+              json_int(a, json_path_i64(obj, "spec.replicas", 0)));
     status = json_setz(a, scale, "status", json_object(a));
     json_setz(a, status, "replicas", json_int(a, json_path_i64(obj, "status.replicas", 0)));
     if (selector.n > 0)
@@ -104,7 +105,8 @@ static struct json *scale_make(struct call *c, struct modify *m, struct json *ol
     int64_t       replicas;
 
     (void)m;
-    scale = c->rq.verb == API_PATCH ? patch_apply(c, c->sub->kind, scale_of(c, old)) : decode_body(c, c->sub->kind);
+    scale = c->rq.verb == API_PATCH ? patch_apply(c, c->sub->kind, scale_of(c, old)) : decode_body(c,
+            c->sub->kind);
     if (scale == NULL)
         return NULL;
     replicas = json_path_i64(scale, "spec.replicas", 0);
@@ -112,7 +114,8 @@ static struct json *scale_make(struct call *c, struct modify *m, struct json *ol
         struct at spec = AT_KEY(NULL, "spec"), at = AT_KEY(&spec, "replicas");
 
         causes_init(&causes, c->arena);
-        cause_invalid_raw(&causes, &at, arena_fmt(c->arena, "%lld", (long long)replicas), "must be greater than or equal to 0");
+        cause_invalid_raw(&causes, &at, arena_fmt(c->arena, "%lld", (long long)replicas),
+                          "must be greater than or equal to 0");
         call_invalid(c, c->sub->kind, c->rq.name, &causes);
         return NULL;
     }

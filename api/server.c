@@ -59,13 +59,15 @@ static void refuse(struct call *c)
     struct str what = c->rq.resource;
 
     if (!c->rq.is_resource) {
-        call_fail(c, 403, REASON_FORBIDDEN, "forbidden: User \"%.*s\" cannot %s path \"%.*s\"", STR_ARG(c->user->name),
+        call_fail(c, 403, REASON_FORBIDDEN, "forbidden: User \"%.*s\" cannot %s path \"%.*s\"",
+                  STR_ARG(c->user->name),
                   c->rq.verb_name, STR_ARG(c->rq.path));
         return;
     }
     if (c->rq.subresource.n > 0)
         what = arena_fmt(c->arena, "%.*s/%.*s", STR_ARG(c->rq.resource), STR_ARG(c->rq.subresource));
-    call_forbidden(c, "User \"%.*s\" cannot %s resource \"%.*s\" in API group \"%.*s\" %s", STR_ARG(c->user->name),
+    call_forbidden(c, "User \"%.*s\" cannot %s resource \"%.*s\" in API group \"%.*s\" %s",
+                   STR_ARG(c->user->name),
                    c->rq.verb_name, STR_ARG(what), STR_ARG(c->rq.group), scope_text(c, c->arena));
 }
 
@@ -73,7 +75,8 @@ static bool allowed(struct call *c)
 {
     struct authz_attr attr = {
         .user = c->user, .verb = c->rq.verb_name, .group = c->rq.group, .resource = c->rq.resource,
-        .subresource = c->rq.subresource, .ns = c->rq.ns, .name = c->rq.name, .path = c->rq.path, .is_resource = c->rq.is_resource,
+        .subresource = c->rq.subresource, .ns = c->rq.ns, .name = c->rq.name, .path = c->rq.path,
+            .is_resource = c->rq.is_resource,
     };
     const char *reason;
 
@@ -83,7 +86,8 @@ static bool allowed(struct call *c)
 static uint32_t verb_bit(enum api_verb v)
 {
     static const uint32_t bits[API_VERBS] = {
-        VERB_GET, VERB_LIST, VERB_WATCH, VERB_CREATE, VERB_UPDATE, VERB_PATCH, VERB_DELETE, VERB_DELETECOLLECTION, 0,
+        VERB_GET, VERB_LIST, VERB_WATCH, VERB_CREATE, VERB_UPDATE, VERB_PATCH, VERB_DELETE,
+            VERB_DELETECOLLECTION, 0,
     };
 
     return bits[v];
@@ -107,7 +111,8 @@ static bool find_resource(struct call *c)
             return false;
         }
     }
-    if (c->res->namespaced && rq->ns.n == 0 && (rq->name.n > 0 || (rq->verb == API_CREATE && !c->res->virtual_))) {
+    if (c->res->namespaced && rq->ns.n == 0 &&
+        (rq->name.n > 0 || (rq->verb == API_CREATE && !c->res->virtual_))) {
         if (rq->verb == API_CREATE)
             call_bad_request(c, "an empty namespace may not be set during creation");
         else
@@ -126,7 +131,8 @@ static bool negotiate(struct call *c)
     bool can_table = !c->res->virtual_ && c->sub == NULL;
 
     if (!accept_parse(exchange_header(c->x, "Accept"), can_table, &c->out)) {
-        call_fail(c, 406, REASON_NOT_ACCEPTABLE, "only the following media types are accepted: application/json, application/yaml");
+        call_fail(c, 406, REASON_NOT_ACCEPTABLE,
+                  "only the following media types are accepted: application/json, application/yaml");
         return false;
     }
     if (c->rq.opt.pretty)
@@ -230,7 +236,8 @@ static void info_fill(struct api *a, const struct resource *r)
     buf_fmt(&b, "/registry/%s/", base->storage != NULL ? base->storage : base->plural);
     i->prefix = str_make(mem_strndup(buf_str(&b)), b.n);
     buf_clear(&b);
-    buf_fmt(&b, "{\"kind\":\"%sList\",\"apiVersion\":\"%s%s%s\",\"metadata\":{", k->kind, k->group, k->group[0] != '\0' ? "/" : "",
+    buf_fmt(&b, "{\"kind\":\"%sList\",\"apiVersion\":\"%s%s%s\",\"metadata\":{", k->kind, k->group,
+            k->group[0] != '\0' ? "/" : "",
             k->version);
     i->list_head = str_make(mem_strndup(buf_str(&b)), b.n);
     buf_release(&b);
@@ -274,7 +281,8 @@ static void api_free(struct api *a)
 static int authn_open(struct api *a, const struct api_opts *o, struct errbuf *err)
 {
     struct authn_opts ao = {
-        .store = o->store, .loop = o->loop, .issuer = a->issuer, .pub_pem = o->service_account_pub_pem, .token_lines = o->token_lines,
+        .store = o->store, .loop = o->loop, .issuer = a->issuer, .pub_pem = o->service_account_pub_pem,
+            .token_lines = o->token_lines,
     };
 
     return authn_new(&ao, &a->authn, err);

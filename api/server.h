@@ -1,6 +1,8 @@
-/* api/server.h: the Kubernetes API of one head: from an exchange through the request pipeline to the store and back.
+/* api/server.h: the Kubernetes API of one head: from an exchange through the request pipeline to the store
+ * and back.
  *
- *   parse (api/request.h: one tuple that everything below uses) -> authenticate -> authorize -> decode -> default ->
+ * parse (api/request.h: one tuple that everything below uses) -> authenticate -> authorize -> decode ->
+ * default ->
  *   admit -> validate -> encode once -> store -> answer */
 #ifndef API_SERVER_H
 #define API_SERVER_H
@@ -13,22 +15,25 @@ struct api;
 struct api_opts {
     struct loop *loop;
     struct store *store;                         /* borrowed */
-    const char *listen_addr;                     /* several separated by commas; NULL: no HTTP (simulator, tests use api_serve) */
+    /* several separated by commas; NULL: no HTTP (simulator, tests use api_serve) */
+    const char *listen_addr;
     struct tls_ctx *tls;                         /* server context, client certificates optional */
     struct tls_ctx *node_tls;                    /* client context for calls to nodes (logs, exec) */
     struct str service_account_key_pem, service_account_pub_pem;     /* ES256; copied */
     const char *issuer;                          /* NULL: https://kubernetes.default.svc */
     struct str ca_pem;                           /* published as kube-root-ca.crt; copied */
     const char *service_cidr;                    /* NULL: 10.96.0.0/16 */
-    struct str token_lines;                      /* static bearer tokens, lines of token,user,uid,"group,group"; copied */
-    const char *advertise_host; unsigned advertise_port;             /* of the kubernetes service; NULL: none */
+    struct str token_lines;                      /* static bearer tokens,
+        lines of token,user,uid,"group,group"; copied */
+    /* of the kubernetes service; NULL: none */
+    const char *advertise_host; unsigned advertise_port;
     const char *version;                         /* gitVersion, "v1.33.0+coracle" */
 };
 int  api_open(const struct api_opts *o, struct api **ret, struct errbuf *err);
 void api_close(struct api *a, void (*done)(void *arg), void *arg);
 const char *api_addr(struct api *a);
-/* Once after open: wait for a leader, then create what a fresh cluster has (namespaces, kubernetes service, ...).
- * Harmless to repeat, any head may do it. */
+/* Once after open: wait for a leader, then create what a fresh cluster has (namespaces, kubernetes
+ * service, ...). Harmless to repeat, any head may do it. */
 void api_bootstrap(struct api *a);
 /* Answer an exchange; the only way in. */
 void api_serve(struct api *a, struct exchange *x);

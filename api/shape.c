@@ -92,7 +92,8 @@ void shape_object(struct buf *out, struct call *c, struct str stored, bool colum
         shape_item(out, c, stored);
         return;
     }
-    buf_fmt(out, "{\"kind\":\"Table\",\"apiVersion\":\"meta.k8s.io/%s\",\"metadata\":{\"resourceVersion\":", c->out.version);
+    buf_fmt(out, "{\"kind\":\"Table\",\"apiVersion\":\"meta.k8s.io/%s\",\"metadata\":{\"resourceVersion\":",
+            c->out.version);
     buf_str_add(out, json_scan_path(stored, "metadata.resourceVersion", &rv) ? rv : STR("\"\""));
     buf_z(out, "},\"columnDefinitions\":");
     if (columns)
@@ -111,7 +112,8 @@ void shape_list_head(struct buf *out, struct call *c)
     else if (c->out.shape == OUT_OBJECT)
         buf_str_add(out, c->info->list_head);
     else
-        buf_fmt(out, "{\"kind\":\"PartialObjectMetadataList\",\"apiVersion\":\"meta.k8s.io/%s\",\"metadata\":{", c->out.version);
+        buf_fmt(out, "{\"kind\":\"PartialObjectMetadataList\",\"apiVersion\":\"meta.k8s.io/%s\","
+                "\"metadata\":{", c->out.version);
 }
 
 void shape_list_items(struct buf *out, struct call *c)

@@ -1,5 +1,5 @@
-/* api/shape.h: a stored object in the form that the client asked for: as it is, in another version of its resource, as
- * PartialObjectMetadata, or as a Table with rows.
+/* api/shape.h: a stored object in the form that the client asked for: as it is, in another version of its
+ * resource, as PartialObjectMetadata, or as a Table with rows.
  *
  * What can be is cut out of the stored text; only tables and conversions parse. */
 #ifndef API_SHAPE_H

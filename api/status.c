@@ -59,7 +59,8 @@ static void add_details(struct buf *out, const struct status *s)
 {
     bool first = true;
 
-    if (s->details.name.n == 0 && s->details.kind.n == 0 && s->retry_after_s == 0 && (s->causes == NULL || s->causes->n == 0)) {
+    if (s->details.name.n == 0 && s->details.kind.n == 0 && s->retry_after_s == 0 &&
+        (s->causes == NULL || s->causes->n == 0)) {
         if (s->code == 404)
             buf_z(out, ",\"details\":{}");
         return;

@@ -1,6 +1,7 @@
 /* api/status.h: the Status object, in which the API says what went wrong (or that a deletion went well).
  *
- * Clients are driven by code and reason, people by the message; both are the original's for each kind of failure. */
+ * Clients are driven by code and reason, people by the message; both are the original's for each kind of
+ * failure. */
 #ifndef API_STATUS_H
 #define API_STATUS_H
 

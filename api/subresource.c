@@ -44,7 +44,8 @@ static struct json *finalize_make(struct call *c, struct modify *m, struct json 
     else
         json_delz(json_make_path(c->arena, obj, "spec"), "finalizers");
     if (json_path(body, "metadata.resourceVersion") != NULL)
-        json_setz(c->arena, json_getz(obj, "metadata"), "resourceVersion", json_copy(c->arena, json_path(body, "metadata.resourceVersion")));
+        json_setz(c->arena, json_getz(obj, "metadata"), "resourceVersion",
+                  json_copy(c->arena, json_path(body, "metadata.resourceVersion")));
     return obj;
 }
 

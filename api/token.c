@@ -1,4 +1,5 @@
-/* api/token.c: serviceaccounts/token: a signed token, bound to its account and, if asked, to a pod or secret. */
+/* api/token.c: serviceaccounts/token: a signed token, bound to its account and, if asked, to a pod or
+ * secret. */
 #include "api/decode.h"
 #include "api/jwt.h"
 #include "api/subresource.h"
@@ -54,17 +55,22 @@ static bool read_bound(struct call *c, const struct json *body, struct bound *re
     }
     ret->uid = json_path_str(obj, "metadata.uid");
     if (uid.n > 0 && !str_eq(uid, ret->uid)) {
-        call_conflict(c, ret->name, arena_fmt(c->arena, "the UID in the bound object reference (%.*s) does not match the UID in record. The object might have been deleted and then recreated", STR_ARG(uid)).p);
+        call_conflict(c, ret->name, arena_fmt(c->arena,
+                                              "the UID in the bound object reference (%.*s) does not match "
+                                              "the UID in record. The object might have been deleted and "
+                                              "then recreated", STR_ARG(uid)).p);
         return false;
     }
     if (ret->claim[0] == 'p' && !str_eq(json_path_str(obj, "spec.serviceAccountName"), c->rq.name)) {
-        call_bad_request(c, "cannot bind token for serviceaccount \"%.*s\" to pod running with different serviceaccount name.", STR_ARG(c->rq.name));
+        call_bad_request(c, "cannot bind token for serviceaccount \"%.*s\" to pod running with different "
+                            "serviceaccount name.", STR_ARG(c->rq.name));
         return false;
     }
     return true;
 }
 
-static struct json *reference(struct arena *a, struct json *in, const char *key, struct str name, struct str uid)
+static struct json *reference(struct arena *a, struct json *in, const char *key, struct str name,
+                              struct str uid)
 {
     struct json *ref = json_setz(a, in, key, json_object(a));
 
@@ -73,7 +79,8 @@ static struct json *reference(struct arena *a, struct json *in, const char *key,
     return ref;
 }
 
-static struct json *claims_of(struct call *c, const struct json *account, const struct json *audiences, const struct bound *b,
+static struct json *claims_of(struct call *c, const struct json *account, const struct json *audiences,
+                              const struct bound *b,
                               int64_t now_s, int64_t expires_s)
 {
     struct arena *a = c->arena;
@@ -111,7 +118,8 @@ static void answer(struct call *c, struct json *body, const struct json *claims,
         return;
     }
     json_setz(a, spec, "audiences", json_copy(a, json_getz(claims, "aud")));
-    json_setz(a, spec, "expirationSeconds", json_int(a, expires_s - json_i64_or(json_getz(claims, "iat"), 0)));
+    json_setz(a, spec, "expirationSeconds",
+              json_int(a, expires_s - json_i64_or(json_getz(claims, "iat"), 0)));
     status = json_setz(a, body, "status", json_object(a));
     json_setz(a, status, "token", json_string(a, buf_str(&token)));
     json_setz(a, status, "expirationTimestamp", json_string_ref(a, time_text(a, expires_s)));
@@ -134,19 +142,23 @@ static void token_try(struct call *c)
     }
     seconds = json_path_i64(body, "spec.expirationSeconds", EXPIRES_DEFAULT_S);
     if (seconds < EXPIRES_MIN_S || seconds > EXPIRES_MAX_S) {
-        invalid(c, "expirationSeconds", seconds < EXPIRES_MIN_S ? "Invalid value: may not specify a duration less than 10 minutes"
-                                                                : "Invalid value: may not specify a duration larger than 2^32 seconds");
+        invalid(c, "expirationSeconds",
+                seconds < EXPIRES_MIN_S ? "Invalid value: may not specify a duration less than 10 minutes"
+                                                                : "Invalid value: may not specify a duration "
+                                                                  "larger than 2^32 seconds");
         return;
     }
     if (!read_bound(c, body, &bound))
         return;
-    answer(c, body, claims_of(c, account, json_path(body, "spec.audiences"), &bound, now_s, now_s + seconds), now_s + seconds);
+    answer(c, body, claims_of(c, account, json_path(body, "spec.audiences"), &bound, now_s,
+                              now_s + seconds), now_s + seconds);
 }
 
 void token_serve(struct call *c)
 {
     if (c->api->key_pem == NULL)
-        call_fail(c, 501, REASON_INTERNAL, "this cluster issues no service account tokens: it has no signing key");
+        call_fail(c, 501, REASON_INTERNAL,
+                  "this cluster issues no service account tokens: it has no signing key");
     else
         call_when_fresh(c, token_try);
 }

@@ -8,11 +8,13 @@ static bool check_place(struct call *c, const struct json *obj)
     struct str ns = json_path_str(obj, "metadata.namespace"), name = json_path_str(obj, "metadata.name");
 
     if (name.n > 0 && !str_eq(name, c->rq.name)) {
-        call_bad_request(c, "the name of the object (%.*s) does not match the name on the URL (%.*s)", STR_ARG(name), STR_ARG(c->rq.name));
+        call_bad_request(c, "the name of the object (%.*s) does not match the name on the URL (%.*s)",
+                         STR_ARG(name), STR_ARG(c->rq.name));
         return false;
     }
     if (c->res->namespaced && ns.n > 0 && !str_eq(ns, c->rq.ns)) {
-        call_bad_request(c, "the namespace of the provided object does not match the namespace sent on the request");
+        call_bad_request(c, "the namespace of the provided object does not match the namespace sent on the "
+                            "request");
         return false;
     }
     return true;

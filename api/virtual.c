@@ -1,4 +1,5 @@
-/* api/virtual.c: kinds that are asked, not stored: access reviews, token reviews, "who am I", and the old bindings. */
+/* api/virtual.c: kinds that are asked, not stored: access reviews, token reviews, "who am I", and the old
+ * bindings. */
 #include "api/authz.h"
 #include "api/decode.h"
 #include "api/subresource.h"
@@ -17,16 +18,19 @@ static void set_user(struct arena *a, struct json *in, const struct exchange_use
 
 /* ---- Access reviews -------------------------------------------------------------------------------- */
 
-static bool read_attributes(struct call *c, const struct json *spec, struct authz_attr *ret, const char *field)
+static bool read_attributes(struct call *c, const struct json *spec, struct authz_attr *ret,
+                            const char *field)
 {
-    const struct json *res = json_getz(spec, "resourceAttributes"), *path = json_getz(spec, "nonResourceAttributes");
+    const struct json *res = json_getz(spec, "resourceAttributes"),
+        *path = json_getz(spec, "nonResourceAttributes");
     struct causes      causes;
     struct at          at_spec = AT_KEY(NULL, "spec"), at = AT_KEY(&at_spec, "resourceAttributes");
 
     (void)field;
     if ((res == NULL) == (path == NULL)) {
         causes_init(&causes, c->arena);
-        cause_invalid_raw(&causes, &at, STR("null"), "exactly one of nonResourceAttributes or resourceAttributes must be specified");
+        cause_invalid_raw(&causes, &at, STR("null"),
+                          "exactly one of nonResourceAttributes or resourceAttributes must be specified");
         call_invalid(c, c->res->kind, STR_NONE, &causes);
         return false;
     }
@@ -64,7 +68,8 @@ static void self_subject_access(struct call *c, struct json *body)
 static void subject_access(struct call *c, struct json *body)
 {
     const struct json   *spec = json_getz(body, "spec"), *list = json_getz(spec, "groups");
-    struct exchange_user user = { json_str(json_getz(spec, "user")), json_str(json_getz(spec, "uid")), NULL, 0 };
+    struct exchange_user user = { json_str(json_getz(spec, "user")), json_str(json_getz(spec, "uid")), NULL,
+                                  0 };
     struct str          *groups = arena_alloc(c->arena, ((list != NULL ? list->n : 0) + 1) * sizeof(*groups));
     struct authz_attr    attr = { .user = &user };
     struct causes        causes;
@@ -82,7 +87,8 @@ static void subject_access(struct call *c, struct json *body)
     if (!read_attributes(c, spec, &attr, "spec"))
         return;
     if (c->rq.ns.n > 0 && attr.is_resource && !str_eq(attr.ns, c->rq.ns)) {
-        call_bad_request(c, "spec.resourceAttributes.namespace must match namespace: %.*s", STR_ARG(c->rq.ns));
+        call_bad_request(c, "spec.resourceAttributes.namespace must match namespace: %.*s",
+                         STR_ARG(c->rq.ns));
         return;
     }
     answer_review(c, body, &attr);
@@ -94,9 +100,12 @@ static void self_subject_rules(struct call *c, struct json *body)
     struct arena *a = c->arena;
     bool          master = authn_in_group(c->user, GROUP_MASTERS);
     struct json  *status = json_setz(a, body, "status", json_object(a)), *rules, *rule, *paths, *path;
-    static const char *const everything[] = { "*" }, *const reviews[] = { "selfsubjectaccessreviews", "selfsubjectrulesreviews" },
-        *const review_group[] = { "authorization.k8s.io" }, *const create[] = { "create" }, *const get[] = { "get" },
-        *const public_paths[] = { "/api", "/api/*", "/apis", "/apis/*", "/healthz", "/livez", "/openapi", "/openapi/*", "/readyz", "/version" };
+    static const char *const everything[] = { "*" },
+        *const reviews[] = { "selfsubjectaccessreviews", "selfsubjectrulesreviews" },
+        *const review_group[] = { "authorization.k8s.io" }, *const create[] = { "create" },
+            *const get[] = { "get" },
+        *const public_paths[] = { "/api", "/api/*", "/apis", "/apis/*", "/healthz", "/livez", "/openapi",
+                                  "/openapi/*", "/readyz", "/version" };
 
 #define LIST(in, key, values)                                                           \
     do {                                                                                \
@@ -137,7 +146,8 @@ static void self_subject(struct call *c, struct json *body)
 static void token_review(struct call *c, struct json *body)
 {
     const struct json   *spec = json_getz(body, "spec"), *list = json_getz(spec, "audiences");
-    struct str          *want = arena_alloc(c->arena, ((list != NULL ? list->n : 0) + 1) * sizeof(*want)), audience, token;
+    struct str          *want = arena_alloc(c->arena, ((list != NULL ? list->n : 0) + 1) * sizeof(*want)),
+        audience, token;
     struct exchange_user user = { STR_NONE, STR_NONE, NULL, 0 };
     struct errbuf        err = { "" };
     struct json         *status = json_setz(c->arena, body, "status", json_object(c->arena));
@@ -153,7 +163,8 @@ static void token_review(struct call *c, struct json *body)
     if (authn_token(c->api->authn, c->arena, token, want, n, &user, &audience, &err) == 0) {
         json_setz(c->arena, status, "authenticated", json_bool(c->arena, true));
         set_user(c->arena, json_make_path(c->arena, status, "user"), &user);
-        json_push(json_setz(c->arena, status, "audiences", json_array(c->arena)), json_string(c->arena, audience));
+        json_push(json_setz(c->arena, status, "audiences", json_array(c->arena)),
+                  json_string(c->arena, audience));
     } else {
         json_setf(c->arena, status, "error", "[invalid bearer token, %s]", err.s);
     }

@@ -1,8 +1,10 @@
 /* api/watch.c: WATCH: from the store's event log to the client, one frame per event however many watch.
  *
- * A watch is a position; it is pulled when the client has room.  A slow client holds a position and nothing else; one that falls out
- * of history gets 410 and lists again.  Before the live events come, if asked for, the present objects as ADDED, walked from a
- * pinned view in slices (the position is taken first, so nothing is missed in between). */
+ * A watch is a position; it is pulled when the client has room.  A slow client holds a position and
+ * nothing else; one that falls out of history gets 410 and lists again.  Before the live events come, if
+ * asked for, the present objects as ADDED, walked from a pinned view in slices (the position is taken
+ * first, so nothing is missed in between). */
+#include <stdio.h>
 #include "api/answer.h"
 #include "api/encode.h"
 #include "api/filter.h"
@@ -13,7 +15,7 @@
 #define EVENTS_PER_TURN 512
 #define INITIAL_PER_TURN 1024                    /* objects looked at */
 #define BOOKMARK_MS     60000
-#define TIMEOUT_MIN_S   1800                     /* default: between this and twice this, so that clients don't come all at once */
+#define TIMEOUT_MIN_S   1800                     /* default: up to twice this, so that not all end at once */
 
 /* Slots of store_event.frame. */
 enum { FRAME_NATURAL, FRAME_ENTERED, FRAME_LEFT };
@@ -102,7 +104,8 @@ static void send_object(struct call *c, struct str type, struct blob *object)
 }
 
 /* The same for an event of the log: what is plain is framed once for all who watch. */
-static void send_event(struct call *c, struct store_event *ev, unsigned slot, struct str type, struct blob *object)
+static void send_event(struct call *c, struct store_event *ev, unsigned slot, struct str type,
+                       struct blob *object)
 {
     if (!shape_is_plain(c) || c->x->ops->event != NULL) {
         send_object(c, type, object);
@@ -149,24 +152,31 @@ static void deliver(struct call *c, struct store_event *ev)
 
 /* ---- Bookmarks and ends ---------------------------------------------------------------------------- */
 
+static void put_bookmark(struct buf *b, const char *kind, const char *version, uint64_t rev, const char *notes)
+{
+    buf_fmt(b, "{\"kind\":\"%s\",\"apiVersion\":\"%s\",\"metadata\":{\"resourceVersion\":\"%llu\","
+            "\"creationTimestamp\":null%s}}", kind, version, (unsigned long long)rev, notes);
+}
+
 static void send_bookmark(struct call *c, uint64_t rev, bool initial_end)
 {
     const struct schema_kind *k = c->res->kind;
-    const char *notes = initial_end ? ",\"annotations\":{\"k8s.io/initial-events-end\":\"true\"}" : "";
+    const char  *notes = initial_end ? ",\"annotations\":{\"k8s.io/initial-events-end\":\"true\"}" : "";
+    char         meta[40], version[160];
     struct buf   b = BUF_INIT;
     struct blob *object;
 
+    snprintf(meta, sizeof(meta), "meta.k8s.io/%s", c->out.version);
+    snprintf(version, sizeof(version), "%s%s%s", k->group, k->group[0] != '\0' ? "/" : "", k->version);
     if (c->out.shape == OUT_TABLE)
-        buf_fmt(&b, "{\"kind\":\"Table\",\"apiVersion\":\"meta.k8s.io/%s\",\"metadata\":{\"resourceVersion\":\"%llu\"},"
-                "\"columnDefinitions\":null,\"rows\":[{\"cells\":[],\"object\":{\"kind\":\"PartialObjectMetadata\",\"apiVersion\":"
-                "\"meta.k8s.io/%s\",\"metadata\":{\"resourceVersion\":\"%llu\",\"creationTimestamp\":null%s}}}]}", c->out.version,
-                (unsigned long long)rev, c->out.version, (unsigned long long)rev, notes);
-    else if (c->out.shape == OUT_OBJECT)
-        buf_fmt(&b, "{\"kind\":\"%s\",\"apiVersion\":\"%s%s%s\",\"metadata\":{\"resourceVersion\":\"%llu\",\"creationTimestamp\":null%s}}",
-                k->kind, k->group, k->group[0] != '\0' ? "/" : "", k->version, (unsigned long long)rev, notes);
+        buf_fmt(&b, "{\"kind\":\"Table\",\"apiVersion\":\"%s\",\"metadata\":{\"resourceVersion\":\"%llu\"},"
+                "\"columnDefinitions\":null,\"rows\":[{\"cells\":[],\"object\":", meta, (unsigned long long)rev);
+    if (c->out.shape == OUT_OBJECT)
+        put_bookmark(&b, k->kind, version, rev, notes);
     else
-        buf_fmt(&b, "{\"kind\":\"PartialObjectMetadata\",\"apiVersion\":\"meta.k8s.io/%s\",\"metadata\":{\"resourceVersion\":\"%llu\","
-                "\"creationTimestamp\":null%s}}", c->out.version, (unsigned long long)rev, notes);
+        put_bookmark(&b, "PartialObjectMetadata", meta, rev, notes);
+    if (c->out.shape == OUT_TABLE)
+        buf_z(&b, "}]}");
     object = buf_to_blob(&b);
     buf_release(&b);
     if (c->x->ops->event != NULL)
@@ -332,7 +342,8 @@ static uint64_t timeout_ms(struct call *c)
 static void watch_open(struct call *c, uint64_t after)
 {
     struct watch *w = watch_of(c);
-    struct store_watch_opts o = { .after_rev = after, .on_ready = on_store_ready, .arg = w, .tag = w->filter.tag };
+    struct store_watch_opts o = { .after_rev = after, .on_ready = on_store_ready, .arg = w,
+                                  .tag = w->filter.tag };
 
     watch_range(c, w);
     o.from = w->from;
@@ -384,7 +395,8 @@ void call_watch(struct call *c)
     if (!list_options_check(c, true))
         return;
     if (c->out.format != OUT_JSON) {
-        call_fail(c, 406, REASON_NOT_ACCEPTABLE, "only the following media types are accepted: application/json");
+        call_fail(c, 406, REASON_NOT_ACCEPTABLE,
+                  "only the following media types are accepted: application/json");
         return;
     }
     w = arena_new(c->arena, struct watch);

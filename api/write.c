@@ -14,7 +14,8 @@ static bool is_terminating(struct str ns_object)
     return json_scan_path(ns_object, "metadata.deletionTimestamp", &raw) && raw.n > 2;
 }
 
-bool write_namespace(struct call *c, struct str ns, struct str name, uint64_t *ret_rev, void (*again)(struct call *c))
+bool write_namespace(struct call *c, struct str ns, struct str name, uint64_t *ret_rev,
+                     void (*again)(struct call *c))
 {
     const struct resource *r;
     struct store_kv        kv;

@@ -19,9 +19,10 @@ struct draft {
     uint64_t new_lease_ttl_ms;                   /* != 0: the lease is granted in the same transaction */
 };
 
-/* May objects be created in this namespace?  *ret_rev: its revision, which the transaction compares (0: cluster scope).
- * False: answered, or the call waits for a fresh view and `again` runs then. */
-bool write_namespace(struct call *c, struct str ns, struct str name, uint64_t *ret_rev, void (*again)(struct call *c));
+/* May objects be created in this namespace?  *ret_rev: its revision, which the transaction compares (0:
+ * cluster scope). False: answered, or the call waits for a fresh view and `again` runs then. */
+bool write_namespace(struct call *c, struct str ns, struct str name, uint64_t *ret_rev,
+                     void (*again)(struct call *c));
 /* Runs after the hooks: false: answered. */
 bool write_check(struct call *c, const struct kind_ctx *k, struct str name, const struct causes *causes);
 void write_encode(struct draft *d);

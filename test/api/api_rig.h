@@ -1,7 +1,7 @@
 /* test/api/api_rig.h: one head's API in the simulated world, driven by exchanges in memory.
  *
- * call(&r, "GET", "/api/v1/pods", NULL) runs the world until the answer is there; stream_open() keeps one open.
- * In bodies single quotes stand for double ones. */
+ * call(&r, "GET", "/api/v1/pods", NULL) runs the world until the answer is there; stream_open() keeps one
+ * open. In bodies single quotes stand for double ones. */
 #ifndef TEST_API_RIG_H
 #define TEST_API_RIG_H
 
@@ -38,7 +38,8 @@ struct rig {
     struct api *api;
     struct api_opts opts;
     unsigned index, n_heads;                     /* of a group that shares the world */
-    const char *type, *accept, *user, *group, *bearer, *as, *as_group;   /* of the next calls; NULL: defaults */
+    /* of the next calls; NULL: defaults */
+    const char *type, *accept, *user, *group, *bearer, *as, *as_group;
 };
 
 static void talk_take(struct talk *t, const struct http_piece *p, size_t n)
@@ -58,10 +59,12 @@ static void talk_head(struct talk *t, int status, const char *type, const struct
     t->status = status;
     snprintf(t->type_out, sizeof t->type_out, "%s", type != NULL ? type : "");
     for (size_t i = 0; i < n && at < sizeof t->extra; i++)
-        at += (size_t)snprintf(t->extra + at, sizeof t->extra - at, "%.*s: %.*s\n", STR_ARG(h[i].name), STR_ARG(h[i].value));
+        at += (size_t)snprintf(t->extra + at, sizeof t->extra - at, "%.*s: %.*s\n", STR_ARG(h[i].name),
+                               STR_ARG(h[i].value));
 }
 
-static void talk_respond(struct exchange *x, int status, const char *type, const struct http_piece *p, size_t n,
+static void talk_respond(struct exchange *x, int status, const char *type, const struct http_piece *p,
+                         size_t n,
                          const struct http_header *h, size_t nh)
 {
     struct talk *t = container_of(x, struct talk, x);
@@ -71,7 +74,8 @@ static void talk_respond(struct exchange *x, int status, const char *type, const
     t->answered = t->ended = true;
 }
 
-static void talk_begin(struct exchange *x, int status, const char *type, bool gzip, const struct http_header *h, size_t nh)
+static void talk_begin(struct exchange *x, int status, const char *type, bool gzip,
+                       const struct http_header *h, size_t nh)
 {
     struct talk *t = container_of(x, struct talk, x);
 
@@ -80,7 +84,8 @@ static void talk_begin(struct exchange *x, int status, const char *type, bool gz
     t->answered = true;
 }
 
-static void talk_send(struct exchange *x, const struct http_piece *p, size_t n) { talk_take(container_of(x, struct talk, x), p, n); }
+static void talk_send(struct exchange *x, const struct http_piece *p,
+                      size_t n) { talk_take(container_of(x, struct talk, x), p, n); }
 static size_t talk_queued(struct exchange *x) { return container_of(x, struct talk, x)->queued; }
 static void talk_end(struct exchange *x) { container_of(x, struct talk, x)->ended = true; }
 
@@ -177,8 +182,10 @@ static void rig_run(struct rig *r, uint64_t ms) { sim_run_for(r->sim, ms * 10000
 static void rig_open_in(void *arg)
 {
     struct rig *r = arg;
-    static const struct raft_peer_opts peers[] = { { 1, "head1:2380" }, { 2, "head2:2380" }, { 3, "head3:2380" } };
-    struct store_opts o = { .raft = { .loop = sim_machine_loop(r->m), .id = r->index + 1, .cluster = 7, .heads = peers,
+    static const struct raft_peer_opts peers[] =
+        { { 1, "head1:2380" }, { 2, "head2:2380" }, { 3, "head3:2380" } };
+    struct store_opts o = { .raft = { .loop = sim_machine_loop(r->m), .id = r->index + 1, .cluster = 7,
+                                      .heads = peers,
                                       .n_heads = r->n_heads, .listen_addr = peers[r->index].addr } };
     struct errbuf err = { "" };
 
@@ -241,7 +248,13 @@ __attribute__((unused)) static void rig_close(struct rig *r)
 
 /* ---- One call ---------------------------------------------------------------------------------------- */
 
-struct answer { int status; struct str body; struct json *obj; struct arena arena; char type[160]; char extra[2048]; };
+struct answer {
+    int status;
+    struct str body;
+    struct json *obj;
+    struct arena arena;
+    char type[160], extra[2048];
+};
 
 static void answer_free(struct answer *a) { arena_release(&a->arena); }
 
@@ -268,12 +281,13 @@ static struct answer call(struct rig *r, const char *method, const char *target,
 }
 
 /* The status, and shows the body when it is not what was wanted. */
-#define CALL(r, want, method, target, in)                                                                       \
-    do {                                                                                                        \
-        struct answer a_ = call((r), (method), (target), (in));                                                 \
-        if (a_.status != (want))                                                                                \
-            test_fail(__FILE__, __LINE__, "%s %s: %d, not %d: %.*s", (method), (target), a_.status, (want), STR_ARG(a_.body)); \
-        answer_free(&a_);                                                                                       \
+#define CALL(r, want, method, target, in) \
+    do { \
+        struct answer a_ = call((r), (method), (target), (in)); \
+        if (a_.status != (want)) \
+            test_fail(__FILE__, __LINE__, "%s %s: %d, not %d: %.*s", (method), (target), a_.status, (want), \
+                      STR_ARG(a_.body)); \
+        answer_free(&a_); \
     } while (0)
 #define CHECK_AT(a, path, want) CHECK_STR(json_path_str((a).obj, (path)), (want))
 

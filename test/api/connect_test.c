@@ -1,4 +1,5 @@
-/* test/api/connect_test.c: logs and exec through a head to a node, over real sockets: what is passed on, and what is not. */
+/* test/api/connect_test.c: logs and exec through a head to a node, over real sockets: what is passed on,
+ * and what is not. */
 #include <stdlib.h>
 #include "api/json.h"
 #include "api/server.h"
@@ -31,7 +32,8 @@ struct rig {
 /* ---- The node ---------------------------------------------------------------------------------------- */
 
 static void echo_data(void *arg, struct stream *s, const char *p, size_t n) { stream_write(s, p, n); }
-static void echo_close(void *arg, struct stream *s, int err, const char *reason) { ((struct rig *)arg)->echo = NULL; }
+static void echo_close(void *arg, struct stream *s, int err,
+                       const char *reason) { ((struct rig *)arg)->echo = NULL; }
 static const struct stream_events echo_events = { .on_data = echo_data, .on_close = echo_close };
 
 static void log_fill(struct http_req *req)
@@ -56,9 +58,11 @@ static void node_upgrade(struct rig *g, struct http_req *req, bool honest)
         { STR("Sec-WebSocket-Protocol"), STR("v5.channel.k8s.io") },
     };
 
-    ws_accept_key(honest ? http_header_get(req->headers, req->n_headers, "Sec-WebSocket-Key") : STR("dGhlIHNhbXBsZSBub25jZQ=="), accept);
+    ws_accept_key(honest ? http_header_get(req->headers, req->n_headers,
+                                           "Sec-WebSocket-Key") : STR("dGhlIHNhbXBsZSBub25jZQ=="), accept);
     h[1].value = str_of(accept);
-    snprintf(g->protocol, sizeof g->protocol, "%.*s", STR_ARG(http_header_get(req->headers, req->n_headers, "Sec-WebSocket-Protocol")));
+    snprintf(g->protocol, sizeof g->protocol, "%.*s",
+             STR_ARG(http_header_get(req->headers, req->n_headers, "Sec-WebSocket-Protocol")));
     g->echo = http_upgrade(req, h, 3, &echo_events, g);
 }
 
@@ -75,11 +79,14 @@ static void node_on_request(void *arg, struct http_req *req)
         http_begin(req, 200, "text/plain", false, NULL, 0);
         log_fill(req);
     } else if (strstr(g->target, "/containerLogs/") != NULL) {
-        http_respond(req, 400, "text/plain", blob_copy(STR("container \"c\" in pod \"p\" is waiting to start: ContainerCreating\n")), NULL, 0);
+        http_respond(req, 400, "text/plain",
+                     blob_copy(STR("container \"c\" in pod \"p\" is waiting to start: "
+                                   "ContainerCreating\n")), NULL, 0);
     } else if (strstr(g->target, "command=redirect") != NULL) {
         http_respond(req, 302, "text/plain", blob_copy(STR("go there")), &location, 1);
     } else if (strstr(g->target, "command=refuse") != NULL) {
-        http_respond(req, 403, "application/json", blob_copy(STR("{\"kind\":\"Status\",\"message\":\"not you\"}")), NULL, 0);
+        http_respond(req, 403, "application/json",
+                     blob_copy(STR("{\"kind\":\"Status\",\"message\":\"not you\"}")), NULL, 0);
     } else {
         node_upgrade(g, req, strstr(g->target, "command=lie") == NULL);
     }
@@ -116,7 +123,8 @@ static const struct http_header bearer = { { "Authorization", 13 }, { "Bearer se
 static int call(struct rig *g, const char *method, const char *target, const char *body)
 {
     struct blob *b = body != NULL ? blob_copy(str_of(body)) : NULL;
-    struct http_call_opts o = { .method = method, .target = str_of(target), .headers = &bearer, .n_headers = 1, .body = b,
+    struct http_call_opts o = { .method = method, .target = str_of(target), .headers = &bearer,
+                                .n_headers = 1, .body = b,
                                 .on_done = on_done, .arg = g };
 
     must_ok(http_call(g->cli, &o, NULL, NULL));
@@ -125,7 +133,8 @@ static int call(struct rig *g, const char *method, const char *target, const cha
     return g->err != 0 ? g->err : g->status;
 }
 
-static void on_upgraded(void *arg, int err, const char *reason, int status, const struct http_header *h, size_t n, struct str body,
+static void on_upgraded(void *arg, int err, const char *reason, int status, const struct http_header *h,
+                        size_t n, struct str body,
                         struct stream *s)
 {
     struct rig *g = arg;
@@ -138,9 +147,11 @@ static int upgrade(struct rig *g, const char *target, const char *to)
 {
     struct http_header h[] = {
         bearer, { STR("Upgrade"), str_of(to) }, { STR("Sec-WebSocket-Key"), STR("AQIDBAUGBwgJCgsMDQ4PEA==") },
-        { STR("Sec-WebSocket-Version"), STR("13") }, { STR("Sec-WebSocket-Protocol"), STR("v5.channel.k8s.io") },
+        { STR("Sec-WebSocket-Version"), STR("13") },
+            { STR("Sec-WebSocket-Protocol"), STR("v5.channel.k8s.io") },
     };
-    struct http_upgrade_opts o = { .method = "GET", .target = str_of(target), .headers = h, .n_headers = ARRAY_LEN(h),
+    struct http_upgrade_opts o = { .method = "GET", .target = str_of(target), .headers = h,
+                                   .n_headers = ARRAY_LEN(h),
                                    .on_done = on_upgraded, .arg = g };
 
     must_ok(http_client_upgrade(g->cli, &o, NULL));
@@ -156,7 +167,8 @@ static void make_tls(struct rig *g)
     struct tls_opts o = { .server = true };
 
     must_ok(pki_issue(&r, &ca, &ca_key, NULL));
-    r = (struct pki_req){ .common_name = "x", .sans = sans, .n_sans = 1, .server = true, .client = true, .days = 2,
+    r = (struct pki_req){ .common_name = "x", .sans = sans, .n_sans = 1, .server = true, .client = true,
+                          .days = 2,
                           .ca_cert_pem = buf_str(&ca), .ca_key_pem = buf_str(&ca_key) };
     must_ok(pki_issue(&r, &cert, &key, NULL));
     o.ca_pem = buf_str(&ca);
@@ -174,7 +186,8 @@ static void make_tls(struct rig *g)
 static void open_head(struct rig *g)
 {
     struct raft_peer_opts peer = { 1, "127.0.0.1:0" };
-    struct store_opts so = { .raft = { .loop = g->l, .id = 1, .cluster = 7, .heads = &peer, .n_heads = 1, .listen_addr = "127.0.0.1:0" } };
+    struct store_opts so = { .raft = { .loop = g->l, .id = 1, .cluster = 7, .heads = &peer, .n_heads = 1,
+                                       .listen_addr = "127.0.0.1:0" } };
     struct api_opts   o = { .loop = g->l, .listen_addr = "127.0.0.1:0", .node_tls = g->node_cli,
                             .token_lines = STR("sesame,ali,1,system:masters\n") };
     struct errbuf     err = { "" };
@@ -208,12 +221,16 @@ static void open_all(struct rig *g)
     must_ok(http_client_new(g->l, &co, &g->cli, NULL));
     for (unsigned i = 0; i < 200 && call(g, "GET", "/api/v1/namespaces/default", NULL) != 200; i++)
         ;
-    snprintf(body, sizeof body, "{\"metadata\":{\"name\":\"n\"},\"status\":{\"addresses\":[{\"type\":\"InternalIP\",\"address\":\"127.0.0.1\"}],"
-             "\"daemonEndpoints\":{\"kubeletEndpoint\":{\"Port\":%s}}}}", strrchr(http_server_addr(g->node), ':') + 1);
+    snprintf(body, sizeof body, "{\"metadata\":{\"name\":\"n\"},"
+                                "\"status\":{\"addresses\":[{\"type\":\"InternalIP\","
+                                "\"address\":\"127.0.0.1\"}],"
+             "\"daemonEndpoints\":{\"kubeletEndpoint\":{\"Port\":%s}}}}",
+                 strrchr(http_server_addr(g->node), ':') + 1);
     CHECK_INT(call(g, "POST", "/api/v1/nodes", "{\"metadata\":{\"name\":\"n\"}}"), 201);
     CHECK_INT(call(g, "PUT", "/api/v1/nodes/n/status", body), 200);
     call(g, "POST", "/api/v1/namespaces/default/serviceaccounts", "{\"metadata\":{\"name\":\"default\"}}");
-    CHECK_INT(call(g, "POST", "/api/v1/namespaces/default/pods", "{\"metadata\":{\"name\":\"p\"},\"spec\":{\"nodeName\":\"n\",\"containers\":"
+    CHECK_INT(call(g, "POST", "/api/v1/namespaces/default/pods",
+                   "{\"metadata\":{\"name\":\"p\"},\"spec\":{\"nodeName\":\"n\",\"containers\":"
               "[{\"name\":\"c\",\"image\":\"i\"},{\"name\":\"big\",\"image\":\"i\"}]}}"), 201);
 }
 
@@ -285,7 +302,8 @@ static void raw_data(void *arg, struct stream *s, const char *p, size_t n)
         loop_stop(g->l);
 }
 
-static void raw_closed(void *arg, struct stream *s, int err, const char *reason) { loop_stop(((struct rig *)arg)->l); }
+static void raw_closed(void *arg, struct stream *s, int err,
+                       const char *reason) { loop_stop(((struct rig *)arg)->l); }
 static const struct stream_events raw_events = { .on_data = raw_data, .on_close = raw_closed };
 
 TEST(exec_pipes_bytes)
@@ -294,7 +312,8 @@ TEST(exec_pipes_bytes)
     char       piece[4096];
 
     open_all(&g);
-    CHECK_INT(upgrade(&g, POD "/exec?container=c&command=sh&command=-c&command=a+b%26c&stdin=true&stdout=1&tty=false", "websocket"), 101);
+    CHECK_INT(upgrade(&g, POD "/exec?container=c&command=sh&command=-c&command=a+b%26c&stdin=true&"
+                              "stdout=1&tty=false", "websocket"), 101);
     CHECK_STR(str_of(g.target), "/exec/default/p/c?command=sh&command=-c&command=a%20b%26c&input=1&output=1");
     CHECK_STR(str_of(g.protocol), "v5.channel.k8s.io");
     if (g.up != NULL) {
@@ -328,13 +347,15 @@ TEST(exec_refusals_are_passed_on)
     CHECK_INT(call(&g, "POST", POD "/exec?container=c&command=x", ""), 400);
     CHECK_INT(upgrade(&g, "/api/v1/namespaces/default/pods/none/exec?command=x", "websocket"), 404);
     CHECK_INT(call(&g, "PUT", "/api/v1/nodes/n/status",
-                   "{\"metadata\":{\"name\":\"n\"},\"status\":{\"addresses\":[{\"type\":\"InternalIP\",\"address\":\"169.254.169.254\"}]}}"), 200);
+                   "{\"metadata\":{\"name\":\"n\"},\"status\":{\"addresses\":[{\"type\":\"InternalIP\","
+                   "\"address\":\"169.254.169.254\"}]}}"), 200);
     CHECK_INT(upgrade(&g, POD "/exec?container=c&command=x", "websocket"), 400);
     CHECK_INT(call(&g, "GET", POD "/log?container=c", NULL), 400);
     http_server_close(g.node);
     g.node = NULL;
     CHECK_INT(call(&g, "PUT", "/api/v1/nodes/n/status",
-                   "{\"metadata\":{\"name\":\"n\"},\"status\":{\"addresses\":[{\"type\":\"InternalIP\",\"address\":\"127.0.0.1\"}],"
+                   "{\"metadata\":{\"name\":\"n\"},\"status\":{\"addresses\":[{\"type\":\"InternalIP\","
+                   "\"address\":\"127.0.0.1\"}],"
                    "\"daemonEndpoints\":{\"kubeletEndpoint\":{\"Port\":1}}}}"), 200);
     CHECK_INT(upgrade(&g, POD "/exec?container=c&command=x", "websocket"), 500);
     CHECK_INT(call(&g, "GET", POD "/log?container=c", NULL), 500);

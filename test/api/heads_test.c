@@ -1,4 +1,5 @@
-/* test/api/heads_test.c: three heads behind slow links: whichever is asked, nobody is told something stale. */
+/* test/api/heads_test.c: three heads behind slow links: whichever is asked, nobody is told something
+ * stale. */
 #include "test/api/api_rig.h"
 
 #define N  3

@@ -1,4 +1,5 @@
-/* test/api/hostile_test.c: bodies, headers and verbs that nobody should send: the right 4xx, nothing stored, nothing leaked. */
+/* test/api/hostile_test.c: bodies, headers and verbs that nobody should send: the right 4xx, nothing
+ * stored, nothing leaked. */
 #include "test/api/api_rig.h"
 
 #define CM "/api/v1/namespaces/default/configmaps"
@@ -9,7 +10,8 @@ static void refused(struct rig *r, const char *method, const char *target, const
     struct answer a = call(r, method, target, body);
 
     if (a.status < 400 || a.status >= 500)
-        test_fail(__FILE__, __LINE__, "%s %s %.60s: %d %.*s", method, target, body != NULL ? body : "", a.status, STR_ARG(a.body));
+        test_fail(__FILE__, __LINE__, "%s %s %.60s: %d %.*s", method, target, body != NULL ? body : "",
+                  a.status, STR_ARG(a.body));
     CHECK_AT(a, "kind", "Status");
     CHECK_AT(a, "status", "Failure");
     CHECK_INT(json_path_i64(a.obj, "code", 0), a.status);
@@ -21,16 +23,24 @@ static void refused(struct rig *r, const char *method, const char *target, const
 static uint64_t revision(struct rig *r) { return store_revision(r->store); }
 
 static const char *const bodies[] = {
-    "", " ", "{", "}", "[]", "null", "1", "\"x\"", "{}", "{'metadata':1}", "{'metadata':{'name':1}}", "{'metadata':{'name':{}}}",
-    "{'metadata':{'name':'a','labels':[]}}", "{'metadata':{'name':'a','labels':{'x':1}}}", "{'metadata':{'name':'a'},'data':[]}",
-    "{'metadata':{'name':'a'},'data':{'k':1}}", "{'metadata':{'name':'a'},'data':{'k':null,'l':[]}}", "{'metadata':{'name':'../x'}}",
-    "{'metadata':{'name':'a/b'}}", "{'metadata':{'name':'..'}}", "{'metadata':{'name':'a\\u0000'}}", "{'metadata':{'name':'a\n'}}",
-    "{'apiVersion':'v2','kind':'ConfigMap','metadata':{'name':'a'}}", "{'apiVersion':'v1','kind':'Secret','metadata':{'name':'a'}}",
+    "", " ", "{", "}", "[]", "null", "1", "\"x\"", "{}", "{'metadata':1}", "{'metadata':{'name':1}}",
+        "{'metadata':{'name':{}}}",
+    "{'metadata':{'name':'a','labels':[]}}", "{'metadata':{'name':'a','labels':{'x':1}}}",
+        "{'metadata':{'name':'a'},'data':[]}",
+    "{'metadata':{'name':'a'},'data':{'k':1}}", "{'metadata':{'name':'a'},'data':{'k':null,'l':[]}}",
+        "{'metadata':{'name':'../x'}}",
+    "{'metadata':{'name':'a/b'}}", "{'metadata':{'name':'..'}}", "{'metadata':{'name':'a\\u0000'}}",
+        "{'metadata':{'name':'a\n'}}",
+    "{'apiVersion':'v2','kind':'ConfigMap','metadata':{'name':'a'}}",
+        "{'apiVersion':'v1','kind':'Secret','metadata':{'name':'a'}}",
     "{'apiVersion':1,'kind':'ConfigMap','metadata':{'name':'a'}}",
     "{'metadata':{'name':'a','creationTimestamp':'yesterday'}}", "{'metadata':{'name':'a','generateName':7}}",
-    "{'metadata':{'name':'a','namespace':'b'}}", "{'metadata':{'name':'a','ownerReferences':{}}}", "{'metadata':{'name':'a','finalizers':'x'}}",
-    "{'metadata':{'name':'a'},'immutable':'yes'}", "{'metadata':{'name':'a'},'binaryData':{'k':'not base64!'}}",
-    "{'metadata':{'name':'a'}} trailing", "{'metadata':{'name':'a'},}", "{\xff:1}", "{'metadata':{'name':'\xc0\x80'}}",
+    "{'metadata':{'name':'a','namespace':'b'}}", "{'metadata':{'name':'a','ownerReferences':{}}}",
+        "{'metadata':{'name':'a','finalizers':'x'}}",
+    "{'metadata':{'name':'a'},'immutable':'yes'}",
+        "{'metadata':{'name':'a'},'binaryData':{'k':'not base64!'}}",
+    "{'metadata':{'name':'a'}} trailing", "{'metadata':{'name':'a'},}", "{\xff:1}",
+        "{'metadata':{'name':'\xc0\x80'}}",
     "{'metadata':{'name':'a','generation':1e999}}", "{'metadata':{'name':'a','generation':-1.5}}",
 };
 
@@ -70,8 +80,10 @@ TEST(deep_and_wide)
         memcpy(deep + i, "{'a':", 5);
     refused(r, "POST", CM, deep);
     r->type = "application/yaml";
-    refused(r, "POST", CM, "a: &a [x,x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]\n"
-                           "d: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d,*d]\nf: [*e,*e,*e,*e,*e,*e]\n");
+    refused(r, "POST", CM, "a: &a [x,x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c "
+                           "[*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]\n"
+                           "d: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d,*d]\nf: "
+                           "[*e,*e,*e,*e,*e,*e]\n");
     CHECK_INT(revision(r), rev);
     free(deep);
     rig_close(r);
@@ -80,12 +92,16 @@ TEST(deep_and_wide)
 TEST(patches_are_refused)
 {
     static const char *const types[] = {
-        "application/json-patch+json", "application/merge-patch+json", "application/strategic-merge-patch+json", "application/apply-patch+yaml", "x/y",
+        "application/json-patch+json", "application/merge-patch+json",
+            "application/strategic-merge-patch+json", "application/apply-patch+yaml", "x/y",
     };
     static const char *const patches[] = {
-        "", "{", "1", "null", "[[]]", "[{'op':'add'}]", "[{'op':'add','path':'x','value':1}]", "[{'op':'copy','from':'/a','path':'/b'}]",
-        "[{'op':'replace','path':'','value':1}]", "[{'op':'replace','path':'/metadata','value':null}]", "[{'op':'remove','path':'/metadata/name'}]",
-        "{'metadata':null,'kind':7}", "{'metadata':{'name':'zzz'}}", "{'metadata':{'uid':'zzz'}}", "{'data':7}", "{'$patch':'explode'}",
+        "", "{", "1", "null", "[[]]", "[{'op':'add'}]", "[{'op':'add','path':'x','value':1}]",
+            "[{'op':'copy','from':'/a','path':'/b'}]",
+        "[{'op':'replace','path':'','value':1}]", "[{'op':'replace','path':'/metadata','value':null}]",
+            "[{'op':'remove','path':'/metadata/name'}]",
+        "{'metadata':null,'kind':7}", "{'metadata':{'name':'zzz'}}", "{'metadata':{'uid':'zzz'}}",
+            "{'data':7}", "{'$patch':'explode'}",
         "{'metadata':{'labels':{'a':{}}}}", "{'apiVersion':'apps/v1'}",
     };
     struct rig *r = rig_open();
@@ -100,7 +116,8 @@ TEST(patches_are_refused)
             r->type = types[i];
             a = call(r, "PATCH", CM "/a", patches[j]);
             if (a.status >= 500 || (a.status == 200 && revision(r) != rev))
-                test_fail(__FILE__, __LINE__, "%s %s: %d %.*s", types[i], patches[j], a.status, STR_ARG(a.body));
+                test_fail(__FILE__, __LINE__, "%s %s: %d %.*s", types[i], patches[j], a.status,
+                          STR_ARG(a.body));
             answer_free(&a);
         }
     CHECK_INT(revision(r), rev);

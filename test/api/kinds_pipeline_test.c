@@ -1,15 +1,18 @@
-/* test/api/kinds_pipeline_test.c: what the pipeline does for pods, workloads, leases, events, budgets, tokens, reviews. */
+/* test/api/kinds_pipeline_test.c: what the pipeline does for pods, workloads, leases, events, budgets,
+ * tokens, reviews. */
 #include "api/client.h"
 #include "net/tls.h"
 #include "test/api/api_rig.h"
 
 #define PODS "/api/v1/namespaces/default/pods"
 
-static const char pod_p[] = "{'metadata':{'name':'p','labels':{'app':'x'}},'spec':{'containers':[{'name':'c','image':'i'}]}}";
+static const char pod_p[] = "{'metadata':{'name':'p','labels':{'app':'x'}},"
+                            "'spec':{'containers':[{'name':'c','image':'i'}]}}";
 
 static void make_account(struct rig *r)
 {
-    struct answer a = call(r, "POST", "/api/v1/namespaces/default/serviceaccounts", "{'metadata':{'name':'default'}}");
+    struct answer a = call(r, "POST", "/api/v1/namespaces/default/serviceaccounts",
+                           "{'metadata':{'name':'default'}}");
 
     CHECK(a.status == 201 || a.status == 409);
     answer_free(&a);
@@ -97,8 +100,10 @@ TEST(watch_by_node_sees_its_pods_only)
 
 TEST(status_and_spec_are_separate)
 {
-    static const char d[] = "{'metadata':{'name':'d'},'spec':{'replicas':2,'selector':{'matchLabels':{'a':'b'}},"
-        "'template':{'metadata':{'labels':{'a':'b'}},'spec':{'containers':[{'name':'c','image':'i'}]}}},'status':{'replicas':9}}";
+    static const char d[] = "{'metadata':{'name':'d'},'spec':{'replicas':2,"
+                            "'selector':{'matchLabels':{'a':'b'}},"
+        "'template':{'metadata':{'labels':{'a':'b'}},'spec':{'containers':[{'name':'c','image':'i'}]}}},"
+        "'status':{'replicas':9}}";
     struct rig   *r = rig_open();
     struct answer a = call(r, "POST", "/apis/apps/v1/namespaces/default/deployments", d);
 
@@ -108,7 +113,8 @@ TEST(status_and_spec_are_separate)
     CHECK_INT(json_path_i64(a.obj, "metadata.generation", 0), 1);
     answer_free(&a);
     r->type = "application/merge-patch+json";
-    a = call(r, "PATCH", D "/status", "{'spec':{'replicas':7},'status':{'replicas':2,'observedGeneration':1}}");
+    a = call(r, "PATCH", D "/status",
+             "{'spec':{'replicas':7},'status':{'replicas':2,'observedGeneration':1}}");
     CHECK_INT(a.status, 200);
     CHECK_INT(json_path_i64(a.obj, "spec.replicas", 0), 2);
     CHECK_INT(json_path_i64(a.obj, "status.replicas", 0), 2);
@@ -146,11 +152,13 @@ TEST(eviction_asks_the_budget)
     CALL(r, 201, "POST", PODS, pod_p);
     bind(r, "p");
     r->type = "application/merge-patch+json";
-    CALL(r, 200, "PATCH", PODS "/p/status", "{'status':{'phase':'Running','conditions':[{'type':'Ready','status':'True'}]}}");
+    CALL(r, 200, "PATCH", PODS "/p/status",
+         "{'status':{'phase':'Running','conditions':[{'type':'Ready','status':'True'}]}}");
     r->type = NULL;
     CALL(r, 201, "POST", "/apis/policy/v1/namespaces/default/poddisruptionbudgets",
          "{'metadata':{'name':'b'},'spec':{'minAvailable':1,'selector':{'matchLabels':{'app':'x'}}}}");
-    a = call(r, "POST", PODS "/p/eviction", "{'apiVersion':'policy/v1','kind':'Eviction','metadata':{'name':'p'}}");
+    a = call(r, "POST", PODS "/p/eviction",
+             "{'apiVersion':'policy/v1','kind':'Eviction','metadata':{'name':'p'}}");
     CHECK_INT(a.status, 429);
     CHECK_AT(a, "reason", "TooManyRequests");
     CHECK_AT(a, "message", "Cannot evict pod as it would violate the pod's disruption budget.");
@@ -159,7 +167,8 @@ TEST(eviction_asks_the_budget)
     answer_free(&a);
     r->type = "application/merge-patch+json";
     CALL(r, 200, "PATCH", "/apis/policy/v1/namespaces/default/poddisruptionbudgets/b/status",
-         "{'status':{'observedGeneration':1,'disruptionsAllowed':1,'currentHealthy':2,'desiredHealthy':1,'expectedPods':2}}");
+         "{'status':{'observedGeneration':1,'disruptionsAllowed':1,'currentHealthy':2,"
+         "'desiredHealthy':1,'expectedPods':2}}");
     r->type = NULL;
     CALL(r, 400, "POST", PODS "/p/eviction", "{'metadata':{'name':'q'}}");
     CALL(r, 201, "POST", PODS "/p/eviction", "{'metadata':{'name':'p'}}");
@@ -179,7 +188,8 @@ TEST(leases_by_put)
     struct answer a;
 
 #define L "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
-    CALL(r, 201, "PUT", L "/n1", "{'metadata':{'name':'n1'},'spec':{'holderIdentity':'n1','leaseDurationSeconds':40}}");
+    CALL(r, 201, "PUT", L "/n1", "{'metadata':{'name':'n1'},'spec':{'holderIdentity':'n1',"
+                                 "'leaseDurationSeconds':40}}");
     a = call(r, "PUT", L "/n1", "{'metadata':{'name':'n1'},'spec':{'holderIdentity':'n2'}}");
     CHECK_INT(a.status, 422);
     CHECK_AT(a, "details.causes.0.field", "metadata.resourceVersion");
@@ -193,7 +203,8 @@ TEST(events_have_two_faces_and_an_end)
     struct answer a;
 
     CALL(r, 201, "POST", "/api/v1/namespaces/default/events",
-         "{'metadata':{'name':'e'},'involvedObject':{'kind':'Pod','namespace':'default','name':'p'},'reason':'Why','message':'words','type':'Normal'}");
+         "{'metadata':{'name':'e'},'involvedObject':{'kind':'Pod','namespace':'default','name':'p'},"
+         "'reason':'Why','message':'words','type':'Normal'}");
     a = call(r, "GET", "/apis/events.k8s.io/v1/namespaces/default/events/e", NULL);
     CHECK_INT(a.status, 200);
     CHECK_AT(a, "apiVersion", "events.k8s.io/v1");
@@ -203,7 +214,8 @@ TEST(events_have_two_faces_and_an_end)
     a = call(r, "GET", "/api/v1/namespaces/default/events?fieldSelector=involvedObject.name%3Dp", NULL);
     CHECK_INT(json_getz(a.obj, "items")->n, 1);
     answer_free(&a);
-    a = call(r, "GET", "/apis/events.k8s.io/v1/namespaces/default/events?fieldSelector=regarding.name%3Dp", NULL);
+    a = call(r, "GET", "/apis/events.k8s.io/v1/namespaces/default/events?fieldSelector=regarding.name%3Dp",
+             NULL);
     CHECK_INT(json_getz(a.obj, "items")->n, 1);
     CHECK_AT(a, "items.0.note", "words");
     answer_free(&a);
@@ -228,11 +240,13 @@ TEST(tokens)
     o.token_lines = STR("sesame,ali,7,\"system:masters,x\"\n# comment\nplain,bob,8\n");
     r = rig_open_with(&o);
     make_account(r);
-    a = call(r, "POST", "/api/v1/namespaces/default/serviceaccounts/default/token", "{'spec':{'expirationSeconds':600}}");
+    a = call(r, "POST", "/api/v1/namespaces/default/serviceaccounts/default/token",
+             "{'spec':{'expirationSeconds':600}}");
     CHECK_INT(a.status, 201);
     snprintf(bearer, sizeof bearer, "Bearer %.*s", STR_ARG(json_path_str(a.obj, "status.token")));
     answer_free(&a);
-    CALL(r, 422, "POST", "/api/v1/namespaces/default/serviceaccounts/default/token", "{'spec':{'expirationSeconds':60}}");
+    CALL(r, 422, "POST", "/api/v1/namespaces/default/serviceaccounts/default/token",
+         "{'spec':{'expirationSeconds':60}}");
     CALL(r, 404, "POST", "/api/v1/namespaces/default/serviceaccounts/none/token", "{}");
     r->bearer = bearer;
     a = call(r, "POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", "{}");
@@ -303,7 +317,8 @@ TEST(authorization)
     r->user = "eve";
     a = call(r, "GET", PODS, NULL);
     CHECK_INT(a.status, 403);
-    CHECK_AT(a, "message", "pods is forbidden: User \"eve\" cannot list resource \"pods\" in API group \"\" in the namespace \"default\"");
+    CHECK_AT(a, "message", "pods is forbidden: User \"eve\" cannot list resource \"pods\" in API group \"\" "
+                           "in the namespace \"default\"");
     answer_free(&a);
     a = call(r, "GET", "/metrics", NULL);
     CHECK_INT(a.status, 403);

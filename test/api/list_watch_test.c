@@ -8,7 +8,8 @@ static void make(struct rig *r, const char *ns, const char *name, const char *ap
     char path[200], body[300];
 
     snprintf(path, sizeof path, "/api/v1/namespaces/%s/configmaps", ns);
-    snprintf(body, sizeof body, "{'metadata':{'name':'%s','labels':{'app':'%s'}},'data':{'k':'v'}}", name, app);
+    snprintf(body, sizeof body, "{'metadata':{'name':'%s','labels':{'app':'%s'}},'data':{'k':'v'}}", name,
+             app);
     CALL(r, 201, "POST", path, body);
 }
 
@@ -50,7 +51,8 @@ TEST(pages_at_one_revision)
             make(r, "default", "c999", "new");
         }
         pages++;
-        snprintf(path, sizeof path, CM "?limit=10&continue=%.*s", STR_ARG(json_path_str(a.obj, "metadata.continue")));
+        snprintf(path, sizeof path, CM "?limit=10&continue=%.*s",
+                 STR_ARG(json_path_str(a.obj, "metadata.continue")));
         if (json_path_str(a.obj, "metadata.continue").n == 0)
             break;
         answer_free(&a);
@@ -73,7 +75,8 @@ TEST(expired_page_goes_on_inconsistently)
 
     make_many(r, 6);
     a = call(r, "GET", CM "?limit=4", NULL);
-    snprintf(path, sizeof path, CM "?limit=4&continue=%.*s", STR_ARG(json_path_str(a.obj, "metadata.continue")));
+    snprintf(path, sizeof path, CM "?limit=4&continue=%.*s",
+             STR_ARG(json_path_str(a.obj, "metadata.continue")));
     answer_free(&a);
     rig_run(r, 20 * 60 * 1000);                  /* history is long gone */
     make(r, "default", "z", "x");
@@ -83,7 +86,8 @@ TEST(expired_page_goes_on_inconsistently)
     CHECK_INT(a.status, 410);
     CHECK_AT(a, "reason", "Expired");
     CHECK(json_path_str(a.obj, "metadata.continue").n > 0);
-    snprintf(path, sizeof path, CM "?limit=10&continue=%.*s", STR_ARG(json_path_str(a.obj, "metadata.continue")));
+    snprintf(path, sizeof path, CM "?limit=10&continue=%.*s",
+             STR_ARG(json_path_str(a.obj, "metadata.continue")));
     answer_free(&a);
     a = call(r, "GET", path, NULL);
     CHECK_INT(a.status, 200);
@@ -107,7 +111,8 @@ TEST(selectors)
     a = call(r, "GET", CM "?fieldSelector=metadata.name%3Dc003", NULL);
     CHECK_INT(items(&a), 1);
     answer_free(&a);
-    a = call(r, "GET", "/api/v1/configmaps?fieldSelector=metadata.name%21%3Dc003,metadata.namespace%3Ddefault", NULL);
+    a = call(r, "GET", "/api/v1/configmaps?fieldSelector=metadata.name%21%3Dc003,"
+                       "metadata.namespace%3Ddefault", NULL);
     CHECK_INT(items(&a), 5);
     answer_free(&a);
     CALL(r, 400, "GET", CM "?labelSelector=%3D%3D", NULL);
@@ -213,7 +218,8 @@ static const char *events(struct talk *t)
             test_fail(__FILE__, __LINE__, "bad line %.*s", STR_ARG(line));
             break;
         }
-        at += (size_t)snprintf(out + at, sizeof out - at, "%s%.*s %.*s", at > 0 ? "," : "", STR_ARG(json_path_str(ev, "type")),
+        at += (size_t)snprintf(out + at, sizeof out - at, "%s%.*s %.*s", at > 0 ? "," : "",
+                               STR_ARG(json_path_str(ev, "type")),
                                STR_ARG(json_path_str(ev, "object.metadata.name")));
     }
     arena_release(&a);
@@ -252,7 +258,8 @@ TEST(watch_resumes_after_a_version)
 
     make_many(r, 2);
     a = call(r, "GET", CM "/c000", NULL);
-    snprintf(path, sizeof path, CM "?watch=true&resourceVersion=%.*s", STR_ARG(json_path_str(a.obj, "metadata.resourceVersion")));
+    snprintf(path, sizeof path, CM "?watch=true&resourceVersion=%.*s",
+             STR_ARG(json_path_str(a.obj, "metadata.resourceVersion")));
     answer_free(&a);
     t = talk_open(r, "GET", path, NULL);
     rig_run(r, 50);
@@ -322,7 +329,8 @@ TEST(watch_list)
     struct talk *t;
 
     make_many(r, 2);
-    t = talk_open(r, "GET", CM "?watch=1&allowWatchBookmarks=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan", NULL);
+    t = talk_open(r, "GET", CM "?watch=1&allowWatchBookmarks=true&sendInitialEvents=true&"
+                               "resourceVersionMatch=NotOlderThan", NULL);
     rig_run(r, 50);
     EVENTS(t, "ADDED c000,ADDED c001,BOOKMARK ");
     CHECK(strstr(buf_str(&t->body).p, "\"k8s.io/initial-events-end\":\"true\"") != NULL);

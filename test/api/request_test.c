@@ -10,7 +10,8 @@ static int parse(const char *method, const char *target, struct request *r)
     const char *q = strchr(target, '?');
 
     arena_reset(&arena);
-    return request_parse(&arena, str_of(method), q != NULL ? str_make(target, (size_t)(q - target)) : str_of(target),
+    return request_parse(&arena, str_of(method),
+                         q != NULL ? str_make(target, (size_t)(q - target)) : str_of(target),
                          q != NULL ? str_of(q + 1) : STR_NONE, r, &why);
 }
 
@@ -25,8 +26,10 @@ static void check(const char *method, const char *target, const char *want)
         return;
     }
     if (r.is_resource)
-        snprintf(is, sizeof is, "%s %.*s/%.*s %.*s/%.*s %.*s %.*s %.*s", r.verb_name, STR_ARG(r.group), STR_ARG(r.version),
-                 STR_ARG(r.resource), STR_ARG(r.subresource), STR_ARG(r.ns), STR_ARG(r.name), STR_ARG(r.rest));
+        snprintf(is, sizeof is, "%s %.*s/%.*s %.*s/%.*s %.*s %.*s %.*s", r.verb_name, STR_ARG(r.group),
+                 STR_ARG(r.version),
+                 STR_ARG(r.resource), STR_ARG(r.subresource), STR_ARG(r.ns), STR_ARG(r.name),
+                     STR_ARG(r.rest));
     else
         snprintf(is, sizeof is, "%s %.*s", r.verb_name, STR_ARG(r.path));
     CHECK_STR(str_of(is), want);
@@ -52,7 +55,9 @@ TEST(paths)
     check("PUT", "/api/v1/namespaces/n/finalize", "update /v1 namespaces/finalize n n ");
     check("GET", "/api/v1/namespaces/n/status", "get /v1 namespaces/status n n ");
     check("GET", "/api/v1/namespaces/n/status/x", "get /v1 status/ n x ");
-    check("GET", "/api/v1/nodes/x/proxy/a%2Fb/c", "Name parameter invalid: a path segment may not be \".\" or \"..\" or contain '/', '%' or control characters");
+    check("GET", "/api/v1/nodes/x/proxy/a%2Fb/c",
+          "Name parameter invalid: a path segment may not be \".\" or \"..\" or contain '/', '%' or control "
+          "characters");
     check("GET", "/api/v1/nodes/x/proxy/a/c%20d", "get /v1 nodes/proxy  x a/c%20d");
     check("TRACE", "/api/v1/nodes/x", "trace /v1 nodes/  x ");
     check("GET", "/", "get /");
@@ -67,10 +72,13 @@ TEST(paths)
 TEST(hostile_paths)
 {
     static const char *const bad[] = {
-        "", "x", "//", "/api//v1/pods", "/api/v1/namespaces//pods", "/api/v1/namespaces/../pods", "/api/v1/./pods",
+        "", "x", "//", "/api//v1/pods", "/api/v1/namespaces//pods", "/api/v1/namespaces/../pods",
+            "/api/v1/./pods",
         "/api/v1/namespaces/n/pods/%2e%2e", "/api/v1/namespaces/n/pods/..", "/api/v1/namespaces/n/pods/a%2fb",
-        "/api/v1/namespaces/n%2fpods%2fx/configmaps", "/api/v1/namespaces/n/pods/a%252fb", "/api/v1/pods/%", "/api/v1/pods/%4",
-        "/api/v1/pods/%zz", "/api/v1/pods/a%00b", "/api/v1/pods/a%0ab", "/api/v1/pods/%7f", "/%2e%2e/api/v1/pods", "/%",
+        "/api/v1/namespaces/n%2fpods%2fx/configmaps", "/api/v1/namespaces/n/pods/a%252fb", "/api/v1/pods/%",
+            "/api/v1/pods/%4",
+        "/api/v1/pods/%zz", "/api/v1/pods/a%00b", "/api/v1/pods/a%0ab", "/api/v1/pods/%7f",
+            "/%2e%2e/api/v1/pods", "/%",
     };
     struct request r;
 
@@ -93,7 +101,8 @@ TEST(options)
 {
     struct request r;
 
-    CHECK_INT(parse("GET", "/api/v1/pods?limit=500&continue=abc&labelSelector=a%3Db%2Cc&fieldSelector=metadata.name+x", &r), 0);
+    CHECK_INT(parse("GET", "/api/v1/pods?limit=500&continue=abc&labelSelector=a%3Db%2Cc&"
+                           "fieldSelector=metadata.name+x", &r), 0);
     CHECK_INT(r.opt.limit, 500);
     CHECK_STR(r.opt.continue_, "abc");
     CHECK_STR(r.opt.label_selector, "a=b,c");
@@ -103,10 +112,12 @@ TEST(options)
     CHECK(!r.opt.has_rv);
     CHECK_INT(parse("GET", "/api/v1/pods?resourceVersion=0", &r), 0);
     CHECK(r.opt.has_rv && r.opt.rv == 0);
-    CHECK_INT(parse("DELETE", "/api/v1/pods/x?gracePeriodSeconds=0&propagationPolicy=Orphan&orphanDependents=false", &r), 0);
+    CHECK_INT(parse("DELETE", "/api/v1/pods/x?gracePeriodSeconds=0&propagationPolicy=Orphan&"
+                              "orphanDependents=false", &r), 0);
     CHECK(r.opt.has_grace && r.opt.grace_s == 0 && r.opt.has_orphan && !r.opt.orphan);
     CHECK_STR(r.opt.propagation, "Orphan");
-    CHECK_INT(parse("POST", "/api/v1/pods?dryRun=All&fieldValidation=Strict&fieldManager=me&force=true", &r), 0);
+    CHECK_INT(parse("POST", "/api/v1/pods?dryRun=All&fieldValidation=Strict&fieldManager=me&force=true",
+                    &r), 0);
     CHECK(r.opt.dry_run && r.opt.validation == FIELDS_STRICT && r.opt.force);
     CHECK_INT(parse("GET", "/api/v1/pods?&&=&a=%zz&limit=5&", &r), 0);
     CHECK_INT(r.opt.limit, 5);
@@ -115,7 +126,8 @@ TEST(options)
 TEST(bad_options)
 {
     static const char *const bad[] = {
-        "/api/v1/pods?limit=x", "/api/v1/pods?limit=-1", "/api/v1/pods?limit=99999999999999999999", "/api/v1/pods?resourceVersion=-1",
+        "/api/v1/pods?limit=x", "/api/v1/pods?limit=-1", "/api/v1/pods?limit=99999999999999999999",
+            "/api/v1/pods?resourceVersion=-1",
         "/api/v1/pods?resourceVersion=0x1", "/api/v1/pods?timeoutSeconds=soon", "/api/v1/pods?dryRun=Some",
         "/api/v1/pods?fieldValidation=strict", "/api/v1/pods?gracePeriodSeconds=",
     };

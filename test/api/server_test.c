@@ -3,7 +3,8 @@
 
 #define CM "/api/v1/namespaces/default/configmaps"
 
-static const char cm_a[] = "{'apiVersion':'v1','kind':'ConfigMap','metadata':{'name':'a','labels':{'app':'x'}},'data':{'k':'v'}}";
+static const char cm_a[] = "{'apiVersion':'v1','kind':'ConfigMap','metadata':{'name':'a',"
+                           "'labels':{'app':'x'}},'data':{'k':'v'}}";
 
 TEST(create_get_delete)
 {
@@ -49,7 +50,8 @@ TEST(create_get_delete)
 static char *rv_of(struct rig *r, const char *path)
 {
     struct answer a = call(r, "GET", path, NULL);
-    char         *rv = strndup(json_path_str(a.obj, "metadata.resourceVersion").p, json_path_str(a.obj, "metadata.resourceVersion").n);
+    char         *rv = strndup(json_path_str(a.obj, "metadata.resourceVersion").p,
+                               json_path_str(a.obj, "metadata.resourceVersion").n);
 
     answer_free(&a);
     return rv;
@@ -75,7 +77,8 @@ TEST(update_and_conflict)
 
     CALL(r, 201, "POST", CM, cm_a);
     rv = rv_of(r, CM "/a");
-    body = text("{'apiVersion':'v1','kind':'ConfigMap','metadata':{'name':'a','resourceVersion':'%s'},'data':{'k':'w'}}", rv);
+    body = text("{'apiVersion':'v1','kind':'ConfigMap','metadata':{'name':'a','resourceVersion':'%s'},"
+                "'data':{'k':'w'}}", rv);
     a = call(r, "PUT", CM "/a", body);
     CHECK_INT(a.status, 200);
     CHECK_AT(a, "data.k", "w");
@@ -86,7 +89,8 @@ TEST(update_and_conflict)
     a = call(r, "PUT", CM "/a", body);
     CHECK_INT(a.status, 409);
     CHECK_AT(a, "reason", "Conflict");
-    CHECK_AT(a, "message", "Operation cannot be fulfilled on configmaps \"a\": the object has been modified; please apply your "
+    CHECK_AT(a, "message", "Operation cannot be fulfilled on configmaps \"a\": the object has been modified; "
+                           "please apply your "
                            "changes to the latest version and try again");
     answer_free(&a);
     free(body);
@@ -104,7 +108,9 @@ TEST(update_and_conflict)
     CALL(r, 400, "PUT", CM "/a", "{'metadata':{'name':'a','namespace':'other'}}");
     a = call(r, "PUT", CM "/a", "{'metadata':{'name':'a','uid':'x'}}");
     CHECK_INT(a.status, 409);
-    CHECK(str_starts(json_path_str(a.obj, "message"), STR("Operation cannot be fulfilled on configmaps \"a\": Precondition failed: UID in precondition: x")));
+    CHECK(str_starts(json_path_str(a.obj, "message"),
+                     STR("Operation cannot be fulfilled on configmaps \"a\": Precondition failed: UID in "
+                         "precondition: x")));
     answer_free(&a);
     rig_close(r);
 }
@@ -129,7 +135,8 @@ TEST(patches)
     CALL(r, 422, "PATCH", CM "/a", "{'metadata':{'name':'b'}}");
     CALL(r, 409, "PATCH", CM "/a", "{'metadata':{'resourceVersion':'1'}}");
     r->type = "application/json-patch+json";
-    a = call(r, "PATCH", CM "/a", "[{'op':'test','path':'/data/n','value':'1'},{'op':'add','path':'/data/m','value':'2'}]");
+    a = call(r, "PATCH", CM "/a", "[{'op':'test','path':'/data/n','value':'1'},{'op':'add',"
+                                  "'path':'/data/m','value':'2'}]");
     CHECK_INT(a.status, 200);
     CHECK_AT(a, "data.m", "2");
     answer_free(&a);
@@ -206,7 +213,8 @@ TEST(names_and_metadata)
     answer_free(&a);
     a = call(r, "POST", CM, "{'metadata':{}}");
     CHECK_INT(a.status, 422);
-    CHECK_AT(a, "message", "ConfigMap \"\" is invalid: metadata.name: Required value: name or generateName is required");
+    CHECK_AT(a, "message", "ConfigMap \"\" is invalid: metadata.name: Required value: name or generateName "
+                           "is required");
     CHECK_AT(a, "details.causes.0.reason", "FieldValueRequired");
     CHECK_AT(a, "details.causes.0.field", "metadata.name");
     answer_free(&a);
@@ -257,7 +265,8 @@ TEST(namespace_ends)
     struct rig   *r = rig_open();
     struct answer a;
 
-    CALL(r, 201, "POST", "/api/v1/namespaces", "{'metadata':{'name':'n'},'spec':{'finalizers':['kubernetes']}}");
+    CALL(r, 201, "POST", "/api/v1/namespaces",
+         "{'metadata':{'name':'n'},'spec':{'finalizers':['kubernetes']}}");
     CALL(r, 201, "POST", "/api/v1/namespaces/n/configmaps", cm_a);
     a = call(r, "DELETE", "/api/v1/namespaces/n", NULL);
     CHECK_INT(a.status, 200);
@@ -265,7 +274,8 @@ TEST(namespace_ends)
     answer_free(&a);
     a = call(r, "POST", "/api/v1/namespaces/n/configmaps", "{'metadata':{'name':'late'}}");
     CHECK_INT(a.status, 403);
-    CHECK_AT(a, "message", "configmaps \"late\" is forbidden: unable to create new content in namespace n because it is being terminated");
+    CHECK_AT(a, "message", "configmaps \"late\" is forbidden: unable to create new content in namespace n "
+                           "because it is being terminated");
     CHECK_AT(a, "details.causes.0.reason", "NamespaceTerminating");
     answer_free(&a);
     CALL(r, 200, "DELETE", "/api/v1/namespaces/n/configmaps", NULL);
