@@ -337,7 +337,8 @@ static void check_real_time(struct world *w, const struct history *hs)
             broken(w, "op %" PRIu64 " took effect at %" PRIu64 ", before it began (%" PRIu64 ")", op->id,
                    point, floor);
         if (point == 0 && (op->outcome == OP_DONE || op->outcome == OP_LOST_RACE) && op->rev < floor)
-            broken(w, "op %" PRIu64 " saw revision %" PRIu64 ", but %" PRIu64 " had been answered before it began", op->id,
+            broken(w,
+                   "op %" PRIu64 " saw revision %" PRIu64 ", but %" PRIu64 " had been answered before it began", op->id,
                    op->rev, floor);
     }
     mem_free(answered);

@@ -6,6 +6,24 @@ bool head_serves(const struct head *h)
     return h->store != NULL && !h->closing && sim_up(h->m);
 }
 
+bool cluster_agrees(struct world *w)
+{
+    struct head *first = NULL;
+
+    for (unsigned i = 0; i < w->n_heads; i++) {
+        struct head *h = &w->head[i];
+        if (h->written_off)
+            continue;
+        if (!head_serves(h) || head_ailing(h))
+            return false;
+        check_state(h);
+        first = first != NULL ? first : h;
+        if (store_revision(h->store) != store_revision(first->store))
+            return false;
+    }
+    return store_revision(first->store) >= w->acked_rev;
+}
+
 bool head_ailing(const struct head *h)
 {
     struct raft_status st;
@@ -85,7 +103,8 @@ static int head_open_store(struct head *h, struct errbuf *err)
     struct raft_peer_opts peer[MAX_HEADS];
     struct store_opts o = {
         .raft = { .loop = sim_machine_loop(h->m), .id = h->index + 1, .cluster = 77, .heads = peer,
-                  .n_heads = w->n_heads, .listen_addr = h->addr, .snapshot_bytes = 4000 + w->seed % 7 * 9000 },
+                  .n_heads = w->n_heads, .listen_addr = h->addr,
+                  .snapshot_bytes = 4000 + w->seed % 7 * 9000 },
         .history_ms = w->seed % 3 == 0 ? 400 : 60000, .history_bytes = 20000 + w->seed % 5 * 60000,
         .on_leading = head_on_leading, .arg = h,
     };
@@ -108,6 +127,12 @@ static void head_in_start(void *arg)
     if (rc == 0) {
         trace(h->w, "%s starts at revision %" PRIu64, h->name, store_revision(h->store));
         tap_open(h);
+        return;
+    }
+    if (rc == E_CORRUPT && h->rotten) {          /* it says so, and does no harm */
+        trace(h->w, "%s refuses its data: %s", h->name, err.s);
+        h->written_off = h->open_failed = true;
+        h->w->written_off++;
         return;
     }
     /* Full or failing disks are excuses; a torn file never is. */
@@ -210,6 +235,7 @@ void cluster_close(struct world *w)
         struct head *h = &w->head[i];
         if (h->store != NULL)
             broken(w, "%s does not come to an end", h->name);
-        loop_free(sim_machine_loop(h->m));       /* panics on anything left open */
+        if (sim_up(h->m))
+            loop_free(sim_machine_loop(h->m));   /* panics on anything left open */
     }
 }

@@ -103,12 +103,13 @@ struct head {
     unsigned tap_n;                              /* events of tap_rev so far */
     struct store_view *pin; uint64_t pin_hash;
     bool     leading, closing, open_failed;
+    bool     rotten, written_off;                /* bits of its disk flipped; it refused to start with them */
     uint64_t starts, restores;
 };
 
 struct faults {
     bool crash, crash_all, partition, one_way, delay, drop, slow_disk, stuck_disk, io_error, disk_full,
-        clocks, close, storm;
+        clocks, close, storm, rot;
     unsigned percent;                            /* of steps that do something bad */
     uint64_t heal_ns, storm_ns;                  /* until when */
 };
@@ -125,7 +126,8 @@ struct world {
     struct lease_client lease[LEASE_KEYS];
     struct truth_rev *truth; uint64_t max_rev;
     uint64_t acked_rev;                          /* newest revision any client was told of */
-    unsigned done, reads, lost, not_done, maybe, crashes, partitions, disk_faults, expiries;
+    unsigned done, reads, lost, not_done, maybe, crashes, partitions, disk_faults, expiries, rots,
+    written_off;
     bool     trace;
 };
 
@@ -137,6 +139,7 @@ _Noreturn void broken(const struct world *w, const char *fmt, ...) PRINTF_LIKE(2
 /* cluster.c */
 void cluster_open(struct world *w);
 void cluster_close(struct world *w);
+bool cluster_agrees(struct world *w);            /* all heads serve, are well, at one revision, with one state */
 bool head_serves(const struct head *h);
 bool head_ailing(const struct head *h);          /* its disk failed: it takes no part until it is started again */
 void head_start(struct head *h);

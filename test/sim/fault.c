@@ -20,12 +20,15 @@ void fault_choose(struct world *w)
     f->percent = (unsigned)(1 + sim_below(w->s, 12));
     if (w->seed % 10 == 1)
         *f = (struct faults){ .percent = 0 };    /* fair weather is a case too */
-    trace(w, "%u heads; %u %% faults:%s%s%s%s%s%s%s%s%s%s%s%s%s", w->n_heads, f->percent,
+    if (w->seed % 10 == 2 && w->n_heads > 2)     /* alone: no protocol survives a lost record and a lost head */
+        *f = (struct faults){ .percent = 6, .rot = true };
+    trace(w, "%u heads; %u %% faults:%s%s%s%s%s%s%s%s%s%s%s%s%s%s", w->n_heads, f->percent,
           f->crash ? " crash" : "", f->crash_all ? " crash-all" : "", f->partition ? " partition" : "",
           f->one_way ? " one-way" : "", f->delay ? " delay" : "", f->drop ? " drop" : "",
-          f->slow_disk ? " slow-disk" : "", f->stuck_disk ? " stuck-disk" : "", f->io_error ? " io-error" : "",
+          f->slow_disk ? " slow-disk" : "", f->stuck_disk ? " stuck-disk" : "",
+          f->io_error ? " io-error" : "",
           f->disk_full ? " disk-full" : "", f->clocks ? " clocks" : "", f->close ? " close" : "",
-          f->storm ? " storm" : "");
+          f->storm ? " storm" : "", f->rot ? " rot" : "");
 }
 
 /* Half the time the leader, if there is one: elections are where the danger is. */
@@ -128,12 +131,26 @@ static void fault_storm(struct world *w)
     w->faults.heal_ns = w->faults.storm_ns;
 }
 
+/* A bit flips on the disk of a head that is down.  Starting, it may refuse, or find that its last record is not one and
+ * drop it, which the others have; it may not believe it. */
+static void fault_rot(struct world *w)
+{
+    struct head *h = &w->head[sim_below(w->s, w->n_heads)];
+
+    if (w->written_off > 0 || !cluster_agrees(w))
+        return;
+    head_crash(h);
+    h->rotten = sim_disk_rot(h->m, sim_below(w->s, 3) ? "wal" : "snap");
+    w->rots += h->rotten;
+    trace(w, "%s: %s", h->name, h->rotten ? "a bit flips" : "no such file yet");
+}
+
 static void fault_one(struct world *w)
 {
     struct faults *f = &w->faults;
     struct head   *h = any_up(w);
 
-    switch (sim_below(w->s, 13)) {
+    switch (f->rot ? 12 : sim_below(w->s, 14)) {
     case 0:  if (f->crash && h != NULL) head_crash(h); break;
     case 1:  if (f->close && h != NULL && sim_below(w->s, 3) == 0) head_close(h); break;
     case 2:  if (f->partition) fault_partition(w, false); break;
@@ -146,6 +163,7 @@ static void fault_one(struct world *w)
     case 9:  if (f->disk_full) fault_disk(w, FULL); break;
     case 10: if (f->clocks) fault_clock(w); break;
     case 11: if (f->storm) fault_storm(w); break;
+    case 12: if (f->rot) fault_rot(w); break;
     default:
         for (unsigned i = 0; f->crash_all && i < w->n_heads && sim_below(w->s, 3) > 0; i++)
             if (sim_up(w->head[i].m))
@@ -170,6 +188,8 @@ void fault_restarts(struct world *w)
 {
     for (unsigned i = 0; i < w->n_heads; i++) {
         struct head *h = &w->head[i];
+        if (h->written_off)
+            continue;
         if (h->store == NULL && (w->calm || sim_now_ns(w->s) >= h->restart_ns))
             head_start(h);
         else if (head_ailing(h) && (w->calm || sim_below(w->s, 30) == 0))
