@@ -152,7 +152,8 @@ static void deliver(struct call *c, struct store_event *ev)
 
 /* ---- Bookmarks and ends ---------------------------------------------------------------------------- */
 
-static void put_bookmark(struct buf *b, const char *kind, const char *version, uint64_t rev, const char *notes)
+static void put_bookmark(struct buf *b, const char *kind, const char *version, uint64_t rev,
+                         const char *notes)
 {
     buf_fmt(b, "{\"kind\":\"%s\",\"apiVersion\":\"%s\",\"metadata\":{\"resourceVersion\":\"%llu\","
             "\"creationTimestamp\":null%s}}", kind, version, (unsigned long long)rev, notes);
@@ -170,7 +171,8 @@ static void send_bookmark(struct call *c, uint64_t rev, bool initial_end)
     snprintf(version, sizeof(version), "%s%s%s", k->group, k->group[0] != '\0' ? "/" : "", k->version);
     if (c->out.shape == OUT_TABLE)
         buf_fmt(&b, "{\"kind\":\"Table\",\"apiVersion\":\"%s\",\"metadata\":{\"resourceVersion\":\"%llu\"},"
-                "\"columnDefinitions\":null,\"rows\":[{\"cells\":[],\"object\":", meta, (unsigned long long)rev);
+                "\"columnDefinitions\":null,\"rows\":[{\"cells\":[],\"object\":", meta,
+                (unsigned long long)rev);
     if (c->out.shape == OUT_OBJECT)
         put_bookmark(&b, k->kind, version, rev, notes);
     else
