@@ -12,7 +12,7 @@
 
 #define SLICE_BYTES     (128u << 10)             /* one buffer on its way to the client */
 #define TURN_BYTES      (512u << 10)             /* made in one turn */
-#define TURN_KEYS       4096                     /* looked at in one turn ... */
+#define TURN_KEYS       2048                     /* looked at in one turn ... */
 #define TURN_ROWS       256                      /* ... or turned into table rows, which costs more */
 #define PAGE_BYTES_MAX  (16u << 20)
 #define YAML_BYTES_MAX  (4u << 20)

@@ -45,7 +45,7 @@ void call_update(struct call *c)
         call_method_not_allowed(c);
         return;
     }
-    m->part = c->sub != NULL ? MODIFY_STATUS : MODIFY_SPEC;
+    m->part = c->sub != NULL && strcmp(c->sub->name, "status") == 0 ? MODIFY_STATUS : MODIFY_SPEC;
     m->make = c->rq.verb == API_PATCH ? make_from_patch : make_from_body;
     m->need_rv = c->rq.verb == API_UPDATE && !c->info->hooks->unconditional_update;
     m->create = c->rq.verb == API_UPDATE && c->sub == NULL && c->info->hooks->create_on_update;

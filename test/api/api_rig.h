@@ -39,6 +39,7 @@ struct rig {
     struct api_opts opts;
     unsigned index, n_heads;                     /* of a group that shares the world */
     /* of the next calls; NULL: defaults */
+    struct str raw;                              /* the next bodies, bytes as they are; empty: the literal */
     const char *type, *accept, *user, *group, *bearer, *as, *as_group;
 };
 
@@ -111,7 +112,7 @@ static void talk_start(void *arg)
     t->x.method = str_of(t->method);
     t->x.path = str_make(t->target, q != NULL ? (size_t)(q - t->target) : strlen(t->target));
     t->x.query = q != NULL ? str_of(q + 1) : STR_NONE;
-    t->x.body = str_of(t->body_in);
+    t->x.body = t->rig->raw.n > 0 ? t->rig->raw : str_of(t->body_in);
     t->x.headers = t->headers;
     t->x.peer_addr = "test";
     t->started = true;

@@ -366,3 +366,24 @@ TEST(impersonation)
     CALL(r, 400, "GET", "/version", NULL);
     rig_close(r);
 }
+
+TEST(delete_options_in_protobuf)
+{
+    static const char options[] = "k8s\0\x0a\x13\x0a\x02v1\x12\x0d" "DeleteOptions\x12\x02\x08\x05";
+    struct rig   *r = rig_open();
+    struct answer a;
+
+    make_account(r);
+    CALL(r, 201, "POST", PODS, pod_p);
+    bind(r, "p");
+    r->type = "application/vnd.kubernetes.protobuf";
+    r->raw = str_make(options, sizeof options - 1);
+    a = call(r, "DELETE", PODS "/p", NULL);
+    CHECK_INT(a.status, 200);
+    CHECK_INT(json_path_i64(a.obj, "metadata.deletionGracePeriodSeconds", -1), 5);
+    answer_free(&a);
+    r->raw = str_make(options, sizeof options - 3);
+    CALL(r, 400, "DELETE", PODS "/p", NULL);
+    r->raw = STR_NONE;
+    rig_close(r);
+}
