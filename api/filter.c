@@ -72,19 +72,23 @@ bool filter_parse(struct call *c, struct filter *ret)
     return true;
 }
 
-bool filter_matches(const struct filter *f, struct str stored)
+struct str filter_labels_of(struct str stored)
 {
     struct str labels;
 
+    return json_scan_path(stored, "metadata.labels", &labels) ? labels : STR_NONE;
+}
+
+bool filter_matches_with(const struct filter *f, struct str stored, struct str labels)
+{
     if (f->any)
         return true;
-    if (f->labels.nothing)
+    if (f->labels.nothing || (f->labels.n > 0 && !selector_matches_text(&f->labels, labels)))
         return false;
-    if (f->labels.n > 0) {
-        if (!json_scan_path(stored, "metadata.labels", &labels))
-            labels = STR_NONE;
-        if (!selector_matches_text(&f->labels, labels))
-            return false;
-    }
     return f->fields.n == 0 || field_selector_matches_text(&f->fields, stored);
+}
+
+bool filter_matches(const struct filter *f, struct str stored)
+{
+    return filter_matches_with(f, stored, f->labels.n > 0 ? filter_labels_of(stored) : STR_NONE);
 }

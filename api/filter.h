@@ -18,5 +18,8 @@ struct filter {
  * answered. */
 bool filter_parse(struct call *c, struct filter *ret);
 bool filter_matches(const struct filter *f, struct str stored);
+/* The same with metadata.labels found already: who matches one object many times looks for them once. */
+struct str filter_labels_of(struct str stored);
+bool filter_matches_with(const struct filter *f, struct str stored, struct str labels);
 
 #endif

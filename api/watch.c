@@ -18,7 +18,10 @@
 #define TIMEOUT_MIN_S   1800                     /* default: up to twice this, so that not all end at once */
 
 /* Slots of store_event.frame. */
-enum { FRAME_NATURAL, FRAME_ENTERED, FRAME_LEFT };
+enum { FRAME_NATURAL, FRAME_ENTERED, FRAME_LEFT, FRAME_LABELS };
+
+/* What FRAME_LABELS holds: where the labels are in an event's two states, found once for all selectors. */
+struct event_labels { struct str now, before; };
 
 struct watch {
     struct call *call;
@@ -134,11 +137,25 @@ static void send_left(struct call *c, struct store_event *ev)
     blob_unref(last);
 }
 
+static const struct event_labels *labels_of(struct store_event *ev)
+{
+    struct blob *b = ev->frame[FRAME_LABELS];
+
+    if (b == NULL) {
+        struct event_labels found = { filter_labels_of(blob_str(ev->value)), filter_labels_of(blob_str(ev->prev)) };
+
+        b = ev->frame[FRAME_LABELS] = blob_copy(str_make((const char *)&found, sizeof(found)));
+    }
+    return (const struct event_labels *)(const void *)b->data;
+}
+
 static void deliver(struct call *c, struct store_event *ev)
 {
-    const struct filter *f = &watch_of(c)->filter;
-    bool was = ev->prev != NULL && filter_matches(f, blob_str(ev->prev));
-    bool is = ev->type == STORE_PUT && filter_matches(f, blob_str(ev->value));
+    static const struct event_labels none = { { NULL, 0 }, { NULL, 0 } };
+    const struct filter       *f = &watch_of(c)->filter;
+    const struct event_labels *l = f->labels.n > 0 ? labels_of(ev) : &none;
+    bool was = ev->prev != NULL && filter_matches_with(f, blob_str(ev->prev), l->before);
+    bool is = ev->type == STORE_PUT && filter_matches_with(f, blob_str(ev->value), l->now);
 
     if (ev->type == STORE_DELETE && was)
         send_event(c, ev, FRAME_NATURAL, STR("DELETED"), ev->value);
