@@ -142,7 +142,9 @@ static const struct event_labels *labels_of(struct store_event *ev)
     struct blob *b = ev->frame[FRAME_LABELS];
 
     if (b == NULL) {
-        struct event_labels found = { filter_labels_of(blob_str(ev->value)), filter_labels_of(blob_str(ev->prev)) };
+        struct event_labels found = {
+            .now = filter_labels_of(blob_str(ev->value)), .before = filter_labels_of(blob_str(ev->prev)),
+        };
 
         b = ev->frame[FRAME_LABELS] = blob_copy(str_make((const char *)&found, sizeof(found)));
     }
