@@ -27,7 +27,8 @@ struct agent {
     struct informer *pod_informer, *node_informer;
     struct map pods;                             /* uid -> struct pod */
     struct node_report *report;                  /* node/node_report.h */
-    struct http_server *server;
+    struct node_server *node_server;             /* node/server.c */
+    struct http_server *server;                  /* inside of it */
     struct loop_work *import;
     void (*closed)(void *arg); void *closed_arg;
     bool closing, purging, images_ready, synced;

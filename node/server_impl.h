@@ -1,0 +1,40 @@
+/* node/server_impl.h: what the files of the agent's server share.
+ *
+ *     server.c        who may ask, which path; /pods, /healthz, /metrics
+ *     server_logs.c   /containerLogs
+ *     server_exec.c   /exec and /attach
+ */
+#ifndef NODE_SERVER_IMPL_H
+#define NODE_SERVER_IMPL_H
+
+#include "net/http_server.h"
+#include "node/logs.h"
+#include "node/pod.h"
+#include "node/server.h"
+
+#define SERVER_QUEUE_MAX (256u << 10)            /* bytes towards a client, or a process, before the other side is paused */
+
+struct node_server {
+    struct agent *agent;
+    struct http_server *http;
+    struct log_hub *hub;                         /* NULL on a hollow node, which has no logs */
+    struct qlink logs, execs;                    /* struct log_stream, struct exec */
+    uint64_t n_logs, n_execs, n_refused;         /* ever, for metrics */
+};
+
+/* The parts of /VERB/NAMESPACE/POD/CONTAINER, unescaped, and what they name. */
+struct server_target { struct str ns, pod_name, container_name; struct pod *pod; struct container *container; };
+
+/* A short text as the whole answer. */
+void server_text(struct http_req *req, int status, const char *fmt, ...) PRINTF_LIKE(3, 4);
+/* The next value of a query parameter (as request_param(), for the server of a node). */
+bool server_param(struct http_req *req, struct str *rest, const char *name, struct str *ret);
+/* ?name, ?name=1, ?name=true */
+bool server_flag(struct http_req *req, const char *name);
+
+void server_logs(struct node_server *s, struct http_req *req, const struct server_target *t);
+void server_logs_close(struct node_server *s);   /* all of them */
+void server_exec(struct node_server *s, struct http_req *req, const struct server_target *t, bool attach);
+void server_execs_close(struct node_server *s);
+
+#endif
