@@ -64,10 +64,11 @@ static bool budget_applies(const struct json *pod)
         !str_is(phase, "Failed");
 }
 
-static void refuse(struct call *c, struct str cause_text)
+/* retry_after_s: 0 where nobody knows when; clients would repeat a request that has it by themselves, unasked. */
+static void refuse(struct call *c, unsigned retry_after_s, struct str cause_text)
 {
     struct status s = { .code = 429, .reason = REASON_TOO_MANY, .message = STR(VIOLATES),
-                        .retry_after_s = RETRY_AFTER_S };
+                        .retry_after_s = retry_after_s };
     struct causes causes;
 
     causes_init(&causes, c->arena);
@@ -91,14 +92,13 @@ static bool spend(struct call *c, struct budget *b, const struct json *pod, bool
         return true;
     if (json_i64_or(json_getz(status, "observedGeneration"), 0) < json_path_i64(b->obj,
             "metadata.generation", 0)) {
-        refuse(c, arena_fmt(c->arena, "The disruption budget %.*s is still being processed by the server.",
-                            STR_ARG(name)));
+        refuse(c, RETRY_AFTER_S, arena_fmt(c->arena, "The disruption budget %.*s is still being processed by "
+                                                     "the server.", STR_ARG(name)));
         return false;
     }
     if (allowed <= 0) {
-        refuse(c, arena_fmt(c->arena, "The disruption budget %.*s needs %lld healthy pods and has %lld "
-                                      "currently", STR_ARG(name),
-                            (long long)desired, (long long)healthy));
+        refuse(c, 0, arena_fmt(c->arena, "The disruption budget %.*s needs %lld healthy pods and has %lld "
+                                         "currently", STR_ARG(name), (long long)desired, (long long)healthy));
         return false;
     }
     json_setz(c->arena, status, "disruptionsAllowed", json_int(c->arena, allowed - 1));

@@ -26,10 +26,12 @@ static void node_free(struct gc_node *n)
     mem_free(n);
 }
 
-/* Neither owning nor owned: not our business any more. */
+/* Neither owning nor owned, nor waiting for that to be so: not our business any more. */
+static bool is_alone(const struct gc_node *n) { return n->n_edges == 0 && qempty(&n->dependents) && !n->waiting; }
+
 static void node_drop_if_alone(struct gc_graph *g, struct gc_node *n)
 {
-    if (n->n_edges > 0 || !qempty(&n->dependents))
+    if (!is_alone(n))
         return;
     map_del(&g->by_uid, str_of(n->uid));
     node_free(n);
@@ -97,11 +99,12 @@ struct gc_node *gc_graph_put(struct gc_graph *g, const struct resource *res, con
         n->ns = mem_strndup(meta_str(obj, "namespace"));
         n->name = mem_strndup(meta_str(obj, "name"));
     }
+    n->waiting = is_being_deleted(obj) && (has_finalizer(obj, "orphan") || has_finalizer(obj, "foregroundDeletion"));
     if (!same_edges(n, refs)) {
         edges_set(g, n, refs);
         *ret_changed = true;
     }
-    if (n->n_edges > 0 || !qempty(&n->dependents))
+    if (!is_alone(n))
         return n;
     node_drop_if_alone(g, n);
     return NULL;
@@ -118,6 +121,7 @@ void gc_graph_drop(struct gc_graph *g, struct str uid, void (*touched)(void *arg
     for (unsigned i = 0; i < n->n_edges; i++)
         touched(arg, n->edges[i]->owner);
     edges_clear(g, n);
+    n->waiting = false;
     n->observed = false;
     n->absent = true;
     node_drop_if_alone(g, n);

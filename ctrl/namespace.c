@@ -27,8 +27,12 @@ static struct client_resource client_res(const struct resource *r)
 }
 
 /* The memo of a namespace: 0 not begun, then: */
-#define EMPTIED 1                                /* deletions sent */
-#define COUNTED 2                                /* + what was found to be left */
+#define EMPTIED  1                               /* deletions sent */
+#define COUNTING 2                               /* one more for every kind that answered what is left of it */
+#define LEFT_1   (1ull << 32)                    /* ... and in the upper half what was found */
+
+static void count_answer(struct pass *p) { *pass_memo(p) += 1; }
+static void on_not_served(struct pass *p, const struct client_result *r) { count_answer(p); }
 
 static void on_counted(struct pass *p, const struct client_result *r)
 {
@@ -37,7 +41,17 @@ static void on_counted(struct pass *p, const struct client_result *r)
     json_each(item, json_getz(r->obj, "items"))
         n++;
     n += (uint64_t)json_path_i64(r->obj, "metadata.remainingItemCount", 0);
-    *pass_memo(p) += n;
+    *pass_memo(p) += n * LEFT_1;
+    count_answer(p);
+}
+
+static unsigned n_emptied(void)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < schema_n_resources; i++)
+        n += is_emptied(&schema_resources[i]);
+    return n;
 }
 
 /* Deletes and counts are separate passes: a count must see what the deletes did. */
@@ -48,7 +62,7 @@ static void each_kind(struct pass *p, struct client_req r, void (*on_ok)(struct 
         if (!is_emptied(&schema_resources[i]))
             continue;
         r.res = client_res(&schema_resources[i]);
-        pass_send(p, &r, 404, on_ok);
+        pass_send_else(p, &r, 404, on_ok, on_ok != NULL ? on_not_served : NULL);
     }
     pass_again_after(p, 1);
 }
@@ -61,7 +75,7 @@ static void empty(struct pass *p)
 
 static void count(struct pass *p)
 {
-    *pass_memo(p) = COUNTED;
+    *pass_memo(p) = COUNTING;
     each_kind(p, (struct client_req){ .method = "GET", .query = STR("limit=1") }, on_counted);
 }
 
@@ -112,13 +126,13 @@ static void ns_sync(void *arg, struct pass *p)
         *memo = 0;
         return;
     }
-    if (*memo == COUNTED) {
+    if (*memo == COUNTING + n_emptied()) {       /* every kind answered, and nothing is left: a failed call proves nothing */
         finalize(p, ns);
-    } else if (*memo > COUNTED) {
-        say_remaining(c, p, ns, *memo - COUNTED);
+    } else if (*memo >= LEFT_1) {
+        say_remaining(c, p, ns, *memo / LEFT_1);
         *memo = 0;
         pass_again_after(p, AGAIN_MS);
-    } else if (*memo == EMPTIED) {
+    } else if (*memo >= EMPTIED) {
         count(p);
     } else {
         empty(p);
