@@ -1,99 +1,189 @@
 /* tools/bench.c: coracle bench: load for any Kubernetes API, and what came of it. */
 #include <stdio.h>
 #include <stdlib.h>
-#include "tools/bench_conn.h"
-#include "tools/bench_hist.h"
-#include "tools/flags.h"
-#include "tools/kubeconfig.h"
+#include <sys/resource.h>
+#include "tools/bench.h"
 
-struct bench {
-    struct loop *loop;
-    struct hist *hist;
-    struct str request;
-    uint64_t left, start_ns;
-    uint64_t errors;
-};
-struct bench_worker { struct bench *b; struct bench_conn conn; uint64_t start_ns; };
+#define BENCH_MAX_CONNECTIONS 100000
 
-static void worker_next(struct bench_worker *w)
+static void raise_files(void)
 {
-    if (w->b->left == 0) {
-        bench_conn_close(&w->conn);
-        return;
+    struct rlimit r;
+
+    if (getrlimit(RLIMIT_NOFILE, &r) == 0) {
+        r.rlim_cur = r.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &r);
     }
-    w->b->left--;
-    w->start_ns = loop_hires_ns(w->b->loop);
-    bench_conn_send(&w->conn, w->b->request);
 }
 
-static void worker_on_open(void *arg) { worker_next(arg); }
+/* ---- Where to ----------------------------------------------------------------------------------------------- */
 
-static void worker_on_response(void *arg, int status)
+static int add_target(struct bench *b, struct str url, const struct kubeconfig *k, struct tls_ctx *tls, struct errbuf *err)
 {
-    struct bench_worker *w = arg;
+    struct bench_target *t = &b->target[b->n_targets];
+    bool plain = str_starts(url, STR("http://"));
+    struct str rest;
+    ptrdiff_t slash;
 
-    hist_add(w->b->hist, loop_hires_ns(w->b->loop) - w->start_ns);
-    w->b->errors += status != 200;
-    if (!w->conn.closing)
-        worker_next(w);
+    if (!plain && !str_starts(url, STR("https://")))
+        return err_set(err, E_INVALID, "server \"%.*s\": must begin with https:// or http://", STR_ARG(url));
+    rest = str_from(url, plain ? 7 : 8);
+    slash = str_find(rest, '/');
+    if (slash >= 0 && (size_t)slash + 1 < rest.n)
+        return err_set(err, E_INVALID, "server \"%.*s\": a path behind the address is not understood", STR_ARG(url));
+    if (slash >= 0)
+        rest = str_upto(rest, (size_t)slash);
+    bool port = rest.n > 0 && strrchr(arena_cstr(&b->arena, rest), ':') != NULL && rest.p[rest.n - 1] != ']';
+    *t = (struct bench_target){ .addr = arena_fmt(&b->arena, "%.*s%s", STR_ARG(rest), port ? "" : plain ? ":80" : ":443").p,
+        .tls = plain ? NULL : tls, .tls_name = k->tls_name.n > 0 ? arena_cstr(&b->arena, k->tls_name) : NULL };
+    b->n_targets++;
+    return 0;
 }
 
-static void worker_on_close(void *arg, const char *reason)
+static int open_targets(struct bench *b, struct errbuf *err)
 {
-    struct bench_worker *w = arg;
-    if (w->b->left > 0)
-        fprintf(stderr, "coracle bench: %s\n", reason);
+    struct kubeconfig k;
+    struct tls_opts o = { 0 };
+    struct tls_ctx *tls;
+    int rc = kubeconfig_load(&b->arena, b->cfg.kubeconfig, b->cfg.context, &k, err);
+
+    if (rc != 0)
+        return rc;
+    o.ca_pem = k.insecure ? STR_NONE : k.ca_pem;
+    o.cert_pem = k.cert_pem;
+    o.key_pem = k.key_pem;
+    if ((rc = tls_ctx_new(&o, &tls, err)) != 0)
+        return err_wrap(err, rc, "%s", b->cfg.kubeconfig);
+    for (unsigned i = 0; i < b->cfg.servers.n && rc == 0; i++)
+        rc = add_target(b, str_of(b->cfg.servers.v[i]), &k, tls, err);
+    if (rc == 0 && b->n_targets == 0)
+        rc = add_target(b, k.server, &k, tls, err);
+    if (rc != 0)
+        return rc;
+    buf_z(&b->req.host, b->target[0].addr);
+    if (k.token.n > 0)
+        buf_fmt(&b->req.auth, "Authorization: Bearer %.*s\r\n", STR_ARG(k.token));
+    return 0;
+}
+
+/* ---- What ------------------------------------------------------------------------------------------------------ */
+
+static const struct workload *find_workload(const char *name)
+{
+    for (unsigned i = 0; i < WORKLOADS; i++)
+        if (strcmp(workloads[i].name, name) == 0)
+            return &workloads[i];
+    return NULL;
+}
+
+static int check_config(struct bench *b, int others, char **argv, struct errbuf *err)
+{
+    struct bench_config *f = &b->cfg;
+
+    if (others != 1 || (b->work = find_workload(argv[1])) == NULL)
+        return err_set(err, E_INVALID, "needs one workload: get, create, update, list, lease, watch, mixed, failover, schedule, start or idle");
+    f->work = (enum bench_workload)(b->work - workloads);
+    if (f->kubeconfig == NULL && f->work != WORK_IDLE)
+        return err_set(err, E_INVALID, "needs --kubeconfig");
+    if (f->connections == 0)
+        f->connections = b->work->connections;
+    if (f->objects == 0)
+        f->objects = b->work->objects;
+    if (f->work == WORK_WATCH && f->rate == 0)
+        f->rate = 100;
+    if (f->connections < 0 || f->connections > BENCH_MAX_CONNECTIONS || f->watchers < 1 || f->watchers > BENCH_MAX_CONNECTIONS)
+        return err_set(err, E_INVALID, "--connections and --watchers must be 1 to %d", BENCH_MAX_CONNECTIONS);
+    if (f->objects < 0 || f->objects > 10000000 || f->rate < 0 || f->rate > 10000000 || f->requests < 0 || f->limit < 0)
+        return err_set(err, E_INVALID, "--objects, --rate, --requests and --limit must be 0 to 10000000");
+    if (f->size < 0 || f->size > (1 << 20))
+        return err_set(err, E_INVALID, "--size must be at most 1 MiB");
+    if (f->duration_ms == 0)
+        return err_set(err, E_INVALID, "--duration must be above 0");
+    return 0;
+}
+
+static int bench_finish(struct bench *b)
+{
+    struct errbuf err = { "" };
+
+    if (b->res.end_ns > b->res.start_ns) {
+        report_text(b, stdout);
+        if (b->cfg.json != NULL && report_json(b, b->cfg.json, &err) != 0)
+            b->exit_status = fail(&cmd_bench, "%s", err.s);
+        if (b->cfg.svg != NULL && report_svg(b, b->cfg.svg, &err) != 0)
+            b->exit_status = fail(&cmd_bench, "%s", err.s);
+    }
+    return b->exit_status;
+}
+
+static int bench_go(struct bench *b, int others, char **argv)
+{
+    struct errbuf err = { "" };
+
+    if (check_config(b, others, argv, &err) != 0 || procs_init(&b->procs, &b->cfg.pids, &err) != 0)
+        return fail(&cmd_bench, "%s", err.s);
+    if (b->cfg.work != WORK_IDLE && open_targets(b, &err) != 0)
+        return fail(&cmd_bench, "%s", err.s);
+    raise_files();
+    b->loop = loop_new_real();
+    if (bench_start(b, &err) != 0)
+        return fail(&cmd_bench, "%s", err.s);
+    loop_run(b->loop);
+    return bench_finish(b);
 }
 
 static int bench_run(int argc, char **argv)
 {
-    static const struct bench_conn_events events = { .on_open = worker_on_open, .on_response = worker_on_response,
-                                                     .on_close = worker_on_close };
-    const char *path = getenv("KUBECONFIG"), *context = NULL;
-    int64_t connections = 1, requests = 1000;
+    struct bench *b = mem_new(struct bench);
+    struct bench_config *f = &b->cfg;
     const struct flag flags[] = {
-        { "kubeconfig", NULL, FLAG_STRING, &path, "FILE", "how to reach the API" },
-        { "context", NULL, FLAG_STRING, &context, "NAME", "the kubeconfig's context" },
-        { "connections", "c", FLAG_INT, &connections, "N", "requests in flight" },
-        { "requests", "n", FLAG_INT, &requests, "N", "requests" },
+        { "kubeconfig", NULL, FLAG_STRING, &f->kubeconfig, "FILE", "how to reach the API: certificate or token" },
+        { "context", NULL, FLAG_STRING, &f->context, "NAME", "the kubeconfig's context, if not its current one" },
+        { "server", NULL, FLAG_STRINGS, &f->servers, "URL", "instead of the kubeconfig's; connections are spread over several" },
+        { "namespace", "N", FLAG_STRING, &f->ns, "NAME", "where the objects go; it is created, and removed at the end" },
+        { "connections", "c", FLAG_INT, &f->connections, "N", "connections with a request each (default by workload)" },
+        { "rate", "r", FLAG_INT, &f->rate, "N", "open loop: requests a second, whatever the server does; 0: closed loop" },
+        { "duration", "d", FLAG_DURATION_MS, &f->duration_ms, "TIME", "how long to measure" },
+        { "requests", "n", FLAG_INT, &f->requests, "N", "measure that many requests, instead of a duration" },
+        { "warmup", NULL, FLAG_DURATION_MS, &f->warmup_ms, "TIME", "load before measuring" },
+        { "objects", "o", FLAG_INT, &f->objects, "N", "objects to work on (default by workload)" },
+        { "size", NULL, FLAG_INT, &f->size, "BYTES", "of a pod, as JSON" },
+        { "image", NULL, FLAG_STRING, &f->image, "IMAGE", "of the pods' container" },
+        { "limit", NULL, FLAG_INT, &f->limit, "N", "list: only the first N" },
+        { "watchers", "w", FLAG_INT, &f->watchers, "N", "watch: watches, a connection each" },
+        { "kill", NULL, FLAG_INT, &f->kill_pid, "PID", "failover: end this process with SIGKILL, as a crash would" },
+        { "kill-after", NULL, FLAG_DURATION_MS, &f->kill_after_ms, "TIME", "after measuring that long" },
+        { "timeout", NULL, FLAG_DURATION_MS, &f->timeout_ms, "TIME", "a request without an answer counts as an error" },
+        { "pid", "p", FLAG_STRINGS, &f->pids, "PID", "report this process's CPU time and memory" },
+        { "keep", NULL, FLAG_BOOL, &f->keep, NULL, "leave the objects there" },
+        { "json", NULL, FLAG_STRING, &f->json, "FILE", "write the result there, for programs" },
+        { "svg", NULL, FLAG_STRING, &f->svg, "FILE", "draw latency over time and its distribution there" },
     };
-    struct errbuf err = { "" };
-    struct arena a = ARENA_INIT;
-    struct kubeconfig k;
-    struct bench_target t = { 0 };
+    *f = (struct bench_config){ .kubeconfig = getenv("KUBECONFIG"), .ns = "bench", .duration_ms = 10000, .warmup_ms = 1000,
+        .size = 2048, .watchers = 1000, .timeout_ms = 10000, .kill_after_ms = 3000, .image = "coracle.local/sample:1" };
+    int others = flags_parse(&cmd_bench, flags, ARRAY_LEN(flags), argc, argv);
+    int status = bench_go(b, others, argv);
 
-    flags_parse(&cmd_bench, flags, ARRAY_LEN(flags), argc, argv);
-    if (path == NULL || connections < 1 || requests < 1)
-        return fail(&cmd_bench, "needs --kubeconfig, and --connections and --requests above 0");
-    if (kubeconfig_load(&a, path, context, &k, &err) != 0)
-        return fail(&cmd_bench, "%s", err.s);
-    if (!str_starts(k.server, STR("https://")))
-        return fail(&cmd_bench, "the server must be an https:// address");
-    t.addr = arena_cstr(&a, str_from(k.server, 8));
-    struct tls_opts to = { .ca_pem = k.ca_pem, .cert_pem = k.cert_pem, .key_pem = k.key_pem };
-    if (tls_ctx_new(&to, &t.tls, &err) != 0)
-        return fail(&cmd_bench, "%s", err.s);
-    struct bench b = { .loop = loop_new_real(), .hist = mem_alloc(sizeof(struct hist)), .left = (uint64_t)requests };
-    b.request = arena_fmt(&a, "GET /api/v1/namespaces/default HTTP/1.1\r\nHost: %s\r\n%s%.*s%s\r\n", t.addr,
-                          k.token.n > 0 ? "Authorization: Bearer " : "", STR_ARG(k.token), k.token.n > 0 ? "\r\n" : "");
-    hist_clear(b.hist);
-    struct bench_worker *w = mem_zalloc((size_t)connections * sizeof *w);
-    b.start_ns = loop_hires_ns(b.loop);
-    for (int64_t i = 0; i < connections; i++) {
-        w[i].b = &b;
-        bench_conn_init(&w[i].conn, &events, &w[i]);
-        if (bench_conn_open(&w[i].conn, b.loop, &t, &err) != 0)
-            return fail(&cmd_bench, "%s", err.s);
-    }
-    loop_run(b.loop);
-    double s = (double)(loop_hires_ns(b.loop) - b.start_ns) / 1e9;
-    printf("%llu requests, %.0f/s, %llu errors, p50 %.3f ms, p99 %.3f ms\n", (unsigned long long)b.hist->n, (double)b.hist->n / s,
-           (unsigned long long)b.errors, (double)hist_at(b.hist, 0.5) / 1e6, (double)hist_at(b.hist, 0.99) / 1e6);
-    return b.errors > 0;
+    bench_release(b);
+    mem_free(b);
+    return status;
 }
 
 const struct command cmd_bench = {
-    "bench", "bench [flags]", "Put load on a Kubernetes API and measure it",
-    "Sends requests to a Kubernetes API, Coracle's or any other, and reports throughput and latencies.",
+    "bench", "bench WORKLOAD [flags]", "Put load on a Kubernetes API and measure it",
+    "Puts load on a Kubernetes API, Coracle's or any other, and reports throughput, latencies, errors and what the\n"
+    "servers used for it.  Latency counts from the moment a request was due, so a server that stalls does not look better.\n\n"
+    "Workloads:\n"
+    "  get        read one pod (of --objects), linearizable\n"
+    "  create     create pods of --size bytes\n"
+    "  update     replace pods by PUT\n"
+    "  list       list --objects pods\n"
+    "  lease      renew leases, as nodes do\n"
+    "  watch      --watchers see every one of --rate updates a second; latency from write to receipt\n"
+    "  mixed      60 % get, 20 % update, 10 % lease, 10 % create\n"
+    "  failover   creates on all servers: the longest time without one; no acknowledged object may be missing at the end\n"
+    "  schedule   create --objects pods and wait until a scheduler has bound all\n"
+    "  start      create --objects pods one at a time, each until it runs\n"
+    "  idle       no load: what the --pid processes use by themselves",
     bench_run,
 };
