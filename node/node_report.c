@@ -159,13 +159,14 @@ static void on_created(void *arg, const struct client_result *res)
         report_fail(r, "cannot register node", res);
 }
 
+/* A merge patch replaces lists: podCIDRs is to be our one range, not every range there ever was. */
 static void register_send(struct node_report *r, bool patch, bool with_spec)
 {
     struct arena a = ARENA_INIT;
     struct json *body = node_registration(r, &a, patch);
     struct client_req q = {
         .method = patch ? "PATCH" : "POST", .res = CLIENT_NODES, .name = patch ? str_of(r->agent->name) : STR_NONE, .body = body,
-        .content_type = patch ? CLIENT_STRATEGIC_PATCH : NULL, .arg = r,
+        .content_type = patch ? CLIENT_MERGE_PATCH : NULL, .arg = r,
         .done = !patch ? on_created : with_spec ? on_patched : on_patched_plain,
     };
 
@@ -263,7 +264,7 @@ void report_gone(struct node_report *r)
 {
     if (!r->registered)
         return;
-    log_warn("node", "node %s is gone from the API: registering again", r->agent->name);
+    log_warn("node", "node %s or its lease is gone from the API: registering again", r->agent->name);
     client_cancel(r->call);
     r->call = NULL;
     r->registered = false;
