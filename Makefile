@@ -1,5 +1,6 @@
 # Coracle: `make run` tries it, `make test` tests it, `make help` lists the rest.
-MAKEFLAGS += --no-builtin-rules
+# All cores by itself; make -jN says otherwise.
+MAKEFLAGS += --no-builtin-rules $(if $(filter 0,$(MAKELEVEL)),-j$(shell nproc))
 .SUFFIXES:
 .DEFAULT_GOAL := coracle
 SHELL := /bin/bash
@@ -35,6 +36,7 @@ LLHTTP_O := $(BUILD)/llhttp/api.o $(BUILD)/llhttp/http.o $(BUILD)/llhttp/llhttp.
 lib      = $(BUILD)/lib$(1).a
 ALL_LIBS := $(foreach f,node ctrl sched api store raft net,$(call lib,$(f)))
 
+# ---- the program ------------------------------------------------------------------------------------
 coracle: $(BUILD)/coracle
 	@cp -f $< $@.tmp && mv -f $@.tmp $@
 
@@ -117,19 +119,69 @@ build-fuzz/test/fuzz/%: build-fuzz/test/fuzz/%.o $(foreach l,$(below_node),$(cal
 
 .PHONY: fuzz
 fuzz:
+	@$(call install,$(DEPS) $(DEPS_FUZZ))
 	@$(MAKE) --no-print-directory BUILD=build-fuzz CC=clang $(FUZZ_BIN) \
 	    OPT="-O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,$(FUZZ_SAN) -fno-sanitize-recover=all"
 	@test/run_fuzz.sh $(FUZZ_SECONDS) $(FUZZ_BIN)
 
-.SECONDARY:
-.PHONY: all unit clean
+# ---- what Debian has to provide: installed where missing, quietly -------------------------------------
+DEPS      := gcc libc6-dev libuv1-dev libssl-dev zlib1g-dev libyaml-dev libarchive-dev node-llhttp \
+             crun conmon containernetworking-plugins nftables iproute2 util-linux busybox-static
+DEPS_TEST := curl procps bsdutils git $(if $(shell command -v kubectl),,kubernetes-client)
+DEPS_FUZZ := clang $(if $(wildcard /usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-*.a),,libclang-rt-dev)
+
+install = test/install.sh $(1)
+
+.PHONY: deps deps-test
+deps:
+	@$(call install,$(DEPS))
+deps-test:
+	@$(call install,$(DEPS) $(DEPS_TEST))
+
+# ---- for people -----------------------------------------------------------------------------------------
+# What has just been installed is seen by a make of its own.
+AGAIN := @$(MAKE) --no-print-directory
+
+.PHONY: all run test unit e2e tidy clean help
 all: coracle $(TEST_BIN)
+
+run: deps
+	$(AGAIN) coracle
+	@./coracle up
+
+test: deps-test
+	$(AGAIN) all $(BUILD)/test/sim/sim
+	@test/run_all.sh $(BUILD)
 
 # Unit tests only; the closing line counts all of them.
 unit: $(TEST_BIN)
 	@test/run_unit.sh $(TEST_BIN)
 
+# Tests of whole clusters with kubectl; needs root.  E2E=faults: only test/e2e/faults_test.sh.
+e2e: coracle
+	@test/run_e2e.sh $(E2E)
+
+tidy:
+	@test/tidy.sh
+
 clean:
 	rm -rf build build-* coracle
+
+help:
+	@echo 'make                 build ./coracle'
+	@echo 'make run             install what is missing, build, start a cluster here with a sample'
+	@echo 'make test            install what is missing, build, run every test'
+	@echo 'make unit            only the unit tests;  SAN=address|undefined: with a sanitizer;  CC=clang'
+	@echo 'make e2e             only the tests of whole clusters;  E2E=faults: only that file'
+	@echo 'make sim             the simulated cluster;  SEED=n: one life, with a trace;  SEEDS=n: so many'
+	@echo 'make fuzz            every parser under libFuzzer;  FUZZ_SECONDS=n for each'
+	@echo 'make bench           figures of this machine'
+	@echo 'make tidy            layers, lengths, banned calls'
+	@echo 'make deps            only install what is missing'
+	@echo 'make clean           remove everything built'
+
+# Objects that only lead to something else stay; a failed recipe leaves no half of a file.
+.SECONDARY:
+.DELETE_ON_ERROR:
 
 -include $(shell find $(wildcard build build-*) -name '*.d' 2>/dev/null)

@@ -2,6 +2,7 @@
  *
  * Clients read three things here: that an operation exists, its kind, and which parameters it knows
  * (kubectl asks the server to check fields only where PATCH has a parameter fieldValidation). */
+#include <stdio.h>
 #include "api/openapi.h"
 
 struct operation {
@@ -211,8 +212,7 @@ void openapi_put_paths(struct openapi *o, const struct resource *r, bool more)
         const struct schema_kind *k = r->subs[i].kind != NULL ? r->subs[i].kind : r->kind;
 
         must(strlen(r->subs[i].name) < sizeof(rest) - 16);
-        memcpy(rest, "/{name}/", 9);
-        strcat(rest, r->subs[i].name);
+        snprintf(rest, sizeof(rest), "/{name}/%s", r->subs[i].name);
         put_single(o, r, rest, r->subs[i].verbs, k);
         openapi_see(o, k->type);
     }

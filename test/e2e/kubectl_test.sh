@@ -62,7 +62,7 @@ check_err "get of what is not there" 'Error from server \(NotFound\): pods "nope
 check_err "get of an unknown kind" "doesn't have a resource type" kubectl get gadgets
 check_is "get --chunk-size pages" 4 pipe "$KUBECTL get pods --chunk-size=1 --no-headers | wc -l"
 check_out "get nodes" 'hollow-1-0 +Ready' kubectl get nodes
-check_err "create twice" 'AlreadyExists' kubectl create configmap cm
+check_err "create twice" 'already exists' kubectl create configmap cm
 check_err "create with a bad name" 'Invalid value: "Bad_Name"' kubectl create configmap Bad_Name
 check_err "create in a namespace that is not there" 'namespaces "none" not found' kubectl -n none create configmap x
 check "create --dry-run=server" kubectl create configmap ghost --dry-run=server
@@ -192,7 +192,7 @@ check_out "rollout undo" 'rolled back' kubectl rollout undo deployment/web
 check_out "rollout restart" 'restarted' kubectl rollout restart deployment/web
 check "rollout status" kubectl rollout status deployment/web --timeout=30s
 check_out "rollout pause" 'paused' kubectl rollout pause deployment/web
-check "set image of a paused one" kubectl set image deployment/web sample=coracle.local/sample:2
+check "set image of a paused one" kubectl set image deployment/web sample=coracle.local/sample:1
 check_out "rollout status of a paused one" 'Waiting|paused' pipe \
     "timeout 60 $KUBECTL rollout status deployment/web --timeout=1s; true"
 check_out "rollout resume" 'resumed' kubectl rollout resume deployment/web
