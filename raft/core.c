@@ -255,10 +255,8 @@ static void core_link(struct raft_core *c, uint64_t id, bool up)
 {
     struct raft_progress *p = raft_core__peer(c, id);
 
-    if (c->role == RAFT_LEADER && p != NULL && p->state == RAFT_REPLICATE)
-        raft_progress_probe(p, p->match + 1);
-    if (c->role == RAFT_LEADER && p != NULL && up)
-        p->probing = false;
+    if (c->role == RAFT_LEADER && p != NULL)
+        raft_replication__forget(c, p);
     if (c->role == RAFT_FOLLOWER && id == c->leader && !up)
         raft_election__hurry(c);
     if (c->role == RAFT_FOLLOWER && c->leader == 0 && c->heard_ns == 0 && up)

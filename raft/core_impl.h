@@ -53,6 +53,8 @@ void raft_replication__on_heartbeat(struct raft_core *c, const struct raft_messa
 void raft_replication__on_ack(struct raft_core *c, const struct raft_message *m);
 void raft_replication__flush(struct raft_core *c);
 void raft_replication__beat(struct raft_core *c);
+/* The peer may have restarted: believe only what it says from now on. */
+void raft_replication__forget(struct raft_core *c, struct raft_progress *p);
 void raft_replication__append_own(struct raft_core *c, struct raft_entry *entry, size_t n, struct raft_update *u);
 
 /* commit.c */

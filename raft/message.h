@@ -54,7 +54,7 @@ struct raft_message {
             uint64_t match;                      /* durable and the same as the leader's, up to here */
             uint64_t verified;                   /* the same as the leader's; 0: nothing known in this term */
             uint64_t round, sent_ns;
-            bool     reject;                     /* prev did not match; hint: where it may */
+            bool     reject;                     /* prev did not match (match is said all the same); hint: where it may */
             uint64_t prev_index, hint_index, hint_term;
         } ack;
         struct { uint64_t ctx; } read;

@@ -42,6 +42,15 @@ void raft_progress_snapshot(struct raft_progress *p)
     progress_empty_window(p);
 }
 
+void raft_progress_forget(struct raft_progress *p, uint64_t from_round)
+{
+    must(from_round > p->round);
+    p->from_round = from_round;
+    if (p->state != RAFT_SNAPSHOT)
+        raft_progress_probe(p, p->match + 1);    /* most likely nothing is missing */
+    p->match = 0;
+}
+
 bool raft_progress_full(const struct raft_progress *p)
 {
     return p->flight_n == RAFT_MAX_INFLIGHT || p->flight_bytes >= RAFT_MAX_INFLIGHT_BYTES;

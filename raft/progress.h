@@ -15,8 +15,9 @@ enum raft_progress_state { RAFT_PROBE, RAFT_REPLICATE, RAFT_SNAPSHOT };
 struct raft_progress {
     uint64_t id;
     enum raft_progress_state state;
-    uint64_t match, next;                        /* durable there; next to send. match < next */
+    uint64_t match, next;                        /* durable there as far as known; next to send. match < next */
     bool     probing;                            /* PROBE: a message is under way */
+    uint64_t from_round;                         /* answers to rounds before it may be of a former life: not believed */
     uint64_t heard_ns;                           /* any answer of this term came */
     uint64_t round, acked_sent_ns;               /* newest round it has answered, and when that was sent */
     uint64_t commit_told;
@@ -31,6 +32,9 @@ void raft_progress_init(struct raft_progress *p, uint64_t id, uint64_t next, uin
 void raft_progress_probe(struct raft_progress *p, uint64_t next);
 void raft_progress_replicate(struct raft_progress *p, uint64_t next);
 void raft_progress_snapshot(struct raft_progress *p);
+/* What it has is no longer known: it may have restarted, and then it has only what its disk gave back.
+ * Nothing it said to a round before from_round counts any more; where the logs agree is asked anew. */
+void raft_progress_forget(struct raft_progress *p, uint64_t from_round);
 bool raft_progress_full(const struct raft_progress *p);
 void raft_progress_sent(struct raft_progress *p, uint64_t last, uint64_t bytes);
 /* Everything up to match is there: advances match and next, frees the window. */

@@ -154,6 +154,21 @@ static void replication_accepted(struct raft_core *c, struct raft_progress *p, c
     }
 }
 
+void raft_replication__forget(struct raft_core *c, struct raft_progress *p)
+{
+    must(c->role == RAFT_LEADER);
+    raft_progress_forget(p, c->round + 1);
+    raft_replication__beat(c);                   /* which asks what it has */
+}
+
+/* In one life and term what a head matches never shrinks, nor does the round it has seen.  More of one and
+ * less of the other: it has restarted, and perhaps lost what it once acknowledged.  Its former life has
+ * ended before this answer, so it answered no round that begins only now. */
+static bool replication_restarted(const struct raft_progress *p, const struct raft_message *m)
+{
+    return m->ack.round > p->round && m->ack.match < p->match;
+}
+
 void raft_replication__on_ack(struct raft_core *c, const struct raft_message *m)
 {
     struct raft_progress *p = raft_core__peer(c, m->from);
@@ -164,10 +179,15 @@ void raft_replication__on_ack(struct raft_core *c, const struct raft_message *m)
         return;                                  /* it cannot have what we never had */
     if (m->ack.round > c->round || m->ack.sent_ns > c->now_ns)
         return;
+    bool restarted = replication_restarted(p, m);
     p->heard_ns = c->now_ns;
     p->round = MAX_OF(p->round, m->ack.round);
     p->acked_sent_ns = MAX_OF(p->acked_sent_ns, m->ack.sent_ns);
-    if (m->ack.reject)
+    if (restarted)
+        raft_replication__forget(c, p);
+    else if (m->ack.round < p->from_round)
+        ;                                        /* of a former life, maybe */
+    else if (m->ack.reject)
         replication_refused(c, p, m);
     else
         replication_accepted(c, p, m);
@@ -184,12 +204,21 @@ static void replication_seen(struct raft_core *c, uint64_t round, uint64_t sent_
     c->ack.sent_ns = MAX_OF(c->ack.sent_ns, sent_ns);
 }
 
+static uint64_t replication_match(const struct raft_core *c)
+{
+    uint64_t durable = BUG(c, RAFT_BUG_ACK_BEFORE_SYNC) ? c->trail.last : c->durable;
+
+    return MIN_OF(durable, c->verified);
+}
+
 static void replication_refuse(struct raft_core *c, const struct raft_message *m)
 {
     struct raft_message *r = raft_core__emit(c, RAFT_MSG_ACK, m->from);
     uint64_t hint = trail_back(&c->trail, m->append.prev_index, m->append.prev_term);
 
     memset(&r->ack, 0, sizeof(r->ack));
+    r->ack.match = replication_match(c);
+    r->ack.verified = c->verified;
     r->ack.reject = true;
     r->ack.prev_index = m->append.prev_index;
     r->ack.hint_index = hint;
@@ -278,8 +307,7 @@ void raft_replication__on_heartbeat(struct raft_core *c, const struct raft_messa
 
 static void replication_answer(struct raft_core *c)
 {
-    uint64_t durable = BUG(c, RAFT_BUG_ACK_BEFORE_SYNC) ? c->trail.last : c->durable;
-    uint64_t match = MIN_OF(durable, c->verified);
+    uint64_t match = replication_match(c);
 
     if (c->leader == 0 || (!c->ack.now && match <= c->ack.told))
         return;

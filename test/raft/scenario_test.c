@@ -181,6 +181,28 @@ TEST(conflicts_are_skipped_by_whole_terms)
     finish(cl);
 }
 
+/* Rot in a log's last record looks like a torn write: the head starts without an entry it had acknowledged.
+ * The leader finds out and sends it again. */
+TEST(a_head_that_lost_what_it_acknowledged_gets_it_again)
+{
+    for (unsigned lost = 1; lost <= 3; lost++) {
+        struct cluster *cl = settled(3);
+        struct node *leader = cl_leader(cl), *ill = follower_of(cl);
+        CHECK_INT(cl_propose(cl, leader, 3), 0);
+        cl_run(cl, 200 * MS);
+        CHECK_INT(ill->applied, leader->applied);
+        node_crash(cl, ill);
+        log_cut(&ill->disk, log_last(&ill->disk) - lost + 1);
+        node_boot(cl, ill);
+        cl_run(cl, 400 * MS);
+        CHECK(cl_leader(cl) == leader);
+        CHECK_INT(log_last(&ill->disk), leader->core.trail.last);
+        CHECK_INT(ill->applied, leader->applied);
+        CHECK_INT(leader->core.progress[ill->id - 1].state, RAFT_REPLICATE);
+        finish(cl);
+    }
+}
+
 TEST(without_a_quorum_a_leader_pushes_back)
 {
     struct cluster *cl = settled(3);
@@ -303,6 +325,91 @@ TEST(figure_8)
 {
     CHECK_INT(figure_8(0), 0);
     CHECK_INT(figure_8(RAFT_BUG_COMMIT_OLD_TERM), 2);          /* the test can tell */
+}
+
+static void core_ack(struct raft_core *c, uint64_t now, uint64_t round, uint64_t match)
+{
+    core_hear(c, now, (struct raft_message){ .type = RAFT_MSG_ACK, .from = 2, .term = 4,
+                                             .ack = { .match = match, .verified = match, .round = round } });
+}
+
+static void core_event(struct raft_core *c, uint64_t now, enum raft_event_type type, uint64_t peer)
+{
+    struct raft_event e = { .type = type, .now_ns = now, .peer = peer };
+    struct raft_update u;
+
+    raft_core_step(c, &e, &u);
+    raft_core_check(c);
+}
+
+/* A leader of term 4 with entries up to 3, its own one not yet durable; head 2 has acknowledged it. */
+static void core_acked(struct raft_core *c)
+{
+    static const uint64_t terms[] = { 1, 2 };
+
+    core_new(c, 3, terms, 2, 3);
+    core_elect(c, 2000 * MS);
+    c->durable = 2;                              /* as if its own write hung */
+    core_event(c, 2000 * MS, RAFT_EV_TICK, 0);
+    core_ack(c, 2001 * MS, c->round, 3);
+    CHECK_INT(c->progress[1].match, 3);
+    CHECK_INT(c->commit, 0);
+}
+
+TEST(an_acknowledgement_ends_with_the_life_that_gave_it)
+{
+    struct raft_core c;
+
+    core_acked(&c);
+    uint64_t round = c.round;
+    core_event(&c, 2050 * MS, RAFT_EV_TICK, 0);
+    CHECK(c.round > round);
+    core_ack(&c, 2051 * MS, c.round, 0);         /* a newer round, and less */
+    CHECK_INT(c.progress[1].match, 0);
+    core_ack(&c, 2052 * MS, round, 3);           /* late words of the former life */
+    core_ack(&c, 2052 * MS, round + 1, 3);
+    CHECK_INT(c.progress[1].match, 0);
+    core_flush(&c, 2053 * MS);                   /* own write done: still nobody else is known to have it */
+    CHECK_INT(c.commit, 0);
+    core_ack(&c, 2054 * MS, c.round, 3);
+    CHECK_INT(c.commit, 3);
+    raft_core_release(&c);
+}
+
+/* Whoever is gone may come back with less: until it has spoken again it does not count. */
+TEST(what_a_lost_peer_had_does_not_count_until_it_says_so_again)
+{
+    static const enum raft_event_type how[] = { RAFT_EV_PEER_LOST, RAFT_EV_PEER_UP };
+
+    for (size_t i = 0; i < ARRAY_LEN(how); i++) {
+        struct raft_core c;
+        core_acked(&c);
+        uint64_t round = c.round;
+        core_event(&c, 2010 * MS, how[i], 2);
+        core_flush(&c, 2011 * MS);
+        CHECK_INT(c.commit, 0);
+        core_ack(&c, 2012 * MS, round, 3);       /* from the connection before */
+        CHECK_INT(c.commit, 0);
+        CHECK_INT(c.round, round + 1);           /* asked at once, not at the next beat */
+        core_ack(&c, 2013 * MS, c.round, 3);
+        CHECK_INT(c.commit, 3);
+        raft_core_release(&c);
+    }
+}
+
+TEST(a_delayed_answer_is_no_restart)
+{
+    struct raft_core c;
+
+    core_acked(&c);
+    uint64_t round = c.round;
+    core_event(&c, 2050 * MS, RAFT_EV_TICK, 0);
+    core_ack(&c, 2051 * MS, c.round, 3);
+    core_ack(&c, 2052 * MS, round, 2);
+    CHECK_INT(c.progress[1].match, 3);
+    core_flush(&c, 2053 * MS);
+    CHECK_INT(c.commit, 3);
+    raft_core_release(&c);
 }
 
 TEST(a_restarted_head_holds_its_vote_back)

@@ -40,19 +40,6 @@ static void world_settle(struct world *w, const char *what)
     }
 }
 
-/* A leader goes on believing that a head has what it once acknowledged and then lost to rot, so that head stays behind
- * until another leads.  (It cannot do harm; but it does not recover by itself.) */
-static void world_change_leader(struct world *w)
-{
-    for (unsigned i = 0; i < w->n_heads; i++) {
-        if (!w->head[i].leading || !head_serves(&w->head[i]))
-            continue;
-        head_close(&w->head[i]);
-        sim_run_for(w->s, 3000 * MS);
-        return;
-    }
-}
-
 /* Everything is healed: heads come back, agree, and take writes, each of them. */
 static void world_calm(struct world *w)
 {
@@ -60,8 +47,6 @@ static void world_calm(struct world *w)
     fault_heal(w);
     for (unsigned i = 0; i < w->n_heads; i++)
         sim_clock_skew(w->head[i].m, 0, 1.0);
-    if (w->rots > 0)
-        world_change_leader(w);
     world_settle(w, "after the storm");
     for (unsigned i = 0; i < w->n_heads; i++) {
         unsigned done = w->done;
