@@ -1,36 +1,26 @@
-/* api/kinds/kinds.c: the one table of hooks. A kind's own file defines `const struct kind_hooks kind_X`; it is listed here. */
-#include "api/kinds.h"
-
-static const struct kind_hooks kind_pods_plain = {
-    .group = "", .plural = "pods", .unconditional_update = true, .returns_deleted = true, .tag_path = "spec.nodeName",
-    .grace = pod_grace,
-};
-static const struct kind_hooks kind_leases = {
-    .group = "coordination.k8s.io", .plural = "leases", .create_on_update = true,
-};
-static const struct kind_hooks kind_endpoints = {
-    .group = "", .plural = "endpoints", .unconditional_update = true, .create_on_update = true,
-};
-static const struct kind_hooks kind_events = {
-    .group = "", .plural = "events", .unconditional_update = true, .create_on_update = true,
-};
-static const struct kind_hooks kind_events_new = {
-    .group = "events.k8s.io", .plural = "events", .unconditional_update = true, .create_on_update = true,
-};
-static const struct kind_hooks kind_pdbs = {
-    .group = "policy", .plural = "poddisruptionbudgets",
-};
+/* api/kinds/kinds.c: the one table of hooks.  A kind's own file defines its entry; it is listed here. */
+#include "api/kinds/kinds_impl.h"
 
 /* Kinds with nothing of their own to say. */
 static const struct kind_hooks kind_neutral = { .group = "", .plural = "", .unconditional_update = true };
 
 static const struct kind_hooks *const kind_table[] = {
-    &kind_pods_plain,
+    &kind_pods,
+    &kind_core_events,
+    &kind_new_events,
     &kind_leases,
+    &kind_nodes,
+    &kind_namespaces,
+    &kind_config_maps,
+    &kind_secrets,
+    &kind_service_accounts,
+    &kind_services,
     &kind_endpoints,
-    &kind_events,
-    &kind_events_new,
-    &kind_pdbs,
+    &kind_endpoint_slices,
+    &kind_deployments,
+    &kind_replica_sets,
+    &kind_controller_revisions,
+    &kind_pod_disruption_budgets,
 };
 
 const struct kind_hooks *kind_hooks_find(const struct resource *r)
