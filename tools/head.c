@@ -20,7 +20,7 @@ struct head_flags {
     const char *node_ca, *node_cert, *node_key;
     const char *sa_pub, *sa_key, *issuer, *token_file, *service_cidr;
     uint64_t heartbeat_ms, election_ms, monitor_period_ms, monitor_grace_ms;
-    int64_t terminated_pod_gc, snapshot_bytes;
+    int64_t terminated_pod_gc, snapshot_bytes, history_bytes;
     bool no_sched, no_ctrl;
 };
 
@@ -199,6 +199,7 @@ static int head_open_store(struct head *h, struct errbuf *err)
     if ((rc = disk_open(h->loop, h->f.data, &h->disk, err)) != 0)
         return rc;
     pki_sha256(str_of(h->f.cluster), digest);
+    o.history_bytes = (uint64_t)h->f.history_bytes;
     o.raft.loop = h->loop;
     o.raft.disk = h->disk;
     o.raft.id = (uint64_t)h->f.id;
@@ -267,7 +268,7 @@ static void head_release(struct head *h)
 static int head_run(int argc, char **argv)
 {
     struct head h = { .f = { .id = 1, .ready_fd = -1, .cluster = "coracle", .data = "/var/lib/coracle/head",
-                             .listen = "127.0.0.1:6443", .listen_peer = "127.0.0.1:2380" },
+                             .history_bytes = 64 << 20, .listen = "127.0.0.1:6443", .listen_peer = "127.0.0.1:2380" },
                       .ca = BUF_INIT, .sa_pub = BUF_INIT, .sa_key = BUF_INIT };
     struct head_flags *f = &h.f;
     const struct flag flags[] = {
@@ -296,6 +297,7 @@ static int head_run(int argc, char **argv)
         { "heartbeat-interval", NULL, FLAG_DURATION_MS, &f->heartbeat_ms, "TIME", "between heads (default 50ms)" },
         { "election-timeout", NULL, FLAG_DURATION_MS, &f->election_ms, "TIME", "shortest silence before an election (default 200ms)" },
         { "snapshot-bytes", NULL, FLAG_INT, &f->snapshot_bytes, "N", "log written between snapshots (default 64 MiB)" },
+        { "watch-history-bytes", NULL, FLAG_INT, &f->history_bytes, "N", "changes kept for watches that come back and for lists of the past" },
         { "node-monitor-period", NULL, FLAG_DURATION_MS, &f->monitor_period_ms, "TIME", "taken for compatibility: leases are watched, not polled" },
         { "node-monitor-grace-period", NULL, FLAG_DURATION_MS, &f->monitor_grace_ms, "TIME", "silence before a node is not ready (default 40s)" },
         { "terminated-pod-gc-threshold", NULL, FLAG_INT, &f->terminated_pod_gc, "N", "ended pods that are kept (default 12500)" },
