@@ -1,7 +1,14 @@
 /* test/net/tls_test.c: certificates, who is let in and who is not, and streams under TLS. */
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include "net/real_stream.h"
 #include "test/test.h"
 
@@ -386,6 +393,122 @@ TEST(garbage_in_the_handshake)
 }
 
 /* ---- pki, contexts and base64 -------------------------------------------------------------------- */
+
+/* ---- a request in the same flight as the client's last word of the handshake ------------------------ */
+
+enum { HASTY = 300, HASTY_WAIT_S = 4 };
+
+/* Server and client take turns on one processor: the client's answer tends to be there before the server
+ * has come back from sending its own flight. */
+static void share_one_cpu(cpu_set_t *before)
+{
+    cpu_set_t one;
+
+    CPU_ZERO(&one);
+    CPU_SET(sched_getcpu(), &one);
+    if (sched_getaffinity(0, sizeof *before, before) == 0)
+        (void)sched_setaffinity(0, sizeof one, &one);
+}
+
+static int hasty_dial(int port)
+{
+    struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port),
+                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    struct timeval wait = { .tv_sec = HASTY_WAIT_S };
+    int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
+
+    if (connect(fd, (struct sockaddr *)&to, sizeof to) != 0)
+        _exit(2);
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    return fd;
+}
+
+/* Bytes from the socket into the TLS machine; false: the end, or nothing for too long. */
+static bool hasty_hear(int fd, BIO *in)
+{
+    char buf[16384];
+    ssize_t n = recv(fd, buf, sizeof buf, 0);
+
+    return n > 0 && BIO_write(in, buf, (int)n) == n;
+}
+
+static void hasty_say(int fd, BIO *out)
+{
+    char *p;
+    long  n = BIO_get_mem_data(out, &p);
+
+    if (n > 0 && send(fd, p, (size_t)n, MSG_NOSIGNAL) != n)
+        _exit(3);
+    (void)BIO_reset(out);
+}
+
+/* One connection; exits when it is not answered. */
+static void hasty_talk(SSL_CTX *ctx, int port)
+{
+    int   fd = hasty_dial(port);
+    SSL  *ssl = SSL_new(ctx);
+    BIO  *in = BIO_new(BIO_s_mem()), *out = BIO_new(BIO_s_mem());
+    char  buf[64];
+
+    SSL_set_bio(ssl, in, out);
+    SSL_set_connect_state(ssl);
+    while (SSL_do_handshake(ssl) != 1) {
+        hasty_say(fd, out);
+        if (!hasty_hear(fd, in))
+            _exit(4);
+    }
+    if (SSL_write(ssl, "hasty", 5) != 5)         /* behind the Finished that has not been sent yet */
+        _exit(5);
+    hasty_say(fd, out);
+    while (SSL_read(ssl, buf, sizeof buf) != 5)
+        if (!hasty_hear(fd, in))
+            _exit(6);
+    SSL_shutdown(ssl);
+    hasty_say(fd, out);
+    SSL_free(ssl);
+    while (recv(fd, buf, sizeof buf, 0) > 0)     /* until it has hung up, too */
+        ;
+    close(fd);
+}
+
+static pid_t hasty_fork(int port)
+{
+    fflush(NULL);
+    pid_t pid = fork();
+
+    if (pid != 0)
+        return pid;
+    SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+    for (int i = 0; i < HASTY; i++)
+        hasty_talk(ctx, port);
+    SSL_CTX_free(ctx);
+    _exit(0);
+}
+
+TEST(a_request_right_behind_the_handshake_is_answered)
+{
+    struct pki k;
+    struct rig r;
+    cpu_set_t  before;
+    int        status = 0;
+    pid_t      done = 0;
+
+    pki_make(&k);
+    struct tls_ctx *server = ctx(true, &k.ca, &k.server, true, NULL);
+    rig_open(&r, server);
+    share_one_cpu(&before);
+    pid_t pid = hasty_fork(atoi(strrchr(listener_addr(r.ln), ':') + 1));
+    CHECK(pid > 0);
+    run_until(&r, (done = waitpid(pid, &status, WNOHANG)) != 0);
+    CHECK(done == pid && WIFEXITED(status));
+    CHECK_INT(WEXITSTATUS(status), 0);           /* 6: one was not answered */
+    CHECK_INT(r.accepted, HASTY);
+    (void)sched_setaffinity(0, sizeof before, &before);
+    rig_finish(&r);
+    tls_ctx_free(server);
+    pki_release(&k);
+}
 
 TEST(bad_pem)
 {
