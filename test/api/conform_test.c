@@ -149,8 +149,7 @@ TEST(defaults_of_a_pod)
         "'containers':[{'name':'a','image':'i','ports':[{'containerPort':80,'protocol':'TCP'}],'livenessProbe':{'httpGet':{'port':80,"
         "'path':'/','scheme':'HTTP'},'timeoutSeconds':1,'periodSeconds':10,'successThreshold':1,'failureThreshold':3},'resources':{},"
         "'terminationMessagePath':'/dev/termination-log','terminationMessagePolicy':'File'}],'restartPolicy':'Always',"
-        "'terminationGracePeriodSeconds':30,'dnsPolicy':'ClusterFirst','securityContext':{},'schedulerName':'default-scheduler',"
-        "'enableServiceLinks':true}");
+        "'terminationGracePeriodSeconds':30,'dnsPolicy':'ClusterFirst','securityContext':{},'schedulerName':'default-scheduler'}");
     CHECK_JSON(&r.a, json_path(r.obj, "status"), "{'phase':'Pending'}");
     done(&r);
 }
