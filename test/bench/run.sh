@@ -1,0 +1,147 @@
+#!/bin/bash
+# make bench: the figures of the README, measured on this machine with real disks, as a Markdown table.
+# Everything it starts it takes down; results and pictures stay in build/bench.
+# BENCH_SECONDS (default 8) is how long each load is measured; BENCH_ONLY="get create ..." picks rows.
+set -u
+cd "$(dirname "$0")/../.."
+coracle=$PWD/coracle
+out=$PWD/build/bench
+seconds=${BENCH_SECONDS:-8}
+name=bench$$
+rows=()
+failed=0
+mkdir -p "$out"
+ulimit -n "$(ulimit -Hn)"
+
+say() { echo "bench: $*" >&2; }
+row() { rows+=("| $1 | $2 | $3 |"); say "$1: $3"; }
+wanted() { [ -z "${BENCH_ONLY:-}" ] || [[ " $BENCH_ONLY " == *" $1 "* ]]; }
+
+down() { "$coracle" down --name "$name" >/dev/null 2>&1; }
+trap 'down; exit 130' INT TERM
+trap down EXIT
+
+# up FLAGS...: a cluster; its heads' pids in order of their numbers, the leader's pid and address, all addresses.
+up() {
+    "$coracle" up --name "$name" --detach "$@" >"$out/up.txt" 2>&1 || { cat "$out/up.txt" >&2; return 1; }
+    export KUBECONFIG=/var/lib/coracle/$name/admin.kubeconfig
+    heads=() servers=() leader='' leader_at=''
+    local n pid
+    for n in 1 2 3; do
+        pid=$(pgrep -f "coracle head --id=$n --cluster=$name ") || continue
+        heads+=("$pid")
+        servers+=("$(kubectl config view -o jsonpath="{.clusters[?(@.name=='head-$n')].cluster.server}")")
+        if kubectl --context "head-$n" get --raw /metrics | grep -q '^coracle_raft_is_leader 1'; then
+            leader=$pid leader_at=${servers[-1]}
+        fi
+    done
+    pids=("${heads[@]/#/--pid=}")
+    all=("${servers[@]/#/--server=}")
+}
+
+# bench NAME WORKLOAD FLAGS...: result in $out/NAME.{txt,json,svg}
+bench() {
+    local as=$1
+    shift
+    "$coracle" bench "$@" --json "$out/$as.json" --svg "$out/$as.svg" >"$out/$as.txt" 2>"$out/$as.log" && return 0
+    say "$as did not pass:"
+    tail -n 3 "$out/$as.log" "$out/$as.txt" >&2
+    failed=1
+    return 1
+}
+
+# of NAME KEY: a figure of the whole run; of NAME KEY METRIC: of that latency, rounded for people.
+of() {
+    awk -v key="\"$2\":" -v metric="${3:+\"$3\":}" '
+        metric != "" && $0 ~ "^    " metric { on = 1 }
+        $1 == key && (metric == "" || on) { gsub(/,/, "", $2); v = $2; print v < 10 ? sprintf("%.2f", v) : v < 100 ? sprintf("%.1f", v) : sprintf("%.0f", v); exit }
+    ' "$out/$1.json"
+}
+# cpu NAME: microseconds of all heads per request; own: those of the load generator.
+cpu() { awk '/"pid":/ { own = $2 == "0," } /"cpu_us_per_request":/ && !own { sum += $2 } END { printf "%.0f", sum }' "$out/$1.json"; }
+own() { awk '/"cpu_us_per_request":/ { printf "%.1f", $2; exit }' "$out/$1.json"; }
+metric() { kubectl --context "$1" get --raw /metrics | awk -v m="$2" '$1 == m { print $2 }'; }
+rss_mb() { awk '/^VmRSS/ { printf "%.1f", $2 / 1024 }' "/proc/$1/status"; }
+
+# ---- heads only ----------------------------------------------------------------------------------------------
+bench_idle() {
+    local before after
+    sleep 3
+    before=$(metric head-1 coracle_raft_fsyncs_total)
+    bench idle idle --duration 10s "${pids[@]}"
+    after=$(metric head-1 coracle_raft_fsyncs_total)
+    row "idle head: memory (RSS), fsyncs/s, CPU" "≤ 12 MB; ≤ 1; ≤ 0.5 %" \
+        "$(rss_mb "$leader") MB; $(awk "BEGIN { printf \"%.2f\", ($after - $before) / 10 }"); $(awk -v p="$leader," \
+        '/"pid":/ { on = $2 == p } on && /"cpu_s":/ { printf "%.2f", $2 * 10 }' "$out/idle.json") %"
+}
+
+bench_heads() {
+    up --nodes 0 --sample=false || { failed=1; return; }
+    wanted idle && bench_idle
+    wanted get && bench get get --connections 64 --duration "${seconds}s" --server "$leader_at" "${pids[@]}" &&
+        row "GET of one pod over TLS, 64 connections, linearizable" "≥ 60,000/s, p99 ≤ 5 ms" \
+            "$(of get per_second)/s, p99 $(of get p99_ms get) ms, $(cpu get) µs of CPU each (client $(own get))"
+    local n
+    for n in 64 256; do
+        wanted create && bench "create$n" create --connections $n --duration "${seconds}s" "${all[@]}" "${pids[@]}" &&
+            row "durable create of 2 kB pods, $n connections" "≥ 15,000/s, p99 ≤ 20 ms" \
+                "$(of create$n per_second)/s, p99 $(of create$n p99_ms create) ms, $(cpu create$n) µs of CPU each (client $(own create$n))"
+    done
+    wanted write && bench write create --connections 1 --duration "${seconds}s" --server "$leader_at" "${pids[@]}" &&
+        row "one client, one durable write" "p50 ≤ 0.4 ms" "p50 $(of write p50_ms create) ms, p99 $(of write p99_ms create) ms"
+    wanted lease && bench lease lease --connections 64 --duration "${seconds}s" "${all[@]}" "${pids[@]}" &&
+        row "lease renewals, 64 connections" "" "$(of lease per_second)/s, p99 $(of lease p99_ms lease) ms"
+    wanted watch && bench watch watch --watchers 1000 --rate 100 --duration "${seconds}s" "${all[@]}" "${pids[@]}" &&
+        row "1,000 watchers, 100 updates/s, over all heads" "p99 ≤ 20 ms" \
+            "write to receipt p50 $(of watch p50_ms "write to receipt") ms, p99 $(of watch p99_ms "write to receipt") ms"
+    wanted list && bench list list --objects 5000 --duration "${seconds}s" --server "$leader_at" "${pids[@]}" &&
+        row "LIST of 5,000 pods" "≤ 15 ms" "p50 $(of list p50_ms list) ms, p99 $(of list p99_ms list) ms"
+    wanted failover && bench failover failover --duration 8s --kill "$leader" --kill-after 3s "${all[@]}" &&
+        row "kill -9 of the leader under load: longest time without a write" "≤ 500 ms" \
+            "$(of failover longest_gap_ms) ms; $(of failover acknowledged) acknowledged, $(of failover lost) lost"
+    down
+}
+
+# ---- the scheduler ---------------------------------------------------------------------------------------------
+bench_scheduler() {
+    up --nodes 0 --hollow-nodes 1000 --sample=false || { failed=1; return; }
+    bench schedule schedule --objects 10000 --connections 64 --server "$leader_at" "${pids[@]}" &&
+        row "scheduler, 1,000 hollow nodes, 10,000 pods" "≥ 5,000 pods/s" \
+            "$(of schedule per_second) pods/s: all bound $(of schedule seconds) s after the first create"
+    down
+}
+
+# ---- nodes -----------------------------------------------------------------------------------------------------
+bench_up() {
+    up || { failed=1; return; }
+    row "\`coracle up\`: 3 heads with a leader; 3 nodes Ready; 6 sample pods Ready" "≤ 0.5 s; ≤ 1 s; ≤ 2 s" \
+        "$(sed -nE 's/^(heads|nodes|sample):.*\(([0-9.]+ s)\)$/\2/p' "$out/up.txt" | paste -sd ';' | sed 's/;/; /g') (each step)"
+    down
+}
+
+bench_start() {
+    up --nodes 1 --sample=false || { failed=1; return; }
+    local node
+    node=$(pgrep -f "coracle node .*$name" | head -n 1)
+    sleep 2
+    [ -n "$node" ] && row "idle node: memory (RSS)" "≤ 8 MB" "$(rss_mb "$node") MB"
+    bench start start --objects 50 --connections 1 --server "$leader_at" "${pids[@]}" &&
+        row "pod create to Running seen on a watch, one at a time" "p99 ≤ 150 ms" \
+            "p50 $(of start p50_ms "create to running") ms, p99 $(of start p99_ms "create to running") ms"
+    down
+}
+
+if wanted size; then
+    cp "$coracle" "$out/stripped" && strip "$out/stripped" &&
+        row "stripped binary" "≤ 4 MB" "$(awk -v b="$(stat -c %s "$out/stripped")" 'BEGIN { printf "%.1f", b / 1e6 }') MB"
+fi
+for part in heads scheduler up start; do
+    case $part in
+    heads) for w in idle get create write lease watch list failover; do wanted $w && { bench_heads; break; }; done ;;
+    *) wanted $part && "bench_$part" ;;
+    esac
+done
+
+printf '\n| what | target | measured |\n| --- | --- | --- |\n'
+printf '%s\n' "${rows[@]}"
+exit $failed
