@@ -139,6 +139,7 @@ struct pod *pod_new(struct agent *a, struct object *o, struct json *json)
 
     p->agent = a;
     arena_init(&p->arena);
+    arena_init(&p->meta);
     p->object = o != NULL ? object_ref(o) : NULL;
     p->wanted = o != NULL;
     struct buf text = BUF_INIT;
@@ -183,6 +184,7 @@ void pod_free(struct pod *p)
     source_set_release(&p->sources);
     object_unref(p->object);
     arena_release(&p->arena);
+    arena_release(&p->meta);
     mem_free(p->uid);
     mem_free(p->ns);
     mem_free(p->name);
@@ -194,9 +196,24 @@ void pod_free(struct pod *p)
 
 /* ---- What the API says ------------------------------------------------------------------------------------------------ */
 
+/* Labels and annotations may change while the pod lives; files made of them follow. */
+static void take_metadata(struct pod *p, const struct json *json)
+{
+    static const char *const names[] = { "labels", "annotations" };
+    struct json *meta = json_make_path(&p->arena, p->json, "metadata");
+
+    arena_reset(&p->meta);
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        const struct json *now = json_getz(json_getz(json, "metadata"), names[i]);
+        json_setz(&p->arena, meta, names[i], now != NULL ? json_copy(&p->meta, now) : json_object(&p->meta));
+    }
+}
+
 void pod_update(struct pod *p, struct object *o, const struct json *json)
 {
     int64_t grace;
+
+    take_metadata(p, json);
 
     if (p->object != o) {
         object_unref(p->object);
@@ -244,6 +261,7 @@ static bool volumes_ready(struct pod *p)
         return false;
     }
     set_waiting(p, err.s);
+    pod_report(p);
     if (rc == E_AGAIN) {
         if (!timer_active(&p->mount_wait))
             timer_start(&p->mount_wait, MOUNT_EVENT_MS);

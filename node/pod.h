@@ -22,7 +22,8 @@ struct pod {
     char *uid, *ns, *name;
     enum pod_state state;
     struct object *object;                       /* as the API showed it last */
-    struct arena arena; struct json *json;       /* parsed once from the object that made the pod; metadata of later ones: object */
+    struct arena arena; struct json *json;       /* parsed once from the object that made the pod... */
+    struct arena meta;                           /* ... but for its labels and annotations, which are the newest */
     bool wanted;                                 /* false: the API has forgotten it (or never knew: found by recovery) */
     bool deleted;                                /* deletionTimestamp is set */
     bool recovered;                              /* its sandbox ran already when the agent started */
