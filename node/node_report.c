@@ -275,6 +275,7 @@ void report_gone(struct node_report *r)
 void report_was_away(struct node_report *r)
 {
     r->since_s[COND_READY] = 0;
+    r->sent_hash = 0;                            /* what we sent is not what stands there */
     node_report_changed(r);
 }
 
@@ -287,7 +288,7 @@ void report_seen(struct node_report *r, struct str rv, const struct json *node)
     r->seen_rv = v;
     learn_conditions(r, node);
     if (r->since_s[COND_READY] == 0)             /* somebody took us for dead */
-        node_report_changed(r);
+        report_was_away(r);
 }
 
 struct node_report *node_report_start(struct agent *a)

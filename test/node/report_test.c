@@ -1,4 +1,7 @@
 /* test/node/report_test.c: registration, status, lease and routes against the real API in the simulated world. */
+#include <sched.h>
+#include <unistd.h>
+#include "node/files.h"
 #include "node/node_report.h"
 #include "node/runtime_hollow.h"
 #include "test/api/api_rig.h"
@@ -42,16 +45,21 @@ static void node_stop_in(void *arg)
     client_free(n->client);
 }
 
-static struct node *node_start(struct rig *r, const char *cidr, uint64_t lease_ms, uint64_t status_ms)
+static struct node *node_start_as(struct rig *r, bool hollow, const char *cidr, uint64_t lease_ms, uint64_t status_ms)
 {
     struct node *n = calloc(1, sizeof *n);
     n->r = r;
-    n->a.hollow = true;
+    n->a.hollow = hollow;
     n->a.pod_cidr = (char *)cidr;
     n->a.lease_ms = lease_ms;
     n->a.status_ms = status_ms;
     sim_do(r->m, node_start_in, n);
     return n;
+}
+
+static struct node *node_start(struct rig *r, const char *cidr, uint64_t lease_ms, uint64_t status_ms)
+{
+    return node_start_as(r, true, cidr, lease_ms, status_ms);
 }
 
 static void node_stop(struct node *n)
@@ -189,13 +197,13 @@ TEST(an_existing_node_is_taken_over)
     answer_free(&a);
     node_stop(n);
     rig_run(r, 5000);
-    n = node_start(r, "10.244.2.0/24", 1000, 2000);      /* and with another range for its pods */
+    n = node_start(r, "10.244.2.0/24", 1000, 2000);      /* and asks for another range, which it cannot have */
     rig_run(r, 100);
     a = call(r, "GET", NODE, NULL);
     CHECK(json_path_true(a.obj, "spec.unschedulable"));
     CHECK_AT(a, "metadata.labels.mine", "x");
     CHECK_AT(a, "metadata.labels.disk", "ssd");
-    CHECK_AT(a, "spec.podCIDR", "10.244.2.0/24");
+    CHECK_AT(a, "spec.podCIDR", "10.244.1.0/24");
     CHECK_INT(json_path(a.obj, "spec.podCIDRs")->n, 1);
     CHECK_STR(condition(&a, "Ready", "lastTransitionTime"), since);
     CHECK(!str_is(condition(&a, "Ready", "lastHeartbeatTime"), beat));
@@ -274,6 +282,134 @@ TEST(takes_the_range_it_is_given)
     n = node_start(r, NULL, 1000, 3000);
     rig_run(r, 100);
     CHECK_STR(str_of(n->a.pod_cidr), "10.9.0.0/24");
+    node_stop(n);
+    rig_close(r);
+}
+
+/* ---- in a network namespace of its own, as root -------------------------------------------------------- */
+
+/* false: not to be had here. */
+static bool own_network(void)
+{
+    if (geteuid() == 0 && unshare(CLONE_NEWNET) == 0 &&
+        system("ip link add d0 type veth peer name d1 && ip addr add 192.168.50.11/24 dev d0 && ip link set d1 up && ip link set d0 up") == 0)
+        return true;
+    printf("no network namespace to be had here: routes are not tested\n");
+    return false;
+}
+
+/* The kernel's route to 10.244.2.0/24: its gateway as /proc shows it; "" if there is none. */
+static const char *route_gateway(char ret[16])
+{
+    struct buf b = BUF_INIT;
+    const char *at;
+
+    ret[0] = '\0';
+    must_ok(file_read("/proc/thread-self/net/route", 65536, &b, NULL));
+    buf_char(&b, '\0');
+    if ((at = strstr(b.p, "\t0002F40A\t")) != NULL)
+        snprintf(ret, 16, "%.8s", at + 10);
+    buf_release(&b);
+    return ret;
+}
+
+static unsigned routes(void)
+{
+    struct buf b = BUF_INIT;
+    unsigned n = 0;
+
+    must_ok(file_read("/proc/thread-self/net/route", 65536, &b, NULL));
+    for (size_t i = 0; i < b.n; i++)
+        n += b.p[i] == '\n';
+    buf_release(&b);
+    return n - 1;                                /* a line of headings */
+}
+
+static void add_node(struct rig *r, const char *name, const char *cidr, const char *ip)
+{
+    char body[512], path[128];
+
+    r->type = NULL;
+    snprintf(body, sizeof body, "{'apiVersion':'v1','kind':'Node','metadata':{'name':'%s'},'spec':{'podCIDR':'%s','podCIDRs':['%s']}}", name, cidr, cidr);
+    CALL(r, 201, "POST", "/api/v1/nodes", body);
+    snprintf(path, sizeof path, "/api/v1/nodes/%s/status", name);
+    snprintf(body, sizeof body, "{'status':{'addresses':[{'type':'Hostname','address':'x'},{'type':'InternalIP','address':'%s'}]}}", ip);
+    r->type = "application/merge-patch+json";
+    CALL(r, 200, "PATCH", path, body);
+    rig_run(r, 50);
+}
+
+TEST(routes_to_the_pods_of_other_nodes)
+{
+    struct rig *r;
+    struct node *n;
+    struct buf b = BUF_INIT;
+    char gw[16];
+
+    if (!own_network())
+        return;
+    r = rig_open();
+    n = node_start_as(r, false, "10.244.1.0/24", 1000, 100000);
+    rig_run(r, 100);
+    must_ok(file_read("/proc/sys/net/ipv4/ip_forward", 16, &b, NULL));
+    CHECK_STR(str_trim(buf_str(&b)), "1");
+    buf_release(&b);
+    unsigned before = routes();
+    add_node(r, "n2", "10.244.2.0/24", "192.168.50.12");
+    CHECK_STR(str_of(route_gateway(gw)), "0C32A8C0");
+    CHECK_INT(routes(), before + 1);
+    /* Ranges that would take our own traffic away. */
+    add_node(r, "e1", "0.0.0.0/0", "192.168.50.66");
+    add_node(r, "e2", "192.168.50.0/24", "192.168.50.66");
+    add_node(r, "e3", "10.244.0.0/16", "192.168.50.66");
+    add_node(r, "e4", "10.244.1.128/25", "192.168.50.66");
+    CHECK_INT(routes(), before + 1);
+    CALL(r, 200, "PATCH", "/api/v1/nodes/n2/status", "{'status':{'addresses':[{'type':'InternalIP','address':'192.168.50.13'}]}}");
+    rig_run(r, 50);
+    CHECK_STR(str_of(route_gateway(gw)), "0D32A8C0");
+    /* Two that claim one range: the route stays as long as one of them does. */
+    add_node(r, "n3", "10.244.2.0/24", "192.168.50.14");
+    CHECK_STR(str_of(route_gateway(gw)), "0E32A8C0");
+    CALL(r, 200, "DELETE", "/api/v1/nodes/n3", NULL);
+    rig_run(r, 50);
+    CHECK_STR(str_of(route_gateway(gw)), "0D32A8C0");
+    CALL(r, 200, "DELETE", "/api/v1/nodes/n2", NULL);
+    rig_run(r, 50);
+    CHECK_STR(str_of(route_gateway(gw)), "");
+    CHECK_INT(routes(), before);
+    node_stop(n);
+    rig_close(r);
+}
+
+/* A real node watches itself: it answers at once to being marked as dead, or deleted. */
+TEST(a_node_that_sees_itself)
+{
+    struct rig *r;
+    struct node *n;
+    struct answer a;
+    char *uid;
+
+    if (!own_network())
+        return;
+    r = rig_open();
+    n = node_start_as(r, false, "10.244.1.0/24", 100000, 100000);
+    rig_run(r, 100);
+    uid = field_of(r, NODE, "metadata.uid");
+    r->type = "application/strategic-merge-patch+json";
+    CALL(r, 200, "PATCH", NODE "/status", "{'status':{'conditions':[{'type':'Ready','status':'Unknown','lastTransitionTime':'2001-01-01T00:00:00Z'}]}}");
+    rig_run(r, 50);
+    a = call(r, "GET", NODE, NULL);
+    CHECK_STR(condition(&a, "Ready", "status"), "True");
+    CHECK(!str_is(condition(&a, "Ready", "lastTransitionTime"), "2001-01-01T00:00:00Z"));
+    answer_free(&a);
+    CALL(r, 200, "DELETE", NODE, NULL);
+    rig_run(r, 50);
+    a = call(r, "GET", NODE, NULL);
+    CHECK_INT(a.status, 200);
+    CHECK(!str_is(json_path_str(a.obj, "metadata.uid"), uid));
+    CHECK_STR(condition(&a, "Ready", "status"), "True");
+    answer_free(&a);
+    free(uid);
     node_stop(n);
     rig_close(r);
 }
