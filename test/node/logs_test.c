@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "node/log_keeper.h"
 #include "node/logs.h"
 #include "test/test.h"
 
@@ -427,5 +428,54 @@ TEST(damage_is_skipped)
     o.tail_lines = 1;
     CHECK_STR(whole(&r, &o), "b\n");
     mem_free(junk);
+    rig_close(&r);
+}
+
+/* ---- the keeper: a container that writes too much, and a monitor that does not hear the first time ------------- */
+
+struct kept { struct runtime rt; struct rig *r; struct rt_container_info info; unsigned reopened, deaf; };
+
+static void kept_each(struct runtime *rt, void (*fn)(void *, const struct rt_container_info *), void *arg)
+{
+    fn(arg, &container_of(rt, struct kept, rt)->info);
+}
+
+static int kept_reopen(struct runtime *rt, const char *id, struct errbuf *err)
+{
+    struct kept *k = container_of(rt, struct kept, rt);
+
+    k->reopened++;
+    if (k->reopened <= k->deaf)
+        return err_set(err, E_IO, "deaf");
+    writer_reopen(k->r);
+    return 0;
+}
+
+TEST(a_log_that_grows_is_rotated)
+{
+    static const struct runtime_ops ops = { .container_each = kept_each, .container_reopen_log = kept_reopen };
+    struct rig r;
+    struct kept k = { .rt = { .ops = &ops }, .r = &r, .deaf = 1 };
+    struct stat st;
+    char one[320];
+
+    rig_open(&r);
+    k.info = (struct rt_container_info){ .id = "c", .state = RT_RUNNING, .log_path = r.path };
+    append(&r, T0 "stdout F first\n");
+    struct log_keeper *keeper = log_keeper_start(r.l, &k.rt, 1);
+    turns(&r);
+    CHECK_INT(k.reopened, 0);
+    if (ftruncate(r.fd, AGENT_LOG_MAX_BYTES) < 0)
+        abort();
+    turns(&r);
+    CHECK_INT(k.reopened, 2);                    /* told again, then no more */
+    snprintf(one, sizeof one, "%s.1", r.path);
+    CHECK(stat(one, &st) == 0 && st.st_size == AGENT_LOG_MAX_BYTES);
+    CHECK(stat(r.path, &st) == 0 && st.st_size == 0);
+    k.info.state = RT_EXITED;
+    log_remove(r.path);
+    turns(&r);
+    CHECK_INT(k.reopened, 2);
+    log_keeper_stop(keeper);
     rig_close(&r);
 }
