@@ -75,6 +75,7 @@ struct call {
     unsigned tries;
     struct raft_read read; bool reading;
     struct store_wait wait; bool waiting;
+    uint64_t give_up_ms;                         /* a create that waits for another object (kind_ctx.lacking); 0: none yet */
     void (*then)(struct call *c);
     struct commit *commits;                      /* under way for this call */
 };

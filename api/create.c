@@ -29,7 +29,44 @@ static bool check_place(struct call *c, struct json *obj)
     return true;
 }
 
-/* Body to complete, checked object.  False: answered. */
+/* ---- What the object needs and is not there -------------------------------------------------------- */
+
+static void on_something_new(struct store_wait *w, int err)
+{
+    struct call *c = container_of(w, struct call, wait);
+
+    c->waiting = false;
+    if (err == 0 || err == E_TIMEOUT)
+        create_try(c);
+    else
+        call_store_failed(c, err, true);
+}
+
+/* A new namespace's default account comes a moment after the namespace, and this head may be behind.  True: the call waits. */
+static bool wait_for_lacking(struct call *c, const struct kind_ctx *k)
+{
+    uint64_t now_ms = loop_now_ms(c->api->loop);
+
+    if (!k->lacking)
+        return false;
+    if (!c->fresh) {
+        call_when_fresh(c, create_try);
+        return true;
+    }
+    if (c->give_up_ms == 0)
+        c->give_up_ms = now_ms + k->lacking_ms;
+    if (now_ms >= c->give_up_ms)
+        return false;
+    must(!c->waiting);
+    c->waiting = true;
+    c->wait.done = on_something_new;
+    store_wait_revision(c->api->store, &c->wait, store_revision(c->api->store) + 1, (unsigned)(c->give_up_ms - now_ms));
+    return true;
+}
+
+/* ---- Building -------------------------------------------------------------------------------------- */
+
+/* Body to complete, checked object.  False: answered, or the call waits. */
 static bool create_build(struct call *c, struct draft *d)
 {
     const struct kind_hooks  *h = c->info->hooks;
@@ -56,7 +93,7 @@ static bool create_build(struct call *c, struct draft *d)
     schema_validate(type, d->obj, NULL, &causes);
     if (h->validate != NULL && k->refused == 0)
         h->validate(k, d->obj, &causes);
-    return write_check(c, k, k->name, &causes);
+    return !wait_for_lacking(c, k) && write_check(c, k, k->name, &causes);
 }
 
 struct created { struct str key, name; bool generated; uint64_t new_lease; };

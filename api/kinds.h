@@ -45,6 +45,8 @@ struct kind_ctx {
     int      refused;                            /* HTTP status; 0: not refused */
     const char *refused_reason;
     struct str  refused_message;
+    bool lacking;                                /* refused for want of another object: looked for again in a fresh view, ... */
+    unsigned lacking_ms;                         /* ... and waited for this long on create, when others are about to make it */
     struct kind_claim *claims;
     struct causes *warnings;                     /* sent as Warning headers */
 };

@@ -7,6 +7,7 @@
 #define TOKEN_PATH   "/var/run/secrets/kubernetes.io/serviceaccount"
 #define TOKEN_PREFIX "kube-api-access-"
 #define MIRROR       "kubernetes.io/config.mirror"    /* the node made it from a file of its own */
+#define ACCOUNT_WAIT_MS 1000                     /* a controller makes the default account of each new namespace */
 #define EVICT_AFTER_S 300                        /* pods leave a node that is lost after this long */
 
 /* ---- Service account -------------------------------------------------------------------------------------- */
@@ -102,6 +103,8 @@ static void admit_service_account(struct kind_ctx *c, struct json *spec)
     }
     account = kind_lookup(c, "", "v1", "serviceaccounts", c->ns, name);
     if (account == NULL) {
+        c->lacking = c->refused == 0;
+        c->lacking_ms = str_is(name, "default") ? ACCOUNT_WAIT_MS : 0;
         kind_refuse(c, 403, "Forbidden", "error looking up service account %.*s/%.*s: serviceaccount \"%.*s\" not found",
                     STR_ARG(c->ns), STR_ARG(name), STR_ARG(name));
         return;
