@@ -204,10 +204,11 @@ check_out "autoscale is refused by name" 'autoscal|HorizontalPodAutoscaler|could
 check_out "wait --for=condition" 'condition met' kubectl wait deployment/web --for=condition=Available --timeout=30s
 check_out "wait --for=jsonpath" 'condition met' kubectl wait configmap/cm --for=jsonpath='{.data.b}'=22 --timeout=10s
 check_err "wait times out" 'timed out' kubectl wait configmap/cm --for=jsonpath='{.data.b}'=0 --timeout=1s
-background "$KUBECTL" wait configmap/going --for=delete --timeout=30s
 check "create" kubectl create configmap going
+background "$KUBECTL" wait configmap/going --for=delete --timeout=30s >"$TMP/wait.out" 2>&1
 check_out "delete, and wait --for=delete sees it" 'deleted' kubectl delete configmap going
-check "wait --for=delete ends" wait "$BACKGROUND"
+check "wait --for=delete ends" wait_for 10 ended "$BACKGROUND"
+check_out "... well" 'condition met' cat "$TMP/wait.out"
 
 # ---- delete ------------------------------------------------------------------------------------------------------
 check_out "run" 'pod/lone created' kubectl run lone --image=coracle.local/sample:1

@@ -156,6 +156,7 @@ matches() {
 }
 
 fails() { ! "$@"; }
+ended() { ! kill -0 "$1" 2>/dev/null; }
 pipe() { bash -c "$1"; }            # a pipeline as one command, functions excepted
 
 # background COMMAND...: started with its pid in $BACKGROUND; ended with the test at the latest.
