@@ -69,6 +69,7 @@ struct http_server {
     struct http_parser parser;
     struct http_head head;
     struct buf out;                              /* scratch for heads */
+    struct blob *shared, *shared_chunk;          /* the blob sent last, and it as a chunk: see http_send_blob() */
     char date[96]; size_t date_len; uint64_t date_until_ns;
     struct qlink gzip_waiting; unsigned gzip_running;
 };

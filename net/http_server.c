@@ -79,6 +79,8 @@ static void server_free(struct http_server *srv)
         mem_free(slot);
     }
     buf_release(&srv->out);
+    blob_unref(srv->shared);
+    blob_unref(srv->shared_chunk);
     mem_free(srv->addr);
     mem_free(srv);
 }

@@ -2,6 +2,8 @@
  * Head and body are queued on the stream in one turn, so they leave in one TLS record. */
 #include "net/http_conn.h"
 
+enum { SHARED_MAX = 256 << 10 };                 /* larger blobs are worth a reference more than a copy */
+
 /* ---- heads -------------------------------------------------------------------------------------- */
 
 struct answer {
@@ -195,22 +197,33 @@ void http_begin(struct http_req *req, int status, const char *content_type, bool
     conn__deadline(c, c->srv->o.idle_ms);
 }
 
-static void conn_chunk_open(struct http_conn *c, size_t n)
+enum { CHUNK_LINE = 20 };
+
+/* The line before a chunk of n bytes, at the end of `line`. */
+static struct str chunk_line(char line[CHUNK_LINE], size_t n)
 {
     static const char hex[] = "0123456789abcdef";
-    char   line[20];
-    size_t at = sizeof line;
+    size_t at = CHUNK_LINE;
 
-    if (!c->chunked_out)
-        return;
     line[--at] = '\n';
     line[--at] = '\r';
     do {
         line[--at] = hex[n & 15];
         n >>= 4;
     } while (n > 0);
-    stream_write(c->s, line + at, sizeof line - at);
-    c->written += sizeof line - at;
+    return str_make(line + at, CHUNK_LINE - at);
+}
+
+static void conn_chunk_open(struct http_conn *c, size_t n)
+{
+    char       line[CHUNK_LINE];
+    struct str text;
+
+    if (!c->chunked_out)
+        return;
+    text = chunk_line(line, n);
+    stream_write(c->s, text.p, text.n);
+    c->written += text.n;
 }
 
 static void conn_chunk_close(struct http_conn *c)
@@ -266,6 +279,40 @@ void http_send(struct http_req *req, const void *p, size_t n)
     conn_sent(c, req);
 }
 
+static struct blob *chunk_of(struct blob *b)
+{
+    char         line[CHUNK_LINE];
+    struct str   open = chunk_line(line, b->len);
+    struct blob *whole = blob_new(open.n + b->len + 2);
+
+    memcpy(whole->data, open.p, open.n);
+    memcpy(whole->data + open.n, b->data, b->len);
+    memcpy(whole->data + open.n + b->len, "\r\n", 2);
+    return whole;
+}
+
+/* What goes to many, one after the other, is framed once: from its second receiver on, each holds a reference to
+ * the finished chunk, and nothing is copied for it.  True: taken over. */
+static bool conn_send_shared(struct http_conn *c, struct blob *b)
+{
+    struct http_server *srv = c->srv;
+
+    if (!c->chunked_out || b->len > SHARED_MAX)
+        return false;
+    if (srv->shared != b) {                      /* holding it keeps its address from being another's */
+        blob_unref(srv->shared);
+        srv->shared_chunk = blob_unref(srv->shared_chunk);
+        srv->shared = blob_ref(b);
+        return false;
+    }
+    if (srv->shared_chunk == NULL)
+        srv->shared_chunk = chunk_of(b);
+    stream_write_blob(c->s, blob_ref(srv->shared_chunk), 0, srv->shared_chunk->len);
+    c->written += srv->shared_chunk->len;
+    blob_unref(b);
+    return true;
+}
+
 void http_send_blob(struct http_req *req, struct blob *b, size_t off, size_t len)
 {
     struct http_conn *c = req->conn;
@@ -278,7 +325,7 @@ void http_send_blob(struct http_req *req, struct blob *b, size_t off, size_t len
     if (c->gz != NULL) {
         gzip_add(c->gz, b, off, len);
         gzip_pump(c->gz);
-    } else {
+    } else if (len != b->len || !conn_send_shared(c, b)) {
         conn_chunk_open(c, len);
         stream_write_blob(c->s, b, off, len);
         c->written += len;

@@ -556,6 +556,45 @@ TEST(gzip_of_streamed_answers)
     rig_close(&g);
 }
 
+/* Blobs that are sent again and again take another way than those sent once: the bytes must be the same. */
+TEST(shared_blobs_in_chunks)
+{
+    static const char order[] = "aabbbabaaaccac";
+    struct buf want = BUF_INIT;
+    struct rig g;
+    struct raw r;
+
+    rig_open(&g);
+    struct blob *blob[3] = { blob_copy(STR("first")), blob_copy(STR("the second blob")), blob_new(400 << 10) };
+    memset(blob[2]->data, 'x', blob[2]->len);
+    g.w->capacity = 8 << 20;
+    raw_open(g.w, "srv", &r);
+    raw_send(&r, "GET /stream HTTP/1.1\r\nHost: a\r\n\r\n");
+    mem_run_for(g.w, 10);
+    buf_str_add(&want, buf_str(&r.got));
+    for (size_t i = 0; i < sizeof order - 1; i++) {
+        struct blob *b = blob[order[i] - 'a'];
+        if (i % 5 == 4) {                        /* parts of a blob have chunks of their own */
+            http_send_blob(g.held, blob_ref(b), 1, b->len - 1);
+            buf_fmt(&want, "%x\r\n%.*s\r\n", b->len - 1, (int)b->len - 1, b->data + 1);
+        }
+        http_send_blob(g.held, blob_ref(b), 0, b->len);
+        buf_fmt(&want, "%x\r\n%.*s\r\n", b->len, (int)b->len, b->data);
+        mem_run_for(g.w, i % 3 == 0 ? 20 : 0);
+    }
+    http_end(g.held);
+    g.held = NULL;
+    buf_z(&want, "0\r\n\r\n");
+    mem_run_for(g.w, 500);
+    CHECK_INT(r.got.n, want.n);
+    CHECK(str_eq(buf_str(&r.got), buf_str(&want)));
+    for (size_t i = 0; i < ARRAY_LEN(blob); i++)
+        blob_unref(blob[i]);
+    buf_release(&want);
+    raw_close(&g, &r);
+    rig_close(&g);
+}
+
 TEST(upgrade_with_early_bytes)
 {
     static const char req[] = "GET /upgrade HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: echo\r\n\r\nearly";
