@@ -31,6 +31,7 @@ void raft_core_init(struct raft_core *c, const struct raft_core_opts *o, struct 
     c->election_max_ns = o->election_max_ns;
     c->lease_ns = o->election_min_ns / 100 * RAFT_LEASE_PERCENT;
     c->max_uncommitted = o->max_uncommitted > 0 ? o->max_uncommitted : RAFT_MAX_UNCOMMITTED;
+    c->max_append = o->max_append > 0 ? o->max_append : RAFT_MAX_APPEND;
     c->entry_size = o->entry_size;
     c->arg = o->arg;
     c->noop.type = RAFT_ENTRY_NOOP;

@@ -29,6 +29,7 @@ struct raft_core_opts {
     uint64_t id, seed, now_ns;
     uint64_t heartbeat_ns, election_min_ns, election_max_ns;
     uint64_t max_uncommitted;                    /* 0: RAFT_MAX_UNCOMMITTED */
+    uint64_t max_append;                         /* 0: RAFT_MAX_APPEND */
     struct raft_config config;
     uint64_t term, vote, commit;                 /* as recovered */
     bool restarted;                              /* there was a state: hold votes back for one election timeout */
@@ -112,7 +113,7 @@ struct raft_core {
     bool     lease_lost;
     uint64_t transfer_to, transfer_due;
     struct raft_progress progress[RAFT_MAX_HEADS];      /* by slot of config */
-    uint64_t max_uncommitted;
+    uint64_t max_uncommitted, max_append;
     uint64_t wants_snapshot;                     /* bit per slot: peer needs a snapshot, start sending */
 
     /* Reads. */

@@ -150,6 +150,7 @@ static void recovery_start_core(struct recovery *v, const struct raft_config *co
                                 .heartbeat_ns = r->opts.heartbeat_ms * 1000000ull,
                                 .election_min_ns = r->opts.election_min_ms * 1000000ull,
                                 .election_max_ns = r->opts.election_max_ms * 1000000ull,
+                                .max_append = r->opts.append_bytes,
                                 .config = *config, .term = v->found.term, .vote = v->found.vote,
                                 .restarted = v->found.any, .entry_size = recovery_entry_size, .arg = &r->log };
 

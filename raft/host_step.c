@@ -187,7 +187,7 @@ static void host_apply_one(struct raft *r, uint64_t index)
 /* Bounded: the rest waits for the next turn, which then comes at once. */
 static void host_apply(struct raft *r)
 {
-    uint64_t until = MIN_OF(r->core.commit, r->applied + RAFT_APPLY_PER_TURN), from = r->applied;
+    uint64_t until = MIN_OF(r->core.commit, r->applied + r->opts.apply_per_turn), from = r->applied;
 
     must(r->applied <= r->core.commit);
     while (r->applied < until)

@@ -11,6 +11,8 @@ static void host_defaults(struct raft_opts *o)
         o->election_min_ms = RAFT_ELECTION_MIN_MS;
     if (o->election_max_ms == 0)
         o->election_max_ms = RAFT_ELECTION_MAX_MS;
+    if (o->apply_per_turn == 0)
+        o->apply_per_turn = RAFT_APPLY_PER_TURN;
     if (o->snapshot_bytes == 0)
         o->snapshot_bytes = RAFT_SNAPSHOT_BYTES;
 }

@@ -63,6 +63,8 @@ struct raft_opts {
     unsigned heartbeat_ms, election_min_ms, election_max_ms;
     uint64_t snapshot_bytes;
     size_t   segment_bytes;                      /* of the log's files; 0: 16 MiB */
+    unsigned apply_per_turn;                     /* entries; 0: 8192 */
+    size_t   append_bytes;                       /* of entries in one message to a peer; 0: 1 MiB */
 };
 
 /* After a failed open, run the loop once before closing the disk: what was half open closes from there.

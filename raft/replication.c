@@ -47,7 +47,7 @@ static uint64_t replication_batch(struct raft_core *c, uint64_t first, uint64_t 
 
     while (first + n <= c->trail.last && n < RAFT_MAX_FRAME_ENTRIES) {
         uint64_t size = c->entry_size(c->arg, first + n) + RAFT_ENTRY_OVERHEAD;
-        if (n > 0 && bytes + size > RAFT_MAX_APPEND)
+        if (n > 0 && bytes + size > c->max_append)
             break;
         bytes += size;
         n++;

@@ -266,6 +266,7 @@ int wal__replay(struct wal *w, struct wal_recovered *found, struct errbuf *err)
     w->seq = newest + 1;
     w->term = found->term;
     w->vote = found->vote;
+    found->commit = MIN_OF(found->commit, r.last);
     w->commit = w->commit_written = found->commit;
     w->last_index = r.last;
     w->last_term = r.last_term;

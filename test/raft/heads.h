@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include "net/log.h"
+#include "raft/limits.h"
 #include "raft/raft.h"
 #include "test/test.h"
 

@@ -2,7 +2,7 @@
 #include "test/raft/heads.h"
 
 struct op { struct raft_proposal p; unsigned head; int result; bool done; char text[32]; };
-#define OPS 4000
+#define OPS 12000
 static struct op op[OPS];
 static unsigned op_n, op_done;
 
@@ -114,6 +114,33 @@ TEST(kill_one_and_restart_it)
     CHECK(group_run(g, group_has_leader, 3000));
     CHECK(group_run(g, group_equal, 3000));
     CHECK_INT(g->head[0].count, 200);
+    group_free(g);
+}
+
+/* A start has more to apply than one turn takes. */
+TEST(a_long_log_is_applied_again_over_several_turns)
+{
+    struct raft_opts base = { 0 };
+    struct group *g = group_new(1, &base, 0);
+    struct head *h = &g->head[0];
+
+    ops_reset();
+    head_start(h);
+    CHECK(group_run(g, group_has_leader, 3000));
+    while (op_n < 11000) {
+        for (unsigned i = 0; i < 1000; i++)
+            op_start(h);
+        CHECK(group_run(g, ops_done, 5000));
+    }
+    CHECK_INT(ops_ok(), 11000);
+    CHECK(h->count > RAFT_APPLY_PER_TURN);
+    head_stop(h);
+    head_start(h);
+    CHECK(group_run(g, group_has_leader, 3000));
+    CHECK_INT(h->count, 11000);
+    op_start(h);
+    CHECK(group_run(g, ops_done, 3000));
+    CHECK_INT(h->count, 11001);
     group_free(g);
 }
 
