@@ -108,6 +108,12 @@ $(BUILD)/test/sim/sim: $(call objs,$(wildcard test/sim/*.c)) $(foreach l,$(below
 sim: $(BUILD)/test/sim/sim
 	@$< $(if $(SEED),seed $(SEED),$(SEEDS))
 
+# Errors planted in the heads (raft/core_impl.h) must be found by the simulation's checks.
+.PHONY: sim-bugs
+sim-bugs:
+	@CFLAGS=-DRAFT_BUGS $(MAKE) --no-print-directory BUILD=build-bugs build-bugs/test/sim/sim
+	@build-bugs/test/sim/sim bugs $(or $(SEEDS),600)
+
 # ---- fuzzing: every test/fuzz/fuzz_X.c with clang's libFuzzer, for FUZZ_SECONDS each ------------------
 FUZZ_SECONDS ?= 20
 FUZZ_SAN     := address,undefined
@@ -142,7 +148,7 @@ deps-test:
 # What has just been installed is seen by a make of its own.
 AGAIN := @$(MAKE) --no-print-directory
 
-.PHONY: all run test unit e2e tidy clean help
+.PHONY: all run test unit e2e bench tidy clean help
 all: coracle $(TEST_BIN)
 
 run: deps
@@ -160,6 +166,10 @@ unit: $(TEST_BIN)
 # Tests of whole clusters with kubectl; needs root.  E2E=faults: only test/e2e/faults_test.sh.
 e2e: coracle
 	@test/run_e2e.sh $(E2E)
+
+# The README's figures on this machine, as a table; needs root.  BENCH_ONLY="get watch", BENCH_SECONDS=3.
+bench: coracle
+	@test/bench/run.sh
 
 tidy:
 	@test/tidy.sh

@@ -104,7 +104,9 @@ static int head_open_store(struct head *h, struct errbuf *err)
     struct store_opts o = {
         .raft = { .loop = sim_machine_loop(h->m), .id = h->index + 1, .cluster = 77, .heads = peer,
                   .n_heads = w->n_heads, .listen_addr = h->addr,
-                  .snapshot_bytes = 4000 + w->seed % 7 * 9000 },
+                  .snapshot_bytes = 4000 + w->seed % 7 * 9000,
+                  .apply_per_turn = w->seed % 3 ? 0 : 1 + (unsigned)(w->seed % 5),
+                  .append_bytes = w->seed % 2 ? 0 : 1 },     /* 1: each entry goes alone */
         .history_ms = w->seed % 3 == 0 ? 400 : 60000, .history_bytes = 20000 + w->seed % 5 * 60000,
         .on_leading = head_on_leading, .arg = h,
     };
@@ -125,6 +127,7 @@ static void head_in_start(void *arg)
     int rc = head_open_store(h, &err);
 
     if (rc == 0) {
+        bugs_plant(h);
         trace(h->w, "%s starts at revision %" PRIu64, h->name, store_revision(h->store));
         tap_open(h);
         return;

@@ -6,6 +6,8 @@
  *     watcher.c   watches that wander from head to head
  *     lease.c     leases, and keys that go with them
  *     fault.c     what goes wrong, chosen anew for each seed
+ *     storm.c     elections upon elections, with deaths at the worst moments
+ *     bugs.c      planted errors, which the judges must find
  *     check.c     the truth (what each revision did) and everything that is compared with it
  *
  * Clients live in the world, not on machines: they call into a head's store as the API server in that
@@ -102,21 +104,30 @@ struct head {
     uint64_t tap_rev, last_rev;
     unsigned tap_n;                              /* events of tap_rev so far */
     struct store_view *pin; uint64_t pin_hash;
+    uint64_t term_seen;                          /* by the storm */
     bool     leading, closing, open_failed;
     bool     rotten, written_off;                /* bits of its disk flipped; it refused to start with them */
     uint64_t starts, restores;
 };
 
+struct storm {
+    uint64_t until_ns, back_ms;                  /* how soon who died is back, at most */
+    unsigned leader_in, voter_in;                /* one in so many moments is the last; 0: none */
+};
+
 struct faults {
     bool crash, crash_all, partition, one_way, delay, drop, slow_disk, stuck_disk, io_error, disk_full,
-        clocks, close, storm, rot;
+        clocks, close, storm, rot,
+        birth;                                   /* the first storm comes before the first leader */
     unsigned percent;                            /* of steps that do something bad */
-    uint64_t heal_ns, storm_ns;                  /* until when */
+    uint64_t heal_ns;                            /* until when */
+    struct storm now;
 };
 
 struct world {
     struct sim  *s;
     uint64_t seed, boots;
+    unsigned bugs;                               /* planted in every head */
     unsigned n_heads;
     struct head  head[MAX_HEADS];
     struct faults faults;
@@ -169,6 +180,15 @@ void fault_choose(struct world *w);
 void fault_step(struct world *w);
 void fault_heal(struct world *w);
 void fault_restarts(struct world *w);
+
+/* storm.c */
+void storm_begin(struct world *w);
+void storm_run_for(struct world *w, uint64_t ns);      /* as sim_run_for() */
+
+/* bugs.c */
+void bugs_plant(struct head *h);
+/* only: those with it in their description; NULL: all. */
+bool bugs_found(uint64_t seeds, const char *only, bool (*life)(uint64_t seed, unsigned bugs));
 
 /* check.c */
 unsigned key_index(const struct world *w, struct str key);

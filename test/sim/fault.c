@@ -18,17 +18,18 @@ void fault_choose(struct world *w)
         .storm = (bits & 49152) == 49152,
     };
     f->percent = (unsigned)(1 + sim_below(w->s, 12));
+    f->birth = f->storm && bits & 65536;
     if (w->seed % 10 == 1)
         *f = (struct faults){ .percent = 0 };    /* fair weather is a case too */
     if (w->seed % 10 == 2 && w->n_heads > 2)     /* alone: no protocol survives a lost record and a lost head */
         *f = (struct faults){ .percent = 6, .rot = true };
-    trace(w, "%u heads; %u %% faults:%s%s%s%s%s%s%s%s%s%s%s%s%s%s", w->n_heads, f->percent,
+    trace(w, "%u heads; %u %% faults:%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s", w->n_heads, f->percent,
           f->crash ? " crash" : "", f->crash_all ? " crash-all" : "", f->partition ? " partition" : "",
           f->one_way ? " one-way" : "", f->delay ? " delay" : "", f->drop ? " drop" : "",
           f->slow_disk ? " slow-disk" : "", f->stuck_disk ? " stuck-disk" : "",
           f->io_error ? " io-error" : "",
           f->disk_full ? " disk-full" : "", f->clocks ? " clocks" : "", f->close ? " close" : "",
-          f->storm ? " storm" : "", f->rot ? " rot" : "");
+          f->storm ? " storm" : "", f->rot ? " rot" : "", f->birth ? " birth" : "");
 }
 
 /* Half the time the leader, if there is one: elections are where the danger is. */
@@ -118,19 +119,6 @@ static void fault_clock(struct world *w)
     sim_clock_skew(h->m, jump, rate);
 }
 
-/* One election after the other, on disks slow enough that heads die between a promise and its record. */
-static void fault_storm(struct world *w)
-{
-    struct sim_disk_opts o = disk_good;
-
-    trace(w, "a storm of elections");
-    o.op_max_ns = (1 + sim_below(w->s, 40)) * MS;
-    for (unsigned i = 0; i < w->n_heads; i++)
-        sim_disk(w->head[i].m, &o);
-    w->faults.storm_ns = sim_now_ns(w->s) + (500 + sim_below(w->s, 3000)) * MS;
-    w->faults.heal_ns = w->faults.storm_ns;
-}
-
 /* A bit flips on the disk of a head that is down.  Starting, it may refuse, or find that its last record is not one and
  * drop it, which the others have; it may not believe it. */
 static void fault_rot(struct world *w)
@@ -150,7 +138,7 @@ static void fault_one(struct world *w)
     struct faults *f = &w->faults;
     struct head   *h = any_up(w);
 
-    switch (f->rot ? 12 : sim_below(w->s, 14)) {
+    switch (f->rot ? 12 : f->storm && sim_below(w->s, 3) == 0 ? 11 : sim_below(w->s, 14)) {
     case 0:  if (f->crash && h != NULL) head_crash(h); break;
     case 1:  if (f->close && h != NULL && sim_below(w->s, 3) == 0) head_close(h); break;
     case 2:  if (f->partition) fault_partition(w, false); break;
@@ -162,7 +150,7 @@ static void fault_one(struct world *w)
     case 8:  if (f->io_error) fault_disk(w, ERROR); break;
     case 9:  if (f->disk_full) fault_disk(w, FULL); break;
     case 10: if (f->clocks) fault_clock(w); break;
-    case 11: if (f->storm) fault_storm(w); break;
+    case 11: if (f->storm) storm_begin(w); break;
     case 12: if (f->rot) fault_rot(w); break;
     default:
         for (unsigned i = 0; f->crash_all && i < w->n_heads && sim_below(w->s, 3) > 0; i++)
@@ -203,7 +191,5 @@ void fault_step(struct world *w)
         fault_heal(w);
     if (sim_below(w->s, 100) < w->faults.percent)
         fault_one(w);
-    if (sim_now_ns(w->s) < w->faults.storm_ns && sim_below(w->s, 5) == 0 && any_up(w) != NULL)
-        head_crash(any_up(w));
     fault_restarts(w);
 }

@@ -3,7 +3,9 @@
  *
  *     build/test/sim/sim                 a few hundred seeds, some of them twice (same seed, same run)
  *     build/test/sim/sim SEEDS [FIRST]   that many
- *     build/test/sim/sim seed N          one, with a trace */
+ *     build/test/sim/sim seed N          one, with a trace
+ *     build-bugs/test/sim/sim bugs SEEDS [WORDS]
+ *                                        each planted error is found within so many (make sim-bugs) */
 #include <stdlib.h>
 #include "test/sim/cluster.h"
 
@@ -25,7 +27,7 @@ static void world_step(struct world *w)
         check_past(&w->head[head]);
     if (!w->calm)
         fault_step(w);
-    sim_run_for(w->s, sim_below(w->s, 30000) * US + 1);
+    storm_run_for(w, sim_below(w->s, 30000) * US + 1);
 }
 
 static void world_settle(struct world *w, const char *what)
@@ -44,6 +46,7 @@ static void world_settle(struct world *w, const char *what)
 static void world_calm(struct world *w)
 {
     w->calm = true;
+    w->faults.now.until_ns = 0;
     fault_heal(w);
     for (unsigned i = 0; i < w->n_heads; i++)
         sim_clock_skew(w->head[i].m, 0, 1.0);
@@ -115,13 +118,16 @@ static void world_count(const struct world *w, struct totals *t)
 }
 
 /* The whole life of one seed; returns the hash of all that happened. */
-static uint64_t life(uint64_t seed, bool trace, struct totals *t)
+static uint64_t life(uint64_t seed, unsigned bugs, bool trace, struct totals *t)
 {
     long live = mem_live();
     struct world *w = world_new(seed, trace);
     uint64_t hash;
 
+    w->bugs = bugs;
     cluster_open(w);
+    if (w->faults.birth)
+        storm_begin(w);
     for (int i = 0; i < STEPS; i++)
         world_step(w);
     world_calm(w);
@@ -139,6 +145,14 @@ static uint64_t life(uint64_t seed, bool trace, struct totals *t)
         exit(1);
     }
     return hash;
+}
+
+static bool life_with_bugs(uint64_t seed, unsigned bugs)
+{
+    struct totals ignored = { 0 };
+
+    life(seed, bugs, false, &ignored);
+    return true;                                 /* what is found ends the program */
 }
 
 static void totals_print(const struct totals *t, uint64_t lives, uint64_t twice)
@@ -164,11 +178,11 @@ static void run_seeds(uint64_t first, uint64_t n)
     uint64_t twice = 0;
 
     for (uint64_t seed = first; seed < first + n; seed++) {
-        uint64_t hash = life(seed, false, &t);
+        uint64_t hash = life(seed, 0, false, &t);
         if (seed % REPEAT_EVERY == 0) {
             struct totals ignored = { 0 };
             twice++;
-            if (life(seed, false, &ignored) != hash) {
+            if (life(seed, 0, false, &ignored) != hash) {
                 fprintf(stderr, "seed %" PRIu64 ": a second run took another course\n0 passed, 1 failed\n",
                         seed);
                 exit(1);
@@ -187,10 +201,12 @@ int main(int argc, char **argv)
     log_level = LOG_NONE;                        /* what goes wrong is meant to */
     if (argc == 3 && strcmp(argv[1], "seed") == 0) {
         log_level = LOG_INFO;
-        life(strtoull(argv[2], NULL, 10), true, &t);
+        life(strtoull(argv[2], NULL, 10), 0, true, &t);
         printf("1 passed, 0 failed\n");
         return 0;
     }
+    if (argc >= 3 && strcmp(argv[1], "bugs") == 0)
+        return bugs_found(strtoull(argv[2], NULL, 10), argv[3], life_with_bugs) ? 0 : 1;
     run_seeds(argc > 2 ? strtoull(argv[2], NULL, 10) : 1, argc > 1 ? strtoull(argv[1], NULL, 10)
               : DEFAULT_SEEDS);
     return 0;

@@ -1,0 +1,73 @@
+/* test/sim/storm.c: storms of elections.  Heads die at the instants that matter, looked for a millisecond at a
+ * time: a leader that holds what is not committed yet; a head that has just promised something and may not
+ * have written it down.  Messages are slow on some links and disks slow on all, and who died comes back before
+ * the others are done. */
+#include "test/sim/cluster.h"
+
+void storm_begin(struct world *w)
+{
+    struct storm *st = &w->faults.now;
+    struct sim_disk_opts disk = { .op_min_ns = 50 * US };
+    struct sim_net_opts  net = { .delay_min_ns = 50 * US };
+    static const uint64_t disk_max[] = { 1, 6, 40 }, net_max[] = { 1, 15, 120, 350 }, back[] = { 8, 300, 900 };
+    static const unsigned one_in[] = { 3, 12, 50, 0 };
+
+    *st = (struct storm){ .leader_in = one_in[sim_below(w->s, 4)], .voter_in = one_in[sim_below(w->s, 4)],
+                          .back_ms = back[sim_below(w->s, 3)] };
+    disk.op_max_ns = disk_max[sim_below(w->s, 3)] * MS;
+    st->until_ns = sim_now_ns(w->s) + (500 + sim_below(w->s, 4000)) * MS;
+    w->faults.heal_ns = st->until_ns;
+    trace(w, "a storm of elections: leaders 1/%u, voters 1/%u, back in %" PRIu64 " ms", st->leader_in,
+          st->voter_in, st->back_ms);
+    for (unsigned a = 0; a < w->n_heads; a++) {
+        sim_disk(w->head[a].m, &disk);
+        for (unsigned b = 0; b < w->n_heads; b++) {
+            net.delay_max_ns = net_max[sim_below(w->s, 4)] * MS;
+            net.delay_min_ns = net.delay_max_ns / (1 + sim_below(w->s, 8));
+            net.cut = sim_below(w->s, 12) == 0;
+            if (a != b)
+                sim_net_link(w->s, w->head[a].m, w->head[b].m, &net);
+        }
+    }
+}
+
+static bool dice(struct world *w, unsigned one_in) { return one_in > 0 && sim_below(w->s, one_in) == 0; }
+
+/* Is this the moment for this head to die? */
+static bool storm_hits(struct head *h)
+{
+    struct storm *st = &h->w->faults.now;
+    struct raft_status rs;
+    bool news;
+
+    raft_status(store_raft(h->store), &rs);
+    news = rs.term != h->term_seen;
+    h->term_seen = rs.term;
+    if (rs.is_leader)
+        return rs.last > rs.commit && dice(h->w, st->leader_in);
+    return news && dice(h->w, st->voter_in);
+}
+
+static void storm_look(struct world *w)
+{
+    for (unsigned i = 0; i < w->n_heads; i++) {
+        struct head *h = &w->head[i];
+        if (!head_serves(h) || !storm_hits(h))
+            continue;
+        head_crash(h);
+        h->restart_ns = sim_now_ns(w->s) + sim_below(w->s, w->faults.now.back_ms * MS);
+    }
+    fault_restarts(w);
+}
+
+void storm_run_for(struct world *w, uint64_t ns)
+{
+    uint64_t until = sim_now_ns(w->s) + ns;
+
+    while (sim_now_ns(w->s) < MIN_OF(until, w->faults.now.until_ns)) {
+        sim_run_for(w->s, sim_below(w->s, MS) + 1);
+        storm_look(w);
+    }
+    if (sim_now_ns(w->s) < until)
+        sim_run_for(w->s, until - sim_now_ns(w->s));
+}
