@@ -1,7 +1,8 @@
 /* node/action.c: one probe or hook done once: exec, httpGet, tcpSocket, grpc (as a TCP connect) or sleep.
  *
- * Whatever happens, the verdict is kept first, then the I/O is taken down, then the owner is told from the loop, once.
- * An exec that is canceled leaves its session behind, which ends by itself: the runtime owns it until then. */
+ * Whatever happens, the verdict is kept first, then the I/O is taken down, then the owner is told from the
+ * loop, once. An exec that is canceled leaves its session behind, which ends by itself: the runtime owns it
+ * until then. */
 #include "net/http_client.h"
 #include "node/pod.h"
 #include "node/probe.h"
@@ -38,7 +39,8 @@ struct exec_run {                                /* freed when its session is do
 
 static void stream_ignore_data(void *arg, struct stream *s, const char *p, size_t n) { }
 static void stream_ignore_close(void *arg, struct stream *s, int err, const char *reason) { }
-static const struct stream_events stream_orphan = { .on_data = stream_ignore_data, .on_close = stream_ignore_close };
+static const struct stream_events stream_orphan = { .on_data = stream_ignore_data,
+                                                    .on_close = stream_ignore_close };
 
 /* No I/O after this. */
 static void action_quiet(struct action *x)
@@ -106,7 +108,8 @@ static void action_decide(struct action *x, bool ok, struct str reason)
 static void action_fail_about(struct action *x, const char *why)
 {
     struct arena a = ARENA_INIT;
-    action_decide(x, false, arena_fmt(&a, "%.*s: %s", (int)x->about.n, x->about.n > 0 ? x->about.p : "", why));
+    action_decide(x, false,
+                  arena_fmt(&a, "%.*s: %s", (int)x->about.n, x->about.n > 0 ? x->about.p : "", why));
     arena_release(&a);
 }
 
@@ -138,7 +141,9 @@ static void exec_on_done(struct rt_req *req, int status)
     if (x != NULL) {
         x->exec = NULL;
         if (status == E_TIMEOUT)
-            action_decide(x, false, arena_fmt(&e->arena, "command timed out after %llu ms", (unsigned long long)e->timeout_ms));
+            action_decide(
+                x, false,
+                arena_fmt(&e->arena, "command timed out after %llu ms", (unsigned long long)e->timeout_ms));
         else if (status != 0)
             action_decide(x, false, arena_fmt(&e->arena, "the command could not be run: %s", req->err.s));
         else if (e->s.exit_code != 0 && e->output.n == 0)
@@ -170,8 +175,12 @@ static void exec_start(struct action *x, const struct json *spec, uint64_t timeo
     argv[n] = NULL;
     e->action = x;
     e->timeout_ms = timeout_ms;
-    e->s = (struct rt_session){ .req.done = exec_on_done, .container_id = arena_cstr(&e->arena, str_of(x->c->id)), .argv = argv,
-                                .n_argv = n, .timeout_ms = timeout_ms, .on_output = exec_on_output };
+    e->s = (struct rt_session){ .req.done = exec_on_done,
+                                .container_id = arena_cstr(&e->arena, str_of(x->c->id)),
+                                .argv = argv,
+                                .n_argv = n,
+                                .timeout_ms = timeout_ms,
+                                .on_output = exec_on_output };
     x->exec = e;
     rt->ops->session_open(rt, &e->s);
 }
@@ -195,8 +204,11 @@ static bool target_find(struct action *x, const struct json *spec, struct buf *r
     int64_t n = 0;
 
     if (host.n == 0)
-        host = str_of(pod->ip[0] != '\0' ? pod->ip : pod->agent->node_ip != NULL ? pod->agent->node_ip : "127.0.0.1");
-    if (json_is(port, JSON_STRING) ? !port_by_name(x->c, json_str(port), &n) && !str_i64(json_str(port), &n) : !json_i64(port, &n))
+        host = str_of(pod->ip[0] != '\0'            ? pod->ip
+                      : pod->agent->node_ip != NULL ? pod->agent->node_ip
+                                                    : "127.0.0.1");
+    if (json_is(port, JSON_STRING) ? !port_by_name(x->c, json_str(port), &n) && !str_i64(json_str(port), &n)
+                                   : !json_i64(port, &n))
         n = 0;
     if (n < 1 || n > 65535) {
         action_decide(x, false, STR("the probe's port is none of the container's"));
@@ -220,7 +232,9 @@ static void tcp_on_close(void *arg, struct stream *s, int err, const char *reaso
 
 static void tcp_start(struct action *x, const struct json *spec, uint64_t timeout_ms)
 {
-    static const struct stream_events events = { .on_open = tcp_on_open, .on_data = stream_ignore_data, .on_close = tcp_on_close };
+    static const struct stream_events events = { .on_open = tcp_on_open,
+                                                 .on_data = stream_ignore_data,
+                                                 .on_close = tcp_on_close };
     struct buf addr = BUF_INIT;
     struct stream_connect_opts o = { .timeout_ms = timeout_ms, .ev = &events, .arg = x };
     struct errbuf err;
@@ -260,7 +274,8 @@ static void http_on_data(void *arg, struct http_call *c, const char *p, size_t n
         http_decide(x);
 }
 
-static void http_on_done(void *arg, struct http_call *c, int err, const char *reason, int status, struct str body)
+static void http_on_done(void *arg, struct http_call *c, int err, const char *reason, int status,
+                         struct str body)
 {
     struct action *x = arg;
 
@@ -308,14 +323,20 @@ static size_t http_headers(struct arena *a, const struct json *spec, struct http
     return n;
 }
 
-static int http_go(struct action *x, const struct json *spec, const char *addr, struct str target, bool https, uint64_t timeout_ms,
-                   struct errbuf *err)
+static int http_go(struct action *x, const struct json *spec, const char *addr, struct str target, bool https,
+                   uint64_t timeout_ms, struct errbuf *err)
 {
     struct arena a = ARENA_INIT;
     struct tls_opts insecure = { 0 };            /* probes ask whether it answers, not who it is */
     struct http_client_opts o = { .addrs = &addr, .n_addrs = 1, .max_conns = 1 };
-    struct http_call_opts q = { .method = "GET", .target = target, .streamed = true, .timeout_ms = timeout_ms, .on_head = http_on_head,
-                                .on_data = http_on_data, .on_done = http_on_done, .arg = x };
+    struct http_call_opts q = { .method = "GET",
+                                .target = target,
+                                .streamed = true,
+                                .timeout_ms = timeout_ms,
+                                .on_head = http_on_head,
+                                .on_data = http_on_data,
+                                .on_done = http_on_done,
+                                .arg = x };
     struct http_header *headers;
     int rc = https ? tls_ctx_new(&insecure, &x->tls, err) : 0;
 
@@ -340,7 +361,8 @@ static void http_start(struct action *x, const struct json *spec, uint64_t timeo
 
     if (target_find(x, spec, &addr)) {
         struct str target = http_target(&a, json_path_str(spec, "path"));
-        buf_fmt(&x->about, "Get \"%s://%.*s%.*s\"", https ? "https" : "http", (int)addr.n, addr.p, STR_ARG(target));
+        buf_fmt(&x->about, "Get \"%s://%.*s%.*s\"", https ? "https" : "http", (int)addr.n, addr.p,
+                STR_ARG(target));
         buf_char(&addr, '\0');
         if (http_go(x, spec, addr.p, target, https, timeout_ms, &err) < 0)
             action_fail_about(x, err.s);

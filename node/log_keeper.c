@@ -1,7 +1,8 @@
 /* node/log_keeper.c: see node/log_keeper.h.
  *
- * Rotating is two steps: rename, then tell the monitor to open the log anew.  If the second fails the first is not
- * undone: the monitor writes on into the renamed file, and as the log itself is missing it is told again next time. */
+ * Rotating is two steps: rename, then tell the monitor to open the log anew.  If the second fails the first
+ * is not undone: the monitor writes on into the renamed file, and as the log itself is missing it is told
+ * again next time. */
 #include "net/log.h"
 #include "node/files.h"
 #include "node/log_keeper.h"

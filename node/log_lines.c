@@ -88,7 +88,8 @@ bool log_filter_counts(const struct log_filter *f, struct str entry)
     return log_entry_parse(entry, &e) && e.last && !(e.err ? f->no_err : f->no_out);
 }
 
-bool log_tail_scan(const struct log_filter *f, const char *p, size_t n, size_t seen, bool at_start, uint64_t *want, size_t *ret)
+bool log_tail_scan(const struct log_filter *f, const char *p, size_t n, size_t seen, bool at_start,
+                   uint64_t *want, size_t *ret)
 {
     size_t end = n - seen;                       /* entries that begin at or before here are ours; later ones were counted */
 

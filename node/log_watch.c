@@ -105,7 +105,8 @@ void log_hub_free(struct log_hub *h)
 
 struct loop *log_hub_loop(struct log_hub *h) { return h->loop; }
 
-int log_watch_open(struct log_hub *h, int fd, void (*fn)(void *arg, bool closed), void *arg, struct log_watch **ret, struct errbuf *err)
+int log_watch_open(struct log_hub *h, int fd, void (*fn)(void *arg, bool closed), void *arg,
+                   struct log_watch **ret, struct errbuf *err)
 {
     char path[40];
 

@@ -12,7 +12,8 @@ struct loop *log_hub_loop(struct log_hub *h);
 
 struct log_watch;
 /* fd: the file itself, whatever its name is by now.  fn from the loop; closed: a writer closed it just now. */
-int  log_watch_open(struct log_hub *h, int fd, void (*fn)(void *arg, bool closed), void *arg, struct log_watch **ret, struct errbuf *err);
+int  log_watch_open(struct log_hub *h, int fd, void (*fn)(void *arg, bool closed), void *arg,
+                    struct log_watch **ret, struct errbuf *err);
 void log_watch_close(struct log_watch *w);       /* NULL ok; also from fn */
 
 #endif

@@ -48,7 +48,10 @@ static const char *file_name(const struct log_reader *r, unsigned k, struct file
     return rc == 0 ? p->s : "";
 }
 
-static bool same_file(const struct stat *x, const struct stat *y) { return x->st_ino == y->st_ino && x->st_dev == y->st_dev; }
+static bool same_file(const struct stat *x, const struct stat *y)
+{
+    return x->st_ino == y->st_ino && x->st_dev == y->st_dev;
+}
 
 /* Number of the file we have open, by its names now; -1: it has none any more. */
 static int file_number(const struct log_reader *r)
@@ -76,7 +79,10 @@ static unsigned oldest(const struct log_reader *r)
     return k;
 }
 
-static int64_t mtime_ns(const struct stat *st) { return (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec; }
+static int64_t mtime_ns(const struct stat *st)
+{
+    return (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
+}
 
 /* Our file has lost its names: the oldest of those that were written after it. */
 static unsigned oldest_newer(const struct log_reader *r)
@@ -154,8 +160,8 @@ static void take_entries(struct log_reader *r)
         r->state = READER_END;
 }
 
-/* Can nobody write this file any more?  A read lease is only granted when no one has it open for writing.  Should a
- * writer come in the very moment that we hold it, the signal is one that is ignored by default. */
+/* Can nobody write this file any more?  A read lease is only granted when no one has it open for writing.
+ * Should a writer come in the very moment that we hold it, the signal is one that is ignored by default. */
 static bool no_writer(int fd)
 {
     if (fcntl(fd, F_SETSIG, SIGURG) < 0 || fcntl(fd, F_SETLEASE, F_RDLCK) < 0)
@@ -177,8 +183,8 @@ static void watch_on_event(void *arg, bool closed)
         reader_go(r);
 }
 
-/* At the end of the file with nothing newer: wait, or that was all.  Watched from before the last look, so that
- * nothing falls between looking and waiting. */
+/* At the end of the file with nothing newer: wait, or that was all.  Watched from before the last look, so
+ * that nothing falls between looking and waiting. */
 static void reader_wait(struct log_reader *r)
 {
     int rc = 0;
@@ -273,7 +279,8 @@ static void reader_tail(struct log_reader *r)
     buf_reserve(&r->in, len + r->overlap);
     ssize_t n = pread(r->fd, r->in.p, len + r->overlap, off);
     if (n < 0 || (size_t)n < len) {
-        reader_fail(r, n < 0 ? err_sys(&r->why, errno, "read log %s", r->path) : err_set(&r->why, E_IO, "log %s has shrunk", r->path));
+        reader_fail(r, n < 0 ? err_sys(&r->why, errno, "read log %s", r->path)
+                             : err_set(&r->why, E_IO, "log %s has shrunk", r->path));
         return;
     }
     if (log_tail_scan(&r->o.filter, r->in.p, (size_t)n, (size_t)n - len, off == 0, &r->tail_want, &found)) {

@@ -1,7 +1,7 @@
 /* node/node_lease.c: the node's Lease in kube-node-lease: made, renewed, made anew when it vanishes.
  *
- * A renewal is a merge patch of four fields: the cheapest sign of life there is.  What fails is tried again soon and
- * then ever more slowly; the lease is good for four intervals, so one lost renewal costs nothing. */
+ * A renewal is a merge patch of four fields: the cheapest sign of life there is.  What fails is tried again
+ * soon and then ever more slowly; the lease is good for four intervals, so one lost renewal costs nothing. */
 #include "api/time_fmt.h"
 #include "node/node_report_impl.h"
 
@@ -49,7 +49,8 @@ static struct json *lease_body(const struct node_lease *l, struct arena *a)
     }
     spec = json_setz(a, o, "spec", json_object(a));
     json_setz(a, spec, "holderIdentity", json_string(a, str_of(agent->name)));
-    json_setz(a, spec, "leaseDurationSeconds", json_int(a, (int64_t)MAX_OF((4 * l->every_ms + 999) / 1000, 1)));
+    json_setz(a, spec, "leaseDurationSeconds",
+              json_int(a, (int64_t)MAX_OF((4 * l->every_ms + 999) / 1000, 1)));
     json_setz(a, spec, "renewTime", json_string(a, time_micro_text_ns(a, loop_wall_ns(agent->loop))));
     return o;
 }
@@ -65,10 +66,15 @@ static void lease_send(struct node_lease *l)
     struct arena a = ARENA_INIT;
     const struct agent *agent = l->report->agent;
     struct client_req q = {
-        .method = l->exists ? "PATCH" : "POST", .res = CLIENT_LEASES, .ns = STR(LEASE_NAMESPACE),
-        .name = l->exists ? str_of(agent->name) : STR_NONE, .body = lease_body(l, &a),
+        .method = l->exists ? "PATCH" : "POST",
+        .res = CLIENT_LEASES,
+        .ns = STR(LEASE_NAMESPACE),
+        .name = l->exists ? str_of(agent->name) : STR_NONE,
+        .body = lease_body(l, &a),
         .content_type = l->exists ? CLIENT_MERGE_PATCH : NULL,
-        .timeout_ms = MAX_OF(MIN_OF(l->every_ms, TIMEOUT_MAX_MS), TIMEOUT_MIN_MS), .done = lease_on_done, .arg = l,
+        .timeout_ms = MAX_OF(MIN_OF(l->every_ms, TIMEOUT_MAX_MS), TIMEOUT_MIN_MS),
+        .done = lease_on_done,
+        .arg = l,
     };
 
     l->call = client_send(agent->client, &q);

@@ -1,7 +1,7 @@
 /* node/node_peers.c: the other nodes of the cluster: a route to the pods of each, as long as there is one.
  *
- * A Node is an object that others write: a range that holds our own pods or our own address, or that is as wide as the
- * internet, gets no route, however it came to stand there. */
+ * A Node is an object that others write: a range that holds our own pods or our own address, or that is as
+ * wide as the internet, gets no route, however it came to stand there. */
 #include <arpa/inet.h>
 #include "api/informer.h"
 #include "net/log.h"
@@ -34,7 +34,8 @@ static bool range_ok(const struct agent *agent, const char *cidr)
 
     if (ip4_net_parse(cidr, &net, NULL) < 0 || net.bits < BITS_MIN)
         return false;
-    if (agent->node_ip != NULL && inet_pton(AF_INET, agent->node_ip, &self) == 1 && net_holds(net, ntohl(self.s_addr)))
+    if (agent->node_ip != NULL && inet_pton(AF_INET, agent->node_ip, &self) == 1 &&
+        net_holds(net, ntohl(self.s_addr)))
         return false;
     return agent->pod_cidr == NULL || ip4_net_parse(agent->pod_cidr, &own, NULL) < 0 ||
            (!net_holds(net, own.addr) && !net_holds(own, net.addr));
@@ -57,7 +58,8 @@ static void peer_route(struct node_peers *p, struct str name, struct peer *peer)
     }
 }
 
-/* Two nodes may claim one range for a moment (one replaces the other): the route goes with its last claimant. */
+/* Two nodes may claim one range for a moment (one replaces the other): the route goes with its last claimant.
+ * */
 static bool cidr_claimed(const struct node_peers *p, const char *cidr)
 {
     struct str key;
@@ -141,7 +143,8 @@ static void peer_drop(struct node_peers *p, struct str name)
     mem_free(peer);
 }
 
-static void peers_on_change(void *arg, enum informer_change what, struct object *old, struct object *new_, struct json *json)
+static void peers_on_change(void *arg, enum informer_change what, struct object *old, struct object *new_,
+                            struct json *json)
 {
     struct node_peers *p = arg;
     struct node_report *r = p->report;
@@ -165,7 +168,9 @@ static void peers_on_retry(struct timer *t) { retry_all(container_of(t, struct n
 struct node_peers *node_peers_start(struct node_report *r)
 {
     struct node_peers *p = mem_new(struct node_peers);
-    struct informer_opts o = { .client = r->agent->client, .res = CLIENT_NODES, .on_change = peers_on_change, .arg = p };
+    struct informer_opts o = {
+        .client = r->agent->client, .res = CLIENT_NODES, .on_change = peers_on_change, .arg = p
+    };
     struct errbuf err;
 
     p->report = r;

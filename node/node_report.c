@@ -28,8 +28,9 @@ static void report_fail(struct node_report *r, const char *doing, const struct c
     struct loop *l = r->agent->loop;
     bool early = loop_now_ms(l) - r->began_ms < EARLY_MS;
     struct arena a = ARENA_INIT;
-    struct str why = res == NULL ? STR("the request cannot be sent")
-                   : res->err != 0 ? str_of(res->reason) : arena_fmt(&a, "%d %.*s", res->status, STR_ARG(res->message));
+    struct str why = res == NULL     ? STR("the request cannot be sent")
+                     : res->err != 0 ? str_of(res->reason)
+                                     : arena_fmt(&a, "%d %.*s", res->status, STR_ARG(res->message));
 
     if (r->complaint == NULL || !str_is(why, r->complaint)) {
         log_warn("node", "%s %s: %.*s", doing, r->agent->name, STR_ARG(why));
@@ -37,7 +38,8 @@ static void report_fail(struct node_report *r, const char *doing, const struct c
         r->complaint = mem_strndup(why);
     }
     arena_release(&a);
-    timer_start(&r->timer, report_backoff(l, r->failures, RETRY_FIRST_MS, early ? RETRY_EARLY_MS : RETRY_MAX_MS));
+    timer_start(&r->timer,
+                report_backoff(l, r->failures, RETRY_FIRST_MS, early ? RETRY_EARLY_MS : RETRY_MAX_MS));
     r->failures++;
 }
 
@@ -138,8 +140,10 @@ static void on_patched_plain(void *arg, const struct client_result *res)
     if (res->ok) {
         struct str cidr = json_path_str(res->obj, "spec.podCIDR");
         if (r->agent->pod_cidr != NULL && cidr.n > 0 && !str_is(cidr, r->agent->pod_cidr))
-            log_warn("node", "node %s is known with pods in %.*s, but has them in %s: other nodes will not reach them",
-                     r->agent->name, STR_ARG(cidr), r->agent->pod_cidr);
+            log_warn(
+                "node",
+                "node %s is known with pods in %.*s, but has them in %s: other nodes will not reach them",
+                r->agent->name, STR_ARG(cidr), r->agent->pod_cidr);
         report_registered(r, res->obj);
     } else {
         report_fail(r, "cannot register node", res);
@@ -165,9 +169,15 @@ static void register_send(struct node_report *r, bool patch, bool with_spec)
     struct arena a = ARENA_INIT;
     struct json *body = node_registration(r, &a, patch);
     struct client_req q = {
-        .method = patch ? "PATCH" : "POST", .res = CLIENT_NODES, .name = patch ? str_of(r->agent->name) : STR_NONE, .body = body,
-        .content_type = patch ? CLIENT_MERGE_PATCH : NULL, .arg = r,
-        .done = !patch ? on_created : with_spec ? on_patched : on_patched_plain,
+        .method = patch ? "PATCH" : "POST",
+        .res = CLIENT_NODES,
+        .name = patch ? str_of(r->agent->name) : STR_NONE,
+        .body = body,
+        .content_type = patch ? CLIENT_MERGE_PATCH : NULL,
+        .arg = r,
+        .done = !patch      ? on_created
+                : with_spec ? on_patched
+                            : on_patched_plain,
     };
 
     if (!with_spec)
@@ -208,8 +218,13 @@ static void on_status(void *arg, const struct client_result *res)
 static void status_send(struct node_report *r, bool beat)
 {
     struct arena a = ARENA_INIT;
-    struct client_req q = { .method = "PATCH", .res = CLIENT_NODES, .name = str_of(r->agent->name), .sub = "status",
-                            .content_type = CLIENT_STRATEGIC_PATCH, .done = on_status, .arg = r };
+    struct client_req q = { .method = "PATCH",
+                            .res = CLIENT_NODES,
+                            .name = str_of(r->agent->name),
+                            .sub = "status",
+                            .content_type = CLIENT_STRATEGIC_PATCH,
+                            .done = on_status,
+                            .arg = r };
 
     r->dirty = false;
     q.body = node_status(r, &a, &r->sending_hash);

@@ -39,7 +39,8 @@ static struct str os_image(struct arena *a)
 static const char *architecture(const char *machine)
 {
     static const char *const names[][2] = {
-        { "x86_64", "amd64" }, { "aarch64", "arm64" }, { "armv7l", "arm" }, { "i686", "386" }, { "riscv64", "riscv64" },
+        { "x86_64", "amd64" }, { "aarch64", "arm64" },   { "armv7l", "arm" },
+        { "i686", "386" },     { "riscv64", "riscv64" },
     };
 
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
@@ -69,7 +70,8 @@ char *node_facts_read(const struct agent *agent)
     struct json *o = json_object(&a);
     struct utsname u;
     struct buf b = BUF_INIT;
-    struct str machine = fact_file(&a, "/etc/machine-id"), uuid = fact_file(&a, "/sys/class/dmi/id/product_uuid");
+    struct str machine = fact_file(&a, "/etc/machine-id"),
+               uuid = fact_file(&a, "/sys/class/dmi/id/product_uuid");
     bool known = uname(&u) == 0;
 
     json_setz(&a, o, "machineID", json_string(&a, machine));
@@ -81,7 +83,8 @@ char *node_facts_read(const struct agent *agent)
     json_setz(&a, o, "kubeletVersion", json_string(&a, STR(KUBELET_VERSION)));
     json_setz(&a, o, "kubeProxyVersion", json_string(&a, STR("")));
     json_setz(&a, o, "operatingSystem", json_string(&a, STR("linux")));
-    json_setz(&a, o, "architecture", json_string(&a, str_of(known ? architecture(u.machine) : machine_architecture())));
+    json_setz(&a, o, "architecture",
+              json_string(&a, str_of(known ? architecture(u.machine) : machine_architecture())));
     json_write(&b, o);
     char *text = mem_strndup(buf_str(&b));
     buf_release(&b);
@@ -128,10 +131,13 @@ struct json *node_registration(const struct node_report *r, struct arena *a, boo
 
 /* ---- status ----------------------------------------------------------------------------------- */
 
-static const struct { const char *type, *good, *reason, *message; } conditions[COND_COUNT] = {
-    [COND_MEMORY] = { "MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available" },
+static const struct { const char *type, *good, *reason, *message;
+} conditions[COND_COUNT] = {
+    [COND_MEMORY] = { "MemoryPressure", "False", "KubeletHasSufficientMemory",
+                      "kubelet has sufficient memory available" },
     [COND_DISK] = { "DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure" },
-    [COND_PID] = { "PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available" },
+    [COND_PID] = { "PIDPressure", "False", "KubeletHasSufficientPID",
+                   "kubelet has sufficient PID available" },
     [COND_READY] = { "Ready", "True", "KubeletReady", "kubelet is posting ready status" },
 };
 
@@ -148,7 +154,8 @@ static void add_conditions(const struct node_report *r, struct arena *a, struct 
         json_setz(a, c, "status", json_string_ref(a, str_of(conditions[i].good)));
         json_setz(a, c, "reason", json_string_ref(a, str_of(conditions[i].reason)));
         json_setz(a, c, "message", json_string_ref(a, str_of(conditions[i].message)));
-        json_setz(a, c, "lastTransitionTime", json_string(a, time_text(a, r->since_s[i] != 0 ? r->since_s[i] : now_s)));
+        json_setz(a, c, "lastTransitionTime",
+                  json_string(a, time_text(a, r->since_s[i] != 0 ? r->since_s[i] : now_s)));
     }
 }
 
@@ -190,7 +197,8 @@ static void on_image(void *arg, const struct rt_image_info *i)
 
     if (w->list->n >= NODE_IMAGES_MAX || i->n_refs == 0)
         return;
-    struct json *o = json_push(w->list, json_object(w->a)), *names = json_setz(w->a, o, "names", json_array(w->a));
+    struct json *o = json_push(w->list, json_object(w->a)),
+                *names = json_setz(w->a, o, "names", json_array(w->a));
     for (size_t k = 0; k < i->n_refs; k++)
         json_push(names, json_string(w->a, str_of(i->refs[k])));
     json_setz(w->a, o, "sizeBytes", json_int(w->a, (int64_t)i->size));

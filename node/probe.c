@@ -1,10 +1,10 @@
 /* node/probe.c: when a probe runs, and when its results make a verdict.
  *
  * Kubernetes' terms hold: the first run after initialDelaySeconds, one every periodSeconds, a verdict after
- * failureThreshold failures or successThreshold successes in a row.  Until its first success a readiness or startup probe
- * runs more often, after 50, 100, 200, 400 ms and so on up to the period, so that a pod which starts in 30 ms is ready
- * in 50 and not in 10 s.  Failures of these runs in between don't count: an application has as much time to start as
- * failureThreshold and period say, and no more is said about it. */
+ * failureThreshold failures or successThreshold successes in a row.  Until its first success a readiness or
+ * startup probe runs more often, after 50, 100, 200, 400 ms and so on up to the period, so that a pod which
+ * starts in 30 ms is ready in 50 and not in 10 s.  Failures of these runs in between don't count: an
+ * application has as much time to start as failureThreshold and period say, and no more is said about it. */
 #include "node/pod.h"
 #include "node/probe.h"
 
@@ -108,7 +108,8 @@ static uint64_t first_delay(const struct container *c, uint64_t initial_ms)
 }
 
 struct probe *probe_start(struct container *c, const struct json *spec, const char *what,
-                          void (*on_result)(struct container *c, struct probe *p, bool ok, const char *reason))
+                          void (*on_result)(struct container *c, struct probe *p, bool ok,
+                                            const char *reason))
 {
     struct probe *p = mem_new(struct probe);
 

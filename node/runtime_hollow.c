@@ -1,7 +1,8 @@
 /* node/runtime_hollow.c: containers that are nothing but their records; see node/runtime_hollow.h.
  *
- * Every request is judged when it is made and answered from the loop by one small op; a start takes effect only then
- * (start_ms may lie in between).  Every operation costs a look-up in a map, however many pods there are.
+ * Every request is judged when it is made and answered from the loop by one small op; a start takes effect
+ * only then (start_ms may lie in between).  Every operation costs a look-up in a map, however many pods there
+ * are.
  *
  *     CREATED --start--> RUNNING --kill, or its sandbox stopped--> EXITED, told by on_container_exit from the loop */
 #include <arpa/inet.h>
@@ -59,8 +60,14 @@ struct op {
 };
 
 static struct hollow *hollow(struct runtime *rt) { return container_of(rt, struct hollow, base); }
-static struct hsandbox *sandbox_find(struct hollow *h, const char *id) { return map_get(&h->sandboxes, str_of(id)); }
-static struct hcontainer *container_find(struct hollow *h, const char *id) { return map_get(&h->containers, str_of(id)); }
+static struct hsandbox *sandbox_find(struct hollow *h, const char *id)
+{
+    return map_get(&h->sandboxes, str_of(id));
+}
+static struct hcontainer *container_find(struct hollow *h, const char *id)
+{
+    return map_get(&h->containers, str_of(id));
+}
 
 /* ---- answering -------------------------------------------------------------------------------- */
 
@@ -255,9 +262,15 @@ static struct hsandbox *sandbox_new(struct hollow *h, const struct rt_sandbox_cr
     make_id(h, s->id);
     qinit(&s->containers);
     s->info = (struct rt_sandbox_info){
-        .id = s->id, .ip = s->ip, .attempt = r->attempt, .ready = true, .host_network = r->host_network,
-        .created_ns = loop_wall_ns(h->loop), .pod_uid = put_text(&at, str_of(r->pod_uid)),
-        .pod_name = put_text(&at, str_of(r->pod_name)), .pod_namespace = put_text(&at, str_of(r->pod_namespace)),
+        .id = s->id,
+        .ip = s->ip,
+        .attempt = r->attempt,
+        .ready = true,
+        .host_network = r->host_network,
+        .created_ns = loop_wall_ns(h->loop),
+        .pod_uid = put_text(&at, str_of(r->pod_uid)),
+        .pod_name = put_text(&at, str_of(r->pod_name)),
+        .pod_namespace = put_text(&at, str_of(r->pod_namespace)),
     };
     s->info.memo = str_make(put_text(&at, r->memo), r->memo.n);
     must(at == s->text + n);
@@ -317,7 +330,8 @@ static const struct rt_sandbox_info *hollow_sandbox_get(struct runtime *rt, cons
     return s != NULL ? &s->info : NULL;
 }
 
-static void hollow_sandbox_each(struct runtime *rt, void (*fn)(void *arg, const struct rt_sandbox_info *i), void *arg)
+static void hollow_sandbox_each(struct runtime *rt, void (*fn)(void *arg, const struct rt_sandbox_info *i),
+                                void *arg)
 {
     struct str key;
     void *val;
@@ -380,16 +394,22 @@ static const struct rt_image_info *hollow_image_get(struct runtime *rt, const ch
     image_id(ref_or_id, h->image_id);
     snprintf(h->image_ref, sizeof h->image_ref, "%s", ref_or_id);
     h->image_refs[0] = h->image_ref;
-    h->image = (struct rt_image_info){ .id = h->image_id, .refs = h->image_refs, .n_refs = 1, .user = "", .cwd = "", .stop_signal = "" };
+    h->image = (struct rt_image_info){
+        .id = h->image_id, .refs = h->image_refs, .n_refs = 1, .user = "", .cwd = "", .stop_signal = ""
+    };
     return &h->image;
 }
 
 /* None is stored, so none is listed. */
-static void hollow_image_each(struct runtime *rt, void (*fn)(void *arg, const struct rt_image_info *i), void *arg) { }
+static void hollow_image_each(struct runtime *rt, void (*fn)(void *arg, const struct rt_image_info *i),
+                              void *arg)
+{
+}
 
 /* ---- containers ------------------------------------------------------------------------------- */
 
-static struct hcontainer *container_new(struct hollow *h, struct hsandbox *s, const struct rt_container_create *r)
+static struct hcontainer *container_new(struct hollow *h, struct hsandbox *s,
+                                        const struct rt_container_create *r)
 {
     size_t n = text_size(r->name) + text_size(r->image) + text_size(r->log_path) + r->memo.n + 1;
     struct hcontainer *c = mem_zalloc(sizeof *c + n);
@@ -403,8 +423,14 @@ static struct hcontainer *container_new(struct hollow *h, struct hsandbox *s, co
     qpush(&s->containers, &c->link);
     ready_init(&c->exit, container_on_exit);
     c->info = (struct rt_container_info){
-        .id = c->id, .sandbox_id = s->id, .pod_uid = s->info.pod_uid, .attempt = r->attempt, .image_id = c->image_id,
-        .state = RT_CREATED, .created_ns = loop_wall_ns(h->loop), .name = put_text(&at, str_of(r->name)),
+        .id = c->id,
+        .sandbox_id = s->id,
+        .pod_uid = s->info.pod_uid,
+        .attempt = r->attempt,
+        .image_id = c->image_id,
+        .state = RT_CREATED,
+        .created_ns = loop_wall_ns(h->loop),
+        .name = put_text(&at, str_of(r->name)),
         .image = put_text(&at, str_of(r->image)),
     };
     const char *log = put_text(&at, str_of(r->log_path));
@@ -481,7 +507,8 @@ static const struct rt_container_info *hollow_container_get(struct runtime *rt, 
     return c != NULL ? &c->info : NULL;
 }
 
-static void hollow_container_each(struct runtime *rt, void (*fn)(void *arg, const struct rt_container_info *i), void *arg)
+static void hollow_container_each(struct runtime *rt,
+                                  void (*fn)(void *arg, const struct rt_container_info *i), void *arg)
 {
     struct str key;
     void *val;
@@ -576,18 +603,35 @@ static void hollow_close(struct runtime *rt, void (*done)(void *arg), void *arg)
 static const char *hollow_version(struct runtime *rt) { return "hollow://0.1.0"; }
 
 static const struct runtime_ops hollow_ops = {
-    .close = hollow_close, .purge = hollow_purge, .set_pod_cidr = hollow_set_pod_cidr,
-    .sandbox_create = hollow_sandbox_create, .sandbox_stop = hollow_sandbox_stop, .sandbox_remove = hollow_sandbox_remove,
-    .sandbox_get = hollow_sandbox_get, .sandbox_each = hollow_sandbox_each,
-    .container_create = hollow_container_create, .container_start = hollow_container_start,
-    .container_kill = hollow_container_kill, .container_remove = hollow_container_remove,
-    .container_get = hollow_container_get, .container_each = hollow_container_each,
-    .container_reopen_log = hollow_reopen_log, .stats = hollow_stats,
-    .session_open = hollow_session_open, .session_write = hollow_session_write, .session_eof = hollow_session_eof,
-    .session_resize = hollow_session_resize, .session_pause = hollow_session_pause,
-    .session_queued = hollow_session_queued, .session_cancel = hollow_session_cancel,
-    .image_ensure = hollow_image_ensure, .image_import = hollow_image_import, .image_remove = hollow_image_remove,
-    .image_get = hollow_image_get, .image_each = hollow_image_each, .version = hollow_version,
+    .close = hollow_close,
+    .purge = hollow_purge,
+    .set_pod_cidr = hollow_set_pod_cidr,
+    .sandbox_create = hollow_sandbox_create,
+    .sandbox_stop = hollow_sandbox_stop,
+    .sandbox_remove = hollow_sandbox_remove,
+    .sandbox_get = hollow_sandbox_get,
+    .sandbox_each = hollow_sandbox_each,
+    .container_create = hollow_container_create,
+    .container_start = hollow_container_start,
+    .container_kill = hollow_container_kill,
+    .container_remove = hollow_container_remove,
+    .container_get = hollow_container_get,
+    .container_each = hollow_container_each,
+    .container_reopen_log = hollow_reopen_log,
+    .stats = hollow_stats,
+    .session_open = hollow_session_open,
+    .session_write = hollow_session_write,
+    .session_eof = hollow_session_eof,
+    .session_resize = hollow_session_resize,
+    .session_pause = hollow_session_pause,
+    .session_queued = hollow_session_queued,
+    .session_cancel = hollow_session_cancel,
+    .image_ensure = hollow_image_ensure,
+    .image_import = hollow_image_import,
+    .image_remove = hollow_image_remove,
+    .image_get = hollow_image_get,
+    .image_each = hollow_image_each,
+    .version = hollow_version,
 };
 
 struct runtime *runtime_hollow_new(const struct runtime_hollow_opts *o)
@@ -599,8 +643,8 @@ struct runtime *runtime_hollow_new(const struct runtime_hollow_opts *o)
     h->start_ms = o->start_ms;
     qinit(&h->ops);
     ready_init(&h->closing, hollow_on_closing);
-    /* Without a range of its own: some 64 thousand addresses anywhere in the loopback network, so that nodes of one
-     * process hardly ever share one. */
+    /* Without a range of its own: some 64 thousand addresses anywhere in the loopback network, so that nodes
+     * of one process hardly ever share one. */
     range_set(h, (struct ip4_net){ 0x7f000000u | (uint32_t)(loop_random_u64(o->loop) % 254 + 1) << 16, 16 });
     return &h->base;
 }

@@ -79,7 +79,10 @@ static void serve_pods(struct node_server *s, struct http_req *req)
 
 struct tally { uint64_t state[RT_EXITED + 1]; };
 
-static void count_container(void *arg, const struct rt_container_info *i) { ((struct tally *)arg)->state[i->state]++; }
+static void count_container(void *arg, const struct rt_container_info *i)
+{
+    ((struct tally *)arg)->state[i->state]++;
+}
 static void count_sandbox(void *arg, const struct rt_sandbox_info *i) { *(uint64_t *)arg += i->ready; }
 
 static size_t list_length(const struct qlink *q)
@@ -98,7 +101,9 @@ static void metric(struct buf *b, const char *name, const char *type, const char
 
 static void serve_metrics(struct node_server *s, struct http_req *req)
 {
-    static const char *const states[] = { [RT_CREATED] = "created", [RT_RUNNING] = "running", [RT_EXITED] = "exited" };
+    static const char *const states[] = {
+        [RT_CREATED] = "created", [RT_RUNNING] = "running", [RT_EXITED] = "exited"
+    };
     struct runtime *rt = s->agent->rt;
     struct tally containers = { 0 };
     uint64_t sandboxes = 0;
@@ -107,9 +112,12 @@ static void serve_metrics(struct node_server *s, struct http_req *req)
     rt->ops->container_each(rt, count_container, &containers);
     rt->ops->sandbox_each(rt, count_sandbox, &sandboxes);
     metric(&b, "kubelet_running_pods", "gauge", "Pods with a running sandbox.", sandboxes);
-    buf_z(&b, "# HELP kubelet_running_containers Containers by state.\n# TYPE kubelet_running_containers gauge\n");
+    buf_z(
+        &b,
+        "# HELP kubelet_running_containers Containers by state.\n# TYPE kubelet_running_containers gauge\n");
     for (size_t i = 0; i < ARRAY_LEN(states); i++)
-        buf_fmt(&b, "kubelet_running_containers{container_state=\"%s\"} %llu\n", states[i], (unsigned long long)containers.state[i]);
+        buf_fmt(&b, "kubelet_running_containers{container_state=\"%s\"} %llu\n", states[i],
+                (unsigned long long)containers.state[i]);
     metric(&b, "coracle_node_pods", "gauge", "Pods this agent looks after.", s->agent->pods.n);
     metric(&b, "coracle_node_log_streams", "gauge", "Logs being sent.", list_length(&s->logs));
     metric(&b, "coracle_node_log_streams_total", "counter", "Logs sent.", s->n_logs);
@@ -131,7 +139,8 @@ static bool find_target(struct node_server *s, struct http_req *req, struct str 
     struct str part;
 
     for (size_t i = 0; i < ARRAY_LEN(into); i++)
-        if (!str_split(&rest, '/', &part) || part.n == 0 || !http_unescape(&req->arena, part, false, into[i])) {
+        if (!str_split(&rest, '/', &part) || part.n == 0 ||
+            !http_unescape(&req->arena, part, false, into[i])) {
             server_text(req, 404, "the path is /VERB/NAMESPACE/POD/CONTAINER");
             return false;
         }
@@ -142,7 +151,8 @@ static bool find_target(struct node_server *s, struct http_req *req, struct str 
     }
     t->container = pod_container(t->pod, t->container_name);
     if (t->container == NULL) {
-        server_text(req, 404, "container \"%.*s\" not found in pod \"%.*s\"", STR_ARG(t->container_name), STR_ARG(t->pod_name));
+        server_text(req, 404, "container \"%.*s\" not found in pod \"%.*s\"", STR_ARG(t->container_name),
+                    STR_ARG(t->pod_name));
         return false;
     }
     return true;
@@ -194,7 +204,8 @@ static void on_request(void *arg, struct http_req *req)
         return;
     }
     s->n_refused++;
-    server_text(req, http_req_tls_peer(req) == NULL ? 401 : 403, "only the heads of the cluster may ask this node");
+    server_text(req, http_req_tls_peer(req) == NULL ? 401 : 403,
+                "only the heads of the cluster may ask this node");
 }
 
 /* ---- the whole -------------------------------------------------------------------------------- */

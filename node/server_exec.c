@@ -1,9 +1,10 @@
-/* node/server_exec.c: exec and attach: a WebSocket of channels on one side, a session of the runtime on the other.
+/* node/server_exec.c: exec and attach: a WebSocket of channels on one side, a session of the runtime on the
+ * other.
  *
  *     0 stdin   1 stdout   2 stderr   3 how it ended   4 size of the terminal   255 (v5) this channel is closed
  *
- * Two ends, each with its own life: the session ends with the process, the WebSocket with its closing handshake; the
- * struct goes when both have.  Each side is paused while too much waits for the other. */
+ * Two ends, each with its own life: the session ends with the process, the WebSocket with its closing
+ * handshake; the struct goes when both have.  Each side is paused while too much waits for the other. */
 #include "api/json.h"
 #include "net/ws.h"
 #include "node/server_impl.h"
@@ -111,7 +112,9 @@ static void on_ws_close(void *arg, struct ws *w, int code, const char *reason)
     exec_unref(e);
 }
 
-static const struct ws_events ws_events = { .on_message = on_message, .on_drain = on_ws_drain, .on_close = on_ws_close };
+static const struct ws_events ws_events = { .on_message = on_message,
+                                            .on_drain = on_ws_drain,
+                                            .on_close = on_ws_close };
 
 /* ---- from the process ------------------------------------------------------------------------- */
 
@@ -137,7 +140,8 @@ static void on_input_drain(struct rt_session *s)
     e->ws_paused = false;
 }
 
-static struct json *failure(struct arena *a, const char *reason, struct str message, const char *cause, struct str cause_message)
+static struct json *failure(struct arena *a, const char *reason, struct str message, const char *cause,
+                            struct str cause_message)
 {
     struct json *o = json_object(a), *c = json_object(a);
 
@@ -161,7 +165,8 @@ static struct json *end_status(struct arena *a, int status, int exit_code, const
         o = failure(a, "InternalError", arena_fmt(a, "Internal error occurred: %s", why), "", str_of(why));
         json_setz(a, o, "code", json_int(a, 500));
     } else if (exit_code != 0) {
-        o = failure(a, "NonZeroExitCode", arena_fmt(a, "command terminated with non-zero exit code: exit status %d", exit_code),
+        o = failure(a, "NonZeroExitCode",
+                    arena_fmt(a, "command terminated with non-zero exit code: exit status %d", exit_code),
                     "ExitCode", arena_fmt(a, "%d", exit_code));
     } else {
         o = json_object(a);
@@ -231,8 +236,11 @@ static const char *exec_prepare(struct exec *e, struct http_req *req, bool attac
 static const char *exec_accept(struct exec *e, struct http_req *req)
 {
     bool named = http_header_get(req->headers, req->n_headers, "Sec-WebSocket-Protocol").p != NULL;
-    struct ws_accept_opts o = { .protocols = protocols, .n_protocols = named ? ARRAY_LEN(protocols) : 0, .max_message = MESSAGE_MAX,
-                                .ev = &ws_events, .arg = e };
+    struct ws_accept_opts o = { .protocols = protocols,
+                                .n_protocols = named ? ARRAY_LEN(protocols) : 0,
+                                .max_message = MESSAGE_MAX,
+                                .ev = &ws_events,
+                                .arg = e };
     const char *protocol = NULL, *reason = NULL;
 
     e->ws = ws_accept(req, &o, &protocol, &reason);
@@ -246,12 +254,14 @@ static const char *exec_accept(struct exec *e, struct http_req *req)
 void server_exec(struct node_server *s, struct http_req *req, const struct server_target *t, bool attach)
 {
     struct agent *agent = s->agent;
-    const struct rt_container_info *info = t->container->id[0] != '\0' ? agent->rt->ops->container_get(agent->rt, t->container->id) : NULL;
+    const struct rt_container_info *info =
+        t->container->id[0] != '\0' ? agent->rt->ops->container_get(agent->rt, t->container->id) : NULL;
     struct exec *e;
     const char *bad;
 
     if (info == NULL || info->state != RT_RUNNING) {
-        server_text(req, 400, "container \"%s\" of pod \"%s\" is not running", t->container->name, t->pod->name);
+        server_text(req, 400, "container \"%s\" of pod \"%s\" is not running", t->container->name,
+                    t->pod->name);
         return;
     }
     e = mem_new(struct exec);
@@ -270,7 +280,11 @@ void server_exec(struct node_server *s, struct http_req *req, const struct serve
     qpush(&s->execs, &e->link);
     s->n_execs++;
     /* An empty message on the lowest channel of ours says that the connection stands. */
-    ws_send_channel(e->ws, e->want_out ? CHANNEL_STDOUT : e->want_err ? CHANNEL_STDERR : CHANNEL_ERROR, "", 0);
+    ws_send_channel(e->ws,
+                    e->want_out   ? CHANNEL_STDOUT
+                    : e->want_err ? CHANNEL_STDERR
+                                  : CHANNEL_ERROR,
+                    "", 0);
     e->rt->ops->session_open(e->rt, &e->s);
 }
 

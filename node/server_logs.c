@@ -104,7 +104,9 @@ static bool read_options(struct http_req *req, struct log_reader_opts *o)
     bool given;
 
     o->follow = server_flag(req, "follow");
-    o->filter = (struct log_filter){ .timestamps = server_flag(req, "timestamps"), .since_ns = INT64_MIN, .left = UINT64_MAX };
+    o->filter = (struct log_filter){ .timestamps = server_flag(req, "timestamps"),
+                                     .since_ns = INT64_MIN,
+                                     .left = UINT64_MAX };
     if (!number(req, "tailLines", 0, &n, &o->tail))
         return false;
     o->tail_lines = (uint64_t)n;
@@ -129,12 +131,16 @@ static bool choose_run(struct http_req *req, const struct server_target *t, bool
         *ret = c->attempt;                       /* waiting for the next: the latest is the previous one */
     } else if (previous || !begun) {
         if (c->attempt == 0 && previous) {
-            server_text(req, 400, "previous terminated container \"%s\" in pod \"%s\" not found", c->name, t->pod->name);
+            server_text(req, 400, "previous terminated container \"%s\" in pod \"%s\" not found", c->name,
+                        t->pod->name);
             return false;
         }
         if (c->attempt == 0) {
-            server_text(req, 400, "container \"%s\" in pod \"%s\" is waiting to start: %s", c->name, t->pod->name,
-                        c->wait_reason != NULL ? c->wait_reason : c->init ? "PodInitializing" : "ContainerCreating");
+            server_text(req, 400, "container \"%s\" in pod \"%s\" is waiting to start: %s", c->name,
+                        t->pod->name,
+                        c->wait_reason != NULL ? c->wait_reason
+                        : c->init              ? "PodInitializing"
+                                               : "ContainerCreating");
             return false;
         }
         *ret = c->attempt - 1;

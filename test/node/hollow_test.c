@@ -15,8 +15,19 @@ struct rig {
     long live;
 };
 
-struct call { union { struct rt_req req; struct rt_sandbox_create sb; struct rt_container_create ct; struct rt_by_id id; struct rt_kill kill;
-                      struct rt_stats_get stats; struct rt_session s; struct rt_image_ensure image; }; struct rig *r; };
+struct call {
+    union {
+        struct rt_req req;
+        struct rt_sandbox_create sb;
+        struct rt_container_create ct;
+        struct rt_by_id id;
+        struct rt_kill kill;
+        struct rt_stats_get stats;
+        struct rt_session s;
+        struct rt_image_ensure image;
+    };
+    struct rig *r;
+};
 
 static void on_done(struct rt_req *req, int status)
 {
@@ -134,10 +145,12 @@ TEST(life_of_a_container)
     CHECK_INT(sandbox(&r, &sb, "uid-1", false), 0);
     CHECK(strncmp(sb.sb.ip, "127.", 4) == 0);
     const struct rt_sandbox_info *si = r.ops->sandbox_get(r.rt, sb.sb.id);
-    CHECK(si != NULL && si->ready && strcmp(si->pod_uid, "uid-1") == 0 && si->memo.n == 14 && memcmp(si->memo.p, "memo\0with zero", 14) == 0);
+    CHECK(si != NULL && si->ready && strcmp(si->pod_uid, "uid-1") == 0 && si->memo.n == 14 &&
+          memcmp(si->memo.p, "memo\0with zero", 14) == 0);
     CHECK_INT(container(&r, &ct, sb.sb.id), 0);
     const struct rt_container_info *i = r.ops->container_get(r.rt, ct.ct.id);
-    CHECK(i->state == RT_CREATED && i->attempt == 3 && strcmp(i->sandbox_id, sb.sb.id) == 0 && strncmp(i->image_id, "sha256:", 7) == 0);
+    CHECK(i->state == RT_CREATED && i->attempt == 3 && strcmp(i->sandbox_id, sb.sb.id) == 0 &&
+          strncmp(i->image_id, "sha256:", 7) == 0);
     CHECK_INT(exec_(&r, ct.ct.id), E_AGAIN);
     CHECK_INT(by_id(&r, r.ops->container_start, ct.ct.id), 0);
     CHECK(i->state == RT_RUNNING && i->started_ns > 0);

@@ -100,7 +100,11 @@ static void writer_end(struct rig *r)
 
 static struct log_reader_opts opts(struct rig *r)
 {
-    return (struct log_reader_opts){ .hub = r->hub, .path = r->path, .on_bytes = on_bytes, .on_end = on_end, .arg = r,
+    return (struct log_reader_opts){ .hub = r->hub,
+                                     .path = r->path,
+                                     .on_bytes = on_bytes,
+                                     .on_end = on_end,
+                                     .arg = r,
                                      .filter = { .since_ns = INT64_MIN, .left = UINT64_MAX } };
 }
 
@@ -152,7 +156,8 @@ TEST(lines_pieces_streams_and_times)
     struct log_reader_opts o;
 
     rig_open(&r);
-    append(&r, T0 "stdout F one\n" T0 "stderr P two,\n" T1 "stdout F \n" T1 "stderr F three\n" T2 "stdout F four\n");
+    append(&r, T0 "stdout F one\n" T0 "stderr P two,\n" T1 "stdout F \n" T1 "stderr F three\n" T2
+                  "stdout F four\n");
     append(&r, "rubbish\n" T0 "stdin F no\n" T0 "stdout X no\n" T0 "stdout F\n" "\n" T2 "stdout P:x last");
     writer_end(&r);
     o = opts(&r);
@@ -160,8 +165,10 @@ TEST(lines_pieces_streams_and_times)
     o.filter.no_out = true;
     o.filter.timestamps = true;
     CHECK_STR(whole(&r, &o), T0 "two,three\n");
-    o.filter = (struct log_filter){ .no_err = true, .timestamps = true, .since_ns = INT64_MIN, .left = UINT64_MAX };
-    CHECK_STR(whole(&r, &o), T0 "one\n2026-01-02T03:04:06.5Z \n2026-01-02T05:04:07.000000000+02:00 four\n" T0 "\n");
+    o.filter =
+        (struct log_filter){ .no_err = true, .timestamps = true, .since_ns = INT64_MIN, .left = UINT64_MAX };
+    CHECK_STR(whole(&r, &o),
+              T0 "one\n2026-01-02T03:04:06.5Z \n2026-01-02T05:04:07.000000000+02:00 four\n" T0 "\n");
     o.filter = (struct log_filter){ .since_ns = INT64_MIN, .left = 6 };
     CHECK_STR(whole(&r, &o), "one\ntw");
     o.filter.left = 0;
@@ -453,7 +460,8 @@ static int kept_reopen(struct runtime *rt, const char *id, struct errbuf *err)
 
 TEST(a_log_that_grows_is_rotated)
 {
-    static const struct runtime_ops ops = { .container_each = kept_each, .container_reopen_log = kept_reopen };
+    static const struct runtime_ops ops = { .container_each = kept_each,
+                                            .container_reopen_log = kept_reopen };
     struct rig r;
     struct kept k = { .rt = { .ops = &ops }, .r = &r, .deaf = 1 };
     struct stat st;

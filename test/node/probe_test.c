@@ -68,7 +68,8 @@ static void fake_open(struct runtime *rt, struct rt_session *s)
     char step = r->script[MIN_OF((size_t)r->execs, strlen(r->script) - 1)];
 
     CHECK_STR(str_of(s->container_id), "cid");
-    CHECK(s->n_argv == 2 && strcmp(s->argv[0], "cat") == 0 && strcmp(s->argv[1], "/ok") == 0 && s->argv[2] == NULL);
+    CHECK(s->n_argv == 2 && strcmp(s->argv[0], "cat") == 0 && strcmp(s->argv[1], "/ok") == 0 &&
+          s->argv[2] == NULL);
     if (r->execs < ARRAY_LEN(r->at_ms))
         r->at_ms[r->execs] = now(r);
     r->execs++;
@@ -119,7 +120,8 @@ static struct rig *rig_open(void)
     r->a = (struct agent){ .loop = r->l, .rt = &r->rt, .node_ip = "nodeip" };
     r->pod = (struct pod){ .agent = &r->a, .ip = "pod" };
     r->c = (struct container){ .pod = &r->pod, .name = "app", .id = "cid" };
-    r->c.spec = parse(r, "{'name':'app','ports':[{'containerPort':9,'name':'other'},{'containerPort':8080,'name':'web'}]}");
+    r->c.spec = parse(
+        r, "{'name':'app','ports':[{'containerPort':9,'name':'other'},{'containerPort':8080,'name':'web'}]}");
     r->http_status = 200;
     return r;
 }
@@ -347,15 +349,21 @@ static void serve_in(void *arg)
     must_ok(http_server_open(r->l, &o, &r->srv, NULL));
 }
 
-static bool saw(const struct rig *r, const char *what) { return memmem(r->seen.p, r->seen.n, what, strlen(what)) != NULL; }
+static bool saw(const struct rig *r, const char *what)
+{
+    return memmem(r->seen.p, r->seen.n, what, strlen(what)) != NULL;
+}
 
 TEST(http_get)
 {
     struct rig *r = rig_open();
 
     sim_do(r->m, serve_in, r);
-    CHECK(act(r, "{'httpGet':{'port':'web','path':'/a b?q=\\u00e9','httpHeaders':[{'name':'X-A','value':'1'},{'name':'Host','value':'h.example'}]}}"));
-    CHECK(saw(r, "/a%20b?q=%C3%A9|") && saw(r, "X-A: 1") && saw(r, "User-Agent: kube-probe/1.33") && saw(r, "Host: h.example"));
+    CHECK(act(
+        r, "{'httpGet':{'port':'web','path':'/a "
+           "b?q=\\u00e9','httpHeaders':[{'name':'X-A','value':'1'},{'name':'Host','value':'h.example'}]}}"));
+    CHECK(saw(r, "/a%20b?q=%C3%A9|") && saw(r, "X-A: 1") && saw(r, "User-Agent: kube-probe/1.33") &&
+          saw(r, "Host: h.example"));
     CHECK(act(r, "{'httpGet':{'port':8080,'path':'x','httpHeaders':[{'name':'user-agent','value':'me'}]}}"));
     CHECK(saw(r, "/x|") && !saw(r, "kube-probe"));
     r->http_status = 302;                        /* not followed, and good */

@@ -45,7 +45,8 @@ static void node_stop_in(void *arg)
     client_free(n->client);
 }
 
-static struct node *node_start_as(struct rig *r, bool hollow, const char *cidr, uint64_t lease_ms, uint64_t status_ms)
+static struct node *node_start_as(struct rig *r, bool hollow, const char *cidr, uint64_t lease_ms,
+                                  uint64_t status_ms)
 {
     struct node *n = calloc(1, sizeof *n);
     n->r = r;
@@ -190,7 +191,8 @@ TEST(an_existing_node_is_taken_over)
 
     rig_run(r, 100);
     r->type = "application/merge-patch+json";
-    CALL(r, 200, "PATCH", NODE, "{'spec':{'unschedulable':true},'metadata':{'labels':{'mine':'x','disk':'hdd'}}}");
+    CALL(r, 200, "PATCH", NODE,
+         "{'spec':{'unschedulable':true},'metadata':{'labels':{'mine':'x','disk':'hdd'}}}");
     a = call(r, "GET", NODE, NULL);
     since = strndup(condition(&a, "Ready", "lastTransitionTime").p, 20);
     beat = strndup(condition(&a, "Ready", "lastHeartbeatTime").p, 20);
@@ -226,7 +228,9 @@ TEST(marked_dead_and_back)
     rig_run(r, 100);
     node_stop(n);
     r->type = "application/strategic-merge-patch+json";
-    a = call(r, "PATCH", NODE "/status", "{'status':{'conditions':[{'type':'Ready','status':'Unknown','lastTransitionTime':'2001-01-01T00:00:00Z'}]}}");
+    a = call(r, "PATCH", NODE "/status",
+             "{'status':{'conditions':[{'type':'Ready','status':'Unknown','lastTransitionTime':'2001-01-"
+             "01T00:00:00Z'}]}}");
     CHECK_INT(a.status, 200);
     CHECK_STR(condition(&a, "Ready", "status"), "Unknown");
     then = strndup("2001-01-01T00:00:00Z", 20);
@@ -278,7 +282,9 @@ TEST(takes_the_range_it_is_given)
     struct rig *r = rig_open();
     struct node *n;
 
-    CALL(r, 201, "POST", "/api/v1/nodes", "{'apiVersion':'v1','kind':'Node','metadata':{'name':'n1'},'spec':{'podCIDR':'10.9.0.0/24','podCIDRs':['10.9.0.0/24']}}");
+    CALL(r, 201, "POST", "/api/v1/nodes",
+         "{'apiVersion':'v1','kind':'Node','metadata':{'name':'n1'},'spec':{'podCIDR':'10.9.0.0/"
+         "24','podCIDRs':['10.9.0.0/24']}}");
     n = node_start(r, NULL, 1000, 3000);
     rig_run(r, 100);
     CHECK_STR(str_of(n->a.pod_cidr), "10.9.0.0/24");
@@ -292,7 +298,8 @@ TEST(takes_the_range_it_is_given)
 static bool own_network(void)
 {
     if (geteuid() == 0 && unshare(CLONE_NEWNET) == 0 &&
-        system("ip link add d0 type veth peer name d1 && ip addr add 192.168.50.11/24 dev d0 && ip link set d1 up && ip link set d0 up") == 0)
+        system("ip link add d0 type veth peer name d1 && ip addr add 192.168.50.11/24 dev d0 && ip link set "
+               "d1 up && ip link set d0 up") == 0)
         return true;
     printf("no network namespace to be had here: routes are not tested\n");
     return false;
@@ -330,10 +337,16 @@ static void add_node(struct rig *r, const char *name, const char *cidr, const ch
     char body[512], path[128];
 
     r->type = NULL;
-    snprintf(body, sizeof body, "{'apiVersion':'v1','kind':'Node','metadata':{'name':'%s'},'spec':{'podCIDR':'%s','podCIDRs':['%s']}}", name, cidr, cidr);
+    snprintf(body, sizeof body,
+             "{'apiVersion':'v1','kind':'Node','metadata':{'name':'%s'},'spec':{'podCIDR':'%s','podCIDRs':['%"
+             "s']}}",
+             name, cidr, cidr);
     CALL(r, 201, "POST", "/api/v1/nodes", body);
     snprintf(path, sizeof path, "/api/v1/nodes/%s/status", name);
-    snprintf(body, sizeof body, "{'status':{'addresses':[{'type':'Hostname','address':'x'},{'type':'InternalIP','address':'%s'}]}}", ip);
+    snprintf(
+        body, sizeof body,
+        "{'status':{'addresses':[{'type':'Hostname','address':'x'},{'type':'InternalIP','address':'%s'}]}}",
+        ip);
     r->type = "application/merge-patch+json";
     CALL(r, 200, "PATCH", path, body);
     rig_run(r, 50);
@@ -364,7 +377,8 @@ TEST(routes_to_the_pods_of_other_nodes)
     add_node(r, "e3", "10.244.0.0/16", "192.168.50.66");
     add_node(r, "e4", "10.244.1.128/25", "192.168.50.66");
     CHECK_INT(routes(), before + 1);
-    CALL(r, 200, "PATCH", "/api/v1/nodes/n2/status", "{'status':{'addresses':[{'type':'InternalIP','address':'192.168.50.13'}]}}");
+    CALL(r, 200, "PATCH", "/api/v1/nodes/n2/status",
+         "{'status':{'addresses':[{'type':'InternalIP','address':'192.168.50.13'}]}}");
     rig_run(r, 50);
     CHECK_STR(str_of(route_gateway(gw)), "0D32A8C0");
     /* Two that claim one range: the route stays as long as one of them does. */
@@ -396,7 +410,9 @@ TEST(a_node_that_sees_itself)
     rig_run(r, 100);
     uid = field_of(r, NODE, "metadata.uid");
     r->type = "application/strategic-merge-patch+json";
-    CALL(r, 200, "PATCH", NODE "/status", "{'status':{'conditions':[{'type':'Ready','status':'Unknown','lastTransitionTime':'2001-01-01T00:00:00Z'}]}}");
+    CALL(r, 200, "PATCH", NODE "/status",
+         "{'status':{'conditions':[{'type':'Ready','status':'Unknown','lastTransitionTime':'2001-01-01T00:00:"
+         "00Z'}]}}");
     rig_run(r, 50);
     a = call(r, "GET", NODE, NULL);
     CHECK_STR(condition(&a, "Ready", "status"), "True");

@@ -124,8 +124,17 @@ static void fake_open(struct runtime *rt, struct rt_session *s)
 
 static struct rig *of_session(const struct rt_session *s) { return s->req.impl; }
 static void fake_write(struct rt_session *s, const char *p, size_t n) { s->on_output(s, 1, p, n); }
-static void fake_eof(struct rt_session *s) { of_session(s)->eof = true; s->exit_code = 0; session_end(of_session(s), 0); }
-static void fake_resize(struct rt_session *s, uint16_t cols, uint16_t rows) { of_session(s)->cols = cols; of_session(s)->rows = rows; }
+static void fake_eof(struct rt_session *s)
+{
+    of_session(s)->eof = true;
+    s->exit_code = 0;
+    session_end(of_session(s), 0);
+}
+static void fake_resize(struct rt_session *s, uint16_t cols, uint16_t rows)
+{
+    of_session(s)->cols = cols;
+    of_session(s)->rows = rows;
+}
 static void fake_pause(struct rt_session *s, bool pause)
 {
     of_session(s)->paused = pause;
@@ -133,18 +142,34 @@ static void fake_pause(struct rt_session *s, bool pause)
         ready_post(of_session(s)->l, &of_session(s)->pump);
 }
 static size_t fake_queued(const struct rt_session *s) { return 0; }
-static void fake_cancel(struct rt_session *s) { of_session(s)->canceled = true; session_end(of_session(s), E_CANCELED); }
+static void fake_cancel(struct rt_session *s)
+{
+    of_session(s)->canceled = true;
+    session_end(of_session(s), E_CANCELED);
+}
 static const struct rt_container_info *fake_get(struct runtime *rt, const char *id)
 {
     return strcmp(id, "cid") == 0 ? &rig_of(rt)->info : NULL;
 }
-static void fake_each(struct runtime *rt, void (*fn)(void *, const struct rt_container_info *), void *arg) { fn(arg, &rig_of(rt)->info); }
-static void fake_sandboxes(struct runtime *rt, void (*fn)(void *, const struct rt_sandbox_info *), void *arg) { }
+static void fake_each(struct runtime *rt, void (*fn)(void *, const struct rt_container_info *), void *arg)
+{
+    fn(arg, &rig_of(rt)->info);
+}
+static void fake_sandboxes(struct runtime *rt, void (*fn)(void *, const struct rt_sandbox_info *), void *arg)
+{
+}
 
 static const struct runtime_ops fake_ops = {
-    .session_open = fake_open, .session_write = fake_write, .session_eof = fake_eof, .session_resize = fake_resize,
-    .session_pause = fake_pause, .session_queued = fake_queued, .session_cancel = fake_cancel, .container_get = fake_get,
-    .container_each = fake_each, .sandbox_each = fake_sandboxes,
+    .session_open = fake_open,
+    .session_write = fake_write,
+    .session_eof = fake_eof,
+    .session_resize = fake_resize,
+    .session_pause = fake_pause,
+    .session_queued = fake_queued,
+    .session_cancel = fake_cancel,
+    .container_get = fake_get,
+    .container_each = fake_each,
+    .sandbox_each = fake_sandboxes,
 };
 
 /* ---- the rig ------------------------------------------------------------------------------------ */
@@ -153,8 +178,10 @@ static void on_watch_gone(struct http_req *req) { }
 
 static void on_api(void *arg, struct http_req *req)
 {
-    static const char list[] = "{\"kind\":\"PodList\",\"apiVersion\":\"v1\",\"metadata\":{\"resourceVersion\":\"5\"},\"items\":[{\"metadata\":"
-                               "{\"name\":\"web\",\"namespace\":\"default\",\"uid\":\"u-1\",\"resourceVersion\":\"4\"}}]}";
+    static const char list[] =
+        "{\"kind\":\"PodList\",\"apiVersion\":\"v1\",\"metadata\":{\"resourceVersion\":\"5\"},\"items\":[{"
+        "\"metadata\":"
+        "{\"name\":\"web\",\"namespace\":\"default\",\"uid\":\"u-1\",\"resourceVersion\":\"4\"}}]}";
     req->on_abort = on_watch_gone;
     if (memmem(req->query.p, req->query.n, "watch=1", 7) != NULL)
         http_begin(req, 200, "application/json", false, NULL, 0);
@@ -165,13 +192,23 @@ static void on_api(void *arg, struct http_req *req)
 static void issue(struct buf *ca, struct buf *ca_key, struct rig *r)
 {
     static const char *const sans[] = { "127.0.0.1" }, *const masters[] = { "system:masters" };
-    static const char *const names[] = { [HEAD] = "kube-apiserver-kubelet-client", [MASTER] = "admin", [STRANGER] = "system:node:n2" };
+    static const char *const names[] = {
+        [HEAD] = "kube-apiserver-kubelet-client", [MASTER] = "admin", [STRANGER] = "system:node:n2"
+    };
     struct buf cert = BUF_INIT, key = BUF_INIT;
-    struct pki_req q = { .common_name = "n1", .server = true, .days = 1, .sans = sans, .n_sans = 1, .ca_cert_pem = buf_str(ca),
+    struct pki_req q = { .common_name = "n1",
+                         .server = true,
+                         .days = 1,
+                         .sans = sans,
+                         .n_sans = 1,
+                         .ca_cert_pem = buf_str(ca),
                          .ca_key_pem = buf_str(ca_key) };
 
     must_ok(pki_issue(&q, &cert, &key, NULL));
-    struct tls_opts o = { .server = true, .ca_pem = buf_str(ca), .cert_pem = buf_str(&cert), .key_pem = buf_str(&key),
+    struct tls_opts o = { .server = true,
+                          .ca_pem = buf_str(ca),
+                          .cert_pem = buf_str(&cert),
+                          .key_pem = buf_str(&key),
                           .client_cert_optional = true };
     must_ok(tls_ctx_new(&o, &r->server_tls, NULL));
     for (int w = 0; w < WHOS; w++) {
@@ -179,8 +216,13 @@ static void issue(struct buf *ca, struct buf *ca_key, struct rig *r)
         buf_clear(&cert);
         buf_clear(&key);
         if (w != NOBODY) {
-            q = (struct pki_req){ .common_name = names[w], .client = true, .days = 1, .ca_cert_pem = buf_str(ca), .ca_key_pem = buf_str(ca_key),
-                                  .organizations = w == MASTER ? masters : NULL, .n_organizations = w == MASTER };
+            q = (struct pki_req){ .common_name = names[w],
+                                  .client = true,
+                                  .days = 1,
+                                  .ca_cert_pem = buf_str(ca),
+                                  .ca_key_pem = buf_str(ca_key),
+                                  .organizations = w == MASTER ? masters : NULL,
+                                  .n_organizations = w == MASTER };
             must_ok(pki_issue(&q, &cert, &key, NULL));
             o.cert_pem = buf_str(&cert);
             o.key_pem = buf_str(&key);
@@ -192,7 +234,10 @@ static void issue(struct buf *ca, struct buf *ca_key, struct rig *r)
 }
 
 static void on_synced(void *arg) { loop_stop(((struct rig *)arg)->l); }
-static void on_change(void *arg, enum informer_change what, struct object *old, struct object *new_, struct json *json) { }
+static void on_change(void *arg, enum informer_change what, struct object *old, struct object *new_,
+                      struct json *json)
+{
+}
 
 static void open_api(struct rig *r)
 {
@@ -201,7 +246,9 @@ static void open_api(struct rig *r)
     const char *addr = http_server_addr(r->api);
     struct client_http_opts co = { .loop = r->l, .servers = &addr, .n_servers = 1 };
     must_ok(client_new_http(&co, &r->api_client, NULL));
-    struct informer_opts io = { .client = r->api_client, .res = CLIENT_PODS, .on_change = on_change, .on_synced = on_synced, .arg = r };
+    struct informer_opts io = {
+        .client = r->api_client, .res = CLIENT_PODS, .on_change = on_change, .on_synced = on_synced, .arg = r
+    };
     r->a.pod_informer = informer_start(&io);
     rig_run(r);
 }
@@ -226,9 +273,13 @@ static struct rig *rig_open(void)
     r->a = (struct agent){ .loop = r->l, .rt = &r->rt, .root_dir = (char *)test_dir() };
     open_api(r);
     for (int i = 0; i < 2; i++)
-        r->c[i] = (struct container){ .pod = &r->pod, .name = i == 0 ? "app" : "idle", .state = i == 0 ? CT_RUNNING : CT_IDLE };
+        r->c[i] = (struct container){ .pod = &r->pod,
+                                      .name = i == 0 ? "app" : "idle",
+                                      .state = i == 0 ? CT_RUNNING : CT_IDLE };
     strcpy(r->c[0].id, "cid");
-    r->pod = (struct pod){ .agent = &r->a, .uid = "u-1", .ns = "default", .name = "web", .containers = r->c, .n_containers = 2 };
+    r->pod = (struct pod){
+        .agent = &r->a, .uid = "u-1", .ns = "default", .name = "web", .containers = r->c, .n_containers = 2
+    };
     map_put(&r->a.pods, STR("u-1"), &r->pod);
     must_ok(agent_server_open(&r->a, "127.0.0.1:0", r->server_tls, NULL));
     for (int w = 0; w < WHOS; w++) {
@@ -264,7 +315,8 @@ static void rig_close(struct rig *r)
 
 /* ---- asking ------------------------------------------------------------------------------------- */
 
-static void on_answer(void *arg, struct http_call *c, int err, const char *reason, int status, struct str body)
+static void on_answer(void *arg, struct http_call *c, int err, const char *reason, int status,
+                      struct str body)
 {
     struct rig *r = arg;
 
@@ -300,7 +352,8 @@ TEST(only_heads_may_ask)
     CHECK_INT(get(r, HEAD, "/pods"), 200);
     CHECK(memmem(r->body.p, r->body.n, "\"uid\":\"u-1\"", 11) != NULL);
     CHECK_INT(get(r, HEAD, "/metrics"), 200);
-    CHECK(memmem(r->body.p, r->body.n, "kubelet_running_containers{container_state=\"running\"} 1", 55) != NULL);
+    CHECK(memmem(r->body.p, r->body.n, "kubelet_running_containers{container_state=\"running\"} 1", 55) !=
+          NULL);
     CHECK(memmem(r->body.p, r->body.n, "coracle_node_refused_total 3", 28) != NULL);
     CHECK_INT(get(r, HEAD, "/nothing"), 404);
     rig_close(r);
@@ -347,7 +400,8 @@ TEST(logs_and_what_is_wrong_with_asking)
     CHECK_INT(get(r, HEAD, LOGS "app?sinceTime=2026-01-02T03:04:06Z"), 200);
     CHECK_STR(buf_str(&r->body), "");
     CHECK_INT(get(r, HEAD, LOGS "app?sinceSeconds=10"), 200);
-    CHECK_STR(buf_str(&r->body), "one\ntwo\nthree\n" + (loop_wall_ns(r->l) / 1000000000 > 1767323055 ? 14 : 0));
+    CHECK_STR(buf_str(&r->body),
+              "one\ntwo\nthree\n" + (loop_wall_ns(r->l) / 1000000000 > 1767323055 ? 14 : 0));
     CHECK_INT(get(r, HEAD, LOGS "app?tailLines=-1"), 400);
     CHECK_INT(get(r, HEAD, LOGS "app?tailLines=x"), 400);
     CHECK_INT(get(r, HEAD, LOGS "app?limitBytes=0"), 400);
@@ -355,7 +409,8 @@ TEST(logs_and_what_is_wrong_with_asking)
     CHECK_INT(get(r, HEAD, LOGS "app?previous"), 400);
     CHECK_STR(buf_str(&r->body), "previous terminated container \"app\" in pod \"web\" not found\n");
     CHECK_INT(get(r, HEAD, LOGS "idle"), 400);
-    CHECK_STR(buf_str(&r->body), "container \"idle\" in pod \"web\" is waiting to start: ContainerCreating\n");
+    CHECK_STR(buf_str(&r->body),
+              "container \"idle\" in pod \"web\" is waiting to start: ContainerCreating\n");
     CHECK_INT(get(r, HEAD, LOGS "none"), 404);
     CHECK_INT(get(r, HEAD, "/containerLogs/default/other/app"), 404);
     CHECK_INT(get(r, HEAD, "/containerLogs/default/web"), 404);
@@ -373,7 +428,10 @@ TEST(logs_and_what_is_wrong_with_asking)
     rig_close(r);
 }
 
-static void on_head(void *arg, struct http_call *c, int status, const struct http_header *h, size_t n) { CHECK_INT(status, 200); }
+static void on_head(void *arg, struct http_call *c, int status, const struct http_header *h, size_t n)
+{
+    CHECK_INT(status, 200);
+}
 
 static void on_data(void *arg, struct http_call *c, const char *p, size_t n)
 {
@@ -384,8 +442,13 @@ static void on_data(void *arg, struct http_call *c, const char *p, size_t n)
 
 static void follow(struct rig *r)
 {
-    struct http_call_opts o = { .method = "GET", .target = STR(LOGS "app?follow=true"), .streamed = true, .on_head = on_head, .on_data = on_data,
-                                .on_done = on_answer, .arg = r };
+    struct http_call_opts o = { .method = "GET",
+                                .target = STR(LOGS "app?follow=true"),
+                                .streamed = true,
+                                .on_head = on_head,
+                                .on_data = on_data,
+                                .on_done = on_answer,
+                                .arg = r };
     buf_clear(&r->body);
     must_ok(http_call(r->cli[HEAD], &o, &r->call, NULL));
     rig_run(r);
@@ -448,7 +511,8 @@ static void on_ws_close(void *arg, struct ws *w, int code, const char *reason)
 
 static const struct ws_events ws_events = { .on_message = on_message, .on_close = on_ws_close };
 
-static void on_open(void *arg, int err, const char *reason, int status, struct str body, struct ws *w, struct str protocol)
+static void on_open(void *arg, int err, const char *reason, int status, struct str body, struct ws *w,
+                    struct str protocol)
 {
     struct rig *r = arg;
 
@@ -461,7 +525,11 @@ static void on_open(void *arg, int err, const char *reason, int status, struct s
 
 static int dial(struct rig *r, const char *target, const char *protocols)
 {
-    struct ws_connect_opts o = { .target = str_of(target), .protocols = protocols, .max_message = 1 << 20, .ev = &ws_events, .on_open = on_open,
+    struct ws_connect_opts o = { .target = str_of(target),
+                                 .protocols = protocols,
+                                 .max_message = 1 << 20,
+                                 .ev = &ws_events,
+                                 .on_open = on_open,
                                  .arg = r };
     buf_clear(&r->body);
     for (int i = 0; i < 4; i++)
@@ -512,8 +580,10 @@ TEST(exec_exit_codes_and_failures)
     CHECK_INT(dial(r, EXEC "command=exit&command=3&output=1&error=1", V4), 101);
     until_closed(r);
     CHECK_STR(buf_str(&r->out[2]), "bye");
-    CHECK_STR(buf_str(&r->out[3]), "{\"metadata\":{},\"status\":\"Failure\",\"message\":\"command terminated with non-zero exit code: exit status 3\","
-              "\"reason\":\"NonZeroExitCode\",\"details\":{\"causes\":[{\"reason\":\"ExitCode\",\"message\":\"3\"}]}}");
+    CHECK_STR(buf_str(&r->out[3]), "{\"metadata\":{},\"status\":\"Failure\",\"message\":\"command terminated "
+                                   "with non-zero exit code: exit status 3\","
+                                   "\"reason\":\"NonZeroExitCode\",\"details\":{\"causes\":[{\"reason\":"
+                                   "\"ExitCode\",\"message\":\"3\"}]}}");
     CHECK_INT(dial(r, EXEC "command=fail&output=1", V5), 101);
     until_closed(r);
     CHECK(memmem(r->out[3].p, r->out[3].n, "\"reason\":\"InternalError\"", 24) != NULL);
