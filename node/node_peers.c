@@ -58,8 +58,7 @@ static void peer_route(struct node_peers *p, struct str name, struct peer *peer)
     }
 }
 
-/* Two nodes may claim one range for a moment (one replaces the other): the route goes with its last claimant.
- * */
+/* Two nodes may claim one range for a moment (one replaces the other): the route goes with the last claimant. */
 static bool cidr_claimed(const struct node_peers *p, const char *cidr)
 {
     struct str key;
