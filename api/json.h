@@ -54,7 +54,10 @@ bool         json_equal(const struct json *x, const struct json *y);   /* member
 /* Members. json_get: NULL if absent.  json_set replaces in place or appends; key is copied unless a literal is
  * passed to json_setz (which keeps the pointer). */
 struct json *json_get(const struct json *obj, struct str key);
-struct json *json_getz(const struct json *obj, const char *key);
+static inline struct json *json_getz(const struct json *obj, const char *key)   /* inline: a literal's length is no work */
+{
+    return json_get(obj, str_of(key));
+}
 struct json *json_set(struct arena *a, struct json *obj, struct str key, struct json *val);    /* returns val */
 struct json *json_setz(struct arena *a, struct json *obj, const char *key, struct json *val);
 bool         json_del(struct json *obj, struct str key);

@@ -38,11 +38,9 @@ static struct quantity amount(const struct json *v)
 
 static void check_amount(const struct json *v, const struct at *at, struct causes *causes)
 {
-    struct quantity q = amount(v);
-
-    if (quantity_sign(q) < 0)
+    if (str_starts(json_str(v), STR("-")))       /* canonical by now: the sign comes first, and zero has none */
         cause_invalid(causes, at, json_str(v), "must be greater than or equal to 0");
-    else if (is_extended(v->key) && q.nano % 1000000000 != 0)
+    else if (is_extended(v->key) && amount(v).nano % 1000000000 != 0)
         cause_invalid(causes, at, json_str(v), "must be an integer");
 }
 
@@ -67,7 +65,7 @@ static void check_request(const struct json *request, const struct json *limit, 
             cause_required(causes, at_limits, "Limit must be set for non overcommitable resources");
         return;
     }
-    cmp = quantity_cmp(amount(request), amount(limit));
+    cmp = json_equal(request, limit) ? 0 : quantity_cmp(amount(request), amount(limit));
     if (firm && cmp != 0)
         cause_add(causes, CAUSE_INVALID, at, "Invalid value: \"%.*s\": must be equal to %.*s limit of %.*s", STR_ARG(json_str(request)),
                   STR_ARG(request->key), STR_ARG(json_str(limit)));
