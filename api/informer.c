@@ -141,9 +141,15 @@ static void index_add_key(struct informer *i, struct entry *e, unsigned x, struc
 static void index_add(struct informer *i, struct entry *e, const struct json *j, struct arena *a)
 {
     for (unsigned x = 0; x < i->o.n_index; x++) {
-        struct str keys[16];
+        struct str few[16], *keys = few;
         unsigned n = 0;
-        i->o.index[x].keys(j, a, keys, ARRAY_LEN(keys), &n);
+        i->o.index[x].keys(j, a, keys, ARRAY_LEN(few), &n);
+        if (n > ARRAY_LEN(few)) {
+            unsigned room = n;
+            keys = arena_alloc(a, room * sizeof *keys);
+            i->o.index[x].keys(j, a, keys, room, &n);
+            must(n <= room);
+        }
         for (unsigned k = 0; k < n; k++)
             index_add_key(i, e, x, keys[k]);
     }
@@ -162,34 +168,6 @@ static void tell(struct informer *i, enum informer_change what, struct object *o
     if (i->o.on_change != NULL)
         i->o.on_change(i->o.arg, what, old, new_, j);
     i->running = false;
-}
-
-static void informer_put(struct informer *i, struct json *j, struct blob *raw, struct arena *a)
-{
-    struct object *o = object_new(j, raw), *old = NULL;
-    struct str key = entry_key(a, o->ns, o->name);
-    struct entry *e = map_get(&i->objects, key);
-
-    if (e != NULL && e->o->rv == o->rv && str_eq(e->o->uid, o->uid)) {
-        e->listed = i->list_number;              /* nothing new: a list repeats what the watch told */
-        object_unref(o);
-        return;
-    }
-    if (e == NULL) {
-        e = mem_new(struct entry);
-        map_put(&i->objects, key, e);
-    } else {
-        old = e->o;
-        o->user = old->user;
-        index_remove(i, e);
-    }
-    e->o = o;
-    e->listed = i->list_number;
-    index_add(i, e, j, a);
-    object_ref(o);
-    tell(i, old == NULL ? INFORMER_ADD : INFORMER_UPDATE, old, o, j);
-    object_unref(o);
-    object_unref(old);
 }
 
 static void entry_free(struct informer *i, struct entry *e)
@@ -220,6 +198,42 @@ static void informer_drop(struct informer *i, struct str key, struct json *j, st
     tell(i, INFORMER_DELETE, old, NULL, j);
     object_unref(old);
     arena_release(&a);
+}
+
+static void informer_put(struct informer *i, struct json *j, struct blob *raw, struct arena *a)
+{
+    struct object *o = object_new(j, raw), *old = NULL;
+    struct str key = entry_key(a, o->ns, o->name);
+    struct entry *e = map_get(&i->objects, key);
+
+    if (e != NULL && e->o->rv == o->rv) {
+        e->listed = i->list_number;              /* nothing new: a list repeats what the watch told */
+        object_unref(o);
+        return;
+    }
+    if (e != NULL && !str_eq(e->o->uid, o->uid)) {
+        informer_drop(i, key, NULL, NULL);       /* another object of that name: the first one's end was missed */
+        e = NULL;
+    }
+    if (i->stopped) {
+        object_unref(o);
+        return;
+    }
+    if (e == NULL) {
+        e = mem_new(struct entry);
+        map_put(&i->objects, key, e);
+    } else {
+        old = e->o;
+        o->user = old->user;
+        index_remove(i, e);
+    }
+    e->o = o;
+    e->listed = i->list_number;
+    index_add(i, e, j, a);
+    object_ref(o);
+    tell(i, old == NULL ? INFORMER_ADD : INFORMER_UPDATE, old, o, j);
+    object_unref(o);
+    object_unref(old);
 }
 
 /* ---- Life of the copy -------------------------------------------------------------------------------- */
@@ -445,6 +459,7 @@ void informer_stop(struct informer *i)
 
 /* ---- Looking ------------------------------------------------------------------------------------------ */
 
+struct client_resource informer_resource(const struct informer *i) { return i->o.res; }
 bool informer_synced(const struct informer *i) { return i->synced; }
 size_t informer_count(const struct informer *i) { return i->objects.n; }
 

@@ -26,15 +26,18 @@ struct informer_opts {
     struct client *client;
     struct client_resource res;
     struct str ns, query;                        /* query: selectors, escaped */
-    /* old is NULL on add, new on delete.  json is the parsed new (on delete: the last) state, for this call only. */
+    /* old is NULL on add, new on delete; an object deleted and made again unseen is a
+     * delete, then an add.  json is the parsed new (on delete: the last) state, for this call only. */
     void (*on_change)(void *arg, enum informer_change what, struct object *old, struct object *new_, struct json *json);
     void (*on_synced)(void *arg);                /* once: the first list is complete (after its on_change calls). NULL ok */
-    /* Up to 4 indexes: appends the index keys of an object to out (views ok); see informer_by(). */
+    /* Up to 4 indexes: writes the first `max` index keys of an object to out (views ok), and to ret_n how many it has
+     * (called again with more room when that is more); see informer_by(). */
     struct informer_index { void (*keys)(const struct json *obj, struct arena *a, struct str *out, unsigned max, unsigned *ret_n); } index[4];
     unsigned n_index;
     void *arg;
 };
 struct informer *informer_start(const struct informer_opts *o);
+struct client_resource informer_resource(const struct informer *i);
 void informer_stop(struct informer *i);          /* NULL ok; frees; no more callbacks */
 bool informer_synced(const struct informer *i);
 size_t informer_count(const struct informer *i);

@@ -95,8 +95,8 @@ static void read_spec(struct deploy_pass *x)
     x->recreate = str_is(json_path_str(x->json, "spec.strategy.type"), "Recreate");
     if (x->recreate)
         return;
-    x->max_surge = int_or_percent(json_getz(rolling, "maxSurge"), x->replicas, true, 1);
-    x->max_unavailable = MIN_OF(int_or_percent(json_getz(rolling, "maxUnavailable"), x->replicas, false, 0), x->replicas);
+    x->max_surge = count_or_percent(json_getz(rolling, "maxSurge"), x->replicas, true, 1);
+    x->max_unavailable = MIN_OF(count_or_percent(json_getz(rolling, "maxUnavailable"), x->replicas, false, 0), x->replicas);
     if (x->max_surge == 0 && x->max_unavailable == 0)
         x->max_unavailable = 1;                  /* percentages of few pods may round to nothing; something must move */
 }

@@ -73,9 +73,9 @@ static struct pdb_counts count(struct pdb_controller *c, struct pass *p, const s
     map_release(&seen);
     const struct json *max = json_path(budget, "spec.maxUnavailable"), *min = json_path(budget, "spec.minAvailable");
     if (max != NULL)
-        n.wanted = MAX_OF(n.expected - int_or_percent(max, n.expected, true, 0), 0);
+        n.wanted = MAX_OF(n.expected - count_or_percent(max, n.expected, true, 0), 0);
     else
-        n.wanted = int_or_percent(min, n.expected, true, 1);
+        n.wanted = count_or_percent(min, n.expected, true, 1);
     return n;
 }
 

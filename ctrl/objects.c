@@ -114,7 +114,7 @@ bool pod_is_available(const struct json *pod, int64_t min_ready_s, int64_t now_s
     return false;
 }
 
-int64_t int_or_percent(const struct json *v, int64_t total, bool round_up, int64_t otherwise)
+int64_t count_or_percent(const struct json *v, int64_t total, bool round_up, int64_t otherwise)
 {
     struct str s = json_str(v);
     int64_t n;

@@ -30,6 +30,6 @@ bool pod_is_ready(const struct json *pod);
 bool pod_is_available(const struct json *pod, int64_t min_ready_s, int64_t now_s, uint64_t *ret_left_ms);
 
 /* 25% or a number; percentages of total round up or down. */
-int64_t int_or_percent(const struct json *v, int64_t total, bool round_up, int64_t otherwise);
+int64_t count_or_percent(const struct json *v, int64_t total, bool round_up, int64_t otherwise);
 
 #endif

@@ -3,6 +3,7 @@
  * One pass: take in and let go pods by selector, create or delete the difference, write the status.  Creation starts
  * with one pod and doubles while it succeeds, so that a template nobody accepts costs one refused call at a time. */
 #include <stdlib.h>
+#include "api/json_scan.h"
 #include "api/selector.h"
 #include "api/time_fmt.h"
 #include "ctrl/controller.h"
@@ -12,11 +13,12 @@ struct rs_controller {
     struct ctrl_env *env;
     struct informer *sets, *pods;
     struct workqueue *queue;
+    struct map refusals;                         /* uid of a set -> why its last pod was refused */
     bool ready;
 };
 
 /* One pod as a pass sees it. */
-struct rs_pod { const struct object *o; const struct json *json; int rank[6]; int64_t born; };
+struct rs_pod { const struct object *o; const struct json *json; int rank[6]; int64_t ready, born; };
 
 struct rs_pass {
     struct rs_controller *c;
@@ -26,8 +28,13 @@ struct rs_pass {
     const struct json *json;
     struct selector selector;
     struct rs_pod *pod; size_t n;                /* active, ours */
+    struct map on_node;                          /* node -> how many of them, while ranking */
     int64_t wanted, min_ready;
 };
+
+/* The memo of a set: the calls of the last burst of creations in the upper half, how many succeeded in the lower. */
+#define MEMO_SENT(memo) ((int64_t)((memo) >> 32))
+#define MEMO_OK(memo)   ((int64_t)((memo) & UINT32_MAX))
 
 /* ---- Which pods are ours ----------------------------------------------------------------------------------- */
 
@@ -57,6 +64,8 @@ static void take_pod(struct rs_pass *x, const struct object *o, bool owned)
 
     if (!str_eq(o->ns, x->set->ns) || !pod_is_active(pod))
         return;
+    if (owned && !matches && is_being_deleted(x->json))
+        return;
     if (owned && !matches) {
         adopt_or_release(x, o, false);
         return;
@@ -70,7 +79,7 @@ static void take_pod(struct rs_pass *x, const struct object *o, bool owned)
 
 static void find_pods(struct rs_pass *x)
 {
-    struct str orphans = arena_fmt(x->a, "orphans/%.*s", STR_ARG(x->set->ns));
+    struct str orphans = orphans_key(x->a, x->set->ns, json_path(x->json, "spec.selector"));
     struct object *o;
     size_t most = 0;
 
@@ -123,16 +132,32 @@ static void on_created(struct pass *p, const struct client_result *r)
         struct event_about about = about_set(set);
         event_record(c->env->events, &about, "Normal", "SuccessfulCreate", "Created pod: %.*s", STR_ARG(meta_str(r->obj, "name")));
     }
-    *pass_memo(p) += 1;                          /* how many may be made at once next time: see create_pods */
+    *pass_memo(p) += 1;
+}
+
+static void refusal_forget(struct rs_controller *c, struct str uid) { mem_free(map_del(&c->refusals, uid)); }
+
+/* Of all calls of a pass only creations are told of: the rest is repeated in silence. */
+static void on_refused(struct pass *p, const char *method, const struct client_result *r)
+{
+    struct rs_controller *c = pass_owner(p);
+    struct object *set = informer_get(c->sets, pass_ns(p), pass_name(p));
+    struct str why = r->message.n > 0 ? r->message : str_of(r->reason);
+
+    if (set == NULL || strcmp(method, "POST") != 0)
+        return;
+    struct event_about about = about_set(set);
+    event_record(c->env->events, &about, "Warning", "FailedCreate", "Error creating: %.*s", STR_ARG(why));
+    mem_free(map_put(&c->refusals, set->uid, mem_strndup(why)));
 }
 
 static void create_pods(struct rs_pass *x, int64_t n)
 {
     struct client_req r = { .method = "POST", .res = CLIENT_PODS, .ns = x->set->ns };
-    uint64_t burst = *pass_memo(x->pass) + 1;    /* 1, then as many as succeeded so far: doubles */
+    int64_t sent = MEMO_SENT(*pass_memo(x->pass)), ok = MEMO_OK(*pass_memo(x->pass));
 
-    n = MIN_OF(n, (int64_t)MIN_OF(burst, (uint64_t)CTRL_BURST));
-    *pass_memo(x->pass) = burst - 1;
+    n = MIN_OF(n, sent == 0 || ok < sent ? 1 : MIN_OF(sent * 2, CTRL_BURST));
+    *pass_memo(x->pass) = (uint64_t)n << 32;
     pass_expect(x->pass, x->c->pods);
     r.body = new_pod(x);
     for (int64_t i = 0; i < n; i++)
@@ -142,14 +167,13 @@ static void create_pods(struct rs_pass *x, int64_t n)
 
 /* ---- Fewer: the least useful first ----------------------------------------------------------------------------------- */
 
-static unsigned on_same_node(const struct rs_pass *x, const struct rs_pod *p)
+static void count_on_nodes(struct rs_pass *x)
 {
-    struct str node = json_path_str(p->json, "spec.nodeName");
-    unsigned n = 0;
-
-    for (size_t i = 0; i < x->n && node.n > 0; i++)
-        n += str_eq(json_path_str(x->pod[i].json, "spec.nodeName"), node);
-    return n;
+    for (size_t i = 0; i < x->n; i++) {
+        struct str node = json_path_str(x->pod[i].json, "spec.nodeName");
+        if (node.n > 0)
+            map_put(&x->on_node, node, (void *)((uintptr_t)map_get(&x->on_node, node) + 1));
+    }
 }
 
 /* Each place of rank: the larger, the sooner it goes. */
@@ -166,8 +190,9 @@ static void rank_pod(const struct rs_pass *x, struct rs_pod *p)
     p->rank[1] = str_is(phase, "Running") ? 0 : str_is(phase, "Pending") ? 2 : 1;
     p->rank[2] = !pod_is_ready(p->json);
     p->rank[3] = (int)-MAX_OF(MIN_OF(cost, INT32_MAX), -INT32_MAX);
-    p->rank[4] = (int)on_same_node(x, p);
+    p->rank[4] = (int)(uintptr_t)map_get(&x->on_node, json_path_str(p->json, "spec.nodeName"));
     p->rank[5] = (int)MIN_OF(restarts, INT32_MAX);
+    p->ready = time_parse(json_str(json_getz(condition_get(p->json, "Ready"), "lastTransitionTime")), &t, &ns) ? t : 0;
     p->born = time_parse(meta_str(p->json, "creationTimestamp"), &t, &ns) ? t : 0;
 }
 
@@ -175,10 +200,15 @@ static int sooner(const void *a, const void *b)
 {
     const struct rs_pod *x = a, *y = b;
 
-    for (size_t i = 0; i < ARRAY_LEN(x->rank); i++)
+    for (size_t i = 0; i < ARRAY_LEN(x->rank); i++) {
+        if (i == 5 && x->ready != y->ready)      /* restarts count less than how long it has been ready */
+            return x->ready > y->ready ? -1 : 1;
         if (x->rank[i] != y->rank[i])
             return x->rank[i] > y->rank[i] ? -1 : 1;
-    return (x->born < y->born) - (x->born > y->born);
+    }
+    if (x->born != y->born)
+        return x->born > y->born ? -1 : 1;
+    return str_cmp(y->o->name, x->o->name);      /* so that one pass chooses as the one before it did */
 }
 
 static void on_deleted(struct pass *p, const struct client_result *r)
@@ -197,8 +227,10 @@ static void on_deleted(struct pass *p, const struct client_result *r)
 
 static void delete_pods(struct rs_pass *x, int64_t n)
 {
+    count_on_nodes(x);
     for (size_t i = 0; i < x->n; i++)
         rank_pod(x, &x->pod[i]);
+    map_release(&x->on_node);
     qsort(x->pod, x->n, sizeof *x->pod, sooner);
     *pass_memo(x->pass) = 0;
     pass_expect(x->pass, x->c->pods);
@@ -235,6 +267,25 @@ static struct rs_counts count_pods(struct rs_pass *x)
     return n;
 }
 
+/* ReplicaFailure, while pods are refused. True: the conditions are not as they were. */
+static bool set_failure(struct rs_pass *x, const struct json *old, struct json *status)
+{
+    const char *why = map_get(&x->c->refusals, x->set->uid);
+    struct json *conditions = json_getz(old, "conditions");
+    bool changed;
+
+    if (conditions == NULL && why == NULL)
+        return false;
+    conditions = json_setz(x->a, status, "conditions", conditions != NULL ? json_copy(x->a, conditions) : json_array(x->a));
+    if (why == NULL)
+        return condition_drop(conditions, "ReplicaFailure");
+    changed = condition_set(x->a, conditions, "ReplicaFailure", "True", "FailedCreate", str_of(why),
+                            time_text(x->a, env_now_s(x->c->env)));
+    json_each(c, conditions)
+        json_delz(c, "lastUpdateTime");          /* not a field of these */
+    return changed;
+}
+
 static void write_status(struct rs_pass *x)
 {
     struct rs_counts n = count_pods(x);
@@ -250,10 +301,9 @@ static void write_status(struct rs_pass *x)
         same &= json_i64_or(json_getz(old, numbers[i].key), 0) == numbers[i].v;
         json_setz(x->a, status, numbers[i].key, json_int(x->a, numbers[i].v));
     }
+    same &= !set_failure(x, old, status);
     if (same)
         return;
-    if (json_getz(old, "conditions") != NULL)
-        json_setz(x->a, status, "conditions", json_copy(x->a, json_getz(old, "conditions")));
     json_setz(x->a, whole, "status", status);
     struct client_req r = { .method = "PUT", .res = CLIENT_REPLICASETS, .ns = x->set->ns, .name = x->set->name, .sub = "status", .body = whole };
     pass_send(x->pass, &r, 404, NULL);
@@ -280,6 +330,8 @@ static void rs_sync(void *arg, struct pass *p)
     x.min_ready = json_path_i64(x.json, "spec.minReadySeconds", 0);
     find_pods(&x);
     int64_t missing = x.wanted - (int64_t)x.n;
+    if (missing <= 0 || MEMO_OK(*pass_memo(p)) > 0)
+        refusal_forget(c, x.set->uid);
     if (is_being_deleted(x.json) || missing == 0)
         *pass_memo(p) = 0;
     else if (missing > 0)
@@ -296,6 +348,8 @@ static void rs_on_set(void *arg, enum informer_change what, struct object *old, 
     struct rs_controller *c = arg;
     const struct object *o = new_ != NULL ? new_ : old;
 
+    if (what == INFORMER_DELETE)
+        refusal_forget(c, o->uid);
     workqueue_add(c->queue, o->ns, o->name);
 }
 
@@ -307,14 +361,35 @@ static void add_owner(struct rs_controller *c, struct str ns, const struct json 
         workqueue_add(c->queue, ns, json_str(json_getz(ref, "name")));
 }
 
-/* A pod nobody controls: every set of its namespace may want it. */
-static void add_candidates(struct rs_controller *c, struct str ns)
+/* A pod nobody controls: a set of its namespace that selects it may want it. */
+static void add_candidates(struct rs_controller *c, struct str ns, const struct json *labels)
 {
+    struct arena a = ARENA_INIT;
     struct object *o;
 
-    for (size_t it = 0; (o = informer_next(c->sets, &it)) != NULL;)
-        if (str_eq(o->ns, ns))
+    for (size_t it = 0; (o = informer_by(c->sets, BY_NAMESPACE, ns, &it)) != NULL;) {
+        struct json_error err;
+        struct selector sel;
+        struct str text;
+        struct json *j;
+        arena_reset(&a);
+        if (json_scan_path(blob_str(o->raw), "spec.selector", &text) && json_parse(&a, text, &j, &err) == 0 &&
+            selector_from_json(&a, j, &sel, NULL) == 0 && selector_matches(&sel, labels))
             workqueue_add(c->queue, ns, o->name);
+    }
+    arena_release(&a);
+}
+
+/* The owner references of an object's last state, without parsing the rest of it. */
+static const struct json *owners_before(const struct object *o, struct arena *a)
+{
+    struct json *j = json_object(a), *refs;
+    struct json_error err;
+    struct str text;
+
+    if (json_scan_path(blob_str(o->raw), "metadata.ownerReferences", &text) && json_parse(a, text, &refs, &err) == 0)
+        json_setz(a, json_make_path(a, j, "metadata"), "ownerReferences", refs);
+    return j;
 }
 
 static void rs_on_pod(void *arg, enum informer_change what, struct object *old, struct object *new_, struct json *json)
@@ -325,9 +400,9 @@ static void rs_on_pod(void *arg, enum informer_change what, struct object *old, 
     if (controller_ref(json) != NULL)
         add_owner(c, (new_ != NULL ? new_ : old)->ns, json);
     else if (what != INFORMER_DELETE)
-        add_candidates(c, new_->ns);
+        add_candidates(c, new_->ns, json_path(json, "metadata.labels"));
     if (what == INFORMER_UPDATE) {
-        const struct json *before = object_json(old, &a);
+        const struct json *before = owners_before(old, &a);
         if (!str_eq(controller_uid(before), controller_uid(json)))
             add_owner(c, old->ns, before);       /* let go */
     }
@@ -348,14 +423,20 @@ static void rs_stop(struct controller *base)
 {
     struct rs_controller *c = container_of(base, struct rs_controller, base);
 
+    struct str uid;
+    void *why;
+
     workqueue_free(c->queue);
+    for (size_t it = 0; map_next(&c->refusals, &it, &uid, &why);)
+        mem_free(why);
+    map_release(&c->refusals);
     mem_free(c);
 }
 
 struct controller *replicaset_controller(struct ctrl_env *env)
 {
     struct rs_controller *c = mem_new(struct rs_controller);
-    struct workqueue_opts qo = { .client = env->client, .name = "replicaset", .sync = rs_sync, .arg = c };
+    struct workqueue_opts qo = { .client = env->client, .name = "replicaset", .sync = rs_sync, .on_refused = on_refused, .arg = c };
 
     c->base = (struct controller){ rs_ready, rs_stop };
     c->env = env;

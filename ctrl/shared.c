@@ -21,11 +21,36 @@ struct shared {
     void *arg;
 };
 
+static struct str orphans_of(struct arena *a, struct str ns, struct str label, struct str value)
+{
+    return arena_fmt(a, "orphans/%.*s/%.*s=%.*s", STR_ARG(ns), STR_ARG(label), STR_ARG(value));
+}
+
+struct str orphans_key(struct arena *a, struct str ns, const struct json *label_selector)
+{
+    const struct json *first = json__first(json_getz(label_selector, "matchLabels"));
+
+    return first != NULL ? orphans_of(a, ns, first->key, json_str(first)) : orphans_of(a, ns, STR(""), STR(""));
+}
+
 static void keys_of_owner(const struct json *obj, struct arena *a, struct str *out, unsigned max, unsigned *ret_n)
 {
-    struct str uid = controller_uid(obj);
+    struct str uid = controller_uid(obj), ns = meta_str(obj, "namespace");
+    const struct json *labels = json_path(obj, "metadata.labels");
+    unsigned n = 1;
 
-    out[0] = uid.n > 0 ? uid : arena_fmt(a, "orphans/%.*s", STR_ARG(json_path_str(obj, "metadata.namespace")));
+    *ret_n = uid.n > 0 || labels == NULL ? 1 : labels->n + 1;
+    if (*ret_n > max)
+        return;
+    out[0] = uid.n > 0 ? uid : orphans_of(a, ns, STR(""), STR(""));
+    if (uid.n == 0)
+        json_each(l, labels)
+            out[n++] = orphans_of(a, ns, l->key, json_str(l));
+}
+
+static void keys_of_namespace(const struct json *obj, struct arena *a, struct str *out, unsigned max, unsigned *ret_n)
+{
+    out[0] = meta_str(obj, "namespace");
     *ret_n = 1;
 }
 
@@ -88,10 +113,14 @@ static struct one *one_start(struct shared *s, struct client_resource res)
     bool pods = same_resource(&res, &CLIENT_PODS);
 
     must(s->n < INFORMERS);
-    if (pods || same_resource(&res, &CLIENT_REPLICASETS))
+    if (pods || same_resource(&res, &CLIENT_REPLICASETS)) {
         io.index[io.n_index++].keys = keys_of_owner;
+        io.index[io.n_index++].keys = keys_of_namespace;
+    }
     if (pods)
         io.index[io.n_index++].keys = keys_of_node;
+    if (same_resource(&res, &CLIENT_PDBS) || same_resource(&res, &CLIENT_DEPLOYMENTS))
+        io.index[io.n_index++].keys = keys_of_namespace;
     o->s = s;
     o->res = res;
     s->one[s->n++] = o;

@@ -17,7 +17,13 @@ bool shared_synced(const struct shared *s);
 void shared_on_synced(struct shared *s, void (*fn)(void *arg), void *arg);
 
 /* Indexes of pods and replicasets: */
-#define BY_OWNER 0                               /* controller's uid; "orphans/NAMESPACE" without a controller */
-#define BY_NODE  1                               /* pods: spec.nodeName */
+#define BY_OWNER     0                           /* controller's uid; without one: see orphans_key() */
+#define BY_NAMESPACE 1
+#define BY_NODE      2                           /* pods: spec.nodeName */
+#define ONLY_BY_NAMESPACE 0                      /* the index of poddisruptionbudgets and deployments */
+
+/* Where to look for objects without a controller that this selector may select: all of a namespace, or, better, those
+ * that carry one of the labels asked for. */
+struct str orphans_key(struct arena *a, struct str ns, const struct json *label_selector);
 
 #endif

@@ -13,7 +13,7 @@ struct key {
     struct timer delay;
     struct pass *pass;                           /* being worked on */
     uint64_t backoff_ms, memo;
-    struct informer *expect; uint64_t expect_rv, expect_until_ms;
+    struct informer *expect; uint64_t expect_rv, expect_until_ms, doubt_until_ms;
     bool dirty;
 };
 
@@ -27,7 +27,15 @@ struct pass {
 };
 
 typedef void (*pass_answer)(struct pass *, const struct client_result *);
-struct call { struct qlink link; struct pass *pass; struct client_call *call; int fine; pass_answer on_ok, on_fine; };
+struct call {
+    struct qlink link;
+    struct pass *pass;
+    struct client_call *call;
+    const char *method;
+    int fine;
+    bool expected;                               /* the next pass must see what it wrote */
+    pass_answer on_ok, on_fine;
+};
 
 struct workqueue {
     struct workqueue_opts o;
@@ -169,15 +177,17 @@ static void pass_finish(struct pass *p)
 /* Has what this key's last pass wrote come back?  If not, the watch event that brings it adds the key again. */
 static bool key_is_stale(struct key *k)
 {
-    uint64_t now = loop_now_ms(k->q->loop);
+    uint64_t now = loop_now_ms(k->q->loop), until = k->doubt_until_ms;
 
     if (k->expect == NULL)
         return false;
-    if (informer_revision(k->expect) >= k->expect_rv || now >= k->expect_until_ms) {
+    if (informer_revision(k->expect) < k->expect_rv)
+        until = MAX_OF(until, k->expect_until_ms);
+    if (now >= until) {
         k->expect = NULL;
         return false;
     }
-    key_delay(k, k->expect_until_ms - now);
+    key_delay(k, until - now);
     return true;
 }
 
@@ -240,22 +250,38 @@ void pass_fail(struct pass *p, const char *fmt, ...)
 
 void pass_expect(struct pass *p, struct informer *by)
 {
-    p->key->expect = by;
-    p->key->expect_rv = 0;
-    p->key->expect_until_ms = loop_now_ms(p->key->q->loop) + CTRL_STALE_MS;
+    struct key *k = p->key;
+
+    if (k->expect != by)
+        k->expect_rv = k->doubt_until_ms = 0;
+    k->expect = by;
+    k->expect_until_ms = loop_now_ms(k->q->loop) + CTRL_EXPECT_MS;
+}
+
+/* What must be seen by watch before the next pass; an answer that leaves open what was done: anything may come. */
+static void call_note_revision(struct call *c, const struct client_result *r)
+{
+    struct key *k = c->pass->key;
+    uint64_t rv;
+
+    if (!c->expected || k->expect == NULL)
+        return;
+    if (r->ok && str_u64(json_path_str(r->obj, "metadata.resourceVersion"), &rv))
+        k->expect_rv = MAX_OF(k->expect_rv, rv);
+    else if (r->err != 0 || r->status >= 500)
+        k->doubt_until_ms = loop_now_ms(k->q->loop) + CTRL_STALE_MS;
 }
 
 static void call_on_done(void *arg, const struct client_result *r)
 {
     struct call *c = arg;
     struct pass *p = c->pass;
-    uint64_t rv;
+    const struct workqueue *q = p->key->q;
 
     qdel(&c->link);
     must(p->pending > 0);
+    call_note_revision(c, r);
     if (r->ok) {
-        if (p->key->expect != NULL && str_u64(json_path_str(r->obj, "metadata.resourceVersion"), &rv))
-            p->key->expect_rv = MAX_OF(p->key->expect_rv, rv);
         if (c->on_ok != NULL)
             c->on_ok(p, r);
     } else if (r->err == 0 && r->status == c->fine) {
@@ -263,10 +289,22 @@ static void call_on_done(void *arg, const struct client_result *r)
             c->on_fine(p, r);
     } else {
         pass_fail(p, "%s %.*s", r->reason, STR_ARG(r->message));
+        if (q->o.on_refused != NULL)
+            q->o.on_refused(p, c->method, r);
     }
     mem_free(c);
     if (--p->pending == 0 && !p->in_sync)
         pass_finish(p);
+}
+
+static bool is_expected(const struct pass *p, const struct client_req *r)
+{
+    struct client_resource by;
+
+    if (p->key->expect == NULL || strcmp(r->method, "GET") == 0)
+        return false;
+    by = informer_resource(p->key->expect);
+    return strcmp(by.plural, r->res.plural) == 0 && strcmp(by.group, r->res.group) == 0;
 }
 
 void pass_send(struct pass *p, const struct client_req *r, int fine, pass_answer on_ok) { pass_send_else(p, r, fine, on_ok, NULL); }
@@ -276,7 +314,8 @@ void pass_send_else(struct pass *p, const struct client_req *r, int fine, pass_a
     struct call *c = mem_new(struct call);
     struct client_req req = *r;
 
-    *c = (struct call){ .pass = p, .fine = fine, .on_ok = on_ok, .on_fine = on_fine };
+    *c = (struct call){ .pass = p, .method = r->method, .fine = fine, .expected = is_expected(p, r),
+                        .on_ok = on_ok, .on_fine = on_fine };
     qinit(&c->link);
     req.done = call_on_done;
     req.arg = c;

@@ -19,6 +19,8 @@ struct workqueue_opts {
     struct client *client;
     const char *name;                            /* for logs */
     void (*sync)(void *arg, struct pass *p);
+    /* NULL ok: a call of the pass was answered by a refusal (which fails the pass). */
+    void (*on_refused)(struct pass *p, const char *method, const struct client_result *r);
     void *arg;
 };
 struct workqueue *workqueue_new(const struct workqueue_opts *o);
@@ -41,8 +43,8 @@ void pass_send(struct pass *p, const struct client_req *r, int fine, void (*on_o
 /* The same, and on_fine is called for the status `fine`. */
 void pass_send_else(struct pass *p, const struct client_req *r, int fine, void (*on_ok)(struct pass *p, const struct client_result *r),
                     void (*on_fine)(struct pass *p, const struct client_result *r));
-/* The next pass of this key waits until `by` has seen this revision. (pass_send notes it for 2xx answers by itself when by
- * is given to pass_expect before.) */
+/* The next pass of this key waits until `by` has seen what this one writes to its resource with pass_send() from now on
+ * (CTRL_EXPECT_MS at most); where an answer does not tell whether anything was written, until CTRL_STALE_MS passed. */
 void pass_expect(struct pass *p, struct informer *by);
 /* Look again after this time, whatever happens. */
 void pass_again_after(struct pass *p, uint64_t ms);
