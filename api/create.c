@@ -80,7 +80,7 @@ static bool create_build(struct call *c, struct draft *d)
         schema_to_stored(c->res, d->obj, c->arena);
     causes_init(&causes, c->arena);
     meta_prepare_create(k, d->obj);
-    if (c->info->base->has_status)
+    if (c->info->base->has_status && !h->status_on_create)
         json_delz(d->obj, "status");
     schema_default(type, d->obj, c->arena);
     if (h->default_ != NULL)

@@ -62,6 +62,7 @@ struct kind_hooks {
     /* PUT of an absent object creates it (services, endpoints, leases, events) */
     bool create_on_update;
     bool returns_deleted;                        /* DELETE answers with the object instead of a Status */
+    bool status_on_create;                       /* a new object may bring its status along (nodes that register) */
     /* One field that watches are indexed by ("spec.nodeName"): a watch with fieldSelector=<tag_path>=x
      * costs nothing for the events of other x.  NULL: none. */
     const char *tag_path;

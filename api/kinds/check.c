@@ -1,4 +1,5 @@
-/* api/kinds/check.c: checks of small things that many kinds have: labels, selectors, counts or percentages, addresses. */
+/* api/kinds/check.c: checks of small things that many kinds have: labels, selectors, counts or percentages,
+ * addresses. */
 #include <arpa/inet.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -70,7 +71,8 @@ size_t base64_decoded_size(struct str s)
     return n;
 }
 
-void check_immutable_data(const struct json *old, const struct json *obj, const char *const *maps, size_t n, struct causes *causes)
+void check_immutable_data(const struct json *old, const struct json *obj, const char *const *maps, size_t n,
+                          struct causes *causes)
 {
     static const char why[] = "field is immutable when `immutable` is set";
     struct at at = AT_KEY(NULL, "immutable");
@@ -88,7 +90,7 @@ void check_immutable_data(const struct json *old, const struct json *obj, const 
     }
 }
 
-/* ---- Duplicates --------------------------------------------------------------------------------------- */
+/* ---- Duplicates ------------------------------------------------------------------------------------- */
 
 struct seen seen_new(struct arena *a, size_t n)
 {
@@ -124,7 +126,7 @@ bool seen_add(struct seen *s, struct str text)
     return true;
 }
 
-/* ---- Labels ------------------------------------------------------------------------------------------- */
+/* ---- Labels ----------------------------------------------------------------------------------------- */
 
 void check_labels(const struct json *labels, const struct at *at, struct causes *causes)
 {
@@ -197,7 +199,8 @@ void check_label_selector(const struct json *selector, const struct at *at, stru
 
 bool label_selector_is_empty(const struct json *selector)
 {
-    return json_is_blank(json_getz(selector, "matchLabels")) && json_is_blank(json_getz(selector, "matchExpressions"));
+    return json_is_blank(json_getz(selector, "matchLabels")) &&
+           json_is_blank(json_getz(selector, "matchExpressions"));
 }
 
 static int by_key(const void *x, const void *y)
@@ -234,7 +237,7 @@ struct str go_string_map(struct arena *a, const struct json *map)
     return s;
 }
 
-/* ---- Counts or percentages ------------------------------------------------------------------------------ */
+/* ---- Counts or percentages -------------------------------------------------------------------------- */
 
 struct str go_int_or_string(struct arena *a, const struct json *v)
 {
@@ -270,7 +273,8 @@ void check_int_or_percent(const struct json *v, const struct at *at, struct caus
     if (v == NULL)
         return;
     if (json_is(v, JSON_STRING) && !is_percent(v->s))
-        cause_invalid_raw(causes, at, go_int_or_string(causes->arena, v), "a valid percent string must be a numeric string followed by "
+        cause_invalid_raw(causes, at, go_int_or_string(causes->arena, v),
+                          "a valid percent string must be a numeric string followed by "
                           "an ending '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')");
     else if (json_is(v, JSON_NUMBER) && json_i64_or(v, 0) < 0)
         cause_invalid_int(causes, at, json_i64_or(v, 0), "must be greater than or equal to 0");
@@ -285,7 +289,7 @@ void check_at_most_100_percent(const struct json *v, const struct at *at, struct
         cause_invalid_raw(causes, at, go_int_or_string(causes->arena, v), "must not be greater than 100%");
 }
 
-/* ---- Addresses ------------------------------------------------------------------------------------------ */
+/* ---- Addresses -------------------------------------------------------------------------------------- */
 
 static const char *special_ipv4(uint32_t ip)
 {

@@ -19,7 +19,8 @@ static size_t check_keys(const struct json *map, bool binary, const struct at *a
     return n;
 }
 
-static void check_overlap(const struct json *data, const struct json *binary, const struct at *at, struct causes *causes)
+static void check_overlap(const struct json *data, const struct json *binary, const struct at *at,
+                          struct causes *causes)
 {
     struct json_index ix;
 
@@ -48,7 +49,8 @@ static void config_map_validate(struct kind_ctx *c, const struct json *obj, stru
         cause_too_long(causes, NULL, SIZE_MAX_BYTES);
 }
 
-static void config_map_validate_update(struct kind_ctx *c, const struct json *old, const struct json *obj, struct causes *causes)
+static void config_map_validate_update(struct kind_ctx *c, const struct json *old, const struct json *obj,
+                                       struct causes *causes)
 {
     static const char *const maps[] = { "data", "binaryData" };
 

@@ -10,11 +10,12 @@ struct pod_view {                                /* what containers are checked 
 
 static size_t count(const struct json *list) { return list != NULL ? list->n : 0; }
 
-/* ---- Ports ------------------------------------------------------------------------------------------------ */
+/* ---- Ports ------------------------------------------------------------------------------------------ */
 
 static void check_host_port(struct pod_view *v, const struct json *port, const struct at *at)
 {
-    int64_t   host = json_i64_or(json_getz(port, "hostPort"), 0), inside = json_i64_or(json_getz(port, "containerPort"), 0);
+    int64_t host = json_i64_or(json_getz(port, "hostPort"), 0),
+            inside = json_i64_or(json_getz(port, "containerPort"), 0);
     struct at here = AT_KEY(at, "hostPort");
     struct str text;
 
@@ -51,27 +52,32 @@ static void check_ports(struct pod_view *v, const struct json *ports, const stru
     }
 }
 
-/* ---- Mounts ----------------------------------------------------------------------------------------------- */
+/* ---- Mounts ----------------------------------------------------------------------------------------- */
 
-static void check_propagation(struct pod_view *v, const struct json *container, const struct json *mount, const struct at *at)
+static void check_propagation(struct pod_view *v, const struct json *container, const struct json *mount,
+                              const struct at *at)
 {
     struct at here = AT_KEY(at, "mountPropagation");
 
-    if (str_is(json_str(json_getz(mount, "mountPropagation")), "Bidirectional") && !json_true(json_path(container, "securityContext.privileged")))
-        cause_forbidden(v->causes, &here, "Bidirectional mount propagation is available only to privileged containers");
+    if (str_is(json_str(json_getz(mount, "mountPropagation")), "Bidirectional") &&
+        !json_true(json_path(container, "securityContext.privileged")))
+        cause_forbidden(v->causes, &here,
+                        "Bidirectional mount propagation is available only to privileged containers");
 }
 
 static void check_recursive(struct pod_view *v, const struct json *mount, const struct at *at)
 {
     struct at  here = AT_KEY(at, "recursiveReadOnly");
-    struct str how = json_str(json_getz(mount, "recursiveReadOnly")), propagation = json_str(json_getz(mount, "mountPropagation"));
+    struct str how = json_str(json_getz(mount, "recursiveReadOnly")),
+               propagation = json_str(json_getz(mount, "mountPropagation"));
 
     if (how.n == 0 || str_is(how, "Disabled"))
         return;
     if (!json_true(json_getz(mount, "readOnly")))
         cause_forbidden(v->causes, &here, "may only be specified when readOnly is true");
     if (propagation.n > 0 && !str_is(propagation, "None"))
-        cause_forbidden(v->causes, &here, "may only be specified when mountPropagation is None or not specified");
+        cause_forbidden(v->causes, &here,
+                        "may only be specified when mountPropagation is None or not specified");
 }
 
 static void check_sub_path(struct pod_view *v, const struct json *mount, const struct at *at)
@@ -98,7 +104,8 @@ static void check_mounts(struct pod_view *v, const struct json *container, const
         return;
     paths = seen_new(v->causes->arena, mounts->n);
     json_each(mount, mounts) {
-        struct at  here = AT_INDEX(&list, i), at_name = AT_KEY(&here, "name"), at_path = AT_KEY(&here, "mountPath");
+        struct at here = AT_INDEX(&list, i), at_name = AT_KEY(&here, "name"),
+                  at_path = AT_KEY(&here, "mountPath");
         struct str name = json_str(json_getz(mount, "name")), path = json_str(json_getz(mount, "mountPath"));
 
         i++;
@@ -112,7 +119,7 @@ static void check_mounts(struct pod_view *v, const struct json *container, const
     }
 }
 
-/* ---- One container ---------------------------------------------------------------------------------------- */
+/* ---- One container ---------------------------------------------------------------------------------- */
 
 static void check_image(struct pod_view *v, const struct json *container, const struct at *at)
 {
@@ -140,12 +147,12 @@ static void check_resize(struct pod_view *v, const struct json *list, const stru
 
 static void check_container(struct pod_view *v, const struct json *container, const struct at *at)
 {
-    struct at  name = AT_KEY(at, "name"), ports = AT_KEY(at, "ports"), resources = AT_KEY(at, "resources"), resize = AT_KEY(at, "resizePolicy");
+    struct at ports = AT_KEY(at, "ports"), resources = AT_KEY(at, "resources"),
+              resize = AT_KEY(at, "resizePolicy");
     struct str s = json_str(json_getz(container, "name"));
 
     if (s.n > 0)
         seen_add(&v->names, s);
-    (void)name;
     check_image(v, container, at);
     check_ports(v, json_getz(container, "ports"), &ports);
     container_env_check(container, at, v->causes);
@@ -157,7 +164,7 @@ static void check_container(struct pod_view *v, const struct json *container, co
         container_probes_check(container, at, v->init, v->causes);
 }
 
-/* ---- The three lists -------------------------------------------------------------------------------------- */
+/* ---- The three lists -------------------------------------------------------------------------------- */
 
 static void check_plain(struct pod_view *v, const struct json *list, const struct at *at)
 {
@@ -174,7 +181,8 @@ static void check_plain(struct pod_view *v, const struct json *list, const struc
 }
 
 /* Names are unique within each list by the schema; here: also across the lists. */
-static void check_init(struct pod_view *v, const struct json *list, const struct seen *plain, const struct at *at)
+static void check_init(struct pod_view *v, const struct json *list, const struct seen *plain,
+                       const struct at *at)
 {
     unsigned i = 0;
 
@@ -191,9 +199,11 @@ static void check_init(struct pod_view *v, const struct json *list, const struct
     v->init = false;
 }
 
-static void check_ephemeral(struct pod_view *v, const struct json *list, const struct json *spec, const struct at *at)
+static void check_ephemeral(struct pod_view *v, const struct json *list, const struct json *spec,
+                            const struct at *at)
 {
-    static const char *const forbidden[] = { "ports", "livenessProbe", "readinessProbe", "startupProbe", "lifecycle", "resizePolicy" };
+    static const char *const forbidden[] = { "ports",        "livenessProbe", "readinessProbe",
+                                             "startupProbe", "lifecycle",     "resizePolicy" };
     struct seen targets;
     unsigned    i = 0;
 
@@ -204,8 +214,10 @@ static void check_ephemeral(struct pod_view *v, const struct json *list, const s
         seen_add(&targets, json_str(json_getz(container, "name")));
     v->ephemeral = true;
     json_each(container, list) {
-        struct at  here = AT_INDEX(at, i), name = AT_KEY(&here, "name"), at_target = AT_KEY(&here, "targetContainerName");
-        struct str s = json_str(json_getz(container, "name")), target = json_str(json_getz(container, "targetContainerName"));
+        struct at here = AT_INDEX(at, i), name = AT_KEY(&here, "name"),
+                  at_target = AT_KEY(&here, "targetContainerName");
+        struct str s = json_str(json_getz(container, "name")),
+                   target = json_str(json_getz(container, "targetContainerName"));
 
         i++;
         if (s.n > 0 && !seen_add(&v->names, s))
@@ -234,9 +246,13 @@ static size_t count_ports(const struct json *list)
 void containers_check(const struct json *spec, const struct at *at, bool is_pod, struct causes *causes)
 {
     const struct json *plain = json_getz(spec, "containers"), *init = json_getz(spec, "initContainers"),
-                      *ephemeral = json_getz(spec, "ephemeralContainers"), *volumes = json_getz(spec, "volumes");
-    struct at          at_plain = AT_KEY(at, "containers"), at_init = AT_KEY(at, "initContainers"), at_ephemeral = AT_KEY(at, "ephemeralContainers");
-    struct pod_view    v = { .causes = causes, .is_pod = is_pod, .host_network = json_true(json_getz(spec, "hostNetwork")) };
+                      *ephemeral = json_getz(spec, "ephemeralContainers"),
+                      *volumes = json_getz(spec, "volumes");
+    struct at at_plain = AT_KEY(at, "containers"), at_init = AT_KEY(at, "initContainers"),
+              at_ephemeral = AT_KEY(at, "ephemeralContainers");
+    struct pod_view v = { .causes = causes,
+                          .is_pod = is_pod,
+                          .host_network = json_true(json_getz(spec, "hostNetwork")) };
     struct seen        plain_names;
 
     v.names = seen_new(causes->arena, count(plain) + count(init) + count(ephemeral));

@@ -2,11 +2,11 @@
 #include "api/kinds/kinds_impl.h"
 #include "api/quantity.h"
 
-/* ---- Fields of the pod ------------------------------------------------------------------------------------ */
+/* ---- Fields of the pod ------------------------------------------------------------------------------ */
 
 static const char *const env_fields[] = {
-    "metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", "spec.serviceAccountName", "status.hostIP",
-    "status.hostIPs", "status.podIP", "status.podIPs",
+    "metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", "spec.serviceAccountName",
+    "status.hostIP", "status.hostIPs",     "status.podIP", "status.podIPs",
 };
 static const char *const file_fields[] = {
     "metadata.annotations", "metadata.labels", "metadata.name", "metadata.namespace", "metadata.uid",
@@ -49,13 +49,14 @@ static bool is_pod_field(struct str path)
 {
     static const char *const more[] = { "spec.restartPolicy", "spec.schedulerName", "status.phase" };
 
-    return is_one_of(path, env_fields, ARRAY_LEN(env_fields)) || is_one_of(path, file_fields, ARRAY_LEN(file_fields)) ||
-           is_one_of(path, more, ARRAY_LEN(more));
+    return is_one_of(path, env_fields, ARRAY_LEN(env_fields)) ||
+           is_one_of(path, file_fields, ARRAY_LEN(file_fields)) || is_one_of(path, more, ARRAY_LEN(more));
 }
 
 void field_ref_check(const struct json *ref, const struct at *at, bool in_env, struct causes *causes)
 {
-    struct str path = json_str(json_getz(ref, "fieldPath")), version = json_str(json_getz(ref, "apiVersion")), base, key;
+    struct str path = json_str(json_getz(ref, "fieldPath")), version = json_str(json_getz(ref, "apiVersion")),
+               base, key;
     struct at  here = AT_KEY(at, "fieldPath"), at_version = AT_KEY(at, "apiVersion");
     const char *const *allowed = in_env ? env_fields : file_fields;
     size_t     n = in_env ? ARRAY_LEN(env_fields) : ARRAY_LEN(file_fields);
@@ -68,32 +69,42 @@ void field_ref_check(const struct json *ref, const struct at *at, bool in_env, s
     if (base.n > 0)
         check_subscript(base, key, &here, causes);
     else if (!is_pod_field(path))
-        cause_invalid(causes, &here, path, arena_fmt(causes->arena, "error converting fieldPath: field label not supported: %.*s", STR_ARG(path)).p);
+        cause_invalid(causes, &here, path,
+                      arena_fmt(causes->arena, "error converting fieldPath: field label not supported: %.*s",
+                                STR_ARG(path))
+                          .p);
     else if (!is_one_of(path, allowed, n))
         cause_unsupported(causes, &here, path, allowed, n);
 }
 
-/* ---- Resources of a container ----------------------------------------------------------------------------- */
+/* ---- Resources of a container ----------------------------------------------------------------------- */
 
-static void check_divisor(struct str resource, const struct json *divisor, const struct at *at, struct causes *causes)
+static void check_divisor(struct str resource, const struct json *divisor, const struct at *at,
+                          struct causes *causes)
 {
-    static const char *const units[] = { "0", "1", "1k", "1M", "1G", "1T", "1P", "1E", "1Ki", "1Mi", "1Gi", "1Ti", "1Pi", "1Ei" };
+    static const char *const units[] = { "0",  "1",   "1k",  "1M",  "1G",  "1T",  "1P",
+                                         "1E", "1Ki", "1Mi", "1Gi", "1Ti", "1Pi", "1Ei" };
     struct str text = json_str(divisor);
     bool       cpu = str_ends(resource, STR(".cpu"));
 
-    if (text.n == 0 || (cpu ? str_is(text, "0") || str_is(text, "1") || str_is(text, "1m") : is_one_of(text, units, ARRAY_LEN(units))))
+    if (text.n == 0 || (cpu ? str_is(text, "0") || str_is(text, "1") || str_is(text, "1m")
+                            : is_one_of(text, units, ARRAY_LEN(units))))
         return;
-    cause_invalid(causes, at, text, cpu ? "only divisor's values 1m and 1 are supported with the cpu resource"
-                                        : "only divisor's values 1, 1k, 1M, 1G, 1T, 1P, 1E, 1Ki, 1Mi, 1Gi, 1Ti, 1Pi, 1Ei are supported");
+    cause_invalid(
+        causes, at, text,
+        cpu ? "only divisor's values 1m and 1 are supported with the cpu resource"
+            : "only divisor's values 1, 1k, 1M, 1G, 1T, 1P, 1E, 1Ki, 1Mi, 1Gi, 1Ti, 1Pi, 1Ei are supported");
 }
 
 void resource_field_ref_check(const struct json *ref, const struct at *at, bool in_env, struct causes *causes)
 {
     static const char *const known[] = {
-        "limits.cpu", "limits.ephemeral-storage", "limits.memory", "requests.cpu", "requests.ephemeral-storage", "requests.memory",
+        "limits.cpu",   "limits.ephemeral-storage",   "limits.memory",
+        "requests.cpu", "requests.ephemeral-storage", "requests.memory",
     };
     struct str resource = json_str(json_getz(ref, "resource"));
-    struct at  at_container = AT_KEY(at, "containerName"), at_resource = AT_KEY(at, "resource"), at_divisor = AT_KEY(at, "divisor");
+    struct at at_container = AT_KEY(at, "containerName"), at_resource = AT_KEY(at, "resource"),
+              at_divisor = AT_KEY(at, "divisor");
 
     if (!in_env && json_str(json_getz(ref, "containerName")).n == 0)
         cause_required(causes, &at_container, "");
@@ -105,7 +116,7 @@ void resource_field_ref_check(const struct json *ref, const struct at *at, bool 
     check_divisor(resource, json_getz(ref, "divisor"), &at_divisor, causes);
 }
 
-/* ---- Variables -------------------------------------------------------------------------------------------- */
+/* ---- Variables -------------------------------------------------------------------------------------- */
 
 /* A key of a ConfigMap or Secret. */
 static void check_key_ref(const struct json *ref, const struct at *at, struct causes *causes)
@@ -120,8 +131,9 @@ static void check_key_ref(const struct json *ref, const struct at *at, struct ca
 static void check_value_from(const struct json *var, const struct at *up, struct causes *causes)
 {
     const struct json *from = json_getz(var, "valueFrom"), *ref;
-    struct at at = AT_KEY(up, "valueFrom"), field = AT_KEY(&at, "fieldRef"), resource = AT_KEY(&at, "resourceFieldRef"),
-              map = AT_KEY(&at, "configMapKeyRef"), secret = AT_KEY(&at, "secretKeyRef");
+    struct at at = AT_KEY(up, "valueFrom"), field = AT_KEY(&at, "fieldRef"),
+              resource = AT_KEY(&at, "resourceFieldRef"), map = AT_KEY(&at, "configMapKeyRef"),
+              secret = AT_KEY(&at, "secretKeyRef");
     unsigned  sources = 0;
 
     if (from == NULL)
@@ -135,7 +147,9 @@ static void check_value_from(const struct json *var, const struct at *up, struct
     if ((ref = json_getz(from, "secretKeyRef")) != NULL && ++sources)
         check_key_ref(ref, &secret, causes);
     if (sources == 0)
-        cause_invalid(causes, &at, STR(""), "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`");
+        cause_invalid(
+            causes, &at, STR(""),
+            "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`");
     else if (json_str(json_getz(var, "value")).n > 0)
         cause_invalid(causes, &at, STR(""), "may not be specified when `value` is not empty");
     else if (sources > 1)
@@ -145,8 +159,9 @@ static void check_value_from(const struct json *var, const struct at *up, struct
 static void check_env_from(const struct json *from, const struct at *at, struct causes *causes)
 {
     const struct json *map = json_getz(from, "configMapRef"), *secret = json_getz(from, "secretRef");
-    struct at prefix = AT_KEY(at, "prefix"), at_map = AT_KEY(at, "configMapRef"), at_secret = AT_KEY(at, "secretRef"),
-              map_name = AT_KEY(&at_map, "name"), secret_name = AT_KEY(&at_secret, "name");
+    struct at prefix = AT_KEY(at, "prefix"), at_map = AT_KEY(at, "configMapRef"),
+              at_secret = AT_KEY(at, "secretRef"), map_name = AT_KEY(&at_map, "name"),
+              secret_name = AT_KEY(&at_secret, "name");
 
     check_text(name_check_env, json_str(json_getz(from, "prefix")), &prefix, causes);
     if (map != NULL && json_str(json_getz(map, "name")).n == 0)

@@ -1,4 +1,4 @@
-/* api/kinds/container_probe.c: probes and lifecycle handlers: exactly one way to do it, and sensible numbers. */
+/* api/kinds/container_probe.c: probes and lifecycle handlers: one way to do each, and sensible numbers. */
 #include "api/kinds/kinds_impl.h"
 
 static bool is_header_name(struct str s)
@@ -25,13 +25,15 @@ static void check_headers(const struct json *get, const struct at *at, struct ca
 
         i++;
         if (s.n > 0 && !is_header_name(s))
-            cause_invalid(causes, &name, s, "a valid HTTP header must consist of alphanumeric characters or '-' "
+            cause_invalid(causes, &name, s,
+                          "a valid HTTP header must consist of alphanumeric characters or '-' "
                           "(e.g. 'X-Header-Name', regex used for validation is '[-A-Za-z0-9]+')");
     }
 }
 
 /* One of the listed handlers. */
-static void check_handler(const struct json *handler, const char *const *kinds, size_t n, const struct at *at, struct causes *causes)
+static void check_handler(const struct json *handler, const char *const *kinds, size_t n, const struct at *at,
+                          struct causes *causes)
 {
     struct at at_get = AT_KEY(at, "httpGet");
     unsigned  found = 0;
@@ -78,7 +80,8 @@ static void check_lifecycle(const struct json *handler, const struct at *at, str
     check_handler(handler, kinds, ARRAY_LEN(kinds), at, causes);
     seconds = json_i64_or(json_path(handler, "sleep.seconds"), 0);
     if (seconds < 0)
-        cause_invalid_int(causes, &at_seconds, seconds, "must be non-negative and less than terminationGracePeriodSeconds");
+        cause_invalid_int(causes, &at_seconds, seconds,
+                          "must be non-negative and less than terminationGracePeriodSeconds");
 }
 
 static void forbid(const struct json *v, const struct at *at, struct causes *causes)
@@ -87,12 +90,16 @@ static void forbid(const struct json *v, const struct at *at, struct causes *cau
         cause_forbidden(causes, at, "may not be set for init containers without restartPolicy=Always");
 }
 
-void container_probes_check(const struct json *container, const struct at *at, bool is_init, struct causes *causes)
+void container_probes_check(const struct json *container, const struct at *at, bool is_init,
+                            struct causes *causes)
 {
-    const struct json *live = json_getz(container, "livenessProbe"), *ready = json_getz(container, "readinessProbe"),
-                      *start = json_getz(container, "startupProbe"), *cycle = json_getz(container, "lifecycle");
-    struct at at_live = AT_KEY(at, "livenessProbe"), at_ready = AT_KEY(at, "readinessProbe"), at_start = AT_KEY(at, "startupProbe"),
-              at_cycle = AT_KEY(at, "lifecycle"), at_post = AT_KEY(&at_cycle, "postStart"), at_pre = AT_KEY(&at_cycle, "preStop"),
+    const struct json *live = json_getz(container, "livenessProbe"),
+                      *ready = json_getz(container, "readinessProbe"),
+                      *start = json_getz(container, "startupProbe"),
+                      *cycle = json_getz(container, "lifecycle");
+    struct at at_live = AT_KEY(at, "livenessProbe"), at_ready = AT_KEY(at, "readinessProbe"),
+              at_start = AT_KEY(at, "startupProbe"), at_cycle = AT_KEY(at, "lifecycle"),
+              at_post = AT_KEY(&at_cycle, "postStart"), at_pre = AT_KEY(&at_cycle, "preStop"),
               at_grace = AT_KEY(&at_ready, "terminationGracePeriodSeconds");
 
     if (live == NULL && ready == NULL && start == NULL && cycle == NULL)
@@ -110,7 +117,8 @@ void container_probes_check(const struct json *container, const struct at *at, b
     check_one_success(live, &at_live, causes);
     check_probe(ready, &at_ready, causes);
     if (json_getz(ready, "terminationGracePeriodSeconds") != NULL)
-        cause_invalid_raw(causes, &at_grace, json_getz(ready, "terminationGracePeriodSeconds")->s, "must not be set for readinessProbes");
+        cause_invalid_raw(causes, &at_grace, json_getz(ready, "terminationGracePeriodSeconds")->s,
+                          "must not be set for readinessProbes");
     check_probe(start, &at_start, causes);
     check_one_success(start, &at_start, causes);
 }

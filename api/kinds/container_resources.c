@@ -1,4 +1,4 @@
-/* api/kinds/container_resources.c: requests and limits: known names, no negative amounts, never more than the limit. */
+/* api/kinds/container_resources.c: requests and limits: known names, nothing negative, no more than limits. */
 #include "api/json_index.h"
 #include "api/kinds/kinds_impl.h"
 #include "api/quantity.h"
@@ -7,7 +7,8 @@ static bool is_huge_pages(struct str name) { return str_starts(name, STR("hugepa
 
 static bool is_standard(struct str name)
 {
-    return str_is(name, "cpu") || str_is(name, "memory") || str_is(name, "ephemeral-storage") || is_huge_pages(name);
+    return str_is(name, "cpu") || str_is(name, "memory") || str_is(name, "ephemeral-storage") ||
+           is_huge_pages(name);
 }
 
 /* Devices and the like, "example.com/gpu": counted, never shared. */
@@ -38,7 +39,7 @@ static struct quantity amount(const struct json *v)
 
 static void check_amount(const struct json *v, const struct at *at, struct causes *causes)
 {
-    if (str_starts(json_str(v), STR("-")))       /* canonical by now: the sign comes first, and zero has none */
+    if (str_starts(json_str(v), STR("-")))       /* canonical by now: zero has no sign */
         cause_invalid(causes, at, json_str(v), "must be greater than or equal to 0");
     else if (is_extended(v->key) && amount(v).nano % 1000000000 != 0)
         cause_invalid(causes, at, json_str(v), "must be an integer");
@@ -55,7 +56,8 @@ static void check_list(const struct json *list, const struct at *at, struct caus
 }
 
 /* What can't be promised twice must be limited to exactly what is asked for. */
-static void check_request(const struct json *request, const struct json *limit, const struct at *at_limits, const struct at *at, struct causes *causes)
+static void check_request(const struct json *request, const struct json *limit, const struct at *at_limits,
+                          const struct at *at, struct causes *causes)
 {
     bool firm = is_extended(request->key) || is_huge_pages(request->key);
     int  cmp;
@@ -67,10 +69,11 @@ static void check_request(const struct json *request, const struct json *limit, 
     }
     cmp = json_equal(request, limit) ? 0 : quantity_cmp(amount(request), amount(limit));
     if (firm && cmp != 0)
-        cause_add(causes, CAUSE_INVALID, at, "Invalid value: \"%.*s\": must be equal to %.*s limit of %.*s", STR_ARG(json_str(request)),
-                  STR_ARG(request->key), STR_ARG(json_str(limit)));
+        cause_add(causes, CAUSE_INVALID, at, "Invalid value: \"%.*s\": must be equal to %.*s limit of %.*s",
+                  STR_ARG(json_str(request)), STR_ARG(request->key), STR_ARG(json_str(limit)));
     else if (cmp > 0)
-        cause_add(causes, CAUSE_INVALID, at, "Invalid value: \"%.*s\": must be less than or equal to %.*s limit of %.*s",
+        cause_add(causes, CAUSE_INVALID, at,
+                  "Invalid value: \"%.*s\": must be less than or equal to %.*s limit of %.*s",
                   STR_ARG(json_str(request)), STR_ARG(request->key), STR_ARG(json_str(limit)));
 }
 

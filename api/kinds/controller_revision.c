@@ -14,5 +14,8 @@ static void controller_revision_validate(struct kind_ctx *c, const struct json *
 }
 
 const struct kind_hooks kind_controller_revisions = {
-    .group = "apps", .plural = "controllerrevisions", .unconditional_update = true, .validate = controller_revision_validate,
+    .group = "apps",
+    .plural = "controllerrevisions",
+    .unconditional_update = true,
+    .validate = controller_revision_validate,
 };

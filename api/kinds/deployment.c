@@ -20,14 +20,16 @@ static void deployment_default(struct kind_ctx *c, struct json *obj)
 
 static void check_rolling(const struct json *rolling, const struct at *at, struct causes *causes)
 {
-    const struct json *unavailable = json_getz(rolling, "maxUnavailable"), *surge = json_getz(rolling, "maxSurge");
+    const struct json *unavailable = json_getz(rolling, "maxUnavailable"),
+                      *surge = json_getz(rolling, "maxSurge");
     struct at          at_unavailable = AT_KEY(at, "maxUnavailable"), at_surge = AT_KEY(at, "maxSurge");
     bool               percent;
 
     check_int_or_percent(unavailable, &at_unavailable, causes);
     check_int_or_percent(surge, &at_surge, causes);
     if (int_or_percent(unavailable, &percent) == 0 && int_or_percent(surge, &percent) == 0)
-        cause_invalid_raw(causes, &at_unavailable, go_int_or_string(causes->arena, unavailable), "may not be 0 when `maxSurge` is 0");
+        cause_invalid_raw(causes, &at_unavailable, go_int_or_string(causes->arena, unavailable),
+                          "may not be 0 when `maxSurge` is 0");
     check_at_most_100_percent(unavailable, &at_unavailable, causes);
 }
 
@@ -47,20 +49,25 @@ static void check_strategy(const struct json *strategy, const struct at *at, str
 
 static void deployment_validate(struct kind_ctx *c, const struct json *obj, struct causes *causes)
 {
-    const struct json *spec = json_getz(obj, "spec"), *selector = json_getz(spec, "selector"), *tmpl = json_getz(spec, "template"),
+    const struct json *spec = json_getz(obj, "spec"), *selector = json_getz(spec, "selector"),
+                      *tmpl = json_getz(spec, "template"),
                       *deadline = json_getz(spec, "progressDeadlineSeconds");
-    struct at at = AT_KEY(NULL, "spec"), at_selector = AT_KEY(&at, "selector"), at_template = AT_KEY(&at, "template"),
-              at_strategy = AT_KEY(&at, "strategy"), at_deadline = AT_KEY(&at, "progressDeadlineSeconds");
+    struct at at = AT_KEY(NULL, "spec"), at_selector = AT_KEY(&at, "selector"),
+              at_template = AT_KEY(&at, "template"), at_strategy = AT_KEY(&at, "strategy"),
+              at_deadline = AT_KEY(&at, "progressDeadlineSeconds");
 
     (void)c;
     check_label_selector(selector, &at_selector, causes);
     if (selector != NULL && label_selector_is_empty(selector))
-        cause_invalid_raw(causes, &at_selector, STR(GO_EMPTY_SELECTOR), "empty selector is invalid for deployment");
+        cause_invalid_raw(causes, &at_selector, STR(GO_EMPTY_SELECTOR),
+                          "empty selector is invalid for deployment");
     if (tmpl != NULL)
         pod_template_check(tmpl, selector, &at_template, causes);
     check_strategy(json_getz(spec, "strategy"), &at_strategy, causes);
-    if (deadline != NULL && json_i64_or(deadline, 0) >= 0 && json_i64_or(deadline, 0) <= json_i64_or(json_getz(spec, "minReadySeconds"), 0))
-        cause_invalid_int(causes, &at_deadline, json_i64_or(deadline, 0), "must be greater than minReadySeconds");
+    if (deadline != NULL && json_i64_or(deadline, 0) >= 0 &&
+        json_i64_or(deadline, 0) <= json_i64_or(json_getz(spec, "minReadySeconds"), 0))
+        cause_invalid_int(causes, &at_deadline, json_i64_or(deadline, 0),
+                          "must be greater than minReadySeconds");
 }
 
 const struct kind_hooks kind_deployments = {

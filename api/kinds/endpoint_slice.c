@@ -1,4 +1,5 @@
-/* api/kinds/endpoint_slice.c: some of the addresses behind a service.  addressType can't change: the schema says so. */
+/* api/kinds/endpoint_slice.c: some of the addresses behind a service.  That addressType can't change is
+ * said in the schema. */
 #include "api/kinds/kinds_impl.h"
 
 #define ENDPOINTS_MAX 1000
@@ -6,14 +7,16 @@
 #define PORTS_MAX     20000
 #define ZONES_MAX     8
 
-static void check_address(struct kind_ctx *c, struct str type, struct str s, const struct at *at, struct causes *causes)
+static void check_address(struct kind_ctx *c, struct str type, struct str s, const struct at *at,
+                          struct causes *causes)
 {
     const char *wrong = NULL;
 
     if (str_is(type, "IPv4"))
         wrong = name_check_ipv4(s);
     else if (str_is(type, "IPv6"))
-        wrong = name_check_ip(s) != NULL || name_check_ipv4(s) == NULL ? "must be a valid IPv6 address" : NULL;
+        wrong =
+            name_check_ip(s) != NULL || name_check_ipv4(s) == NULL ? "must be a valid IPv6 address" : NULL;
     else if (str_is(type, "FQDN"))
         wrong = name_check_subdomain(s);
     if (wrong != NULL)
@@ -40,10 +43,11 @@ static void check_hints(const struct json *hints, const struct at *up, struct ca
     }
 }
 
-static void check_endpoint(struct kind_ctx *c, struct str type, const struct json *e, const struct at *at, struct causes *causes)
+static void check_endpoint(struct kind_ctx *c, struct str type, const struct json *e, const struct at *at,
+                           struct causes *causes)
 {
     const struct json *addresses = json_getz(e, "addresses");
-    struct at          list = AT_KEY(at, "addresses"), node = AT_KEY(at, "nodeName"), hints = AT_KEY(at, "hints");
+    struct at list = AT_KEY(at, "addresses"), node = AT_KEY(at, "nodeName"), hints = AT_KEY(at, "hints");
     unsigned           i = 0;
 
     if (json_is_blank(addresses))
@@ -75,7 +79,8 @@ static void check_ports(const struct json *list, struct causes *causes)
     }
     names = seen_new(causes->arena, list->n);
     json_each(it, list) {
-        struct at  here = AT_INDEX(&at, i), at_name = AT_KEY(&here, "name"), app = AT_KEY(&here, "appProtocol");
+        struct at here = AT_INDEX(&at, i), at_name = AT_KEY(&here, "name"),
+                  app = AT_KEY(&here, "appProtocol");
         struct str name = json_str(json_getz(it, "name"));
 
         i++;
@@ -106,5 +111,8 @@ static void endpoint_slice_validate(struct kind_ctx *c, const struct json *obj, 
 }
 
 const struct kind_hooks kind_endpoint_slices = {
-    .group = "discovery.k8s.io", .plural = "endpointslices", .unconditional_update = true, .validate = endpoint_slice_validate,
+    .group = "discovery.k8s.io",
+    .plural = "endpointslices",
+    .unconditional_update = true,
+    .validate = endpoint_slice_validate,
 };

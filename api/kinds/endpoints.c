@@ -7,7 +7,8 @@ bool is_own_service(const struct kind_ctx *c)
     return str_is(c->ns, "default") && str_is(c->name, "kubernetes");
 }
 
-static void check_addresses(struct kind_ctx *c, const struct json *list, const struct at *at, struct causes *causes)
+static void check_addresses(struct kind_ctx *c, const struct json *list, const struct at *at,
+                            struct causes *causes)
 {
     unsigned i = 0;
 
@@ -30,7 +31,7 @@ static void check_ports(const struct json *list, const struct at *at, struct cau
         return;
     names = seen_new(causes->arena, list->n);
     json_each(it, list) {
-        struct at  here = AT_INDEX(at, i), at_name = AT_KEY(&here, "name"), app = AT_KEY(&here, "appProtocol");
+        struct at here = AT_INDEX(at, i), at_name = AT_KEY(&here, "name"), app = AT_KEY(&here, "appProtocol");
         struct str name = json_str(json_getz(it, "name"));
 
         i++;
@@ -50,8 +51,10 @@ static void endpoints_validate(struct kind_ctx *c, const struct json *obj, struc
     unsigned  i = 0;
 
     json_each(subset, json_getz(obj, "subsets")) {
-        const struct json *ready = json_getz(subset, "addresses"), *other = json_getz(subset, "notReadyAddresses");
-        struct at at = AT_INDEX(&list, i), at_ready = AT_KEY(&at, "addresses"), at_other = AT_KEY(&at, "notReadyAddresses"), ports = AT_KEY(&at, "ports");
+        const struct json *ready = json_getz(subset, "addresses"),
+                          *other = json_getz(subset, "notReadyAddresses");
+        struct at at = AT_INDEX(&list, i), at_ready = AT_KEY(&at, "addresses"),
+                  at_other = AT_KEY(&at, "notReadyAddresses"), ports = AT_KEY(&at, "ports");
 
         i++;
         if (json_is_blank(ready) && json_is_blank(other))
@@ -63,5 +66,9 @@ static void endpoints_validate(struct kind_ctx *c, const struct json *obj, struc
 }
 
 const struct kind_hooks kind_endpoints = {
-    .group = "", .plural = "endpoints", .unconditional_update = true, .create_on_update = true, .validate = endpoints_validate,
+    .group = "",
+    .plural = "endpoints",
+    .unconditional_update = true,
+    .create_on_update = true,
+    .validate = endpoints_validate,
 };

@@ -56,10 +56,20 @@ static void event_validate(struct kind_ctx *c, const struct json *obj, struct ca
 }
 
 /* What is told once stays; only how often it happened goes on. */
-static void event_validate_update(struct kind_ctx *c, const struct json *old, const struct json *obj, struct causes *causes)
+static void event_validate_update(struct kind_ctx *c, const struct json *old, const struct json *obj,
+                                  struct causes *causes)
 {
     static const char *const fixed[] = {
-        "involvedObject", "reason", "message", "source", "eventTime", "type", "action", "related", "reportingComponent", "reportingInstance",
+        "involvedObject",
+        "reason",
+        "message",
+        "source",
+        "eventTime",
+        "type",
+        "action",
+        "related",
+        "reportingComponent",
+        "reportingInstance",
     };
 
     (void)c;

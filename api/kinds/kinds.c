@@ -26,7 +26,8 @@ static const struct kind_hooks *const kind_table[] = {
 const struct kind_hooks *kind_hooks_find(const struct resource *r)
 {
     for (size_t i = 0; i < ARRAY_LEN(kind_table); i++)
-        if (strcmp(kind_table[i]->plural, r->plural) == 0 && strcmp(kind_table[i]->group, r->kind->group) == 0)
+        if (strcmp(kind_table[i]->plural, r->plural) == 0 &&
+            strcmp(kind_table[i]->group, r->kind->group) == 0)
             return kind_table[i];
     return &kind_neutral;
 }

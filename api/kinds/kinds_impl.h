@@ -1,21 +1,22 @@
 /* api/kinds/kinds_impl.h: what the files of this folder share.
  *
- * Checks take the value, where it is and the list to add causes to; NULL and absent values are fine unless said
- * otherwise.  Types were checked before (schema_conform), fields may be absent.  Messages are worded as the
- * original's: clients and people search for them. */
+ * Checks take the value, where it is and the list to add causes to; NULL and absent values are fine unless
+ * said otherwise.  Types were checked before (schema_conform), fields may be absent.  Messages are worded as
+ * the original's: clients and people search for them. */
 #ifndef API_KINDS_IMPL_H
 #define API_KINDS_IMPL_H
 
 #include "api/kinds.h"
 #include "api/names.h"
 
-/* ---- The kinds ---------------------------------------------------------------------------------------- */
+/* ---- The kinds -------------------------------------------------------------------------------------- */
 
-extern const struct kind_hooks kind_namespaces, kind_nodes, kind_pods, kind_config_maps, kind_secrets, kind_service_accounts,
-    kind_services, kind_endpoints, kind_endpoint_slices, kind_core_events, kind_new_events, kind_leases, kind_deployments,
-    kind_replica_sets, kind_controller_revisions, kind_pod_disruption_budgets;
+extern const struct kind_hooks kind_namespaces, kind_nodes, kind_pods, kind_config_maps, kind_secrets,
+    kind_service_accounts, kind_services, kind_endpoints, kind_endpoint_slices, kind_core_events,
+    kind_new_events, kind_leases, kind_deployments, kind_replica_sets, kind_controller_revisions,
+    kind_pod_disruption_budgets;
 
-/* ---- check.c: small things that many kinds have --------------------------------------------------------- */
+/* ---- check.c: small things that many kinds have ----------------------------------------------------- */
 
 /* One text by a check of api/names.h; the empty one is as good as absent. */
 void check_text(name_check_fn *check, struct str s, const struct at *at, struct causes *causes);
@@ -41,13 +42,16 @@ void cause_invalid_int(struct causes *causes, const struct at *at, int64_t value
 void cause_not_found(struct causes *causes, const struct at *at, struct str value);
 void cause_too_many(struct causes *causes, const struct at *at, unsigned n, unsigned max);
 /* As Go prints them in messages. */
-#define GO_EMPTY_SELECTOR "v1.LabelSelector{MatchLabels:map[string]string(nil), MatchExpressions:[]v1.LabelSelectorRequirement(nil)}"
+#define GO_EMPTY_SELECTOR                                                                                    \
+    "v1.LabelSelector{MatchLabels:map[string]string(nil), " \
+    "MatchExpressions:[]v1.LabelSelectorRequirement(nil)}"
 struct str go_string_map(struct arena *a, const struct json *map);
 struct str go_int_or_string(struct arena *a, const struct json *v);
 /* The value's JSON text. */
 struct str json_text(struct arena *a, const struct json *v);
 /* Settings marked immutable stay so, and so do the maps. */
-void check_immutable_data(const struct json *old, const struct json *obj, const char *const *maps, size_t n, struct causes *causes);
+void check_immutable_data(const struct json *old, const struct json *obj, const char *const *maps, size_t n,
+                          struct causes *causes);
 /* Bytes that base64 text stands for. */
 size_t base64_decoded_size(struct str s);
 /* Absent, null, "", [] or {}. */
@@ -55,20 +59,21 @@ bool json_is_blank(const struct json *v);
 /* Add a member that is known to be absent, without looking for it.  The key is not copied. */
 void object_append(struct json *obj, struct str key, struct json *v);
 
-/* Texts that were seen, for finding duplicates and references in time linear in what the client sent.  Lives in an arena;
- * holds at most the number of texts it was made for. */
+/* Texts that were seen, for finding duplicates and references in time linear in what the client sent.  Lives
+ * in an arena; holds at most the number of texts it was made for. */
 struct seen { struct str *slots; size_t mask; };
 struct seen seen_new(struct arena *a, size_t n);
 bool seen_has(const struct seen *s, struct str text);
 bool seen_add(struct seen *s, struct str text);          /* false: it was there already */
 
-/* ---- Pods and what makes them ----------------------------------------------------------------------------- */
+/* ---- Pods and what makes them ----------------------------------------------------------------------- */
 
 /* pod_default.c: of a pod (is_pod) or a template. */
 void pod_spec_default(struct kind_ctx *c, struct json *spec, bool is_pod);
 /* pod_template.c: a controller's template: {metadata, spec}.  label_selector: what must match its labels. */
 void pod_template_default(struct kind_ctx *c, struct json *tmpl);
-void pod_template_check(const struct json *tmpl, const struct json *label_selector, const struct at *at, struct causes *causes);
+void pod_template_check(const struct json *tmpl, const struct json *label_selector, const struct at *at,
+                        struct causes *causes);
 /* pod_admit.c: what the original's admission plugins do to new pods. */
 void pod_admit(struct kind_ctx *c, struct json *pod);
 /* pod_qos.c */
@@ -76,16 +81,19 @@ const char *pod_qos_class(const struct json *spec);
 /* pod_validate.c */
 void pod_spec_check(const struct json *spec, const struct at *at, bool is_pod, struct causes *causes);
 /* pod_update.c */
-void pod_update_check(struct kind_ctx *c, const struct json *old, const struct json *pod, struct causes *causes);
+void pod_update_check(struct kind_ctx *c, const struct json *old, const struct json *pod,
+                      struct causes *causes);
 /* container.c: all containers of a spec, with their cross-references. */
 void containers_check(const struct json *spec, const struct at *at, bool is_pod, struct causes *causes);
 /* container_env.c */
 void container_env_check(const struct json *container, const struct at *at, struct causes *causes);
 /* The path of fieldRef; in_env: of a variable, else of a file. */
 void field_ref_check(const struct json *ref, const struct at *at, bool in_env, struct causes *causes);
-void resource_field_ref_check(const struct json *ref, const struct at *at, bool in_env, struct causes *causes);
+void resource_field_ref_check(const struct json *ref, const struct at *at, bool in_env,
+                              struct causes *causes);
 /* container_probe.c: probes and lifecycle handlers. */
-void container_probes_check(const struct json *container, const struct at *at, bool is_init, struct causes *causes);
+void container_probes_check(const struct json *container, const struct at *at, bool is_init,
+                            struct causes *causes);
 /* container_resources.c */
 void container_resources_check(const struct json *resources, const struct at *at, struct causes *causes);
 /* volume.c */
@@ -99,7 +107,7 @@ void pod_placement_check(const struct json *spec, const struct at *at, struct ca
 void pod_security_check(const struct json *spec, const struct at *at, struct causes *causes);
 void container_security_check(const struct json *container, const struct at *at, struct causes *causes);
 
-/* ---- Services ------------------------------------------------------------------------------------------------ */
+/* ---- Services --------------------------------------------------------------------------------------- */
 
 /* Each port may be a claim and a compare of the transaction; also they are compared pair by pair. */
 #define SERVICE_PORTS_MAX 256

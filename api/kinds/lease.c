@@ -4,7 +4,8 @@
 static void lease_validate(struct kind_ctx *c, const struct json *obj, struct causes *causes)
 {
     const struct json *spec = json_getz(obj, "spec"), *holder = json_getz(spec, "holderIdentity");
-    struct at at = AT_KEY(NULL, "spec"), at_holder = AT_KEY(&at, "holderIdentity"), at_preferred = AT_KEY(&at, "preferredHolder");
+    struct at at = AT_KEY(NULL, "spec"), at_holder = AT_KEY(&at, "holderIdentity"),
+              at_preferred = AT_KEY(&at, "preferredHolder");
 
     (void)c;
     if (json_is(holder, JSON_STRING) && holder->s.n == 0)

@@ -10,7 +10,8 @@ static void namespace_default(struct kind_ctx *c, struct json *obj)
     const struct json *labels = json_path(obj, "metadata.labels");
 
     if (name.n > 0 && !str_eq(json_str(json_getz(labels, NAME_LABEL)), name))
-        json_setz(c->arena, json_make_path(c->arena, obj, "metadata.labels"), NAME_LABEL, json_string_ref(c->arena, name));
+        json_setz(c->arena, json_make_path(c->arena, obj, "metadata.labels"), NAME_LABEL,
+                  json_string_ref(c->arena, name));
 }
 
 static bool has(const struct json *list, const char *what)
@@ -29,7 +30,8 @@ static void namespace_prepare_create(struct kind_ctx *c, struct json *obj)
         finalizers = json_setz(c->arena, spec, "finalizers", json_array(c->arena));
     if (!has(finalizers, "kubernetes"))
         json_push(finalizers, json_string_ref(c->arena, STR("kubernetes")));
-    json_setz(c->arena, json_setz(c->arena, obj, "status", json_object(c->arena)), "phase", json_string_ref(c->arena, STR("Active")));
+    json_setz(c->arena, json_setz(c->arena, obj, "status", json_object(c->arena)), "phase",
+              json_string_ref(c->arena, STR("Active")));
 }
 
 /* Finalizers change by .../finalize only. */
@@ -59,12 +61,14 @@ static void namespace_validate(struct kind_ctx *c, const struct json *obj, struc
         if (wrong != NULL)
             cause_invalid(causes, &here, s, wrong);
         else if (!str_is(s, "kubernetes") && str_find(s, '/') < 0)
-            cause_invalid(causes, &here, s, "name is neither a standard finalizer name nor is it fully qualified");
+            cause_invalid(causes, &here, s,
+                          "name is neither a standard finalizer name nor is it fully qualified");
     }
 }
 
 /* Who isn't being deleted is active, and the other way round. */
-static void namespace_validate_status(struct kind_ctx *c, const struct json *old, const struct json *obj, struct causes *causes)
+static void namespace_validate_status(struct kind_ctx *c, const struct json *old, const struct json *obj,
+                                      struct causes *causes)
 {
     struct at  status = AT_KEY(NULL, "status"), at = AT_KEY(&status, "phase");
     struct str phase = json_path_str(obj, "status.phase");
@@ -79,7 +83,13 @@ static void namespace_validate_status(struct kind_ctx *c, const struct json *old
 }
 
 const struct kind_hooks kind_namespaces = {
-    .group = "", .plural = "namespaces", .name = KIND_NAME_LABEL, .unconditional_update = true,
-    .default_ = namespace_default, .prepare_create = namespace_prepare_create, .prepare_update = namespace_prepare_update,
-    .validate = namespace_validate, .validate_status = namespace_validate_status,
+    .group = "",
+    .plural = "namespaces",
+    .name = KIND_NAME_LABEL,
+    .unconditional_update = true,
+    .default_ = namespace_default,
+    .prepare_create = namespace_prepare_create,
+    .prepare_update = namespace_prepare_update,
+    .validate = namespace_validate,
+    .validate_status = namespace_validate_status,
 };

@@ -25,7 +25,8 @@ static void check_taints(const struct json *list, const struct at *at, struct ca
         i++;
         check_text(name_check_label_value, json_str(json_getz(taint, "value")), &at_value, causes);
         if (!seen_add(&seen, arena_fmt(causes->arena, "%.*s:%.*s", STR_ARG(key), STR_ARG(effect))))
-            cause_add(causes, CAUSE_DUPLICATE, &here, "Duplicate value: %.*s: taints must be unique by key and effect pair",
+            cause_add(causes, CAUSE_DUPLICATE, &here,
+                      "Duplicate value: %.*s: taints must be unique by key and effect pair",
                       STR_ARG(json_text(causes->arena, taint)));
     }
 }
@@ -44,7 +45,8 @@ static void check_cidrs(const struct json *spec, const struct at *up, struct cau
         i++;
     }
     if (i > 2)
-        cause_invalid_raw(causes, &at, json_text(causes->arena, list), "may specify no more than one CIDR for each IP family");
+        cause_invalid_raw(causes, &at, json_text(causes->arena, list),
+                          "may specify no more than one CIDR for each IP family");
     if (i > 0 && !str_eq(json_str(json_at(list, 0)), json_str(json_getz(spec, "podCIDR"))))
         cause_invalid_raw(causes, &at, json_text(causes->arena, list), "first value must match `podCIDR`");
 }
@@ -61,7 +63,8 @@ static void node_validate(struct kind_ctx *c, const struct json *obj, struct cau
 }
 
 /* Given once; then it stays. */
-static void check_once(const struct json *was, const struct json *spec, const char *key, const struct at *up, const char *why, struct causes *causes)
+static void check_once(const struct json *was, const struct json *spec, const char *key, const struct at *up,
+                       const char *why, struct causes *causes)
 {
     const struct json *before = json_getz(was, key), *now = json_getz(spec, key);
     struct at          at = AT_STR(up, str_of(key));
@@ -70,15 +73,19 @@ static void check_once(const struct json *was, const struct json *spec, const ch
         cause_forbidden(causes, &at, why);
 }
 
-static void node_validate_update(struct kind_ctx *c, const struct json *old, const struct json *obj, struct causes *causes)
+static void node_validate_update(struct kind_ctx *c, const struct json *old, const struct json *obj,
+                                 struct causes *causes)
 {
-    static const char *const free_keys[] = { "podCIDR", "podCIDRs", "providerID", "taints", "unschedulable", "configSource" };
+    static const char *const free_keys[] = { "podCIDR", "podCIDRs",      "providerID",
+                                             "taints",  "unschedulable", "configSource" };
     const struct json *was = json_getz(old, "spec"), *spec = json_getz(obj, "spec");
     struct at          at = AT_KEY(NULL, "spec");
     struct json       *x, *y;
 
-    check_once(was, spec, "podCIDRs", &at, "node updates may not change podCIDR except from \"\" to valid", causes);
-    check_once(was, spec, "providerID", &at, "node updates may not change providerID except from \"\" to valid", causes);
+    check_once(was, spec, "podCIDRs", &at, "node updates may not change podCIDR except from \"\" to valid",
+               causes);
+    check_once(was, spec, "providerID", &at,
+               "node updates may not change providerID except from \"\" to valid", causes);
     x = was != NULL ? json_copy(c->arena, was) : json_object(c->arena);
     y = spec != NULL ? json_copy(c->arena, spec) : json_object(c->arena);
     for (size_t i = 0; i < ARRAY_LEN(free_keys); i++) {
@@ -89,7 +96,8 @@ static void node_validate_update(struct kind_ctx *c, const struct json *old, con
         cause_forbidden(causes, &at, "node updates may only change labels, taints, or capacity");
 }
 
-static void node_validate_status(struct kind_ctx *c, const struct json *old, const struct json *obj, struct causes *causes)
+static void node_validate_status(struct kind_ctx *c, const struct json *old, const struct json *obj,
+                                 struct causes *causes)
 {
     const struct json *list = json_path(obj, "status.addresses");
     struct at          status = AT_KEY(NULL, "status"), at = AT_KEY(&status, "addresses");
@@ -105,12 +113,20 @@ static void node_validate_status(struct kind_ctx *c, const struct json *old, con
         struct at here = AT_INDEX(&at, i);
 
         i++;
-        if (!seen_add(&seen, arena_fmt(causes->arena, "%.*s %.*s", STR_ARG(json_str(json_getz(it, "type"))), STR_ARG(json_str(json_getz(it, "address"))))))
-            cause_add(causes, CAUSE_DUPLICATE, &here, "Duplicate value: %.*s", STR_ARG(json_text(causes->arena, it)));
+        if (!seen_add(&seen, arena_fmt(causes->arena, "%.*s %.*s", STR_ARG(json_str(json_getz(it, "type"))),
+                                       STR_ARG(json_str(json_getz(it, "address"))))))
+            cause_add(causes, CAUSE_DUPLICATE, &here, "Duplicate value: %.*s",
+                      STR_ARG(json_text(causes->arena, it)));
     }
 }
 
 const struct kind_hooks kind_nodes = {
-    .group = "", .plural = "nodes", .unconditional_update = true,
-    .default_ = node_default, .validate = node_validate, .validate_update = node_validate_update, .validate_status = node_validate_status,
+    .group = "",
+    .plural = "nodes",
+    .status_on_create = true,
+    .unconditional_update = true,
+    .default_ = node_default,
+    .validate = node_validate,
+    .validate_update = node_validate_update,
+    .validate_status = node_validate_status,
 };

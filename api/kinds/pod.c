@@ -54,7 +54,7 @@ static void pod_validate(struct kind_ctx *c, const struct json *pod, struct caus
 
 static void check_ips(const struct json *status, struct causes *causes)
 {
-    struct at          at = AT_KEY(NULL, "status"), at_ips = AT_KEY(&at, "podIPs"), at_ip = AT_KEY(&at, "podIP");
+    struct at at = AT_KEY(NULL, "status"), at_ips = AT_KEY(&at, "podIPs"), at_ip = AT_KEY(&at, "podIP");
     const struct json *ips = json_getz(status, "podIPs");
     struct str         ip = json_str(json_getz(status, "podIP"));
     unsigned           i = 0;
@@ -66,13 +66,15 @@ static void check_ips(const struct json *status, struct causes *causes)
 
         i++;
         if (its.n == 0 || name_check_ip(its) != NULL)
-            cause_invalid(causes, &at_its, its, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)");
+            cause_invalid(causes, &at_its, its,
+                          "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)");
     }
     if (i > 0 && ip.n > 0 && !str_eq(ip, json_str(json_getz(json_at(ips, 0), "ip"))))
         cause_invalid(causes, &at_ip, ip, "podIPs[0] must equal podIP");
 }
 
-static void pod_validate_status(struct kind_ctx *c, const struct json *old, const struct json *pod, struct causes *causes)
+static void pod_validate_status(struct kind_ctx *c, const struct json *old, const struct json *pod,
+                                struct causes *causes)
 {
     (void)c;
     (void)old;
@@ -80,7 +82,16 @@ static void pod_validate_status(struct kind_ctx *c, const struct json *old, cons
 }
 
 const struct kind_hooks kind_pods = {
-    .group = "", .plural = "pods", .unconditional_update = true, .returns_deleted = true, .tag_path = "spec.nodeName",
-    .default_ = pod_default, .prepare_create = pod_prepare_create, .prepare_status = pod_prepare_status,
-    .validate = pod_validate, .validate_update = pod_update_check, .validate_status = pod_validate_status, .grace = pod_grace,
+    .group = "",
+    .plural = "pods",
+    .unconditional_update = true,
+    .returns_deleted = true,
+    .tag_path = "spec.nodeName",
+    .default_ = pod_default,
+    .prepare_create = pod_prepare_create,
+    .prepare_status = pod_prepare_status,
+    .validate = pod_validate,
+    .validate_update = pod_update_check,
+    .validate_status = pod_validate_status,
+    .grace = pod_grace,
 };

@@ -7,16 +7,18 @@
 #define TOKEN_PATH   "/var/run/secrets/kubernetes.io/serviceaccount"
 #define TOKEN_PREFIX "kube-api-access-"
 #define MIRROR       "kubernetes.io/config.mirror"    /* the node made it from a file of its own */
-#define ACCOUNT_WAIT_MS 1000                     /* a controller makes the default account of each new namespace */
+#define ACCOUNT_WAIT_MS 1000                     /* a controller makes the default account of a namespace */
 #define EVICT_AFTER_S 300                        /* pods leave a node that is lost after this long */
 
-/* ---- Service account -------------------------------------------------------------------------------------- */
+/* ---- Service account -------------------------------------------------------------------------------- */
 
 /* The token (renewed well before its hour is over), the cluster's certificate, the namespace's name. */
 static const char token_sources[] =
-    "{\"defaultMode\":420,\"sources\":[{\"serviceAccountToken\":{\"expirationSeconds\":3607,\"path\":\"token\"}},"
+    "{\"defaultMode\":420,\"sources\":["
+    "{\"serviceAccountToken\":{\"expirationSeconds\":3607,\"path\":\"token\"}},"
     "{\"configMap\":{\"items\":[{\"key\":\"ca.crt\",\"path\":\"ca.crt\"}],\"name\":\"kube-root-ca.crt\"}},"
-    "{\"downwardAPI\":{\"items\":[{\"fieldRef\":{\"apiVersion\":\"v1\",\"fieldPath\":\"metadata.namespace\"},\"path\":\"namespace\"}]}}]}";
+    "{\"downwardAPI\":{\"items\":[{\"fieldRef\":{\"apiVersion\":\"v1\",\"fieldPath\":\"metadata.namespace\"},"
+    "\"path\":\"namespace\"}]}}]}";
 
 static struct json *make_list(struct arena *a, struct json *obj, const char *key)
 {
@@ -105,7 +107,8 @@ static void admit_service_account(struct kind_ctx *c, struct json *spec)
     if (account == NULL) {
         c->lacking = c->refused == 0;
         c->lacking_ms = str_is(name, "default") ? ACCOUNT_WAIT_MS : 0;
-        kind_refuse(c, 403, "Forbidden", "error looking up service account %.*s/%.*s: serviceaccount \"%.*s\" not found",
+        kind_refuse(c, 403, "Forbidden",
+                    "error looking up service account %.*s/%.*s: serviceaccount \"%.*s\" not found",
                     STR_ARG(c->ns), STR_ARG(name), STR_ARG(name));
         return;
     }
@@ -116,7 +119,7 @@ static void admit_service_account(struct kind_ctx *c, struct json *spec)
         add_token(c, spec);
 }
 
-/* ---- Tolerations ------------------------------------------------------------------------------------------ */
+/* ---- Tolerations ------------------------------------------------------------------------------------ */
 
 static bool tolerates(const struct json *tolerations, const char *key)
 {
@@ -147,7 +150,7 @@ static void admit_tolerations(struct kind_ctx *c, struct json *spec)
     }
 }
 
-/* ---- Priority --------------------------------------------------------------------------------------------- */
+/* ---- Priority --------------------------------------------------------------------------------------- */
 
 static bool class_priority(struct str name, int64_t *ret)
 {
@@ -168,11 +171,16 @@ static void admit_priority(struct kind_ctx *c, struct json *spec)
         return;
     }
     if (given != NULL && json_i64_or(given, 0) != priority)
-        kind_refuse(c, 403, "Forbidden", "the integer value of priority (%" PRIi64 ") must not be provided in pod spec; "
-                    "priority admission controller computed %" PRIi64 " from the given PriorityClass name", json_i64_or(given, 0), priority);
+        kind_refuse(c, 403, "Forbidden",
+                    "the integer value of priority (%" PRIi64 ") must not be provided in pod spec; "
+                    "priority admission controller computed %" PRIi64 " from the given PriorityClass name",
+                    json_i64_or(given, 0), priority);
     if (json_str(policy).n > 0 && !str_is(policy->s, "PreemptLowerPriority"))
-        kind_refuse(c, 403, "Forbidden", "the string value of PreemptionPolicy (%.*s) must not be provided in pod spec; "
-                    "priority admission controller computed PreemptLowerPriority from the given PriorityClass name", STR_ARG(policy->s));
+        kind_refuse(
+            c, 403, "Forbidden",
+            "the string value of PreemptionPolicy (%.*s) must not be provided in pod spec; "
+            "priority admission controller computed PreemptLowerPriority from the given PriorityClass name",
+            STR_ARG(policy->s));
     if (given == NULL)
         json_setz(c->arena, spec, "priority", json_int(c->arena, priority));
     if (json_is_blank(policy))

@@ -27,7 +27,8 @@ static void default_pull_policy(struct kind_ctx *c, struct json *container)
     if (!json_is_blank(json_getz(container, "imagePullPolicy")))
         return;
     latest = str_is(image_tag(json_str(json_getz(container, "image"))), "latest");
-    json_setz(c->arena, container, "imagePullPolicy", json_string_ref(c->arena, latest ? STR("Always") : STR("IfNotPresent")));
+    json_setz(c->arena, container, "imagePullPolicy",
+              json_string_ref(c->arena, latest ? STR("Always") : STR("IfNotPresent")));
 }
 
 /* Who limits something without asking for it asks for as much. */
@@ -77,7 +78,8 @@ static void default_containers(struct kind_ctx *c, struct json *list, bool is_po
 /* The field's older name says the same. */
 static void default_service_account(struct kind_ctx *c, struct json *spec)
 {
-    const struct json *name = json_getz(spec, "serviceAccountName"), *older = json_getz(spec, "serviceAccount");
+    const struct json *name = json_getz(spec, "serviceAccountName"),
+                      *older = json_getz(spec, "serviceAccount");
 
     if (json_str(name).n > 0 && !str_eq(json_str(name), json_str(older)))
         json_setz(c->arena, spec, "serviceAccount", json_copy(c->arena, name));

@@ -3,13 +3,15 @@
 
 static void budget_validate(struct kind_ctx *c, const struct json *obj, struct causes *causes)
 {
-    const struct json *spec = json_getz(obj, "spec"), *least = json_getz(spec, "minAvailable"), *most = json_getz(spec, "maxUnavailable");
-    struct at at = AT_KEY(NULL, "spec"), at_least = AT_KEY(&at, "minAvailable"), at_most = AT_KEY(&at, "maxUnavailable"),
-              at_selector = AT_KEY(&at, "selector");
+    const struct json *spec = json_getz(obj, "spec"), *least = json_getz(spec, "minAvailable"),
+                      *most = json_getz(spec, "maxUnavailable");
+    struct at at = AT_KEY(NULL, "spec"), at_least = AT_KEY(&at, "minAvailable"),
+              at_most = AT_KEY(&at, "maxUnavailable"), at_selector = AT_KEY(&at, "selector");
 
     (void)c;
     if (least != NULL && most != NULL)
-        cause_invalid_raw(causes, &at, json_text(causes->arena, spec), "minAvailable and maxUnavailable cannot be both set");
+        cause_invalid_raw(causes, &at, json_text(causes->arena, spec),
+                          "minAvailable and maxUnavailable cannot be both set");
     check_int_or_percent(least, &at_least, causes);
     check_at_most_100_percent(least, &at_least, causes);
     check_int_or_percent(most, &at_most, causes);
@@ -17,9 +19,11 @@ static void budget_validate(struct kind_ctx *c, const struct json *obj, struct c
     check_label_selector(json_getz(spec, "selector"), &at_selector, causes);
 }
 
-static void budget_validate_status(struct kind_ctx *c, const struct json *old, const struct json *obj, struct causes *causes)
+static void budget_validate_status(struct kind_ctx *c, const struct json *old, const struct json *obj,
+                                   struct causes *causes)
 {
-    static const char *const counts[] = { "disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods" };
+    static const char *const counts[] = { "disruptionsAllowed", "currentHealthy", "desiredHealthy",
+                                          "expectedPods" };
     struct at at = AT_KEY(NULL, "status");
 
     (void)c;

@@ -4,7 +4,7 @@
 #define REQUIRED_KEY  "requiredDuringSchedulingIgnoredDuringExecution"
 #define PREFERRED_KEY "preferredDuringSchedulingIgnoredDuringExecution"
 
-/* ---- Nodes ------------------------------------------------------------------------------------------------ */
+/* ---- Nodes ------------------------------------------------------------------------------------------ */
 
 static void check_node_expression(const struct json *e, const struct at *at, struct causes *causes)
 {
@@ -23,12 +23,13 @@ static void check_node_field(const struct json *e, const struct at *at, struct c
 {
     struct str         op = json_str(json_getz(e, "operator")), key = json_str(json_getz(e, "key"));
     const struct json *values = json_getz(e, "values");
-    struct at          at_op = AT_KEY(at, "operator"), at_key = AT_KEY(at, "key"), at_values = AT_KEY(at, "values");
+    struct at at_op = AT_KEY(at, "operator"), at_key = AT_KEY(at, "key"), at_values = AT_KEY(at, "values");
 
     if (!str_is(op, "In") && !str_is(op, "NotIn"))
         cause_invalid(causes, &at_op, op, "not a valid selector operator");
     else if (values == NULL || values->n != 1)
-        cause_required(causes, &at_values, "must be only one value when `operator` is 'In' or 'NotIn' for node field selector");
+        cause_required(causes, &at_values,
+                       "must be only one value when `operator` is 'In' or 'NotIn' for node field selector");
     if (!str_is(key, "metadata.name")) {
         cause_invalid(causes, &at_key, key, "not a valid field selector key");
     } else if (values != NULL && values->n == 1) {
@@ -60,7 +61,8 @@ static void check_node_term(const struct json *term, const struct at *at, struct
 
 static void check_node_affinity(const struct json *affinity, const struct at *at, struct causes *causes)
 {
-    const struct json *required = json_getz(affinity, REQUIRED_KEY), *terms = json_getz(required, "nodeSelectorTerms");
+    const struct json *required = json_getz(affinity, REQUIRED_KEY),
+                      *terms = json_getz(required, "nodeSelectorTerms");
     struct at at_required = AT_KEY(at, REQUIRED_KEY), at_terms = AT_KEY(&at_required, "nodeSelectorTerms"),
               at_preferred = AT_KEY(at, PREFERRED_KEY);
     unsigned  i = 0;
@@ -82,7 +84,7 @@ static void check_node_affinity(const struct json *affinity, const struct at *at
     }
 }
 
-/* ---- Other pods ------------------------------------------------------------------------------------------- */
+/* ---- Other pods ------------------------------------------------------------------------------------- */
 
 static void check_pod_term(const struct json *term, const struct at *at, struct causes *causes)
 {
@@ -125,7 +127,8 @@ static void check_pod_affinity(const struct json *affinity, const struct at *at,
 
 static void check_affinity(const struct json *affinity, const struct at *at, struct causes *causes)
 {
-    struct at node = AT_KEY(at, "nodeAffinity"), pod = AT_KEY(at, "podAffinity"), anti = AT_KEY(at, "podAntiAffinity");
+    struct at node = AT_KEY(at, "nodeAffinity"), pod = AT_KEY(at, "podAffinity"),
+              anti = AT_KEY(at, "podAntiAffinity");
 
     if (affinity == NULL)
         return;
@@ -134,43 +137,49 @@ static void check_affinity(const struct json *affinity, const struct at *at, str
     check_pod_affinity(json_getz(affinity, "podAntiAffinity"), &anti, causes);
 }
 
-/* ---- Tolerations ------------------------------------------------------------------------------------------ */
+/* ---- Tolerations ------------------------------------------------------------------------------------ */
 
 static void check_toleration(const struct json *t, const struct at *at, struct causes *causes)
 {
-    struct str key = json_str(json_getz(t, "key")), op = json_str(json_getz(t, "operator")), value = json_str(json_getz(t, "value")),
-               effect = json_str(json_getz(t, "effect"));
+    struct str key = json_str(json_getz(t, "key")), op = json_str(json_getz(t, "operator")),
+               value = json_str(json_getz(t, "value")), effect = json_str(json_getz(t, "effect"));
     struct at  at_key = AT_KEY(at, "key"), at_op = AT_KEY(at, "operator"), at_effect = AT_KEY(at, "effect");
 
     check_text(name_check_qualified, key, &at_key, causes);
     if (key.n == 0 && !str_is(op, "Exists"))
-        cause_invalid(causes, &at_op, op, "operator must be Exists when `key` is empty, which means \"match all values and all keys\"");
+        cause_invalid(
+            causes, &at_op, op,
+            "operator must be Exists when `key` is empty, which means \"match all values and all keys\"");
     if (json_getz(t, "tolerationSeconds") != NULL && !str_is(effect, "NoExecute"))
-        cause_invalid(causes, &at_effect, effect, "effect must be 'NoExecute' when `tolerationSeconds` is set");
+        cause_invalid(causes, &at_effect, effect,
+                      "effect must be 'NoExecute' when `tolerationSeconds` is set");
     if (!str_is(op, "Exists"))
         check_text(name_check_label_value, value, &at_op, causes);
     else if (value.n > 0)
-        cause_invalid_raw(causes, &at_op, json_text(causes->arena, t), "value must be empty when `operator` is 'Exists'");
+        cause_invalid_raw(causes, &at_op, json_text(causes->arena, t),
+                          "value must be empty when `operator` is 'Exists'");
 }
 
-/* ---- Spread ----------------------------------------------------------------------------------------------- */
+/* ---- Spread ----------------------------------------------------------------------------------------- */
 
 static void check_spread(const struct json *s, const struct at *at, struct causes *causes)
 {
     const struct json *domains = json_getz(s, "minDomains");
-    struct at          key = AT_KEY(at, "topologyKey"), selector = AT_KEY(at, "labelSelector"), at_domains = AT_KEY(at, "minDomains");
+    struct at key = AT_KEY(at, "topologyKey"), selector = AT_KEY(at, "labelSelector"),
+              at_domains = AT_KEY(at, "minDomains");
     struct str         when = json_str(json_getz(s, "whenUnsatisfiable"));
 
     check_text(name_check_qualified, json_str(json_getz(s, "topologyKey")), &key, causes);
     check_label_selector(json_getz(s, "labelSelector"), &selector, causes);
     if (domains != NULL && when.n > 0 && !str_is(when, "DoNotSchedule"))
-        cause_invalid_int(causes, &at_domains, json_i64_or(domains, 0), "can only use minDomains if whenUnsatisfiable=DoNotSchedule, not ScheduleAnyway");
+        cause_invalid_int(causes, &at_domains, json_i64_or(domains, 0),
+                          "can only use minDomains if whenUnsatisfiable=DoNotSchedule, not ScheduleAnyway");
 }
 
 void pod_placement_check(const struct json *spec, const struct at *at, struct causes *causes)
 {
-    struct at selector = AT_KEY(at, "nodeSelector"), affinity = AT_KEY(at, "affinity"), tolerations = AT_KEY(at, "tolerations"),
-              spread = AT_KEY(at, "topologySpreadConstraints");
+    struct at selector = AT_KEY(at, "nodeSelector"), affinity = AT_KEY(at, "affinity"),
+              tolerations = AT_KEY(at, "tolerations"), spread = AT_KEY(at, "topologySpreadConstraints");
     unsigned  i = 0;
 
     check_labels(json_getz(spec, "nodeSelector"), &selector, causes);

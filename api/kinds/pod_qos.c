@@ -24,8 +24,8 @@ static bool add(struct quantity *sum, const struct json *list, const char *name)
 
 static void add_container(struct sums *s, const struct json *container)
 {
-    const struct json *resources = json_getz(container, "resources"), *requests = json_getz(resources, "requests"),
-                      *limits = json_getz(resources, "limits");
+    const struct json *resources = json_getz(container, "resources"),
+                      *requests = json_getz(resources, "requests"), *limits = json_getz(resources, "limits");
 
     for (unsigned i = 0; i < N; i++) {
         bool limited = limits != NULL && add(&s->limit[i], limits, names[i]);

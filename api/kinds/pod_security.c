@@ -5,7 +5,8 @@
 #define ID_MAX INT32_MAX
 #define SYSCTL_NAME_MAX 253
 
-static void check_id(const struct json *context, const char *field, const struct at *at, struct causes *causes)
+static void check_id(const struct json *context, const char *field, const struct at *at,
+                     struct causes *causes)
 {
     struct at here = AT_STR(at, str_of(field));
     int64_t   id = json_i64_or(json_getz(context, field), 0);
@@ -15,7 +16,8 @@ static void check_id(const struct json *context, const char *field, const struct
 }
 
 /* Profiles of seccomp and AppArmor: a file or name goes with Localhost only. */
-static void check_profile(const struct json *profile, const char *what, const struct at *at, struct causes *causes)
+static void check_profile(const struct json *profile, const char *what, const struct at *at,
+                          struct causes *causes)
 {
     struct at          here = AT_KEY(at, "localhostProfile");
     const struct json *name = json_getz(profile, "localhostProfile");
@@ -23,11 +25,13 @@ static void check_profile(const struct json *profile, const char *what, const st
 
     if (str_is(type, "Localhost")) {
         if (json_is_blank(name))
-            cause_required(causes, &here, arena_fmt(causes->arena, "must be set when %s type is Localhost", what).p);
+            cause_required(causes, &here,
+                           arena_fmt(causes->arena, "must be set when %s type is Localhost", what).p);
         else if (str_is(str_of(what), "seccomp"))
             check_relative_path(json_str(name), &here, causes);
     } else if (name != NULL) {
-        cause_invalid(causes, &here, json_str(name), arena_fmt(causes->arena, "can only be set when %s type is Localhost", what).p);
+        cause_invalid(causes, &here, json_str(name),
+                      arena_fmt(causes->arena, "can only be set when %s type is Localhost", what).p);
     }
 }
 
@@ -44,7 +48,7 @@ static void check_context(const struct json *context, const struct at *at, struc
         check_profile(p, "AppArmor", &armor, causes);
 }
 
-/* ---- Containers ------------------------------------------------------------------------------------------- */
+/* ---- Containers ------------------------------------------------------------------------------------- */
 
 static bool adds_sys_admin(const struct json *context)
 {
@@ -66,13 +70,15 @@ void container_security_check(const struct json *container, const struct at *at,
     if (escalation == NULL || json_true(escalation))
         return;
     if (json_true(json_getz(context, "privileged")))
-        cause_invalid_raw(causes, &here, json_text(causes->arena, context), "cannot set `allowPrivilegeEscalation` to false and `privileged` to true");
-    if (adds_sys_admin(context))
         cause_invalid_raw(causes, &here, json_text(causes->arena, context),
-                          "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN");
+                          "cannot set `allowPrivilegeEscalation` to false and `privileged` to true");
+    if (adds_sys_admin(context))
+        cause_invalid_raw(
+            causes, &here, json_text(causes->arena, context),
+            "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN");
 }
 
-/* ---- Pods ------------------------------------------------------------------------------------------------- */
+/* ---- Pods ------------------------------------------------------------------------------------------- */
 
 /* Segments of a-z0-9 with '-' and '_' inside, joined by '.' or '/'. */
 static bool is_sysctl_name(struct str s)
@@ -83,7 +89,8 @@ static bool is_sysctl_name(struct str s)
         return false;
     for (size_t i = 0; i < s.n; i++) {
         char c = s.p[i];
-        bool plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'), joins = c == '-' || c == '_', ends = c == '.' || c == '/';
+        bool plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'), joins = c == '-' || c == '_',
+             ends = c == '.' || c == '/';
 
         if (!plain && !joins && !ends)
             return false;
@@ -117,7 +124,8 @@ static void check_sysctls(const struct json *list, const struct at *at, struct c
 void pod_security_check(const struct json *spec, const struct at *at, struct causes *causes)
 {
     const struct json *context = json_getz(spec, "securityContext");
-    struct at          here = AT_KEY(at, "securityContext"), sysctls = AT_KEY(&here, "sysctls"), groups = AT_KEY(&here, "supplementalGroups");
+    struct at here = AT_KEY(at, "securityContext"), sysctls = AT_KEY(&here, "sysctls"),
+              groups = AT_KEY(&here, "supplementalGroups");
     unsigned           i = 0;
 
     if (json_is_blank(context))

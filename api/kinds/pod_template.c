@@ -44,22 +44,27 @@ static bool matches(struct arena *a, const struct selector *s, const struct json
     return !s->nothing;
 }
 
-static void check_selected(const struct json *tmpl, const struct json *label_selector, const struct at *at, struct causes *causes)
+static void check_selected(const struct json *tmpl, const struct json *label_selector, const struct at *at,
+                           struct causes *causes)
 {
     struct at          metadata = AT_KEY(at, "metadata"), here = AT_KEY(&metadata, "labels");
     const struct json *labels = json_path(tmpl, "metadata.labels");
     struct selector    selector;
 
-    if (label_selector_is_empty(label_selector) || selector_from_json(causes->arena, label_selector, &selector, NULL) < 0)
+    if (label_selector_is_empty(label_selector) ||
+        selector_from_json(causes->arena, label_selector, &selector, NULL) < 0)
         return;                                  /* told at the selector itself */
     if (!matches(causes->arena, &selector, labels))
-        cause_invalid_raw(causes, &here, go_string_map(causes->arena, labels), "`selector` does not match template `labels`");
+        cause_invalid_raw(causes, &here, go_string_map(causes->arena, labels),
+                          "`selector` does not match template `labels`");
 }
 
-void pod_template_check(const struct json *tmpl, const struct json *label_selector, const struct at *at, struct causes *causes)
+void pod_template_check(const struct json *tmpl, const struct json *label_selector, const struct at *at,
+                        struct causes *causes)
 {
-    struct at          metadata = AT_KEY(at, "metadata"), labels = AT_KEY(&metadata, "labels"), annotations = AT_KEY(&metadata, "annotations"),
-                       spec = AT_KEY(at, "spec"), containers = AT_KEY(&spec, "containers"), ephemeral = AT_KEY(&spec, "ephemeralContainers");
+    struct at metadata = AT_KEY(at, "metadata"), labels = AT_KEY(&metadata, "labels"),
+              annotations = AT_KEY(&metadata, "annotations"), spec = AT_KEY(at, "spec"),
+              containers = AT_KEY(&spec, "containers"), ephemeral = AT_KEY(&spec, "ephemeralContainers");
     const struct json *inside = json_getz(tmpl, "spec");
 
     check_selected(tmpl, label_selector, at, causes);

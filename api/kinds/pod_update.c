@@ -1,12 +1,14 @@
 /* api/kinds/pod_update.c: what of a pod's spec may still change once it exists.
  *
- * Allowed are: images, an earlier activeDeadlineSeconds, further tolerations, a negative grace made 1, removed scheduling
- * gates (and, while there are some, further node selectors).  Everything else must be equal: the new spec with
- * the changeable parts put back is compared with the old one. */
+ * Allowed are: images, an earlier activeDeadlineSeconds, further tolerations, a negative grace made 1,
+ * removed scheduling gates (and, while there are some, further node selectors).  Everything else must be equal:
+ * the new spec with the changeable parts put back is compared with the old one. */
 #include "api/json_index.h"
 #include "api/kinds/kinds_impl.h"
 
-#define MAY_CHANGE "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`," \
+#define MAY_CHANGE \
+    "pod updates may not change fields other than `spec.containers[*].image`," \
+    "`spec.initContainers[*].image`," \
     "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations)," \
     "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)"
 
@@ -21,10 +23,11 @@ static void put_back(struct arena *a, struct json *to, const struct json *from, 
         json_delz(to, key);
 }
 
-/* ---- Containers ------------------------------------------------------------------------------------------- */
+/* ---- Containers ------------------------------------------------------------------------------------- */
 
 /* False: their number differs, so that comparing further makes no sense. */
-static bool check_count(const struct json *old, const struct json *spec, const char *key, const struct at *up, struct causes *causes)
+static bool check_count(const struct json *old, const struct json *spec, const char *key, const struct at *up,
+                        struct causes *causes)
 {
     const struct json *was = json_getz(old, key), *now = json_getz(spec, key);
     struct at          at = AT_STR(up, str_of(key));
@@ -48,11 +51,13 @@ static void put_back_images(struct arena *a, const struct json *old, struct json
     }
 }
 
-/* ---- Single fields ---------------------------------------------------------------------------------------- */
+/* ---- Single fields ---------------------------------------------------------------------------------- */
 
-static void check_deadline(const struct json *old, const struct json *spec, const struct at *up, struct causes *causes)
+static void check_deadline(const struct json *old, const struct json *spec, const struct at *up,
+                           struct causes *causes)
 {
-    const struct json *was = json_getz(old, "activeDeadlineSeconds"), *now = json_getz(spec, "activeDeadlineSeconds");
+    const struct json *was = json_getz(old, "activeDeadlineSeconds"),
+                      *now = json_getz(spec, "activeDeadlineSeconds");
     struct at          at = AT_KEY(up, "activeDeadlineSeconds");
 
     if (was == NULL)
@@ -66,11 +71,13 @@ static void check_deadline(const struct json *old, const struct json *spec, cons
 /* A toleration without its seconds, which may change. */
 static struct str toleration_text(struct arena *a, const struct json *t)
 {
-    return arena_fmt(a, "%.*s %.*s %.*s %.*s", STR_ARG(json_str(json_getz(t, "key"))), STR_ARG(json_str(json_getz(t, "operator"))),
-                     STR_ARG(json_str(json_getz(t, "effect"))), STR_ARG(json_str(json_getz(t, "value"))));
+    return arena_fmt(a, "%.*s %.*s %.*s %.*s", STR_ARG(json_str(json_getz(t, "key"))),
+                     STR_ARG(json_str(json_getz(t, "operator"))), STR_ARG(json_str(json_getz(t, "effect"))),
+                     STR_ARG(json_str(json_getz(t, "value"))));
 }
 
-static void check_tolerations(const struct json *old, const struct json *spec, const struct at *up, struct causes *causes)
+static void check_tolerations(const struct json *old, const struct json *spec, const struct at *up,
+                              struct causes *causes)
 {
     const struct json *now = json_getz(spec, "tolerations"), *was = json_getz(old, "tolerations");
     struct at          at = AT_KEY(up, "tolerations");
@@ -83,12 +90,13 @@ static void check_tolerations(const struct json *old, const struct json *spec, c
         seen_add(&kept, toleration_text(causes->arena, t));
     json_each(t, was)
         if (!seen_has(&kept, toleration_text(causes->arena, t))) {
-            cause_forbidden(causes, &at, "existing toleration can not be modified except its tolerationSeconds");
-            return;
+        cause_forbidden(causes, &at, "existing toleration can not be modified except its tolerationSeconds");
+        return;
         }
 }
 
-static void check_gates(const struct json *old, const struct json *spec, const struct at *up, struct causes *causes)
+static void check_gates(const struct json *old, const struct json *spec, const struct at *up,
+                        struct causes *causes)
 {
     const struct json *was = json_getz(old, "schedulingGates");
     struct at          at = AT_KEY(up, "schedulingGates");
@@ -100,12 +108,17 @@ static void check_gates(const struct json *old, const struct json *spec, const s
         struct str name = json_str(json_getz(gate, "name"));
 
         if (!seen_has(&names, name))
-            cause_forbidden(causes, &at, arena_fmt(causes->arena, "only deletion is allowed, but found new scheduling gate '%.*s'", STR_ARG(name)).p);
+            cause_forbidden(causes, &at,
+                            arena_fmt(causes->arena,
+                                      "only deletion is allowed, but found new scheduling gate '%.*s'",
+                                      STR_ARG(name))
+                                .p);
     }
 }
 
 /* A gated pod isn't placed yet: where it may go can be narrowed. */
-static void check_gated_selector(const struct json *old, const struct json *spec, const struct at *up, struct causes *causes)
+static void check_gated_selector(const struct json *old, const struct json *spec, const struct at *up,
+                                 struct causes *causes)
 {
     const struct json *was = json_getz(old, "nodeSelector"), *now = json_getz(spec, "nodeSelector"), *still;
     struct at          at = AT_KEY(up, "nodeSelector");
@@ -115,13 +128,14 @@ static void check_gated_selector(const struct json *old, const struct json *spec
     json_each(label, was) {
         still = json_index_get(&ix, label->key);
         if (still == NULL || !json_equal(still, label)) {
-            cause_invalid_raw(causes, &at, json_text(causes->arena, now), "only additions to spec.nodeSelector are allowed (no mutations or deletions)");
+            cause_invalid_raw(causes, &at, json_text(causes->arena, now),
+                              "only additions to spec.nodeSelector are allowed (no mutations or deletions)");
             return;
         }
     }
 }
 
-/* ---- The rest --------------------------------------------------------------------------------------------- */
+/* ---- The rest --------------------------------------------------------------------------------------- */
 
 /* The names of the fields that differ, for the message. */
 static struct str differences(struct arena *a, const struct json *old, const struct json *spec)
@@ -143,7 +157,8 @@ static struct str differences(struct arena *a, const struct json *old, const str
     return s;
 }
 
-static void check_rest(const struct json *old, struct json *spec, const struct at *at, bool gated, struct causes *causes)
+static void check_rest(const struct json *old, struct json *spec, const struct at *at, bool gated,
+                       struct causes *causes)
 {
     struct arena *a = causes->arena;
     struct json  *grace = json_getz(spec, "terminationGracePeriodSeconds");
@@ -158,10 +173,12 @@ static void check_rest(const struct json *old, struct json *spec, const struct a
     if (json_i64_or(grace, 0) == 1 && json_i64_or(json_getz(old, "terminationGracePeriodSeconds"), 0) < 0)
         put_back(a, spec, old, "terminationGracePeriodSeconds");
     if (!json_equal(old, spec))
-        cause_add(causes, CAUSE_FORBIDDEN, at, "Forbidden: " MAY_CHANGE "%.*s", STR_ARG(differences(a, old, spec)));
+        cause_add(causes, CAUSE_FORBIDDEN, at, "Forbidden: " MAY_CHANGE "%.*s",
+                  STR_ARG(differences(a, old, spec)));
 }
 
-void pod_update_check(struct kind_ctx *c, const struct json *old, const struct json *pod, struct causes *causes)
+void pod_update_check(struct kind_ctx *c, const struct json *old, const struct json *pod,
+                      struct causes *causes)
 {
     const struct json *was = json_getz(old, "spec"), *now = json_getz(pod, "spec");
     struct at          at = AT_KEY(NULL, "spec");
@@ -171,7 +188,8 @@ void pod_update_check(struct kind_ctx *c, const struct json *old, const struct j
         return;                                  /* nearly always: labels and annotations */
     if (!json_is(was, JSON_OBJECT) || !json_is(now, JSON_OBJECT))
         return;
-    if (!check_count(was, now, "containers", &at, causes) || !check_count(was, now, "initContainers", &at, causes))
+    if (!check_count(was, now, "containers", &at, causes) ||
+        !check_count(was, now, "initContainers", &at, causes))
         return;
     check_deadline(was, now, &at, causes);
     check_tolerations(was, now, &at, causes);

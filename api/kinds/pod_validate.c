@@ -5,14 +5,15 @@
 #define SEARCHES_MAX    32
 #define SEARCH_CHARS_MAX 2048
 
-/* ---- DNS -------------------------------------------------------------------------------------------------- */
+/* ---- DNS -------------------------------------------------------------------------------------------- */
 
 static void check_nameservers(const struct json *list, const struct at *at, struct causes *causes)
 {
     unsigned i = 0;
 
     if (list != NULL && list->n > NAMESERVERS_MAX)
-        cause_invalid_raw(causes, at, json_text(causes->arena, list), "must not have more than 3 nameservers");
+        cause_invalid_raw(causes, at, json_text(causes->arena, list),
+                          "must not have more than 3 nameservers");
     json_each(it, list) {
         struct at here = AT_INDEX(at, i);
 
@@ -28,7 +29,8 @@ static void check_searches(const struct json *list, const struct at *at, struct 
     unsigned i = 0;
 
     if (list != NULL && list->n > SEARCHES_MAX)
-        cause_invalid_raw(causes, at, json_text(causes->arena, list), "must not have more than 32 search paths");
+        cause_invalid_raw(causes, at, json_text(causes->arena, list),
+                          "must not have more than 32 search paths");
     json_each(it, list) {
         struct at  here = AT_INDEX(at, i);
         struct str s = json_str(it);
@@ -41,7 +43,8 @@ static void check_searches(const struct json *list, const struct at *at, struct 
             check_text(name_check_subdomain, s, &here, causes);
     }
     if (chars > SEARCH_CHARS_MAX)
-        cause_invalid_raw(causes, at, json_text(causes->arena, list), "must not have more than 2048 characters (including spaces) in the search list");
+        cause_invalid_raw(causes, at, json_text(causes->arena, list),
+                          "must not have more than 2048 characters (including spaces) in the search list");
 }
 
 static void check_dns(const struct json *spec, const struct at *at, struct causes *causes)
@@ -55,7 +58,8 @@ static void check_dns(const struct json *spec, const struct at *at, struct cause
         if (config == NULL)
             cause_required(causes, &at_config, "must provide `dnsConfig` when `dnsPolicy` is None");
         else if (json_is_blank(servers))
-            cause_required(causes, &at_servers, "must provide at least one DNS nameserver when `dnsPolicy` is None");
+            cause_required(causes, &at_servers,
+                           "must provide at least one DNS nameserver when `dnsPolicy` is None");
     }
     if (config == NULL)
         return;
@@ -70,7 +74,7 @@ static void check_dns(const struct json *spec, const struct at *at, struct cause
     }
 }
 
-/* ---- Other lists ------------------------------------------------------------------------------------------ */
+/* ---- Other lists ------------------------------------------------------------------------------------ */
 
 static void check_host_aliases(const struct json *list, const struct at *at, struct causes *causes)
 {
@@ -125,7 +129,7 @@ static void check_pull_secrets(const struct json *list, const struct at *at, str
     }
 }
 
-/* ---- The whole -------------------------------------------------------------------------------------------- */
+/* ---- The whole -------------------------------------------------------------------------------------- */
 
 static void check_names(const struct json *spec, const struct at *at, struct causes *causes)
 {
@@ -140,12 +144,14 @@ static void check_process_namespace(const struct json *spec, const struct at *at
     struct at here = AT_KEY(at, "shareProcessNamespace");
 
     if (json_true(json_getz(spec, "hostPID")) && json_true(json_getz(spec, "shareProcessNamespace")))
-        cause_invalid_raw(causes, &here, STR("true"), "ShareProcessNamespace and HostPID cannot both be enabled");
+        cause_invalid_raw(causes, &here, STR("true"),
+                          "ShareProcessNamespace and HostPID cannot both be enabled");
 }
 
 void pod_spec_check(const struct json *spec, const struct at *at, bool is_pod, struct causes *causes)
 {
-    struct at volumes = AT_KEY(at, "volumes"), aliases = AT_KEY(at, "hostAliases"), pull = AT_KEY(at, "imagePullSecrets");
+    struct at volumes = AT_KEY(at, "volumes"), aliases = AT_KEY(at, "hostAliases"),
+              pull = AT_KEY(at, "imagePullSecrets");
 
     if (!json_is(spec, JSON_OBJECT))
         return;

@@ -44,7 +44,7 @@ static void secret_default(struct kind_ctx *c, struct json *obj)
     json_delz(obj, "stringData");
 }
 
-/* ---- What each type needs --------------------------------------------------------------------------------- */
+/* ---- What each type needs --------------------------------------------------------------------------- */
 
 static void need(const struct json *data, const char *key, struct causes *causes)
 {
@@ -64,8 +64,9 @@ static void need_json(const struct json *data, const char *key, struct causes *c
     struct json_error why;
 
     need(data, key, causes);
-    if (json_getz(data, key) != NULL && (base64_decode(&text, json_str(json_getz(data, key)), false) < 0 ||
-                                         json_parse(&scratch, buf_str(&text), &tree, &why) < 0 || tree->type != JSON_OBJECT))
+    if (json_getz(data, key) != NULL &&
+        (base64_decode(&text, json_str(json_getz(data, key)), false) < 0 ||
+         json_parse(&scratch, buf_str(&text), &tree, &why) < 0 || tree->type != JSON_OBJECT))
         cause_invalid(causes, &here, STR("<secret contents redacted>"), "must be a JSON object");
     buf_release(&text);
     arena_release(&scratch);
@@ -75,8 +76,9 @@ static void check_type(const struct json *obj, struct causes *causes)
 {
     struct str         type = json_str(json_getz(obj, "type"));
     const struct json *data = json_getz(obj, "data");
-    struct at          at = AT_KEY(NULL, "data"), meta = AT_KEY(NULL, "metadata"), annotations = AT_KEY(&meta, "annotations"),
-                       account = AT_MAP(&annotations, STR(ACCOUNT_NAME)), user = AT_MAP(&at, STR("username")), password = AT_MAP(&at, STR("password"));
+    struct at at = AT_KEY(NULL, "data"), meta = AT_KEY(NULL, "metadata"),
+              annotations = AT_KEY(&meta, "annotations"), account = AT_MAP(&annotations, STR(ACCOUNT_NAME)),
+              user = AT_MAP(&at, STR("username")), password = AT_MAP(&at, STR("password"));
 
     if (str_is(type, "kubernetes.io/service-account-token")) {
         if (json_str(json_getz(json_path(obj, "metadata.annotations"), ACCOUNT_NAME)).n == 0)
@@ -118,7 +120,8 @@ static void secret_validate(struct kind_ctx *c, const struct json *obj, struct c
     check_type(obj, causes);
 }
 
-static void secret_validate_update(struct kind_ctx *c, const struct json *old, const struct json *obj, struct causes *causes)
+static void secret_validate_update(struct kind_ctx *c, const struct json *old, const struct json *obj,
+                                   struct causes *causes)
 {
     static const char *const maps[] = { "data" };
 

@@ -7,7 +7,8 @@ static struct str type_of(const struct json *spec) { return json_str(json_getz(s
 
 static bool is_external(const struct json *spec)
 {
-    return str_is(type_of(spec), "NodePort") || str_is(type_of(spec), "LoadBalancer") || !json_is_blank(json_getz(spec, "externalIPs"));
+    return str_is(type_of(spec), "NodePort") || str_is(type_of(spec), "LoadBalancer") ||
+           !json_is_blank(json_getz(spec, "externalIPs"));
 }
 
 static void set_if_blank(struct kind_ctx *c, struct json *spec, const char *key, struct str value)
@@ -16,7 +17,7 @@ static void set_if_blank(struct kind_ctx *c, struct json *spec, const char *key,
         json_setz(c->arena, spec, key, json_string_ref(c->arena, value));
 }
 
-/* ---- Defaults ---------------------------------------------------------------------------------------------- */
+/* ---- Defaults --------------------------------------------------------------------------------------- */
 
 static void default_affinity(struct kind_ctx *c, struct json *spec)
 {
@@ -48,7 +49,8 @@ static void default_cluster_ips(struct kind_ctx *c, struct json *spec)
     struct str ip = json_str(json_getz(spec, "clusterIP"));
 
     if (ip.n == 0 && !json_is_blank(json_getz(spec, "clusterIPs")))
-        json_setz(c->arena, spec, "clusterIP", json_copy(c->arena, json_at(json_getz(spec, "clusterIPs"), 0)));
+        json_setz(c->arena, spec, "clusterIP",
+                  json_copy(c->arena, json_at(json_getz(spec, "clusterIPs"), 0)));
 }
 
 static void service_default(struct kind_ctx *c, struct json *obj)
@@ -68,9 +70,9 @@ static void service_default(struct kind_ctx *c, struct json *obj)
         json_setz(c->arena, spec, "allocateLoadBalancerNodePorts", json_bool(c->arena, true));
 }
 
-/* ---- Address families --------------------------------------------------------------------------------------- */
+/* ---- Address families ------------------------------------------------------------------------------- */
 
-/* One family, IPv4; only a headless service without selector, whose addresses come from elsewhere, has both. */
+/* One family, IPv4; only a headless service without selector, whose addresses others provide, has both. */
 static void default_families(struct kind_ctx *c, struct json *spec)
 {
     bool         free_choice = service_is_headless(spec) && json_is_blank(json_getz(spec, "selector"));
@@ -83,8 +85,11 @@ static void default_families(struct kind_ctx *c, struct json *spec)
         families = json_setz(c->arena, spec, "ipFamilies", json_array(c->arena));
         json_push(families, json_string_ref(c->arena, STR("IPv4")));
     }
-    if (free_choice && families->n == 1 && !str_is(json_str(json_getz(spec, "ipFamilyPolicy")), "SingleStack"))
-        json_push(families, json_string_ref(c->arena, str_is(json_str(json_at(families, 0)), "IPv4") ? STR("IPv6") : STR("IPv4")));
+    if (free_choice && families->n == 1 &&
+        !str_is(json_str(json_getz(spec, "ipFamilyPolicy")), "SingleStack"))
+        json_push(families,
+                  json_string_ref(c->arena, str_is(json_str(json_at(families, 0)), "IPv4") ? STR("IPv6")
+                                                                                           : STR("IPv4")));
 }
 
 static void mirror_cluster_ip(struct kind_ctx *c, struct json *spec)
@@ -92,14 +97,16 @@ static void mirror_cluster_ip(struct kind_ctx *c, struct json *spec)
     struct str ip = json_str(json_getz(spec, "clusterIP"));
 
     if (ip.n > 0 && json_is_blank(json_getz(spec, "clusterIPs")))
-        json_push(json_setz(c->arena, spec, "clusterIPs", json_array(c->arena)), json_string_ref(c->arena, ip));
+        json_push(json_setz(c->arena, spec, "clusterIPs", json_array(c->arena)),
+                  json_string_ref(c->arena, ip));
 }
 
 static void service_prepare_create(struct kind_ctx *c, struct json *obj)
 {
     struct json *spec = json_getz(obj, "spec");
 
-    json_setz(c->arena, json_setz(c->arena, obj, "status", json_object(c->arena)), "loadBalancer", json_object(c->arena));
+    json_setz(c->arena, json_setz(c->arena, obj, "status", json_object(c->arena)), "loadBalancer",
+              json_object(c->arena));
     if (!json_is(spec, JSON_OBJECT))
         return;
     default_cluster_ips(c, spec);
@@ -108,7 +115,7 @@ static void service_prepare_create(struct kind_ctx *c, struct json *obj)
     service_allocate(c, NULL, obj);
 }
 
-/* ---- Updates ----------------------------------------------------------------------------------------------- */
+/* ---- Updates ---------------------------------------------------------------------------------------- */
 
 static bool same(const struct json *x, const struct json *y)
 {
@@ -149,18 +156,20 @@ static void carry_node_ports(struct kind_ctx *c, const struct json *was, struct 
 {
     const struct json *list = json_getz(was, "ports"), *ports = json_getz(spec, "ports");
 
-    if (!service_wants_node_ports(was) || !service_wants_node_ports(spec) || (ports != NULL && ports->n > SERVICE_PORTS_MAX))
+    if (!service_wants_node_ports(was) || !service_wants_node_ports(spec) ||
+        (ports != NULL && ports->n > SERVICE_PORTS_MAX))
         return;
     json_each(port, ports) {
         if (json_i64_or(json_getz(port, "nodePort"), 0) != 0)
             continue;
-        json_each(before, list)
-            if (json_equal(json_getz(before, "port"), json_getz(port, "port")) && json_equal(json_getz(before, "protocol"), json_getz(port, "protocol"))) {
-                carry(c, before, port, "nodePort");
-                if (json_i64_or(json_getz(port, "nodePort"), 0) == 0 && json_getz(before, "nodePort") != NULL)
-                    json_setz(c->arena, port, "nodePort", json_copy(c->arena, json_getz(before, "nodePort")));
-                break;
-            }
+        json_each(before, list) if (json_equal(json_getz(before, "port"), json_getz(port, "port")) &&
+                                    json_equal(json_getz(before, "protocol"), json_getz(port, "protocol")))
+        {
+            carry(c, before, port, "nodePort");
+            if (json_i64_or(json_getz(port, "nodePort"), 0) == 0 && json_getz(before, "nodePort") != NULL)
+                json_setz(c->arena, port, "nodePort", json_copy(c->arena, json_getz(before, "nodePort")));
+            break;
+        }
     }
 }
 
@@ -181,10 +190,11 @@ static void drop_node_ports(const struct json *was, struct json *spec)
     }
 }
 
-/* A client that changes the type and nothing else doesn't have to know what the old type had brought along. */
+/* A client that changes the type and nothing else need not know what the old type had brought along. */
 static void drop_what_the_type_brought(const struct json *was, struct json *spec)
 {
-    static const char *const addresses[] = { "clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy" };
+    static const char *const addresses[] = { "clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy",
+                                             "internalTrafficPolicy" };
 
     if (service_wants_cluster_ip(was) && !service_wants_cluster_ip(spec))
         for (size_t i = 0; i < ARRAY_LEN(addresses); i++)
@@ -213,7 +223,8 @@ static void service_prepare_update(struct kind_ctx *c, const struct json *old, s
     carry_cluster_ip(c, was, spec);
     follow_cluster_ip(c, was, spec);
     carry_node_ports(c, was, spec);
-    if (service_wants_health_port(was) && service_wants_health_port(spec) && json_i64_or(json_getz(spec, "healthCheckNodePort"), 0) == 0)
+    if (service_wants_health_port(was) && service_wants_health_port(spec) &&
+        json_i64_or(json_getz(spec, "healthCheckNodePort"), 0) == 0)
         json_delz(spec, "healthCheckNodePort");
     if (service_wants_health_port(was) && service_wants_health_port(spec))
         carry(c, was, spec, "healthCheckNodePort");
@@ -227,23 +238,34 @@ static void service_prepare_update(struct kind_ctx *c, const struct json *old, s
     service_allocate(c, old, obj);
 }
 
-/* ---- Checks ------------------------------------------------------------------------------------------------ */
+/* ---- Checks ----------------------------------------------------------------------------------------- */
 
-static void service_validate_update(struct kind_ctx *c, const struct json *old, const struct json *obj, struct causes *causes)
+static void service_validate_update(struct kind_ctx *c, const struct json *old, const struct json *obj,
+                                    struct causes *causes)
 {
     const struct json *was = json_getz(old, "spec"), *spec = json_getz(obj, "spec");
     struct at          at = AT_KEY(NULL, "spec"), ips = AT_KEY(&at, "clusterIPs"), first = AT_INDEX(&ips, 0);
-    struct str         before = json_str(json_getz(was, "clusterIP")), now = json_str(json_getz(spec, "clusterIP"));
+    struct str before = json_str(json_getz(was, "clusterIP")), now = json_str(json_getz(spec, "clusterIP"));
 
     (void)c;
-    if (!service_wants_cluster_ip(was) || !service_wants_cluster_ip(spec) || before.n == 0 || str_eq(before, now))
+    if (!service_wants_cluster_ip(was) || !service_wants_cluster_ip(spec) || before.n == 0 ||
+        str_eq(before, now))
         return;
-    cause_invalid_raw(causes, &first, json_text(causes->arena, json_getz(spec, "clusterIPs")), "may not change once set");
+    cause_invalid_raw(causes, &first, json_text(causes->arena, json_getz(spec, "clusterIPs")),
+                      "may not change once set");
 }
 
 const struct kind_hooks kind_services = {
-    .group = "", .plural = "services", .name = KIND_NAME_LABEL_1035, .unconditional_update = true, .create_on_update = true,
+    .group = "",
+    .plural = "services",
+    .name = KIND_NAME_LABEL_1035,
+    .unconditional_update = true,
+    .create_on_update = true,
     .returns_deleted = true,
-    .default_ = service_default, .prepare_create = service_prepare_create, .prepare_update = service_prepare_update,
-    .validate = service_check, .validate_update = service_validate_update, .on_delete = service_release,
+    .default_ = service_default,
+    .prepare_create = service_prepare_create,
+    .prepare_update = service_prepare_update,
+    .validate = service_check,
+    .validate_update = service_validate_update,
+    .on_delete = service_release,
 };

@@ -11,7 +11,7 @@
 #define NODE_PORT_MAX 32767
 #define RANDOM_TRIES  64                         /* before looking at one after the other */
 
-/* ---- What a service wants --------------------------------------------------------------------------------- */
+/* ---- What a service wants --------------------------------------------------------------------------- */
 
 static struct str type_of(const struct json *spec) { return json_str(json_getz(spec, "type")); }
 
@@ -36,10 +36,11 @@ bool service_wants_node_ports(const struct json *spec)
 
 bool service_wants_health_port(const struct json *spec)
 {
-    return str_is(type_of(spec), "LoadBalancer") && str_is(json_str(json_getz(spec, "externalTrafficPolicy")), "Local");
+    return str_is(type_of(spec), "LoadBalancer") &&
+           str_is(json_str(json_getz(spec, "externalTrafficPolicy")), "Local");
 }
 
-/* ---- Pools ------------------------------------------------------------------------------------------------ */
+/* ---- Pools ------------------------------------------------------------------------------------------ */
 
 /* Numbers first .. first + n - 1, of which those before `fixed` are kept for choosers. */
 struct pool { const char *claim; bool is_ip; uint32_t first, n, fixed; };
@@ -64,7 +65,8 @@ static bool ip_pool(const char *cidr, struct pool *ret)
     uint64_t       bits;
     uint32_t       base, size;
 
-    if (slash == NULL || (size_t)(slash - cidr) >= sizeof(text) || !str_u64(str_of(slash + 1), &bits) || bits < 8 || bits > 30)
+    if (slash == NULL || (size_t)(slash - cidr) >= sizeof(text) || !str_u64(str_of(slash + 1), &bits) ||
+        bits < 8 || bits > 30)
         return false;
     memcpy(text, cidr, (size_t)(slash - cidr));
     text[slash - cidr] = '\0';
@@ -72,7 +74,8 @@ static bool ip_pool(const char *cidr, struct pool *ret)
         return false;
     size = (uint32_t)1 << (32 - bits);
     base = ntohl(in.s_addr) & ~(size - 1);
-    *ret = (struct pool){ "clusterip", true, base + 1, size - 2, 0 };    /* not the network's own and the broadcast address */
+    /* Without the network's own and the broadcast address. */
+    *ret = (struct pool){ "clusterip", true, base + 1, size - 2, 0 };
     ret->fixed = reserve(ret->n, 16, 16, 256);
     return true;
 }
@@ -133,7 +136,7 @@ static bool take_any(struct kind_ctx *c, const struct pool *p, uint32_t *ret)
     return take_between(c, p, p->fixed, p->n, ret) || take_between(c, p, 0, p->fixed, ret);
 }
 
-/* ---- Cluster addresses ------------------------------------------------------------------------------------- */
+/* ---- Cluster addresses ------------------------------------------------------------------------------ */
 
 /* Whether this request takes it, or the service holds it already. */
 static bool is_ours(struct kind_ctx *c, struct str what)
@@ -186,7 +189,8 @@ static void allocate_ip(struct kind_ctx *c, struct json *spec)
     if (take_any(c, &pool, &n))
         set_ip(c, spec, ip_text(c->arena, n));
     else
-        kind_refuse(c, 500, "InternalError", "Internal error occurred: failed to allocate a serviceIP: range is full");
+        kind_refuse(c, 500, "InternalError",
+                    "Internal error occurred: failed to allocate a serviceIP: range is full");
 }
 
 static void give_back_ip(struct kind_ctx *c, const struct json *spec)
@@ -200,7 +204,7 @@ static void give_back_ip(struct kind_ctx *c, const struct json *spec)
         kind_give_back(c, claim_text(c->arena, &pool, n));
 }
 
-/* ---- Node ports -------------------------------------------------------------------------------------------- */
+/* ---- Node ports ------------------------------------------------------------------------------------- */
 
 static int64_t number(const struct json *obj, const char *key) { return json_i64_or(json_getz(obj, key), 0); }
 
@@ -229,12 +233,14 @@ static void allocate_port(struct kind_ctx *c, const struct pool *pool, struct js
     uint32_t got;
 
     if (n != 0) {
-        if (n > 0 && n <= UINT16_MAX && in_pool(pool, (uint32_t)n) && !is_ours(c, claim_text(c->arena, pool, (uint32_t)n)))
+        if (n > 0 && n <= UINT16_MAX && in_pool(pool, (uint32_t)n) &&
+            !is_ours(c, claim_text(c->arena, pool, (uint32_t)n)))
             try_take(c, pool, (uint32_t)n);
     } else if (take_any(c, pool, &got)) {
         json_setz(c->arena, obj, key, json_int(c->arena, got));
     } else {
-        kind_refuse(c, 500, "InternalError", "Internal error occurred: failed to allocate a nodePort: range is full");
+        kind_refuse(c, 500, "InternalError",
+                    "Internal error occurred: failed to allocate a nodePort: range is full");
     }
 }
 
@@ -281,7 +287,7 @@ static void give_back_ports(struct kind_ctx *c, const struct json *spec, const s
     give_back_port(c, keep, number(spec, "healthCheckNodePort"));
 }
 
-/* ---- The whole --------------------------------------------------------------------------------------------- */
+/* ---- The whole -------------------------------------------------------------------------------------- */
 
 void service_allocate(struct kind_ctx *c, const struct json *old, struct json *service)
 {
@@ -294,7 +300,8 @@ void service_allocate(struct kind_ctx *c, const struct json *old, struct json *s
     allocate_ports(c, spec);
     if (was == NULL)
         return;
-    if (service_wants_cluster_ip(was) && !str_eq(json_str(json_getz(was, "clusterIP")), json_str(json_getz(spec, "clusterIP"))))
+    if (service_wants_cluster_ip(was) &&
+        !str_eq(json_str(json_getz(was, "clusterIP")), json_str(json_getz(spec, "clusterIP"))))
         give_back_ip(c, was);
     give_back_ports(c, was, spec);
 }
@@ -305,22 +312,33 @@ void service_release(struct kind_ctx *c, const struct json *service)
     give_back_ports(c, json_getz(service, "spec"), NULL);
 }
 
-/* ---- Checks ------------------------------------------------------------------------------------------------ */
+/* ---- Checks ----------------------------------------------------------------------------------------- */
 
-static void check_ip_claim(struct kind_ctx *c, const struct json *spec, const struct at *up, struct causes *causes)
+static void check_ip_claim(struct kind_ctx *c, const struct json *spec, const struct at *up,
+                           struct causes *causes)
 {
     struct at   at = AT_KEY(up, "clusterIPs");
     struct pool pool;
-    struct str  ip = json_str(json_getz(spec, "clusterIP")), shown = json_text(causes->arena, json_getz(spec, "clusterIPs"));
+    struct str ip = json_str(json_getz(spec, "clusterIP")),
+               shown = json_text(causes->arena, json_getz(spec, "clusterIPs"));
     uint32_t    n;
 
-    if (!service_wants_cluster_ip(spec) || service_is_headless(spec) || !ip_pool(c->service_cidr, &pool) || !parse_ip(ip, &n))
+    if (!service_wants_cluster_ip(spec) || service_is_headless(spec) || !ip_pool(c->service_cidr, &pool) ||
+        !parse_ip(ip, &n))
         return;
     if (!in_pool(&pool, n))
-        cause_invalid_raw(causes, &at, shown, arena_fmt(causes->arena, "failed to allocate IP %.*s: the provided IP (%.*s) is not in the "
-                          "valid range. The range of valid IPs is %s", STR_ARG(ip), STR_ARG(ip), c->service_cidr).p);
+        cause_invalid_raw(causes, &at, shown,
+                          arena_fmt(causes->arena,
+                                    "failed to allocate IP %.*s: the provided IP (%.*s) is not in the "
+                                    "valid range. The range of valid IPs is %s",
+                                    STR_ARG(ip), STR_ARG(ip), c->service_cidr)
+                              .p);
     else if (!is_ours(c, claim_text(c->arena, &pool, n)))
-        cause_invalid_raw(causes, &at, shown, arena_fmt(causes->arena, "failed to allocate IP %.*s: provided IP is already allocated", STR_ARG(ip)).p);
+        cause_invalid_raw(causes, &at, shown,
+                          arena_fmt(causes->arena,
+                                    "failed to allocate IP %.*s: provided IP is already allocated",
+                                    STR_ARG(ip))
+                              .p);
 }
 
 static void check_port_claim(struct kind_ctx *c, int64_t n, const struct at *at, struct causes *causes)
@@ -330,7 +348,8 @@ static void check_port_claim(struct kind_ctx *c, int64_t n, const struct at *at,
     if (n <= 0 || n > UINT16_MAX)
         return;                                  /* the schema has said so */
     if (!in_pool(&pool, (uint32_t)n))
-        cause_invalid_int(causes, at, n, "provided port is not in the valid range. The range of valid ports is 30000-32767");
+        cause_invalid_int(causes, at, n,
+                          "provided port is not in the valid range. The range of valid ports is 30000-32767");
     else if (!is_ours(c, claim_text(c->arena, &pool, (uint32_t)n)))
         cause_invalid_int(causes, at, n, "provided port is already allocated");
 }
@@ -338,7 +357,8 @@ static void check_port_claim(struct kind_ctx *c, int64_t n, const struct at *at,
 void service_check_claims(struct kind_ctx *c, const struct json *service, struct causes *causes)
 {
     const struct json *spec = json_getz(service, "spec");
-    struct at          at = AT_KEY(NULL, "spec"), ports = AT_KEY(&at, "ports"), health = AT_KEY(&at, "healthCheckNodePort");
+    struct at at = AT_KEY(NULL, "spec"), ports = AT_KEY(&at, "ports"),
+              health = AT_KEY(&at, "healthCheckNodePort");
     unsigned           i = 0;
 
     check_ip_claim(c, spec, &at, causes);

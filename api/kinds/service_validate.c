@@ -5,7 +5,7 @@
 static struct str text(const struct json *spec, const char *key) { return json_str(json_getz(spec, key)); }
 static bool is_type(const struct json *spec, const char *type) { return str_is(text(spec, "type"), type); }
 
-/* ---- Ports ------------------------------------------------------------------------------------------------- */
+/* ---- Ports ------------------------------------------------------------------------------------------ */
 
 struct ports { struct causes *causes; struct seen names, node_ports; bool several, cluster_only; };
 
@@ -41,7 +41,8 @@ static void check_node_port(struct ports *p, const struct json *port, const stru
 
 static void check_port(struct ports *p, const struct json *port, const struct at *at)
 {
-    struct at  at_name = AT_KEY(at, "name"), target = AT_KEY(at, "targetPort"), app = AT_KEY(at, "appProtocol");
+    struct at at_name = AT_KEY(at, "name"), target = AT_KEY(at, "targetPort"),
+              app = AT_KEY(at, "appProtocol");
     struct str name = text(port, "name");
 
     if (name.n == 0 && p->several)
@@ -81,7 +82,7 @@ static void check_ports(const struct json *spec, const struct at *up, struct cau
     }
 }
 
-/* ---- Addresses --------------------------------------------------------------------------------------------- */
+/* ---- Addresses -------------------------------------------------------------------------------------- */
 
 static void check_cluster_ips(const struct json *spec, const struct at *up, struct causes *causes)
 {
@@ -95,13 +96,17 @@ static void check_cluster_ips(const struct json *spec, const struct at *up, stru
         return;
     }
     if (service_is_headless(spec) && !is_type(spec, "ClusterIP"))
-        cause_invalid(causes, &first, STR("None"), arena_fmt(causes->arena, "may not be set to 'None' for %.*s services", STR_ARG(text(spec, "type"))).p);
+        cause_invalid(causes, &first, STR("None"),
+                      arena_fmt(causes->arena, "may not be set to 'None' for %.*s services",
+                                STR_ARG(text(spec, "type")))
+                          .p);
     if (ip.n > 0 && !service_is_headless(spec) && name_check_ip(ip) != NULL)
         cause_invalid(causes, &first, ip, name_check_ip(ip));
     else if (ip.n > 0 && !service_is_headless(spec) && name_check_ipv4(ip) != NULL)
         cause_invalid(causes, &first, ip, "IPv6 is not configured on this cluster");
     if (ips != NULL && ips->n > 1)
-        cause_invalid_raw(causes, &at, json_text(causes->arena, ips), "may only hold one value: this cluster is not configured for dual-stack services");
+        cause_invalid_raw(causes, &at, json_text(causes->arena, ips),
+                          "may only hold one value: this cluster is not configured for dual-stack services");
     else if (!json_is_blank(ips) && !str_eq(json_str(json_at(ips, 0)), ip))
         cause_invalid_raw(causes, &at, json_text(causes->arena, ips), "first value must match `clusterIP`");
 }
@@ -122,7 +127,8 @@ static void check_families(const struct json *spec, const struct at *up, struct 
         return;
     }
     if (str_is(text(spec, "ipFamilyPolicy"), "RequireDualStack") && !free_choice)
-        cause_invalid(causes, &policy, STR("RequireDualStack"), "this cluster is not configured for dual-stack services");
+        cause_invalid(causes, &policy, STR("RequireDualStack"),
+                      "this cluster is not configured for dual-stack services");
     if (list != NULL && list->n > 2)
         cause_invalid_raw(causes, &at, json_text(causes->arena, list), "may only hold up to 2 values");
     json_each(it, list) {
@@ -164,11 +170,12 @@ static void check_external(const struct json *spec, const struct at *up, struct 
     check_text(name_check_subdomain, s, &name, causes);
 }
 
-/* ---- What goes with what ------------------------------------------------------------------------------------ */
+/* ---- What goes with what ---------------------------------------------------------------------------- */
 
 static void check_load_balancer(const struct json *spec, const struct at *up, struct causes *causes)
 {
-    static const char *const only[] = { "loadBalancerSourceRanges", "allocateLoadBalancerNodePorts", "loadBalancerClass" };
+    static const char *const only[] = { "loadBalancerSourceRanges", "allocateLoadBalancerNodePorts",
+                                        "loadBalancerClass" };
     struct at ranges = AT_KEY(up, "loadBalancerSourceRanges");
     unsigned  i = 0;
 
@@ -190,16 +197,21 @@ static void check_load_balancer(const struct json *spec, const struct at *up, st
 static void check_traffic(const struct json *spec, const struct at *up, struct causes *causes)
 {
     static const char *const ways[] = { "PreferClose", "PreferSameNode", "PreferSameZone" };
-    struct at  external = AT_KEY(up, "externalTrafficPolicy"), health = AT_KEY(up, "healthCheckNodePort"), at_way = AT_KEY(up, "trafficDistribution");
-    bool       outside = is_type(spec, "NodePort") || is_type(spec, "LoadBalancer") || !json_is_blank(json_getz(spec, "externalIPs"));
+    struct at external = AT_KEY(up, "externalTrafficPolicy"), health = AT_KEY(up, "healthCheckNodePort"),
+              at_way = AT_KEY(up, "trafficDistribution");
+    bool outside = is_type(spec, "NodePort") || is_type(spec, "LoadBalancer") ||
+                   !json_is_blank(json_getz(spec, "externalIPs"));
     int64_t    port = json_i64_or(json_getz(spec, "healthCheckNodePort"), 0);
     struct str way = text(spec, "trafficDistribution");
     bool       known = way.n == 0;
 
     if (!outside && text(spec, "externalTrafficPolicy").n > 0)
-        cause_invalid(causes, &external, text(spec, "externalTrafficPolicy"), "may only be set for externally-accessible services");
+        cause_invalid(causes, &external, text(spec, "externalTrafficPolicy"),
+                      "may only be set for externally-accessible services");
     if (port != 0 && !service_wants_health_port(spec))
-        cause_invalid_int(causes, &health, port, "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'");
+        cause_invalid_int(
+            causes, &health, port,
+            "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'");
     for (size_t i = 0; i < ARRAY_LEN(ways); i++)
         known |= str_is(way, ways[i]);
     if (!known)

@@ -2,7 +2,7 @@
 #include "api/kinds/kinds_impl.h"
 #include "api/quantity.h"
 
-/* ---- Paths ------------------------------------------------------------------------------------------------ */
+/* ---- Paths ------------------------------------------------------------------------------------------ */
 
 static bool has_dot_dot(struct str path)
 {
@@ -32,10 +32,11 @@ static void check_file_path(struct str path, const struct at *at, struct causes 
         cause_invalid(causes, at, path, "must not start with '..'");
 }
 
-/* ---- Sources of files ------------------------------------------------------------------------------------- */
+/* ---- Sources of files ------------------------------------------------------------------------------- */
 
 /* paths: of a projected volume, where no two sources may write the same file; NULL: not checked. */
-static void check_items(const struct json *items, const struct at *up, struct seen *paths, struct causes *causes)
+static void check_items(const struct json *items, const struct at *up, struct seen *paths,
+                        struct causes *causes)
 {
     struct at at = AT_KEY(up, "items");
     unsigned  i = 0;
@@ -57,14 +58,17 @@ static void check_downward_items(const struct json *items, const struct at *up, 
     unsigned  i = 0;
 
     json_each(item, items) {
-        const struct json *field = json_getz(item, "fieldRef"), *resource = json_getz(item, "resourceFieldRef");
-        struct at          here = AT_INDEX(&at, i), at_field = AT_KEY(&here, "fieldRef"), at_resource = AT_KEY(&here, "resourceFieldRef");
+        const struct json *field = json_getz(item, "fieldRef"),
+                          *resource = json_getz(item, "resourceFieldRef");
+        struct at here = AT_INDEX(&at, i), at_field = AT_KEY(&here, "fieldRef"),
+                  at_resource = AT_KEY(&here, "resourceFieldRef");
 
         i++;
         if (field != NULL)
             field_ref_check(field, &at_field, false, causes);
         if (field != NULL && resource != NULL)
-            cause_invalid(causes, &here, STR("resource"), "fieldRef and resourceFieldRef can not be specified simultaneously");
+            cause_invalid(causes, &here, STR("resource"),
+                          "fieldRef and resourceFieldRef can not be specified simultaneously");
         else if (resource != NULL)
             resource_field_ref_check(resource, &at_resource, false, causes);
         else if (field == NULL)
@@ -80,7 +84,8 @@ static void need_name(const struct json *source, const struct at *at, struct cau
         cause_required(causes, &here, "");
 }
 
-static void check_token(const struct json *token, const struct at *at, struct seen *paths, struct causes *causes)
+static void check_token(const struct json *token, const struct at *at, struct seen *paths,
+                        struct causes *causes)
 {
     struct at  seconds = AT_KEY(at, "expirationSeconds"), at_path = AT_KEY(at, "path");
     int64_t    n = json_i64_or(json_getz(token, "expirationSeconds"), 3600);
@@ -93,7 +98,8 @@ static void check_token(const struct json *token, const struct at *at, struct se
         cause_invalid(causes, at, path, "conflicting duplicate paths");
 }
 
-static void check_projection(const struct json *source, const struct at *at, struct seen *paths, struct causes *causes)
+static void check_projection(const struct json *source, const struct at *at, struct seen *paths,
+                             struct causes *causes)
 {
     unsigned found = 0;
 
@@ -143,7 +149,7 @@ static void check_projected(const struct json *projected, const struct at *at, s
     }
 }
 
-/* ---- Other sources ---------------------------------------------------------------------------------------- */
+/* ---- Other sources ---------------------------------------------------------------------------------- */
 
 static void check_host_path(const struct json *source, const struct at *at, struct causes *causes)
 {
@@ -185,7 +191,7 @@ static void check_source(const struct json *source, const struct at *at, struct 
     }
 }
 
-/* ---- All -------------------------------------------------------------------------------------------------- */
+/* ---- All -------------------------------------------------------------------------------------------- */
 
 /* A volume without any source is an empty directory. */
 void volumes_default(struct kind_ctx *c, struct json *volumes)

@@ -205,6 +205,22 @@ TEST(ranges_run_out)
     rig_close(r);
 }
 
+TEST(nodes_register_with_their_status)
+{
+    struct rig   *r = rig_open();
+    struct answer a = call(r, "POST", "/api/v1/nodes", "{'metadata':{'name':'n'},'status':{'capacity':{'cpu':'2'}}}");
+
+    CHECK_INT(a.status, 201);
+    CHECK_AT(a, "status.capacity.cpu", "2");
+    answer_free(&a);
+    r->type = "application/merge-patch+json";
+    a = call(r, "PATCH", "/api/v1/nodes/n", "{'spec':{'unschedulable':true},'status':{'capacity':{'cpu':'3'}}}");
+    CHECK_INT(a.status, 200);
+    CHECK_AT(a, "status.capacity.cpu", "2");     /* later by .../status only */
+    answer_free(&a);
+    rig_close(r);
+}
+
 TEST(namespaces)
 {
     struct rig   *r = rig_open();
