@@ -1,4 +1,4 @@
-/* api/kinds/container_resources.c: requests and limits: known names, nothing negative, no more than limits. */
+/* api/kinds/container_resources.c: requests and limits: known names, nothing negative, within the limits. */
 #include "api/json_index.h"
 #include "api/kinds/kinds_impl.h"
 #include "api/quantity.h"

@@ -1,7 +1,7 @@
 /* api/kinds/pod_update.c: what of a pod's spec may still change once it exists.
  *
  * Allowed are: images, an earlier activeDeadlineSeconds, further tolerations, a negative grace made 1,
- * removed scheduling gates (and, while there are some, further node selectors).  Everything else must be equal:
+ * removed scheduling gates (and, while there are some, further node selectors).  All else must be equal:
  * the new spec with the changeable parts put back is compared with the old one. */
 #include "api/json_index.h"
 #include "api/kinds/kinds_impl.h"
