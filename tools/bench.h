@@ -174,6 +174,7 @@ struct bench {
     uint64_t *lease_rv;                          /* by lease */
     unsigned probes;
     uint64_t rng;
+    bool prepared;                               /* the namespace is there, and to be removed */
     bool stopped;                                /* Ctrl-C */
     int  exit_status;
 };

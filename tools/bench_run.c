@@ -66,6 +66,10 @@ static void clean_on_pods(struct bench *b, int status, struct str body)
 
     if (status < 200 || status >= 300)
         fprintf(stderr, "coracle bench: the pods could not be removed: status %d %.*s\n", status, (int)MIN_OF(body.n, 300), body.p);
+    if (status == 0) {                           /* nobody is there any more: the rest would wait as long */
+        bench_end(b);
+        return;
+    }
     control_send(b, "DELETE", path, STR_NONE, clean_on_leases);
 }
 
@@ -76,7 +80,7 @@ static void bench_clean(struct bench *b)
     bench_move(b, PHASE_CLEAN);
     load_close(b);
     watch_close(b);
-    if (b->cfg.keep || b->control.done != NULL)  /* a single request hangs: nothing is left to ask */
+    if (b->cfg.keep || b->control.done != NULL || !b->prepared)     /* a single request hangs: nothing is left to ask */
         bench_end(b);
     else
         control_send(b, "DELETE", path, STR_NONE, clean_on_pods);
@@ -112,8 +116,11 @@ static void settle_end(struct bench *b)
     results_end(&b->res, loop_hires_ns(b->loop));
     if (b->cfg.work == WORK_WATCH && b->watch.received != b->watch.expected)
         b->exit_status = 1;
-    if (has_goal(b) && b->watch.reached < (uint64_t)b->cfg.objects)
+    if (has_goal(b) && b->watch.reached < (uint64_t)b->cfg.objects) {
         b->exit_status = 1;
+        b->res.end_ns = loop_hires_ns(b->loop);
+        procs_after(&b->procs);
+    }
     if (b->cfg.work == WORK_FAILOVER) {
         bench_move(b, PHASE_VERIFY);
         failover_verify(b, bench_on_verified);
@@ -282,6 +289,7 @@ static void namespace_on_answer(struct bench *b, int status, struct str body)
         bench_give_up(b, "cannot create the namespace: status %d %.*s", status, (int)MIN_OF(body.n, 500), body.p);
         return;
     }
+    b->prepared = true;
     bench_move(b, PHASE_PROBE);
     probe_send(b);
 }
