@@ -6,7 +6,7 @@
 
 /* ---- The ReplicaSets of a Deployment ----------------------------------------------------------------------- */
 
-static void adopt(struct deploy_pass *x, const struct object *set)
+static void adopt_or_release(struct deploy_pass *x, const struct object *set, bool adopt)
 {
     struct json *patch = json_object(x->a), *meta = json_object(x->a), *refs = json_array(x->a);
     struct client_req r = { .method = "PATCH", .res = CLIENT_REPLICASETS, .ns = set->ns, .name = set->name, .body = patch,
@@ -15,20 +15,28 @@ static void adopt(struct deploy_pass *x, const struct object *set)
     json_setz(x->a, patch, "metadata", meta);
     json_setz(x->a, meta, "uid", json_string(x->a, set->uid));
     json_setz(x->a, meta, "ownerReferences", refs);
-    json_push(refs, owner_ref_new(x->a, "apps/v1", "Deployment", x->json));
+    if (adopt) {
+        json_push(refs, owner_ref_new(x->a, "apps/v1", "Deployment", x->json));
+    } else {
+        struct json *gone = json_push(refs, json_object(x->a));
+        json_setz(x->a, gone, "$patch", json_string_ref(x->a, STR("delete")));
+        json_setz(x->a, gone, "uid", json_string(x->a, x->o->uid));
+    }
     pass_send(x->pass, &r, 404, NULL);
 }
 
 static void take_set(struct deploy_pass *x, const struct object *o, const struct selector *sel, bool owned)
 {
     struct json *j = object_json(o, x->a);
+    bool matches = selector_matches(sel, json_path(j, "metadata.labels"));
 
     if (!str_eq(o->ns, x->o->ns) || is_being_deleted(j))
         return;
-    if (!owned) {
-        if (!selector_matches(sel, json_path(j, "metadata.labels")) || is_being_deleted(x->json))
+    if (owned != matches) {
+        if (!is_being_deleted(x->json))
+            adopt_or_release(x, o, matches);
+        if (!matches || is_being_deleted(x->json))
             return;
-        adopt(x, o);
     }
     x->set[x->n++] = (struct deploy_set){
         .o = o, .json = j, .replicas = json_path_i64(j, "spec.replicas", 1), .actual = json_path_i64(j, "status.replicas", 0),
@@ -46,7 +54,7 @@ static int older_first(const void *a, const void *b)
 
 static bool find_sets(struct deploy_pass *x)
 {
-    struct str orphans = arena_fmt(x->a, "orphans/%.*s", STR_ARG(x->o->ns));
+    struct str orphans = orphans_key(x->a, x->o->ns, json_path(x->json, "spec.selector"));
     struct selector sel;
     struct object *o;
     size_t most = 0;
@@ -66,21 +74,34 @@ static bool find_sets(struct deploy_pass *x)
     return true;
 }
 
-/* Old ones without pods beyond the history limit go, the oldest first. */
+/* The old one without pods whose revision is the lowest; NULL: all have pods. */
+static struct deploy_set *least_recent(struct deploy_pass *x)
+{
+    struct deploy_set *least = NULL;
+
+    for (size_t i = 0; i < x->n; i++) {
+        struct deploy_set *s = &x->set[i];
+        if (s->is_new || s->dropped || s->replicas != 0 || s->actual != 0)
+            continue;
+        if (least == NULL || deploy_revision_of(s->json) < deploy_revision_of(least->json))
+            least = s;
+    }
+    return least;
+}
+
+/* Old ones without pods beyond the history limit go. */
 static void clean_history(struct deploy_pass *x)
 {
     int64_t keep = json_path_i64(x->json, "spec.revisionHistoryLimit", 10), old = 0;
+    struct deploy_set *s;
 
     for (size_t i = 0; i < x->n; i++)
         old += !x->set[i].is_new;
-    for (size_t i = 0; i < x->n && old > keep; i++) {
-        const struct deploy_set *s = &x->set[i];
-        if (s->is_new || s->replicas != 0 || s->actual != 0)
-            continue;
-        struct client_req r = { .method = "DELETE", .res = CLIENT_REPLICASETS, .ns = s->o->ns, .name = s->o->name,
-                                .body_text = STR("{\"propagationPolicy\":\"Background\"}") };
+    for (; old > keep && (s = least_recent(x)) != NULL; old--) {
+        struct client_req r = { .method = "DELETE", .res = CLIENT_REPLICASETS, .ns = s->o->ns, .name = s->o->name };
+        r.body_text = arena_fmt(x->a, "{\"preconditions\":{\"uid\":\"%.*s\"},\"propagationPolicy\":\"Background\"}", STR_ARG(s->o->uid));
+        s->dropped = true;
         pass_send(x->pass, &r, 404, NULL);
-        old--;
     }
 }
 
@@ -117,6 +138,7 @@ static void deploy_sync(void *arg, struct pass *p)
     struct deploy_controller *c = arg;
     struct deploy_pass x = { .c = c, .pass = p, .a = pass_arena(p) };
 
+    *pass_memo(p) = 0;
     if (!c->ready)
         return;
     x.o = informer_get(c->deployments, pass_ns(p), pass_name(p));
@@ -164,9 +186,8 @@ static void on_set(void *arg, enum informer_change what, struct object *old, str
 
     if (add_owner(c, ns, json) || what == INFORMER_DELETE)
         return;
-    for (size_t it = 0; (d = informer_next(c->deployments, &it)) != NULL;)      /* nobody's: whose could it be? */
-        if (str_eq(d->ns, ns))
-            workqueue_add(c->queue, ns, d->name);
+    for (size_t it = 0; (d = informer_by(c->deployments, ONLY_BY_NAMESPACE, ns, &it)) != NULL;)
+        workqueue_add(c->queue, ns, d->name);    /* nobody's: any of them may want it */
 }
 
 /* Recreate waits for the last old pod. */

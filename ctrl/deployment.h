@@ -22,7 +22,12 @@ struct deploy_controller {
 };
 
 /* A ReplicaSet as a pass sees it; replicas is what its spec will ask for after this pass. */
-struct deploy_set { const struct object *o; struct json *json; int64_t replicas, ready, available, actual; bool is_new; };
+struct deploy_set {
+    const struct object *o;
+    struct json *json;
+    int64_t replicas, ready, available, actual;
+    bool is_new, dropped;
+};
 
 struct deploy_pass {
     struct deploy_controller *c;
@@ -32,7 +37,10 @@ struct deploy_pass {
     struct json *json;
     struct deploy_set *set; size_t n;            /* all of ours, oldest first */
     struct deploy_set *new_set;                  /* NULL: there is none yet */
-    int64_t replicas, max_surge, max_unavailable, revision;
+    int64_t replicas, max_surge, max_unavailable;
+    uint64_t own_revision;                       /* to be written on the deployment; 0: as it is */
+    const char *begins;                          /* NULL, or why this pass begins a rollout; of the set with this name: */
+    struct str begins_name;
     bool paused, recreate;
 };
 
@@ -40,8 +48,11 @@ struct deploy_pass {
 bool deploy_template_equal(const struct json *template, const struct json *set_template);
 void deploy_find_new(struct deploy_pass *x);
 void deploy_make_new(struct deploy_pass *x, int64_t replicas);
-/* Revision numbers on the new set and the deployment, annotations carried over. */
+/* Revision numbers on the new set and the deployment, annotations carried over.  The deployment's own is only noted:
+ * deploy_write_status() sends it, since two writes of one object at a time would be in each other's way. */
 void deploy_write_revision(struct deploy_pass *x);
+uint64_t deploy_revision_of(const struct json *obj);
+void deploy_send_own_revision(struct pass *p, uint64_t revision);
 
 /* deployment_rolling.c */
 void deploy_scale(struct deploy_pass *x, struct deploy_set *s, int64_t to);

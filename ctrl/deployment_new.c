@@ -46,7 +46,7 @@ void deploy_find_new(struct deploy_pass *x)
 
 /* ---- Revisions ----------------------------------------------------------------------------------------------------- */
 
-static uint64_t revision_of(const struct json *obj)
+uint64_t deploy_revision_of(const struct json *obj)
 {
     uint64_t v;
     return str_u64(annotation(obj, REVISION_ANNOTATION), &v) ? v : 0;
@@ -58,7 +58,7 @@ static uint64_t next_revision(const struct deploy_pass *x)
 
     for (size_t i = 0; i < x->n; i++)
         if (!x->set[i].is_new)
-            max = MAX_OF(max, revision_of(x->set[i].json));
+            max = MAX_OF(max, deploy_revision_of(x->set[i].json));
     return max + 1;
 }
 
@@ -84,13 +84,22 @@ static struct json *set_annotations(struct deploy_pass *x, uint64_t revision)
 }
 
 /* Merge-patch metadata.annotations of an object; on the new set and on the deployment. */
-static void patch_annotations(struct deploy_pass *x, struct client_resource res, struct str name, struct json *annotations)
+static void patch_annotations(struct pass *p, struct client_resource res, struct str name, struct json *annotations)
 {
-    struct json *patch = json_object(x->a);
-    struct client_req r = { .method = "PATCH", .res = res, .ns = x->o->ns, .name = name, .body = patch, .content_type = CLIENT_MERGE_PATCH };
+    struct arena *a = pass_arena(p);
+    struct json *patch = json_object(a);
+    struct client_req r = { .method = "PATCH", .res = res, .ns = pass_ns(p), .name = name, .body = patch, .content_type = CLIENT_MERGE_PATCH };
 
-    json_setz(x->a, json_make_path(x->a, patch, "metadata"), "annotations", annotations);
-    pass_send(x->pass, &r, 404, NULL);
+    json_setz(a, json_make_path(a, patch, "metadata"), "annotations", annotations);
+    pass_send(p, &r, 404, NULL);
+}
+
+void deploy_send_own_revision(struct pass *p, uint64_t revision)
+{
+    struct json *own = json_object(pass_arena(p));
+
+    json_setf(pass_arena(p), own, REVISION_ANNOTATION, "%llu", (unsigned long long)revision);
+    patch_annotations(p, CLIENT_DEPLOYMENTS, pass_name(p), own);
 }
 
 void deploy_write_revision(struct deploy_pass *x)
@@ -101,18 +110,18 @@ void deploy_write_revision(struct deploy_pass *x)
 
     if (x->new_set == NULL)
         return;
-    have = revision_of(x->new_set->json);
+    have = deploy_revision_of(x->new_set->json);
     want = MAX_OF(next_revision(x), have);
     wanted = set_annotations(x, want);
     json_each(m, wanted)
         changed |= !str_eq(json_str(json_get(json_path(x->new_set->json, "metadata.annotations"), m->key)), json_str(m));
     if (changed)
-        patch_annotations(x, CLIENT_REPLICASETS, x->new_set->o->name, wanted);
-    if (revision_of(x->json) != want) {
-        struct json *own = json_object(x->a);
-        json_setf(x->a, own, REVISION_ANNOTATION, "%llu", (unsigned long long)want);
-        patch_annotations(x, CLIENT_DEPLOYMENTS, x->o->name, own);
-    }
+        patch_annotations(x->pass, CLIENT_REPLICASETS, x->new_set->o->name, wanted);
+    if (deploy_revision_of(x->json) == want)
+        return;
+    x->own_revision = want;
+    x->begins = "FoundNewReplicaSet";
+    x->begins_name = x->new_set->o->name;
 }
 
 /* ---- Making it -------------------------------------------------------------------------------------------------------- */
@@ -208,6 +217,8 @@ void deploy_make_new(struct deploy_pass *x, int64_t replicas)
     json_setz(x->a, json_make_path(x->a, selector, "matchLabels"), TEMPLATE_HASH, json_string(x->a, hash));
     json_setz(x->a, spec, "selector", selector);
     json_setz(x->a, spec, "template", template);
+    x->begins = "NewReplicaSetCreated";
+    x->begins_name = name;
     pass_expect(x->pass, x->c->sets);
     pass_send_else(x->pass, &r, 409, on_made, on_exists);
 }

@@ -20,19 +20,30 @@ static int64_t asked(const struct deploy_pass *x, bool old_only)
     return sum;
 }
 
+/* A set's status runs behind its spec: what it was told to give up is not counted any more. */
 static int64_t available(const struct deploy_pass *x)
 {
     int64_t sum = 0;
 
     for (size_t i = 0; i < x->n; i++)
-        sum += x->set[i].available;
+        sum += MIN_OF(x->set[i].available, x->set[i].replicas);
+    return sum;
+}
+
+/* Pods that there are or may come: what was told to go but has not gone still takes room. */
+static int64_t taking_room(const struct deploy_pass *x)
+{
+    int64_t sum = 0;
+
+    for (size_t i = 0; i < x->n; i++)
+        sum += MAX_OF(x->set[i].actual, x->set[i].replicas);
     return sum;
 }
 
 int64_t deploy_new_size(const struct deploy_pass *x)
 {
     int64_t have = x->new_set != NULL ? x->new_set->replicas : 0;
-    int64_t room = x->replicas + x->max_surge - asked(x, false);
+    int64_t room = x->replicas + x->max_surge - taking_room(x);
 
     if (x->recreate || have >= x->replicas)
         return x->replicas;
@@ -90,14 +101,25 @@ void deploy_roll(struct deploy_pass *x)
 
 /* ---- Recreate: nothing new until nothing old is left --------------------------------------------------------------- */
 
+/* May the set still be making pods?  Not once its controller has seen that it is to have none. */
+static bool is_settled(const struct deploy_set *s)
+{
+    return s->actual == 0 && json_path_i64(s->json, "status.observedGeneration", 0) >= json_path_i64(s->json, "metadata.generation", 0);
+}
+
 static bool old_pods_left(struct deploy_pass *x)
 {
     struct object *o;
 
-    for (size_t i = 0; i < x->n; i++)
-        for (size_t it = 0; !x->set[i].is_new && (o = informer_by(x->c->pods, BY_OWNER, x->set[i].o->uid, &it)) != NULL;)
+    for (size_t i = 0; i < x->n; i++) {
+        if (x->set[i].is_new)
+            continue;
+        if (!is_settled(&x->set[i]))
+            return true;
+        for (size_t it = 0; (o = informer_by(x->c->pods, BY_OWNER, x->set[i].o->uid, &it)) != NULL;)
             if (!pod_has_ended(object_json(o, x->a)))
                 return true;
+    }
     return false;
 }
 

@@ -78,6 +78,18 @@ static struct str subject(struct deploy_pass *x, const char *what)
                               : arena_fmt(x->a, "Deployment \"%.*s\" %s", STR_ARG(x->o->name), what);
 }
 
+/* The clock of the deadline starts with each rollout, not with the end of the last. */
+static void write_beginning(struct deploy_pass *x, struct json *conditions, struct str now)
+{
+    struct str reason = json_str(json_getz(find_condition(conditions, "Progressing"), "reason"));
+    bool made = x->begins != NULL && str_is(str_of(x->begins), "NewReplicaSetCreated");
+
+    if (x->begins == NULL || (!made && str_is(reason, "NewReplicaSetCreated")))
+        return;                                  /* found is what was made by the last pass: said already */
+    set_progress(x, conditions, "True", x->begins,
+                 arena_fmt(x->a, "%s new replica set \"%.*s\"", made ? "Created" : "Found", STR_ARG(x->begins_name)), now);
+}
+
 static void write_progress(struct deploy_pass *x, struct json *conditions, const struct deploy_counts *n, struct str now)
 {
     int64_t deadline = json_path_i64(x->json, "spec.progressDeadlineSeconds", NO_DEADLINE), left;
@@ -94,10 +106,9 @@ static void write_progress(struct deploy_pass *x, struct json *conditions, const
     }
     if (str_is(reason, "DeploymentPaused"))
         set_progress(x, conditions, "Unknown", "DeploymentResumed", STR("Deployment is resumed"), now);
-    else if (c == NULL && x->new_set != NULL)
-        set_progress(x, conditions, "True", "NewReplicaSetCreated",
-                     arena_fmt(x->a, "Created new replica set \"%.*s\"", STR_ARG(x->new_set->o->name)), now);
+    write_beginning(x, conditions, now);
     c = find_condition(conditions, "Progressing");
+    reason = json_str(json_getz(c, "reason"));
     if (complete(x, n)) {
         condition_set(x->a, conditions, "Progressing", "True", "NewReplicaSetAvailable", subject(x, "has successfully progressed."), now);
     } else if (str_is(reason, "NewReplicaSetAvailable") && n->replicas == n->updated) {
@@ -111,7 +122,29 @@ static void write_progress(struct deploy_pass *x, struct json *conditions, const
     }
 }
 
+/* What keeps a set from making its pods; of the new one first. */
+static void write_failure(struct deploy_pass *x, struct json *conditions, struct str now)
+{
+    const struct json *why = x->new_set != NULL ? condition_get(x->new_set->json, "ReplicaFailure") : NULL;
+
+    for (size_t i = 0; i < x->n && why == NULL; i++)
+        why = condition_get(x->set[i].json, "ReplicaFailure");
+    if (why == NULL)
+        condition_drop(conditions, "ReplicaFailure");
+    else
+        condition_set(x->a, conditions, "ReplicaFailure", arena_cstr(x->a, json_path_str(why, "status")),
+                      arena_cstr(x->a, json_path_str(why, "reason")), json_path_str(why, "message"), now);
+}
+
 /* ---- All of it ------------------------------------------------------------------------------------------------------ */
+
+/* The pass's memo is the revision that waits for the status to be written. */
+static void on_status_written(struct pass *p, const struct client_result *r)
+{
+    if (*pass_memo(p) > 0)
+        deploy_send_own_revision(p, *pass_memo(p));
+    *pass_memo(p) = 0;
+}
 
 void deploy_write_status(struct deploy_pass *x)
 {
@@ -138,9 +171,14 @@ void deploy_write_status(struct deploy_pass *x)
                   enough ? "MinimumReplicasAvailable" : "MinimumReplicasUnavailable",
                   enough ? STR("Deployment has minimum availability.") : STR("Deployment does not have minimum availability."), now);
     write_progress(x, conditions, &n, now);
-    if (old != NULL && json_equal(old, status))
+    write_failure(x, conditions, now);
+    if (old != NULL && json_equal(old, status)) {
+        if (x->own_revision > 0)
+            deploy_send_own_revision(x->pass, x->own_revision);
         return;
+    }
+    *pass_memo(x->pass) = x->own_revision;
     json_setz(x->a, whole, "status", status);
     struct client_req r = { .method = "PUT", .res = CLIENT_DEPLOYMENTS, .ns = x->o->ns, .name = x->o->name, .sub = "status", .body = whole };
-    pass_send(x->pass, &r, 404, NULL);
+    pass_send(x->pass, &r, 404, on_status_written);
 }
