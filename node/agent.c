@@ -5,7 +5,9 @@
 #include "net/log.h"
 #include "node/files.h"
 #include "node/node_report.h"
+#include "node/log_keeper.h"
 #include "node/pod.h"
+#include "node/pod_dir.h"
 #include "node/runtime_hollow.h"
 #include "node/runtime_oci.h"
 #include "node/server.h"
@@ -44,8 +46,10 @@ static void agent_on_pod(void *arg, enum informer_change what, struct object *ol
             pod_forget(before);
     }
     if (p == NULL) {
-        p = pod_new(a, new_, json);
+        struct arena t = ARENA_INIT;
+        p = pod_new(a, arena_cstr(&t, new_->uid), new_, json);
         map_put(&a->pods, new_->uid, p);
+        arena_release(&t);
     } else {
         p->wanted = true;
         pod_update(p, new_, json);
@@ -69,7 +73,7 @@ static void adopt_sandbox(void *arg, const struct rt_sandbox_info *i)
             json_setz(&arena, json_make_path(&arena, j, "metadata"), "name", json_string(&arena, str_of(i->pod_name)));
             json_setz(&arena, json_make_path(&arena, j, "metadata"), "namespace", json_string(&arena, str_of(i->pod_namespace)));
         }
-        p = pod_new(a, NULL, j);
+        p = pod_new(a, i->pod_uid, NULL, j);
         map_put(&a->pods, str_of(i->pod_uid), p);
         pod_forget(p);
     }
@@ -94,11 +98,17 @@ static void agent_on_synced(void *arg)
     struct str uid;
     void *p;
 
-    a->synced = true;
     a->rt->ops->sandbox_each(a->rt, adopt_sandbox, a);
     a->rt->ops->container_each(a->rt, adopt_container, a);
     for (size_t it = 0; map_next(&a->pods, &it, &uid, &p);)
-        pod_tick(p);
+        pod_adopted(p);
+    a->synced = true;
+    for (size_t it = 0; map_next(&a->pods, &it, &uid, &p);) {
+        struct pod *pod = p;
+        if (pod->recovered)
+            pod_report(pod);
+    }
+    pod_dir_sweep(a);
 }
 
 static void agent_on_container_exit(void *arg, const char *id)
@@ -258,7 +268,9 @@ static int open_runtime(struct agent *a, const struct agent_opts *o, struct errb
     struct runtime_hollow_opts ho = { .loop = o->loop };
     int rc = 0;
 
-    if (o->hollow) {
+    if (o->runtime != NULL) {
+        a->rt = o->runtime;
+    } else if (o->hollow) {
         a->rt = runtime_hollow_new(&ho);
     } else {
         if ((rc = file_mkdirs(o->root_dir, 0700, err)) != 0 || (rc = file_mkdirs(o->run_dir, 0700, err)) != 0)
@@ -302,6 +314,8 @@ int agent_open(const struct agent_opts *o, struct agent **ret, struct errbuf *er
     a->events = event_recorder_new(o->client, "kubelet", a->name);
     a->sources = sources_new(o->client);
     a->report = node_report_start(a);
+    if (!a->hollow)
+        a->log_keeper = log_keeper_start(a->loop, a->rt, 0);
     import_images(a, o->image_dir);
     *ret = a;
     return 0;
@@ -325,14 +339,30 @@ static void agent_free(struct agent *a)
     mem_free(a);
 }
 
-static void on_runtime_closed(void *arg)
+/* The runtime is closed and nothing comes back from the thread pool any more. */
+static void agent_gone(struct agent *a)
 {
-    struct agent *a = arg;
     void (*done)(void *) = a->closed;
     void *closed_arg = a->closed_arg;
 
     agent_free(a);
     done(closed_arg);
+}
+
+static void on_runtime_closed(void *arg)
+{
+    struct agent *a = arg;
+
+    a->runtime_closed = true;
+    if (a->n_work == 0)
+        agent_gone(a);
+}
+
+void agent_work_done(struct agent *a)
+{
+    must(a->n_work > 0);
+    if (--a->n_work == 0 && a->runtime_closed)
+        agent_gone(a);
 }
 
 static void close_rest(struct agent *a) { a->rt->ops->close(a->rt, on_runtime_closed, a); }
@@ -344,6 +374,8 @@ static void agent_stop_watching(struct agent *a)
     void *p;
 
     a->closing = true;
+    log_keeper_stop(a->log_keeper);
+    a->log_keeper = NULL;
     if (a->server != NULL)
         agent_server_close(a);
     node_report_stop(a->report);

@@ -19,6 +19,7 @@ struct agent_opts {
     const char *cluster_dns, *cluster_domain;    /* for resolv.conf; NULL: the host's */
     const char *cgroup_parent;                   /* "/coracle/node-1" */
     const char *const *labels;                   /* NULL-terminated "k=v" */
+    struct runtime *runtime;                     /* closed with the agent; NULL: one of its own */
     bool hollow;                                 /* no containers: the simulated runtime behind the same interface */
     unsigned max_pods;                           /* 0: 110 */
     int64_t cpu_millis, memory_bytes;            /* 0: those of the machine */

@@ -30,9 +30,13 @@ struct agent {
     struct node_server *node_server;             /* node/server.c */
     struct http_server *server;                  /* inside of it */
     struct loop_work *import;
+    struct log_keeper *log_keeper;
     void (*closed)(void *arg); void *closed_arg;
-    bool closing, purging, images_ready, synced;
+    bool closing, purging, images_ready, synced, runtime_closed;
+    unsigned n_work;                             /* jobs on the thread pool that come back to the agent */
 };
+
+void agent_work_done(struct agent *a);           /* one of n_work; last thing its callback does */
 
 static inline int64_t agent_now_s(const struct agent *a) { return loop_wall_ns(a->loop) / 1000000000; }
 

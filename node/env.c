@@ -99,7 +99,7 @@ int downward_resource(const struct downward *d, const struct json *ref, const st
 
 /* ---- Variables ---------------------------------------------------------------------------------------------------- */
 
-struct vars { struct arena *a; struct map at; struct str *name, *value; size_t n, cap; };
+struct vars { struct arena *a; struct map at; struct str *name, *value; size_t n, cap; struct str unknown; };
 
 static void vars_set(struct vars *v, struct str name, struct str value)
 {
@@ -135,7 +135,7 @@ static void vars_release(struct vars *v)
 }
 
 /* $(NAME) of a known variable is its value, of an unknown one stays as it is; $$ is one $. */
-static struct str expand(const struct vars *v, struct str in)
+static struct str expand(struct vars *v, struct str in)
 {
     struct buf b = BUF_INIT;
     size_t i = 0;
@@ -158,6 +158,8 @@ static struct str expand(const struct vars *v, struct str in)
             struct str whole = str_make(in.p + i, (size_t)close + 1);
             bool known = vars_get(v, str_make(whole.p + 2, whole.n - 3), &value);
             buf_str_add(&b, known ? value : whole);
+            if (!known)
+                v->unknown = whole;
             i += whole.n;
         }
     }
@@ -256,7 +258,7 @@ static int add_one(const struct downward *d, struct source_set *set, const struc
 
 /* ---- The whole ---------------------------------------------------------------------------------------------------------- */
 
-static const char **strings(struct arena *a, const struct vars *v, const struct json *list, size_t *ret_n)
+static const char **strings(struct arena *a, struct vars *v, const struct json *list, size_t *ret_n)
 {
     const char **out = arena_alloc(a, ((list != NULL ? list->n : 0) + 1) * sizeof *out);
     size_t n = 0;
@@ -265,6 +267,23 @@ static const char **strings(struct arena *a, const struct vars *v, const struct 
         out[n++] = expand(v, json_str(e)).p;
     *ret_n = n;
     return out;
+}
+
+/* "NAME=value"; what no process could be given is refused. */
+static int pairs(const struct vars *v, struct arena *a, struct env_result *ret, struct errbuf *err)
+{
+    for (size_t i = 0; i < v->n; i++) {
+        char *text = arena_alloc(a, v->name[i].n + v->value[i].n + 2);
+        if (memchr(v->name[i].p, 0, v->name[i].n) != NULL || (v->value[i].n > 0 && memchr(v->value[i].p, 0, v->value[i].n) != NULL))
+            return err_set(err, E_INVALID, "environment variable %.*s contains a NUL byte", STR_ARG(v->name[i]));
+        memcpy(text, v->name[i].p, v->name[i].n);
+        text[v->name[i].n] = '=';
+        if (v->value[i].n > 0)
+            memcpy(text + v->name[i].n + 1, v->value[i].p, v->value[i].n);
+        text[v->name[i].n + v->value[i].n + 1] = '\0';
+        ret->env[i] = text;
+    }
+    return 0;
 }
 
 int env_resolve(const struct downward *d, struct source_set *sources, const struct json *container, struct arena *a,
@@ -282,11 +301,28 @@ int env_resolve(const struct downward *d, struct source_set *sources, const stru
     if (rc == 0) {
         ret->env = arena_alloc(a, (v.n + 1) * sizeof *ret->env);
         ret->n_env = v.n;
-        for (size_t i = 0; i < v.n; i++)
-            ret->env[i] = arena_fmt(a, "%.*s=%.*s", STR_ARG(v.name[i]), STR_ARG(v.value[i])).p;
+        rc = pairs(&v, a, ret, err);
         ret->command = strings(a, &v, json_getz(container, "command"), &ret->n_command);
         ret->args = strings(a, &v, json_getz(container, "args"), &ret->n_args);
     }
+    vars_release(&v);
+    return rc;
+}
+
+int env_expand_all(const struct env_result *env, struct str in, struct arena *a, struct str *ret, struct errbuf *err)
+{
+    struct vars v = { .a = a, .at = MAP_INIT };
+    struct str name, value;
+    int rc = 0;
+
+    for (size_t i = 0; i < env->n_env; i++) {
+        value = str_of(env->env[i]);
+        if (str_split(&value, '=', &name))
+            vars_set(&v, name, value);
+    }
+    *ret = expand(&v, in);
+    if (v.unknown.n > 0)
+        rc = err_set(err, E_INVALID, "failed to expand subPathExpr \"%.*s\": missing value for %.*s", STR_ARG(in), STR_ARG(v.unknown));
     vars_release(&v);
     return rc;
 }

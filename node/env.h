@@ -22,5 +22,7 @@ int downward_resource(const struct downward *d, const struct json *ref, const st
 struct env_result { const char **env; size_t n_env; const char **command; size_t n_command; const char **args; size_t n_args; };
 int env_resolve(const struct downward *d, struct source_set *sources, const struct json *container, struct arena *a,
                 struct env_result *ret, struct errbuf *err);
+/* "$(NAME)" in a subPathExpr: every name has to be known, else E_INVALID. */
+int env_expand_all(const struct env_result *env, struct str in, struct arena *a, struct str *ret, struct errbuf *err);
 
 #endif

@@ -1,10 +1,11 @@
 /* node/pod.c: see node/pod.h for the machine. */
 #include <stdarg.h>
 #include <stdio.h>
-#include "api/quantity.h"
+#include "api/time_fmt.h"
 #include "net/log.h"
-#include "node/files.h"
+#include "node/clean_text.h"
 #include "node/pod.h"
+#include "node/pod_dir.h"
 
 #define RETRY_FIRST_MS   500
 #define RETRY_MAX_MS     30000
@@ -14,7 +15,7 @@
 #define TO(s) (1u << (s))
 static const unsigned next_states[POD_ENDED + 1] = {
     [POD_SETUP]    = TO(POD_SANDBOX) | TO(POD_TEARDOWN),
-    [POD_SANDBOX]  = TO(POD_RUN) | TO(POD_SETUP) | TO(POD_TEARDOWN),
+    [POD_SANDBOX]  = TO(POD_RUN) | TO(POD_TEARDOWN),
     [POD_RUN]      = TO(POD_STOP) | TO(POD_SANDBOX),
     [POD_STOP]     = TO(POD_TEARDOWN),
     [POD_TEARDOWN] = TO(POD_ENDED),
@@ -22,7 +23,9 @@ static const unsigned next_states[POD_ENDED + 1] = {
 };
 
 static void pod_on_tick(struct ready_item *it);
-static void pod_run(struct pod *p);
+
+/* A sandbox of an earlier attempt that is still there. */
+struct pod_stale { struct pod_stale *next; char id[65]; };
 
 static void move(struct pod *p, enum pod_state to)
 {
@@ -46,7 +49,7 @@ static void set_waiting(struct pod *p, const char *why)
 void pod_event(struct pod *p, const struct container *c, const char *type, const char *reason, const char *fmt, ...)
 {
     struct event_about about = { .api_version = "v1", .kind = "Pod", .ns = str_of(p->ns), .name = str_of(p->name), .uid = str_of(p->uid) };
-    char text[1024], path[300];
+    char text[1024], path[300], *clean;
     va_list ap;
 
     if (!p->wanted)
@@ -58,16 +61,22 @@ void pod_event(struct pod *p, const struct container *c, const char *type, const
         snprintf(path, sizeof path, "spec.%s{%s}", c->init ? "initContainers" : "containers", c->name);
         about.field_path = str_of(path);
     }
-    event_record(p->agent->events, &about, type, reason, "%s", text);
+    clean = clean_text(str_of(text), sizeof text, false);
+    event_record(p->agent->events, &about, type, reason, "%s", clean);
+    mem_free(clean);
 }
+
+const struct json *pod_json(const struct pod *p) { return p->now != NULL ? p->now : p->json; }
 
 struct downward pod_downward(const struct pod *p)
 {
     const struct agent *a = p->agent;
 
-    return (struct downward){ .pod = p->json, .pod_ip = p->ip, .host_ip = a->node_ip, .node_name = a->name, .node_cpu_millis = a->cpu_millis,
+    return (struct downward){ .pod = pod_json(p), .pod_ip = p->ip, .host_ip = a->node_ip, .node_name = a->name, .node_cpu_millis = a->cpu_millis,
                               .node_memory = a->memory_bytes, .node_storage = a->storage_bytes };
 }
+
+bool pod_has_sandbox(const struct pod *p) { return p->state == POD_RUN && p->sandbox_id[0] != '\0' && !p->sandbox_dead; }
 
 bool pod_is_host_network(const struct pod *p) { return json_path_true(p->json, "spec.hostNetwork"); }
 
@@ -75,7 +84,7 @@ bool pod_restarts(const struct pod *p, const struct container *c, int exit_code)
 {
     struct str policy = json_path_str(p->json, "spec.restartPolicy");
 
-    if (p->deleted || !p->wanted || p->state >= POD_STOP)
+    if (p->deleted || !p->wanted || p->doomed != NULL || p->state >= POD_STOP)
         return false;
     if (c->sidecar)
         return true;
@@ -94,13 +103,14 @@ struct container *pod_container(struct pod *p, struct str name)
 
 /* ---- Making and freeing -------------------------------------------------------------------------------------------- */
 
-static void pod_on_source(struct source_set *set) { pod_tick(container_of(set, struct pod, sources)); }
-
-static void pod_on_volumes(void *arg)
+static void content_changed(struct pod *p)
 {
-    struct pod *p = arg;
+    p->volumes_dirty = p->kick = true;
     pod_tick(p);
 }
+
+static void pod_on_source(struct source_set *set) { content_changed(container_of(set, struct pod, sources)); }
+static void pod_on_volumes(void *arg) { content_changed(arg); }
 
 static void pod_on_retry(struct timer *t) { pod_tick(container_of(t, struct pod, retry)); }
 
@@ -108,8 +118,32 @@ static void pod_on_mount_wait(struct timer *t)
 {
     struct pod *p = container_of(t, struct pod, mount_wait);
 
-    if (p->state == POD_SETUP && p->waiting != NULL)
+    if (!p->volumes_ok && p->waiting != NULL)
         pod_event(p, NULL, "Warning", "FailedMount", "%s", p->waiting);
+}
+
+static void pod_on_deadline(struct timer *t)
+{
+    struct pod *p = container_of(t, struct pod, deadline);
+
+    if (p->doomed != NULL || p->state >= POD_STOP)
+        return;
+    p->doomed = "DeadlineExceeded";
+    pod_event(p, NULL, "Normal", "DeadlineExceeded", "Pod was active on the node longer than the specified deadline");
+    pod_tick(p);
+}
+
+/* activeDeadlineSeconds, from status.startTime on. */
+static void arm_deadline(struct pod *p)
+{
+    int64_t limit = json_path_i64(pod_json(p), "spec.activeDeadlineSeconds", -1), start, left;
+    uint32_t ns;
+
+    timer_stop(&p->deadline);
+    if (limit < 0 || p->state >= POD_STOP || !time_parse(str_of(p->start_time), &start, &ns))
+        return;
+    left = start + limit - agent_now_s(p->agent);
+    timer_start(&p->deadline, (uint64_t)MAX_OF(left, 0) * 1000);
 }
 
 static void make_containers(struct pod *p)
@@ -132,34 +166,46 @@ static bool has_ended_before(const struct json *json)
     return str_is(phase, "Succeeded") || str_is(phase, "Failed");
 }
 
-struct pod *pod_new(struct agent *a, struct object *o, struct json *json)
+static struct json *own_tree(struct arena *a, const struct json *json)
+{
+    struct buf text = BUF_INIT;
+    struct json_error err;
+    struct json *own;
+
+    json_write(&text, json);
+    must_ok(json_parse(a, arena_str(a, buf_str(&text)), &own, &err));
+    buf_release(&text);
+    return own;
+}
+
+struct pod *pod_new(struct agent *a, const char *uid, struct object *o, const struct json *json)
 {
     struct pod *p = mem_new(struct pod);
     char dir[4096];
 
     p->agent = a;
     arena_init(&p->arena);
-    arena_init(&p->meta);
+    arena_init(&p->now_arena);
     p->object = o != NULL ? object_ref(o) : NULL;
     p->wanted = o != NULL;
-    struct buf text = BUF_INIT;
-    struct json_error err;
-    json_write(&text, json);                     /* a tree of our own: the caller's lives for one call */
-    must_ok(json_parse(&p->arena, arena_str(&p->arena, buf_str(&text)), &p->json, &err));
-    buf_release(&text);
-    p->uid = mem_strndup(json_path_str(json, "metadata.uid"));
+    p->uid = mem_strdup(uid);
+    p->json = own_tree(&p->arena, json);         /* the caller's lives for one call */
     p->ns = mem_strndup(json_path_str(json, "metadata.namespace"));
     p->name = mem_strndup(json_path_str(json, "metadata.name"));
     p->grace_s = json_path_i64(json, "spec.terminationGracePeriodSeconds", 30);
     p->retry_ms = RETRY_FIRST_MS;
     timer_init(&p->retry, a->loop, pod_on_retry);
     timer_init(&p->mount_wait, a->loop, pod_on_mount_wait);
+    timer_init(&p->deadline, a->loop, pod_on_deadline);
     timer_init(&p->status_retry, a->loop, pod_on_status_retry);
     ready_init(&p->tick, pod_on_tick);
     source_set_init(&p->sources, a->sources, pod_on_source);
     snprintf(dir, sizeof dir, "%s/pods/%s/volumes", a->root_dir, p->uid);
     p->volumes = volumes_new(a, dir, &p->sources, pod_on_volumes, p);
     make_containers(p);
+    p->volumes_dirty = true;
+    pod_begin_status(p);
+    arm_deadline(p);
     if (has_ended_before(json)) {                /* ended before this agent began: nothing to run, nothing to say */
         p->state = POD_ENDED;
         p->final_sent = true;
@@ -175,19 +221,25 @@ void pod_free(struct pod *p)
     ready_cancel(&p->tick);
     timer_stop(&p->retry);
     timer_stop(&p->mount_wait);
+    timer_stop(&p->deadline);
     pod_report_stop(p);
     client_cancel(p->delete_call);
     for (unsigned i = 0; i < p->n_containers; i++)
         container_release(&p->containers[i]);
     mem_free(p->containers);
-    volumes_free(p->volumes, p->state == POD_ENDED);
+    volumes_free(p->volumes);
     source_set_release(&p->sources);
     object_unref(p->object);
     arena_release(&p->arena);
-    arena_release(&p->meta);
+    arena_release(&p->now_arena);
     mem_free(p->uid);
     mem_free(p->ns);
     mem_free(p->name);
+    while (p->stale != NULL) {
+        struct pod_stale *s = p->stale;
+        p->stale = s->next;
+        mem_free(s);
+    }
     mem_free(p->waiting);
     mem_free(p->start_time);
     mem_free(p->status_sent);
@@ -196,24 +248,49 @@ void pod_free(struct pod *p)
 
 /* ---- What the API says ------------------------------------------------------------------------------------------------ */
 
-/* Labels and annotations may change while the pod lives; files made of them follow. */
-static void take_metadata(struct pod *p, const struct json *json)
+/* Users change labels, annotations, images and the deadline of a pod that lives; the rest of its spec is as it was made. */
+static bool same_wishes(const struct json *x, const struct json *y)
 {
-    static const char *const names[] = { "labels", "annotations" };
-    struct json *meta = json_make_path(&p->arena, p->json, "metadata");
+    static const char *const names[] = { "metadata.labels", "metadata.annotations", "spec" };
 
-    arena_reset(&p->meta);
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        const struct json *now = json_getz(json_getz(json, "metadata"), names[i]);
-        json_setz(&p->arena, meta, names[i], now != NULL ? json_copy(&p->meta, now) : json_object(&p->meta));
+        const struct json *a = json_path(x, names[i]), *b = json_path(y, names[i]);
+        if ((a == NULL) != (b == NULL) || (a != NULL && !json_equal(a, b)))
+            return false;
     }
+    return true;
+}
+
+static void take_wishes(struct pod *p, const struct json *json)
+{
+    static const char *const lists[] = { "spec.initContainers", "spec.containers" };
+
+    if (same_wishes(pod_json(p), json))
+        return;
+    arena_reset(&p->now_arena);
+    p->now = own_tree(&p->now_arena, json);
+    for (size_t i = 0; i < ARRAY_LEN(lists); i++)
+        json_each(spec, json_path(p->now, lists[i])) {
+            struct container *c = pod_container(p, json_path_str(spec, "name"));
+            if (c != NULL && p->state <= POD_RUN)
+                container_set_image(c, json_path_str(spec, "image"));
+        }
+    arm_deadline(p);
+    content_changed(p);                          /* files made of labels and annotations */
+}
+
+/* Somebody (the pod garbage collector, an eviction) has decided that it has failed: it is not to run any more. */
+static void take_phase(struct pod *p, const struct json *json)
+{
+    if (!has_ended_before(json) || p->state >= POD_STOP)
+        return;
+    p->final_sent = true;
+    p->doomed = "Terminated";
 }
 
 void pod_update(struct pod *p, struct object *o, const struct json *json)
 {
     int64_t grace;
-
-    take_metadata(p, json);
 
     if (p->object != o) {
         object_unref(p->object);
@@ -224,6 +301,8 @@ void pod_update(struct pod *p, struct object *o, const struct json *json)
             p->grace_s = !p->deleted ? grace : MIN_OF(p->grace_s, grace);
         p->deleted = true;
     }
+    take_phase(p, json);
+    take_wishes(p, json);
     pod_tick(p);
 }
 
@@ -242,225 +321,138 @@ static void retry_later(struct pod *p)
     p->retry_ms = MIN_OF(p->retry_ms * 2, RETRY_MAX_MS);
 }
 
+static void volumes_failed(struct pod *p, int rc, const char *why)
+{
+    set_waiting(p, why);
+    pod_report(p);                               /* ContainerCreating */
+    if (rc == E_AGAIN || rc == E_NOTFOUND) {     /* what is missing is watched; the retry is for what is not */
+        if (!timer_active(&p->mount_wait))
+            timer_start(&p->mount_wait, MOUNT_EVENT_MS);
+    } else {
+        pod_event(p, NULL, "Warning", "FailedMount", "%s", why);
+        p->volumes_dirty = true;
+        retry_later(p);
+    }
+}
+
+/* Makes or updates them if something has changed.  True: all are there (maybe not the newest content). */
 static bool volumes_ready(struct pod *p)
 {
     struct downward d = pod_downward(p);
     struct errbuf err = { "" };
     int rc;
 
-    if (p->agent->hollow)
-        return true;
+    if (p->agent->hollow || !p->volumes_dirty || timer_active(&p->retry))
+        return p->volumes_ok || p->agent->hollow;
+    p->volumes_dirty = false;
     rc = volumes_update(p->volumes, &d, &err);
     if (rc == 0) {
         timer_stop(&p->mount_wait);
         set_waiting(p, NULL);
-        return true;
-    }
-    if (p->state != POD_SETUP) {
+        p->kick |= !p->volumes_ok;
+        p->volumes_ok = true;
+        p->retry_ms = RETRY_FIRST_MS;
+    } else if (p->volumes_ok) {                  /* it runs on with what it has */
         log_warn("pod", "%s/%s: volumes: %s", p->ns, p->name, err.s);
-        return false;
+    } else {
+        volumes_failed(p, rc, err.s);
     }
-    set_waiting(p, err.s);
-    pod_report(p);
-    if (rc == E_AGAIN) {
-        if (!timer_active(&p->mount_wait))
-            timer_start(&p->mount_wait, MOUNT_EVENT_MS);
-    } else if (!timer_active(&p->retry)) {
-        pod_event(p, NULL, "Warning", "FailedMount", "%s", err.s);
-        retry_later(p);
-    }
-    return false;
+    return p->volumes_ok;
 }
 
 /* ---- The sandbox ---------------------------------------------------------------------------------------------------------- */
 
-/* A request that may outlive its pod: it knows the pod by uid. */
-struct making { struct rt_sandbox_create r; struct arena arena; struct agent *agent; char *uid; };
-
-static struct pod *pod_by_uid(struct agent *a, const char *uid) { return map_get(&a->pods, str_of(uid)); }
-
-static void on_sandbox(struct rt_req *r, int status)
+void pod_on_sandbox_made(struct pod *p, const struct rt_sandbox_create *r, int status)
 {
-    struct making *m = container_of(container_of(r, struct rt_sandbox_create, req), struct making, r);
-    struct pod *p = pod_by_uid(m->agent, m->uid);
-
-    if (p != NULL && p->making == &m->r) {
-        p->making = NULL;
-        if (status == 0) {
-            snprintf(p->sandbox_id, sizeof p->sandbox_id, "%s", m->r.id);
-            snprintf(p->ip, sizeof p->ip, "%s", pod_is_host_network(p) ? m->agent->node_ip : m->r.ip);
-            p->retry_ms = RETRY_FIRST_MS;
-        } else {
-            set_waiting(p, r->err.s);
-            pod_event(p, NULL, "Warning", "FailedCreatePodSandBox", "Failed to create pod sandbox: %s", r->err.s);
-            retry_later(p);
-        }
-        pod_tick(p);
+    p->making = NULL;
+    if (status == 0) {
+        snprintf(p->sandbox_id, sizeof p->sandbox_id, "%s", r->id);
+        snprintf(p->ip, sizeof p->ip, "%s", pod_is_host_network(p) ? p->agent->node_ip : r->ip);
+        p->retry_ms = RETRY_FIRST_MS;
+        p->kick = true;
         pod_report(p);
+    } else {
+        pod_event(p, NULL, "Warning", "FailedCreatePodSandBox", "Failed to create pod sandbox: %s", r->req.err.s);
+        retry_later(p);
     }
-    arena_release(&m->arena);
-    mem_free(m->uid);
-    mem_free(m);
+    pod_tick(p);
 }
 
-static struct rt_resources pod_resources(const struct pod *p)
+static void drop_stale(struct pod *p, const char *id)
 {
-    struct rt_resources r = { 0 };
-    int64_t cpu = 0, limit = 0, memory = 0;
-    bool all_cpu = true, all_memory = true;
-
-    for (unsigned i = p->n_init; i < p->n_containers; i++) {
-        const struct json *res = json_getz(p->containers[i].spec, "resources");
-        struct quantity q;
-        if (quantity_from_json(json_path(res, "requests.cpu"), &q, NULL) == 0)
-            cpu += quantity_milli(q);
-        all_cpu &= json_path(res, "limits.cpu") != NULL && quantity_from_json(json_path(res, "limits.cpu"), &q, NULL) == 0;
-        limit += all_cpu ? quantity_milli(q) : 0;
-        all_memory &= json_path(res, "limits.memory") != NULL && quantity_from_json(json_path(res, "limits.memory"), &q, NULL) == 0;
-        memory += all_memory ? quantity_value(q) : 0;
-    }
-    r.cpu_shares = (uint64_t)MAX_OF(MIN_OF(cpu * 1024 / 1000, 262144), 2);
-    if (all_cpu && p->n_init == 0) {
-        r.cpu_period_us = 100000;
-        r.cpu_quota_us = MAX_OF(limit * 100, 1000);
-    }
-    if (all_memory && p->n_init == 0)
-        r.memory_bytes = memory;
-    return r;
-}
-
-static const char *resolv_conf(const struct pod *p, struct arena *a)
-{
-    struct str policy = json_path_str(p->json, "spec.dnsPolicy");
-    const struct json *config = json_path(p->json, "spec.dnsConfig");
-    const struct agent *ag = p->agent;
-    bool cluster = ag->cluster_dns != NULL && !str_is(policy, "Default") && !str_is(policy, "None") &&
-                   (!pod_is_host_network(p) || str_is(policy, "ClusterFirstWithHostNet"));
-    struct buf b = BUF_INIT;
-
-    if (!cluster && json__first(config) == NULL)
-        return NULL;                             /* the host's */
-    const char *domain = ag->cluster_domain != NULL ? ag->cluster_domain : "cluster.local";
-    if (cluster) {
-        buf_fmt(&b, "search %s.svc.%s svc.%s %s", p->ns, domain, domain, domain);
-        json_each(s, json_getz(config, "searches"))
-            buf_fmt(&b, " %.*s", STR_ARG(json_str(s)));
-        buf_fmt(&b, "\nnameserver %s\noptions ndots:5\n", ag->cluster_dns);
-    }
-    json_each(n, json_getz(config, "nameservers"))
-        buf_fmt(&b, "nameserver %.*s\n", STR_ARG(json_str(n)));
-    json_each(o, json_getz(config, "options")) {
-        struct str v = json_path_str(o, "value");
-        buf_fmt(&b, "options %.*s%s%.*s\n", STR_ARG(json_path_str(o, "name")), v.n > 0 ? ":" : "", STR_ARG(v));
-    }
-    struct str s = arena_str(a, buf_str(&b));
-    buf_release(&b);
-    return s.p;
-}
-
-static const char *extra_hosts(const struct pod *p, struct arena *a)
-{
-    struct buf b = BUF_INIT;
-
-    json_each(h, json_path(p->json, "spec.hostAliases")) {
-        buf_str_add(&b, json_path_str(h, "ip"));
-        json_each(n, json_getz(h, "hostnames"))
-            buf_fmt(&b, "\t%.*s", STR_ARG(json_str(n)));
-        buf_char(&b, '\n');
-    }
-    struct str s = b.n > 0 ? arena_str(a, buf_str(&b)) : STR_NONE;
-    buf_release(&b);
-    return s.p;
-}
-
-static void fill_ports(const struct pod *p, struct rt_sandbox_create *r, struct arena *a)
-{
-    size_t n = 0;
-
-    for (unsigned i = 0; i < p->n_containers; i++)
-        json_each(port, json_getz(p->containers[i].spec, "ports"))
-            n += json_path_i64(port, "hostPort", 0) > 0;
-    if (n == 0 || pod_is_host_network(p))
-        return;
-    struct rt_port *v = arena_zalloc(a, n * sizeof *v);
-    r->ports = v;
-    for (unsigned i = 0; i < p->n_containers; i++)
-        json_each(port, json_getz(p->containers[i].spec, "ports")) {
-            struct str proto = json_path_str(port, "protocol"), ip = json_path_str(port, "hostIP");
-            if (json_path_i64(port, "hostPort", 0) <= 0)
-                continue;
-            v[r->n_ports++] = (struct rt_port){ (uint16_t)json_path_i64(port, "hostPort", 0), (uint16_t)json_path_i64(port, "containerPort", 0),
-                                                str_is(proto, "UDP") ? "udp" : str_is(proto, "SCTP") ? "sctp" : "tcp",
-                                                ip.n > 0 ? arena_cstr(a, ip) : NULL };
+    for (struct pod_stale **at = &p->stale; *at != NULL; at = &(*at)->next)
+        if (strcmp((*at)->id, id) == 0) {
+            struct pod_stale *s = *at;
+            *at = s->next;
+            mem_free(s);
+            return;
         }
 }
 
-static void fill_sysctls(const struct pod *p, struct rt_sandbox_create *r, struct arena *a)
+static void add_stale(struct pod *p, const char *id)
 {
-    const struct json *list = json_path(p->json, "spec.securityContext.sysctls");
-    struct rt_sysctl *v = arena_zalloc(a, ((list != NULL ? list->n : 0) + 1) * sizeof *v);
+    struct pod_stale *s = mem_new(struct pod_stale);
 
-    json_each(s, list)
-        v[r->n_sysctls++] = (struct rt_sysctl){ arena_cstr(a, json_path_str(s, "name")), arena_cstr(a, json_path_str(s, "value")) };
-    r->sysctls = v;
+    snprintf(s->id, sizeof s->id, "%s", id);
+    s->next = p->stale;
+    p->stale = s;
 }
 
-/* The pod's object goes along, so that an agent that restarts can stop what the API has forgotten meanwhile. */
-static struct str sandbox_memo(const struct pod *p, struct arena *a)
+void pod_on_sandbox_end(struct pod *p, const char *id, bool removed, int status, const char *why)
 {
-    struct buf b = BUF_INIT;
-    struct str s;
+    bool ours = strcmp(id, p->sandbox_id) == 0;
 
-    json_write(&b, p->json);
-    s = b.n <= 64 << 10 ? arena_str(a, buf_str(&b)) : STR_NONE;
-    buf_release(&b);
-    return s;
+    if (status != 0 && status != E_NOTFOUND) {
+        if (status != E_AGAIN)
+            log_warn("pod", "%s/%s: cannot end its sandbox: %s", p->ns, p->name, why);
+        retry_later(p);
+    } else if (!ours) {
+        drop_stale(p, id);
+    } else {
+        p->retry_ms = RETRY_FIRST_MS;
+        p->sandbox_stopped = true;
+        if (removed || status == E_NOTFOUND)
+            p->sandbox_id[0] = p->ip[0] = '\0';
+    }
+    pod_tick(p);
 }
 
-static void make_sandbox(struct pod *p)
+/* One at a time, and not before its retry is due. */
+static void end_sandbox(struct pod *p, const char *id, bool remove)
 {
-    struct making *m = mem_new(struct making);
-    struct str hostname = json_path_str(p->json, "spec.hostname"), subdomain = json_path_str(p->json, "spec.subdomain");
-    struct rt_sandbox_create *r = &m->r;
+    if (p->removing == NULL && !timer_active(&p->retry))
+        pod_sandbox_end(p, id, remove);
+}
 
-    arena_init(&m->arena);
-    m->agent = p->agent;
-    m->uid = mem_strdup(p->uid);
-    if (hostname.n == 0)
-        hostname = str_of(p->name);
-    hostname.n = MIN_OF(hostname.n, (size_t)63);
-    while (hostname.n > 1 && (hostname.p[hostname.n - 1] == '-' || hostname.p[hostname.n - 1] == '.'))
-        hostname.n--;
-    r->req.done = on_sandbox;
-    r->pod_uid = arena_cstr(&m->arena, str_of(p->uid));
-    r->pod_name = arena_cstr(&m->arena, str_of(p->name));
-    r->pod_namespace = arena_cstr(&m->arena, str_of(p->ns));
-    r->attempt = p->sandbox_attempt++;
-    r->hostname = arena_cstr(&m->arena, hostname);
-    if (subdomain.n > 0)
-        r->domain = arena_fmt(&m->arena, "%.*s.%s.svc.%s", STR_ARG(subdomain), p->ns,
-                              p->agent->cluster_domain != NULL ? p->agent->cluster_domain : "cluster.local").p;
-    r->host_network = pod_is_host_network(p);
-    r->host_pid = json_path_true(p->json, "spec.hostPID");
-    r->host_ipc = json_path_true(p->json, "spec.hostIPC");
-    r->share_pid = json_path_true(p->json, "spec.shareProcessNamespace");
-    r->resolv_conf = resolv_conf(p, &m->arena);
-    r->extra_hosts = extra_hosts(p, &m->arena);
-    r->resources = pod_resources(p);
-    fill_ports(p, r, &m->arena);
-    fill_sysctls(p, r, &m->arena);
-    r->memo = sandbox_memo(p, &m->arena);
-    p->making = r;
-    p->agent->rt->ops->sandbox_create(p->agent->rt, r);
+/* It died by itself: what is left of it is stopped, which ends its containers; then it is removed and another one made. */
+static void replace_sandbox(struct pod *p)
+{
+    if (!p->sandbox_stopped) {
+        end_sandbox(p, p->sandbox_id, false);
+        return;
+    }
+    for (unsigned i = 0; i < p->n_containers; i++)
+        container_lost(&p->containers[i]);
+    if (p->sandbox_id[0] != '\0') {
+        end_sandbox(p, p->sandbox_id, true);
+        return;
+    }
+    for (unsigned i = 0; i < p->n_init; i++)
+        if (!p->containers[i].sidecar)
+            container_again(&p->containers[i]);
+    p->sandbox_dead = p->sandbox_stopped = p->initialized = false;
+    move(p, POD_SANDBOX);
 }
 
 /* ---- Run ------------------------------------------------------------------------------------------------------------------- */
 
-/* Has the init container let the next one begin? */
-static bool init_passed(const struct container *c)
+static bool succeeded(const struct container *c)
 {
-    return c->sidecar ? c->started : c->state == CT_EXITED && c->end.valid && c->end.exit_code == 0;
+    return c->state == CT_EXITED && c->end.valid && c->end.exit_code == 0;
 }
+
+/* Has the init container let the next one begin? */
+static bool init_passed(const struct container *c) { return c->sidecar ? c->started : succeeded(c); }
 
 static bool all_done(const struct pod *p)
 {
@@ -474,100 +466,67 @@ static bool init_failed(const struct pod *p)
 {
     for (unsigned i = 0; i < p->n_init; i++) {
         const struct container *c = &p->containers[i];
-        if (!c->sidecar && c->state == CT_EXITED && c->end.valid && c->end.exit_code != 0 && container_is_done(c))
+        if (!c->sidecar && container_is_done(c) && !succeeded(c))
             return true;
     }
     return false;
 }
 
-static void pod_run(struct pod *p)
+/* Init containers one after the other; once all have passed, sidecars and main containers live on their own. */
+static void run_containers(struct pod *p)
 {
-    bool may = true;
+    bool may = p->volumes_ok || p->agent->hollow;
 
     for (unsigned i = 0; i < p->n_init; i++) {
-        container_tick(&p->containers[i], may);
-        may &= init_passed(&p->containers[i]);
+        struct container *c = &p->containers[i];
+        if (!p->initialized || c->sidecar)
+            container_tick(c, may);
+        may &= p->initialized || init_passed(c);
     }
-    if (!may && init_failed(p)) {
-        move(p, POD_STOP);
-        return;
+    if (may && !p->initialized) {
+        p->initialized = true;
+        pod_report(p);
     }
     for (unsigned i = p->n_init; i < p->n_containers; i++)
         container_tick(&p->containers[i], may);
-    if (may && all_done(p))
-        move(p, POD_STOP);                       /* nothing will run again: sidecars go, the sandbox too */
 }
 
 /* ---- Stop ------------------------------------------------------------------------------------------------------------------- */
 
-/* Main containers first; sidecars after them, the last first. */
+static int64_t grace_left(const struct pod *p)
+{
+    int64_t gone = (int64_t)(loop_now_ms(p->agent->loop) - p->stop_ms) / 1000;
+
+    return MAX_OF(p->grace_s - gone, 0);
+}
+
+/* Main containers first; sidecars after them, one by one, the last first. */
 static bool stop_all(struct pod *p)
 {
     bool live = false;
 
+    if (p->stop_ms == 0)
+        p->stop_ms = MAX_OF(loop_now_ms(p->agent->loop), (uint64_t)1);
     for (unsigned i = p->n_containers; i-- > 0;) {
         struct container *c = &p->containers[i];
-        if (c->sidecar && live && i + 1 >= p->n_init)
+        if (c->sidecar && live)
             break;
-        if (!c->stop_wanted)
-            container_stop(c, p->grace_s);
+        if (!c->stop_wanted || p->grace_s < c->kill_grace_s)
+            container_stop(c, c->stop_wanted ? p->grace_s : grace_left(p), NULL);
         live |= container_is_live(c) || c->op != NULL;
     }
     return !live;
 }
 
-/* ---- Teardown ---------------------------------------------------------------------------------------------------------------- */
-
-struct teardown { struct rt_by_id r; struct agent *agent; char *uid; char id[65]; bool stopped, remove; };
-
-static void teardown_free(struct teardown *t)
-{
-    mem_free(t->uid);
-    mem_free(t);
-}
-
-static void on_torn_down(struct rt_req *r, int status)
-{
-    struct teardown *t = container_of(container_of(r, struct rt_by_id, req), struct teardown, r);
-    struct pod *p = pod_by_uid(t->agent, t->uid);
-
-    if (p != NULL && p->removing == &t->r) {
-        p->removing = NULL;
-        if (status == 0) {
-            p->sandbox_id[0] = t->remove ? '\0' : p->sandbox_id[0];
-            p->removing_id[0] = '\0';
-            if (p->state == POD_TEARDOWN)
-                move(p, POD_ENDED);
-        } else {
-            log_warn("pod", "%s/%s: cannot remove its sandbox: %s", p->ns, p->name, r->err.s);
-            retry_later(p);
-        }
-        pod_tick(p);
-    }
-    teardown_free(t);
-}
-
-/* A pod that ended by itself keeps its containers on disk, for their logs and exit codes, until it is deleted. */
-static void tear_down(struct pod *p, bool remove)
-{
-    struct teardown *t = mem_new(struct teardown);
-    const struct runtime_ops *ops = p->agent->rt->ops;
-
-    t->agent = p->agent;
-    t->uid = mem_strdup(p->uid);
-    t->remove = remove;
-    snprintf(t->id, sizeof t->id, "%s", p->sandbox_id);
-    t->r = (struct rt_by_id){ .req = { .done = on_torn_down }, .id = t->id };
-    p->removing = &t->r;
-    (remove ? ops->sandbox_remove : ops->sandbox_stop)(p->agent->rt, &t->r);
-}
+/* ---- The end ------------------------------------------------------------------------------------------------------------------ */
 
 static void on_deleted(void *arg, const struct client_result *r)
 {
     struct pod *p = arg;
 
     p->delete_call = NULL;
-    if (!r->ok && r->status != 404 && r->status != 409)
+    p->delete_sent = r->ok || r->status == 404 || r->status == 409;
+    if (!p->delete_sent)
         retry_later(p);
 }
 
@@ -579,74 +538,112 @@ static void delete_object(struct pod *p)
 
     r.body_text = arena_fmt(&a, "{\"gracePeriodSeconds\":0,\"preconditions\":{\"uid\":\"%s\"}}", p->uid);
     p->delete_call = client_send(p->agent->client, &r);
+    if (p->delete_call == NULL)
+        retry_later(p);
     arena_release(&a);
 }
 
-static void remove_directories(struct pod *p)
+static void on_cleaned(struct agent *a, struct str uid)
 {
-    struct file_path dir;
+    struct pod *p = map_get(&a->pods, uid);
 
-    volumes_free(p->volumes, true);
-    p->volumes = volumes_new(p->agent, "", &p->sources, pod_on_volumes, p);
-    if (file_path(&dir, NULL, "%s/pods/%s", p->agent->root_dir, p->uid) == 0)
-        file_remove_tree(dir.s, NULL);
+    if (p != NULL) {
+        p->cleaned = true;
+        pod_tick(p);
+    }
 }
 
+/* A pod that ended by itself keeps its containers on disk, for their logs and exit codes, until it is deleted. */
 static void pod_ended(struct pod *p)
 {
     if (!p->deleted && p->wanted)
-        return;                                  /* it stays as it is, to be looked at, until it is deleted */
+        return;
     if (p->sandbox_id[0] != '\0') {
-        if (p->removing == NULL && !timer_active(&p->retry))
-            tear_down(p, true);
+        end_sandbox(p, p->sandbox_id, true);
         return;
     }
-    if (!p->wanted) {
-        remove_directories(p);
+    if (p->stale != NULL || p->removing != NULL || (p->wanted && !p->final_sent))
+        return;
+    if (!p->cleaning) {
+        p->cleaning = true;
+        pod_dir_remove(p->agent, p->uid, on_cleaned);
+    }
+    if (!p->cleaned)
+        return;
+    if (!p->wanted)
         agent_drop_pod(p->agent, p);
-        return;
-    }
-    if (p->final_sent && p->delete_call == NULL && !timer_active(&p->retry)) {
-        remove_directories(p);
+    else if (!p->delete_sent && p->delete_call == NULL && !timer_active(&p->retry))
         delete_object(p);
-    }
 }
 
 /* ---- The tick -------------------------------------------------------------------------------------------------------------------- */
 
 void pod_tick(struct pod *p) { ready_post(p->agent->loop, &p->tick); }
 
-static bool is_ending(const struct pod *p) { return p->deleted || !p->wanted; }
+static bool is_forgotten(const struct pod *p) { return p->deleted || !p->wanted; }
+static bool is_ending(const struct pod *p) { return is_forgotten(p) || p->doomed != NULL; }
 
 static void tick_setup(struct pod *p)
 {
     if (is_ending(p))
         move(p, POD_TEARDOWN);
-    else if (!timer_active(&p->retry) && volumes_ready(p))
+    else if (volumes_ready(p))
         move(p, POD_SANDBOX);
 }
 
 static void tick_sandbox(struct pod *p)
 {
     if (p->making != NULL)
-        return;                                  /* on_sandbox ticks */
-    if (p->sandbox_id[0] != '\0')
-        move(p, is_ending(p) ? POD_TEARDOWN : POD_RUN);
-    else if (is_ending(p))
-        move(p, POD_TEARDOWN);
-    else if (p->removing == NULL && !timer_active(&p->retry))
-        make_sandbox(p);
+        return;                                  /* on_sandbox_made ticks */
+    if (is_ending(p))
+        move(p, p->sandbox_id[0] != '\0' ? POD_RUN : POD_TEARDOWN);
+    else if (p->sandbox_id[0] != '\0')
+        move(p, POD_RUN);
+    else if (p->stale == NULL && p->removing == NULL && !timer_active(&p->retry))
+        pod_sandbox_make(p);
+}
+
+/* A pod that is never restarted is over when its sandbox is. */
+static bool must_stop(const struct pod *p)
+{
+    if (is_ending(p) || (p->sandbox_dead && str_is(json_path_str(p->json, "spec.restartPolicy"), "Never")))
+        return true;
+    return p->initialized ? all_done(p) : init_failed(p);
 }
 
 static void tick_run(struct pod *p)
 {
-    if (is_ending(p)) {
+    bool kick;
+
+    volumes_ready(p);                            /* changed config maps reach running pods */
+    if (must_stop(p)) {
         move(p, POD_STOP);
         return;
     }
-    if (!p->agent->hollow)
-        volumes_ready(p);                        /* changed config maps reach running pods */
-    pod_run(p);
+    if (p->sandbox_dead) {
+        replace_sandbox(p);
+        return;
+    }
+    kick = p->kick && p->volumes_ok;
+    p->kick = p->kick && !kick;
+    for (unsigned i = 0; kick && i < p->n_containers; i++)
+        container_kick(&p->containers[i]);
+    run_containers(p);
+    if (must_stop(p))
+        move(p, POD_STOP);
+}
+
+static void tick_teardown(struct pod *p)
+{
+    bool remove = is_forgotten(p);
+
+    if (p->sandbox_id[0] == '\0' || (!remove && p->sandbox_stopped)) {
+        for (unsigned i = 0; i < p->n_containers; i++)
+            container_lost(&p->containers[i]);
+        move(p, POD_ENDED);
+    } else {
+        end_sandbox(p, p->sandbox_id, remove);
+    }
 }
 
 static void pod_on_tick(struct ready_item *it)
@@ -655,6 +652,8 @@ static void pod_on_tick(struct ready_item *it)
 
     if (!p->agent->synced)
         return;                                  /* it may run already: the agent looks, then ticks all */
+    if (p->stale != NULL)
+        end_sandbox(p, p->stale->id, true);
     switch (p->state) {
     case POD_SETUP:
         tick_setup(p);
@@ -670,10 +669,7 @@ static void pod_on_tick(struct ready_item *it)
             move(p, POD_TEARDOWN);
         break;
     case POD_TEARDOWN:
-        if (p->sandbox_id[0] == '\0')
-            move(p, POD_ENDED);
-        else if (p->removing == NULL && !timer_active(&p->retry))
-            tear_down(p, is_ending(p));
+        tick_teardown(p);
         break;
     case POD_ENDED:
         pod_ended(p);
@@ -690,39 +686,61 @@ void pod_on_container_exit(struct pod *p, const char *id)
             container_on_exit(&p->containers[i]);
 }
 
-/* Its containers are ended by now or will be told as such; a new sandbox is made, then they are started again. */
 void pod_on_sandbox_death(struct pod *p, const char *id)
 {
-    if (strcmp(p->sandbox_id, id) != 0 || p->state != POD_RUN)
+    if (strcmp(p->sandbox_id, id) != 0 || p->state != POD_RUN || p->sandbox_dead)
         return;
+    p->sandbox_dead = true;
+    p->sandbox_stopped = false;
     pod_event(p, NULL, "Normal", "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.");
-    tear_down(p, true);
-    p->sandbox_id[0] = '\0';
-    p->ip[0] = '\0';
-    move(p, POD_SANDBOX);
+    pod_tick(p);
 }
 
+/* Of several the one that lives, or the newest; the others go. */
 void pod_adopt_sandbox(struct pod *p, const struct rt_sandbox_info *i)
 {
-    if (p->sandbox_id[0] != '\0' || (p->state != POD_SETUP && p->state != POD_ENDED))
+    const struct rt_sandbox_info *had = p->sandbox_id[0] != '\0' ? p->agent->rt->ops->sandbox_get(p->agent->rt, p->sandbox_id) : NULL;
+
+    p->sandbox_attempt = MAX_OF(p->sandbox_attempt, i->attempt + 1);
+    if (had != NULL && (had->ready != i->ready ? had->ready : had->attempt > i->attempt)) {
+        add_stale(p, i->id);
         return;
+    }
+    if (had != NULL)
+        add_stale(p, had->id);
     snprintf(p->sandbox_id, sizeof p->sandbox_id, "%s", i->id);
     snprintf(p->ip, sizeof p->ip, "%s", i->host_network ? p->agent->node_ip : i->ip);
-    p->sandbox_attempt = i->attempt + 1;
     p->recovered = true;
-    if (p->state == POD_ENDED)
-        return;
-    p->state = i->ready ? POD_RUN : POD_TEARDOWN;
-    if (!i->ready && !is_ending(p) && !str_is(json_path_str(p->json, "spec.restartPolicy"), "Never"))
-        p->state = POD_RUN;                      /* it died while no agent was there: on_sandbox_death follows */
-    if (p->state == POD_RUN && !i->ready)
-        pod_on_sandbox_death(p, i->id);
 }
 
 void pod_adopt_container(struct pod *p, const struct rt_container_info *i)
 {
     struct container *c = pod_container(p, str_of(i->name));
 
-    if (c != NULL && strcmp(p->sandbox_id, i->sandbox_id) == 0)
+    if (c != NULL && p->state != POD_ENDED && strcmp(p->sandbox_id, i->sandbox_id) == 0)
         container_adopt(c, i);
+}
+
+void pod_adopted(struct pod *p)
+{
+    const struct rt_sandbox_info *i = p->sandbox_id[0] != '\0' ? p->agent->rt->ops->sandbox_get(p->agent->rt, p->sandbox_id) : NULL;
+
+    if (i == NULL) {
+        for (unsigned k = 0; k < p->n_containers && p->state != POD_ENDED && !p->agent->hollow; k++)
+            container_adopt_none(&p->containers[k]);
+    } else if (p->state == POD_ENDED) {
+        p->state = i->ready ? POD_TEARDOWN : POD_ENDED;  /* ended as the API says: nothing may run */
+    } else {
+        for (unsigned k = 0; k < p->n_containers; k++)
+            container_adopt_none(&p->containers[k]);
+        p->initialized = true;
+        for (unsigned k = 0; k < p->n_init; k++)
+            p->initialized &= init_passed(&p->containers[k]);
+        for (unsigned k = p->n_init; k < p->n_containers; k++)
+            p->initialized |= p->containers[k].id[0] != '\0';   /* a main container has been made: they had passed */
+        p->state = POD_RUN;
+        if (!i->ready)
+            pod_on_sandbox_death(p, i->id);
+    }
+    pod_tick(p);
 }

@@ -2,7 +2,7 @@
  *
  *     SETUP --volumes there--> SANDBOX --made--> RUN --deleted, or nothing left to run--> STOP --all ended--> TEARDOWN --> ENDED
  *       |                         |               |                                                                        |
- *       |                         |               +--sandbox died: containers ended, made anew--> SANDBOX                  |
+ *       |                         |               +--sandbox died: it is stopped, removed, made anew--> SANDBOX            |
  *       +-------------------------+--deleted--------------------------------------------------> TEARDOWN                   v
  *                                                                        status reported, object deleted if it asks for that
  *
@@ -22,34 +22,41 @@ struct pod {
     char *uid, *ns, *name;
     enum pod_state state;
     struct object *object;                       /* as the API showed it last */
-    struct arena arena; struct json *json;       /* parsed once from the object that made the pod... */
-    struct arena meta;                           /* ... but for its labels and annotations, which are the newest */
+    struct arena arena; struct json *json;       /* parsed once from the object that made the pod */
+    struct arena now_arena; struct json *now;    /* the newest, where metadata or spec differ from that; else NULL */
     bool wanted;                                 /* false: the API has forgotten it (or never knew: found by recovery) */
     bool deleted;                                /* deletionTimestamp is set */
     bool recovered;                              /* its sandbox ran already when the agent started */
-    int64_t grace_s;                             /* when stopping */
+    const char *doomed;                          /* the node ends it: status.reason ("DeadlineExceeded"); NULL */
+    int64_t grace_s; uint64_t stop_ms;           /* when stopping, and since when; 0: not yet */
 
     struct container *containers; unsigned n_containers, n_init;     /* init containers first */
     struct source_set sources;
     struct volumes *volumes;
+    bool volumes_ok, volumes_dirty, kick;        /* all there; something changed; containers may go on for that */
+    bool initialized;                            /* all init containers have passed since the sandbox was made */
     char sandbox_id[65], ip[46];
     unsigned sandbox_attempt;
+    bool sandbox_dead, sandbox_stopped;          /* it died by itself; and what was left of it has been stopped */
+    struct pod_stale *stale;                     /* sandboxes of earlier attempts, to be removed */
     struct rt_sandbox_create *making;            /* in flight */
-    struct rt_by_id *removing; char removing_id[65];
+    struct rt_by_id *removing;
     struct timer retry; uint64_t retry_ms;       /* of volumes or sandbox */
-    struct timer mount_wait;
+    struct timer mount_wait, deadline;
     struct ready_item tick;
+    bool cleaning, cleaned;                      /* its directories */
     char *waiting;                               /* why it does not go on, for people; NULL */
 
     char *start_time;                            /* status.startTime */
     struct client_call *status_call, *delete_call;
-    struct timer status_retry;
+    struct timer status_retry; uint64_t status_retry_ms;
     char *status_sent;                           /* JSON text of the status the API has from us */
-    bool status_dirty, final_sent;
+    bool status_lost;                            /* or rather has not: it was refused */
+    bool status_dirty, final_sent, delete_sent;
 };
 
-/* From the API's object (or, wanted false, from what recovery found on disk: its memo). */
-struct pod *pod_new(struct agent *a, struct object *o, struct json *json);
+/* From the API's object (or, o NULL and wanted false, from what recovery found on disk: its memo). */
+struct pod *pod_new(struct agent *a, const char *uid, struct object *o, const struct json *json);
 void pod_update(struct pod *p, struct object *o, const struct json *json);   /* the object changed */
 void pod_forget(struct pod *p);                                             /* the object is gone from the API */
 void pod_free(struct pod *p);                                               /* lets what runs run on */
@@ -57,6 +64,7 @@ void pod_tick(struct pod *p);                                               /* s
 /* A container or the sandbox was found running by the agent at its start. */
 void pod_adopt_sandbox(struct pod *p, const struct rt_sandbox_info *i);
 void pod_adopt_container(struct pod *p, const struct rt_container_info *i);
+void pod_adopted(struct pod *p);                                            /* that was all */
 void pod_on_container_exit(struct pod *p, const char *id);
 void pod_on_sandbox_death(struct pod *p, const char *id);
 
@@ -67,11 +75,20 @@ void agent_drop_pod(struct agent *a, struct pod *p);                        /* e
 void pod_event(struct pod *p, const struct container *c, const char *type, const char *reason, const char *fmt, ...) PRINTF_LIKE(5, 6);
 struct downward pod_downward(const struct pod *p);
 bool pod_is_host_network(const struct pod *p);
+bool pod_has_sandbox(const struct pod *p);                                  /* one that containers can be made in */
+const struct json *pod_json(const struct pod *p);                           /* the newest metadata and spec */
 /* Restart policy for one container after this exit. */
 bool pod_restarts(const struct pod *p, const struct container *c, int exit_code);
 
+/* node/pod_sandbox.c: requests on sandboxes that find their pod again by its uid; done: pod_on_sandbox(), pod_on_sandbox_end(). */
+void pod_sandbox_make(struct pod *p);
+void pod_sandbox_end(struct pod *p, const char *id, bool remove);           /* else only stop */
+void pod_on_sandbox_made(struct pod *p, const struct rt_sandbox_create *r, int status);
+void pod_on_sandbox_end(struct pod *p, const char *id, bool removed, int status, const char *why);
+
 /* node/pod_status.c: compute the status from the facts and send it if it says something new. */
 void pod_report(struct pod *p);
+void pod_begin_status(struct pod *p);            /* startTime */
 void pod_report_stop(struct pod *p);             /* cancels what is in flight */
 void pod_on_status_retry(struct timer *t);
 

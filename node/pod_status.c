@@ -3,9 +3,11 @@
  * The whole status is computed from the facts each time; one PATCH is in flight at most, what changed meanwhile goes with
  * the next.  Times of conditions are kept from the last status unless the condition changes. */
 #include "api/time_fmt.h"
+#include "net/log.h"
 #include "node/pod.h"
 
-#define RETRY_MS 1000
+#define RETRY_FIRST_MS 1000
+#define RETRY_MAX_MS   30000
 
 static struct json *put(struct arena *a, struct json *o, const char *key, const char *value)
 {
@@ -42,9 +44,8 @@ static struct json *terminated(const struct container *c, struct arena *a, const
 static struct json *waiting(const struct container *c, struct arena *a)
 {
     struct json *state = json_object(a), *w = json_setz(a, state, "waiting", json_object(a));
-    bool initializing = !c->init && c->pod->n_init > 0 && c->pod->state == POD_RUN && c->state == CT_IDLE;
 
-    put(a, w, "reason", c->wait_reason != NULL ? c->wait_reason : initializing ? "PodInitializing" : "ContainerCreating");
+    put(a, w, "reason", c->wait_reason != NULL ? c->wait_reason : c->pod->n_init > 0 ? "PodInitializing" : "ContainerCreating");
     if (c->wait_message != NULL)
         put(a, w, "message", c->wait_message);
     return state;
@@ -59,9 +60,10 @@ static struct json *current_state(const struct container *c, struct arena *a)
     }
     if (c->state == CT_EXITED && c->end.valid)
         return terminated(c, a, &c->end);
-    if (c->state == CT_EXITED) {                 /* stopped before it ever ran */
-        struct ct_end e = { .exit_code = 137, .reason = "ContainerStatusUnknown" };
-        return terminated(c, a, &e);
+    if (c->state == CT_EXITED && c->pod->initialized && c->pod->state >= POD_STOP) {
+        struct ct_end e = { .exit_code = 137, .reason = "ContainerStatusUnknown",
+                            .message = "The container could not be located when the pod was terminated" };
+        return terminated(c, a, &e);             /* stopped before it ever ran */
     }
     return waiting(c, a);
 }
@@ -77,47 +79,40 @@ static struct json *container_status(const struct container *c, struct arena *a)
     json_setz(a, s, "lastState", last != NULL ? terminated(c, a, last) : json_object(a));
     json_setz(a, s, "ready", json_bool(a, c->init && !c->sidecar ? c->state == CT_EXITED && c->end.valid && c->end.exit_code == 0 : c->ready));
     json_setz(a, s, "restartCount", json_int(a, c->attempt));
-    json_setz(a, s, "image", json_string(a, json_path_str(c->spec, "image")));
+    put(a, s, "image", c->image);
     put(a, s, "imageID", image != NULL && image->id != NULL ? image->id : c->image_id);
-    json_setz(a, s, "containerID", json_string(a, full_id(c, a, c->id)));
+    json_setz(a, s, "containerID", json_string(a, full_id(c, a, c->id[0] != '\0' ? c->id : c->last.id)));
     json_setz(a, s, "started", json_bool(a, c->started));
     return s;
 }
 
 /* ---- Phase -------------------------------------------------------------------------------------------------------- */
 
+/* Until the pod is taken down no phase is final: something may still run. */
+static const char *final_phase(const struct pod *p)
+{
+    unsigned good = 0;
+
+    if (p->doomed != NULL)
+        return "Failed";
+    for (unsigned i = p->n_init; i < p->n_containers; i++)
+        good += p->containers[i].end.valid && p->containers[i].end.exit_code == 0;
+    return good > 0 && good == p->n_containers - p->n_init ? "Succeeded" : "Failed";
+}
+
 static const char *phase(const struct pod *p)
 {
-    unsigned running = 0, waiting_ones = 0, good = 0, bad = 0;
-    struct str policy = json_path_str(p->json, "spec.restartPolicy");
+    bool ran = false;
 
-    for (unsigned i = 0; i < p->n_init; i++) {
-        const struct container *c = &p->containers[i];
-        if (c->sidecar ? !c->started && p->state < POD_STOP : !(c->state == CT_EXITED && c->end.valid && c->end.exit_code == 0)) {
-            if (c->state == CT_EXITED && c->end.valid && c->end.exit_code != 0 && str_is(policy, "Never"))
-                return "Failed";
-            if (p->state < POD_TEARDOWN)
-                return "Pending";
-        }
-    }
+    if (p->state >= POD_TEARDOWN)
+        return final_phase(p);
     for (unsigned i = p->n_init; i < p->n_containers; i++) {
         const struct container *c = &p->containers[i];
-        if (c->state >= CT_POST_START && c->state <= CT_KILL)
-            running++;
-        else if (c->state == CT_EXITED || c->state == CT_BACKOFF)
-            (c->end.valid && c->end.exit_code == 0) ? good++ : bad++;
-        else if (c->last.valid)
-            bad++;                               /* between two runs */
-        else
-            waiting_ones++;
+        if (!(c->state >= CT_POST_START && c->state <= CT_KILL) && !c->end.valid && !c->last.valid)
+            return "Pending";                    /* it has never run */
+        ran = true;
     }
-    if (p->state >= POD_TEARDOWN && running == 0)
-        return bad == 0 && waiting_ones == 0 && good > 0 ? "Succeeded" : "Failed";
-    if (waiting_ones > 0)
-        return "Pending";
-    if (running > 0 || str_is(policy, "Always") || p->state < POD_STOP)
-        return "Running";
-    return bad == 0 ? "Succeeded" : "Failed";
+    return ran && p->initialized ? "Running" : "Pending";
 }
 
 /* ---- Conditions ------------------------------------------------------------------------------------------------------- */
@@ -142,99 +137,122 @@ static void add_condition(struct pod *p, struct arena *a, struct json *list, con
         json_setz(a, c, "lastTransitionTime", json_string(a, json_path_str(before, "lastTransitionTime")));
     else
         json_setz(a, c, "lastTransitionTime", json_string(a, time_text(a, agent_now_s(p->agent))));
-    if (!yes && reason != NULL) {
-        put(a, c, "reason", reason);
-        json_setz(a, c, "message", json_string(a, message));
-    }
+    /* The patch merges: what is not true any more has to be taken out. */
+    json_setz(a, c, "reason", reason != NULL ? json_string(a, str_of(reason)) : json_null(a));
+    json_setz(a, c, "message", message.n > 0 ? json_string(a, message) : json_null(a));
 }
 
-static struct str unready_names(const struct pod *p, struct arena *a)
+/* "containers with unready status: [a b]" */
+static struct str names_text(const struct pod *p, struct arena *a, const char *what, bool init)
 {
     struct buf b = BUF_INIT;
     struct str s;
 
-    for (unsigned i = p->n_init; i < p->n_containers; i++)
-        if (!p->containers[i].ready)
-            buf_fmt(&b, "%s%s", b.n > 0 ? " " : "", p->containers[i].name);
-    s = arena_fmt(a, "containers with unready status: [%.*s]", STR_ARG(buf_str(&b)));
+    for (unsigned i = init ? 0 : p->n_init; i < (init ? p->n_init : p->n_containers); i++) {
+        const struct container *c = &p->containers[i];
+        if (init ? !(c->sidecar ? c->started : c->end.valid && c->end.exit_code == 0) : !c->ready)
+            buf_fmt(&b, "%s%s", b.n > 0 ? " " : "", c->name);
+    }
+    s = arena_fmt(a, "containers with %s status: [%.*s]", what, STR_ARG(buf_str(&b)));
     buf_release(&b);
     return s;
 }
 
-static bool initialized(const struct pod *p)
+/* Readiness gates are conditions that others set. */
+static struct str closed_gate(const struct pod *p, struct arena *a)
 {
-    for (unsigned i = 0; i < p->n_init; i++) {
-        const struct container *c = &p->containers[i];
-        if (c->sidecar ? !c->started && c->attempt == 0 : !(c->state == CT_EXITED && c->end.valid && c->end.exit_code == 0))
-            return false;
-    }
-    return true;
-}
+    const struct json *gates = json_path(p->json, "spec.readinessGates"), *now;
 
-static bool gates_open(const struct pod *p)
-{
-    json_each(g, json_path(p->json, "spec.readinessGates")) {
-        bool yes = false;
-        struct arena a = ARENA_INIT;
-        const struct json *now = p->object != NULL ? object_json(p->object, &a) : NULL;
-        json_each(c, json_path(now, "status.conditions"))
-            if (str_eq(json_path_str(c, "type"), json_path_str(g, "conditionType")))
-                yes = str_is(json_path_str(c, "status"), "True");
-        arena_release(&a);
-        if (!yes)
-            return false;
+    if (json__first(gates) == NULL || p->object == NULL)
+        return STR_NONE;
+    now = json_getz(object_json(p->object, a), "status");
+    json_each(g, gates) {
+        struct str type = json_path_str(g, "conditionType");
+        const struct json *c = old_condition(now, arena_cstr(a, type));
+        if (c == NULL)
+            return arena_fmt(a, "corresponding condition of pod readiness gate \"%.*s\" does not exist.", STR_ARG(type));
+        if (!str_is(json_path_str(c, "status"), "True"))
+            return arena_fmt(a, "the status of pod readiness gate \"%.*s\" is not \"True\", but %.*s", STR_ARG(type),
+                             STR_ARG(json_path_str(c, "status")));
     }
-    return true;
+    return STR_NONE;
 }
 
 static void add_conditions(struct pod *p, struct arena *a, struct json *status, const struct json *old, const char *ph)
 {
     struct json *list = json_setz(a, status, "conditions", json_array(a));
-    bool ready = p->n_containers > p->n_init, done = strcmp(ph, "Succeeded") == 0;
-    struct str names = unready_names(p, a);
+    bool ready = p->n_containers > p->n_init, good = strcmp(ph, "Succeeded") == 0, bad = strcmp(ph, "Failed") == 0;
+    struct str why = STR_NONE, gate = closed_gate(p, a);
+    const char *reason = good ? "PodCompleted" : bad ? "PodFailed" : "ContainersNotReady";
 
     for (unsigned i = p->n_init; i < p->n_containers; i++)
-        ready &= p->containers[i].ready;
-    const char *reason = done ? "PodCompleted" : "ContainersNotReady";
-    add_condition(p, a, list, old, "PodReadyToStartContainers", p->sandbox_id[0] != '\0' && p->state < POD_TEARDOWN, NULL, STR_NONE);
-    add_condition(p, a, list, old, "Initialized", initialized(p), "ContainersNotInitialized", STR("containers with incomplete status"));
-    add_condition(p, a, list, old, "Ready", ready && gates_open(p), ready ? "ReadinessGatesNotReady" : reason, done ? STR_NONE : names);
-    add_condition(p, a, list, old, "ContainersReady", ready, reason, done ? STR_NONE : names);
+        ready &= p->containers[i].ready && !good && !bad;
+    if (!ready && !good && !bad)
+        why = names_text(p, a, "unready", false);
+    add_condition(p, a, list, old, "PodReadyToStartContainers", p->sandbox_id[0] != '\0' && !p->sandbox_dead && p->state < POD_TEARDOWN,
+                  NULL, STR_NONE);
+    if (p->initialized || p->n_init == 0 || good)
+        add_condition(p, a, list, old, "Initialized", true, good ? reason : NULL, STR_NONE);
+    else
+        add_condition(p, a, list, old, "Initialized", false, "ContainersNotInitialized", names_text(p, a, "incomplete", true));
+    add_condition(p, a, list, old, "Ready", ready && gate.n == 0, !ready ? reason : gate.n > 0 ? "ReadinessGatesNotReady" : NULL,
+                  !ready ? why : gate);
+    add_condition(p, a, list, old, "ContainersReady", ready, ready ? NULL : reason, why);
 }
 
 /* ---- All of it ---------------------------------------------------------------------------------------------------------- */
 
+void pod_begin_status(struct pod *p)
+{
+    struct arena a = ARENA_INIT;
+    struct str before = json_path_str(p->json, "status.startTime");
+
+    p->start_time = mem_strndup(before.n > 0 ? before : time_text(&a, agent_now_s(p->agent)));
+    p->status_retry_ms = RETRY_FIRST_MS;
+    arena_release(&a);
+}
+
+/* A list that the patch must not merge with the addresses from before. */
+static void put_ips(struct arena *a, struct json *s, const char *key, const char *ip)
+{
+    struct json *list = json_setz(a, s, key, json_array(a));
+
+    put(a, json_push(list, json_object(a)), "$patch", "replace");
+    put(a, json_push(list, json_object(a)), "ip", ip);
+}
+
+static void put_containers(struct pod *p, struct arena *a, struct json *s, const char *key, unsigned from, unsigned to)
+{
+    struct json *list = json_setz(a, s, key, json_array(a));
+
+    for (unsigned i = from; i < to; i++)
+        json_push(list, container_status(&p->containers[i], a));
+}
+
 static struct json *make_status(struct pod *p, struct arena *a)
 {
-    struct json *s = json_object(a), *old = NULL;
-    struct json_error err;
+    struct json *s = json_object(a), *old = json_getz(p->json, "status");
     const char *ph = phase(p);
+    struct json_error err;
 
     if (p->status_sent != NULL)
         must_ok(json_parse(a, str_of(p->status_sent), &old, &err));
-    else
-        old = json_getz(p->json, "status");
-    if (p->start_time == NULL) {
-        struct str before = json_path_str(p->json, "status.startTime");
-        p->start_time = mem_strndup(before.n > 0 ? before : time_text(a, agent_now_s(p->agent)));
-    }
     put(a, s, "phase", ph);
+    if (p->doomed != NULL && strcmp(ph, "Failed") == 0) {
+        put(a, s, "reason", p->doomed);
+        put(a, s, "message", "Pod was active on the node longer than the specified deadline");
+    }
     add_conditions(p, a, s, old, ph);
     put(a, s, "hostIP", p->agent->node_ip);
-    json_setz(a, json_push(json_setz(a, s, "hostIPs", json_array(a)), json_object(a)), "ip", json_string(a, str_of(p->agent->node_ip)));
+    put_ips(a, s, "hostIPs", p->agent->node_ip);
     if (p->ip[0] != '\0') {
         put(a, s, "podIP", p->ip);
-        json_setz(a, json_push(json_setz(a, s, "podIPs", json_array(a)), json_object(a)), "ip", json_string(a, str_of(p->ip)));
+        put_ips(a, s, "podIPs", p->ip);
     }
     put(a, s, "startTime", p->start_time);
-    if (p->n_init > 0) {
-        struct json *list = json_setz(a, s, "initContainerStatuses", json_array(a));
-        for (unsigned i = 0; i < p->n_init; i++)
-            json_push(list, container_status(&p->containers[i], a));
-    }
-    struct json *list = json_setz(a, s, "containerStatuses", json_array(a));
-    for (unsigned i = p->n_init; i < p->n_containers; i++)
-        json_push(list, container_status(&p->containers[i], a));
+    if (p->n_init > 0)
+        put_containers(p, a, s, "initContainerStatuses", 0, p->n_init);
+    put_containers(p, a, s, "containerStatuses", p->n_init, p->n_containers);
     return s;
 }
 
@@ -242,23 +260,34 @@ static struct json *make_status(struct pod *p, struct arena *a)
 
 void pod_on_status_retry(struct timer *t) { pod_report(container_of(t, struct pod, status_retry)); }
 
+static void again_later(struct pod *p)
+{
+    p->status_lost = true;
+    timer_start(&p->status_retry, p->status_retry_ms);
+    p->status_retry_ms = MIN_OF(p->status_retry_ms * 2, (uint64_t)RETRY_MAX_MS);
+}
+
+static void final_is_sent(struct pod *p)
+{
+    p->final_sent = true;
+    pod_tick(p);
+}
+
 static void on_sent(void *arg, const struct client_result *r)
 {
     struct pod *p = arg;
 
     p->status_call = NULL;
     if (!r->ok && r->status != 404 && r->status != 409) {
-        mem_free(p->status_sent);
-        p->status_sent = NULL;
-        timer_start(&p->status_retry, RETRY_MS);
+        log_warn("pod", "%s/%s: its status is refused: %d %.*s", p->ns, p->name, r->status, STR_ARG(r->message));
+        again_later(p);
         return;
     }
-    if (p->state == POD_ENDED && !p->status_dirty) {
-        p->final_sent = true;
-        pod_tick(p);
-    }
+    p->status_retry_ms = RETRY_FIRST_MS;
     if (p->status_dirty)
         pod_report(p);
+    else if (p->state == POD_ENDED)
+        final_is_sent(p);
 }
 
 static void send_status(struct pod *p, struct json *status, struct arena *a)
@@ -270,9 +299,8 @@ static void send_status(struct pod *p, struct json *status, struct arena *a)
     put(a, json_make_path(a, patch, "metadata"), "uid", p->uid);
     json_setz(a, patch, "status", status);
     p->status_call = client_send(p->agent->client, &r);
-    if (p->status_call == NULL) {
-        timer_start(&p->status_retry, RETRY_MS);
-    }
+    if (p->status_call == NULL)
+        again_later(p);
 }
 
 void pod_report(struct pod *p)
@@ -281,22 +309,21 @@ void pod_report(struct pod *p)
     struct buf text = BUF_INIT;
     struct json *status;
 
-    if (!p->wanted || p->final_sent || p->object == NULL)
-        return;
+    if (!p->wanted || p->final_sent || !p->agent->synced)
+        return;                                  /* before that, half of what runs is not known yet */
     p->status_dirty = true;
     if (p->status_call != NULL || timer_active(&p->status_retry))
         return;
     p->status_dirty = false;
     status = make_status(p, &a);
     json_write(&text, status);
-    if (p->status_sent != NULL && str_is(buf_str(&text), p->status_sent)) {
-        if (p->state == POD_ENDED) {
-            p->final_sent = true;
-            pod_tick(p);
-        }
+    if (!p->status_lost && p->status_sent != NULL && str_is(buf_str(&text), p->status_sent)) {
+        if (p->state == POD_ENDED)
+            final_is_sent(p);
     } else {
         mem_free(p->status_sent);
         p->status_sent = mem_strndup(buf_str(&text));
+        p->status_lost = false;
         send_status(p, status, &a);
     }
     buf_release(&text);

@@ -20,7 +20,9 @@ struct token {
     struct str volume, path;                     /* which source of which volume; own memory */
     struct client_call *call;
     struct timer again;
-    char *text;
+    char *text;                                  /* stays until there is a newer one */
+    char *why;                                   /* it could not be had; NULL */
+    bool due;
 };
 
 struct volume { struct volume *next; char *name, *path; bool read_only; };
@@ -43,20 +45,11 @@ struct volumes *volumes_new(struct agent *agent, const char *dir, struct source_
     return v;
 }
 
-/* Ours are below v->dir; hostPaths are not touched. */
-static void volume_unmount(const struct volumes *v, const struct volume *x)
-{
-    if (strncmp(x->path, v->dir, strlen(v->dir)) == 0 && file_is_mount(x->path))
-        umount2(x->path, MNT_DETACH);
-}
-
-void volumes_free(struct volumes *v, bool remove)
+void volumes_free(struct volumes *v)
 {
     while (v->list != NULL) {
         struct volume *x = v->list;
         v->list = x->next;
-        if (remove)
-            volume_unmount(v, x);
         mem_free(x->name);
         mem_free(x->path);
         mem_free(x);
@@ -69,10 +62,9 @@ void volumes_free(struct volumes *v, bool remove)
         mem_free((void *)t->volume.p);
         mem_free((void *)t->path.p);
         mem_free(t->text);
+        mem_free(t->why);
         mem_free(t);
     }
-    if (remove)
-        file_remove_tree(v->dir, NULL);
     mem_free(v->dir);
     mem_free(v);
 }
@@ -115,10 +107,14 @@ static void token_on_answer(void *arg, const struct client_result *r)
     struct str text = json_path_str(r->obj, "status.token");
 
     t->call = NULL;
+    mem_free(t->why);
+    t->why = NULL;
     if (!r->ok || text.n == 0) {
+        t->why = r->message.n > 0 ? mem_strndup(r->message) : mem_strdup(r->reason != NULL ? r->reason : "no token came");
         timer_start(&t->again, TOKEN_RETRY_MS);
         return;
     }
+    t->due = false;
     mem_free(t->text);
     t->text = mem_strndup(text);
     timer_start(&t->again, (uint64_t)MAX_OF(life, 10) * 800);
@@ -152,12 +148,12 @@ static void token_send(struct token *t, const struct json *pod, const struct jso
 /* Renewal: the pod is not at hand; the next volumes_update() asks. */
 static void token_ask(struct token *t)
 {
-    mem_free(t->text);
-    t->text = NULL;
+    t->due = true;
     t->v->changed(t->v->arg);
 }
 
-static int token_get(struct volumes *v, const struct json *pod, struct str volume, const struct json *source, struct str *ret)
+static int token_get(struct volumes *v, const struct json *pod, struct str volume, const struct json *source, struct str *ret,
+                     struct errbuf *err)
 {
     struct str path = json_path_str(source, "path");
     struct token *t = v->tokens;
@@ -166,15 +162,16 @@ static int token_get(struct volumes *v, const struct json *pod, struct str volum
         t = t->next;
     if (t == NULL) {
         t = mem_new(struct token);
-        *t = (struct token){ .next = v->tokens, .v = v, .volume = str_make(mem_strndup(volume), volume.n),
+        *t = (struct token){ .next = v->tokens, .v = v, .due = true, .volume = str_make(mem_strndup(volume), volume.n),
                              .path = str_make(mem_strndup(path), path.n) };
         timer_init(&t->again, v->agent->loop, token_on_again);
         v->tokens = t;
     }
-    if (t->text == NULL && t->call == NULL && !timer_active(&t->again))
+    if (t->due && t->call == NULL && !timer_active(&t->again))
         token_send(t, pod, source);
     if (t->text == NULL)
-        return E_AGAIN;
+        return err_set(err, E_AGAIN, t->why != NULL ? "failed to fetch token: %s" : "waiting for a service account token%s",
+                       t->why != NULL ? t->why : "");
     *ret = str_of(t->text);
     return 0;
 }
@@ -196,6 +193,7 @@ static void files_add(struct files *f, struct str path, struct str data, int64_t
     for (size_t i = 0; i < f->n; i++)            /* a later source wins */
         if (str_eq(f->v[i].path, path)) {
             f->v[i].data = data;
+            f->v[i].mode = mode >= 0 ? (unsigned)mode & 0777 : f->mode;
             return;
         }
     f->v[f->n++] = (struct atomic_file){ path, data, mode >= 0 ? (unsigned)mode & 0777 : f->mode };
@@ -232,7 +230,7 @@ static int add_data(struct files *f, const struct json *ref, const struct json *
             files_add(f, json_path_str(item, "path"), b != NULL || secret ? decoded(f->a, e != NULL ? e : b) : json_str(e),
                       json_path_i64(item, "mode", -1));
         else if (!json_path_true(ref, "optional"))
-            return err_set(err, E_INVALID, "references non-existent key %.*s of \"%.*s\"", STR_ARG(key), STR_ARG(name));
+            return err_set(err, E_NOTFOUND, "references non-existent key %.*s of \"%.*s\"", STR_ARG(key), STR_ARG(name));
     }
     return 0;
 }
@@ -281,11 +279,9 @@ static int add_projected(struct volumes *v, const struct downward *d, struct fil
         else if ((ref = json_getz(s, "downwardAPI")) != NULL)
             rc = add_downward(d, f, json_getz(ref, "items"), err);
         else if ((ref = json_getz(s, "serviceAccountToken")) != NULL) {
-            rc = token_get(v, d->pod, volume, ref, &token);
+            rc = token_get(v, d->pod, volume, ref, &token, err);
             if (rc == 0)
-                files_add(f, json_path_str(ref, "path"), token, 0644);
-            else
-                err_set(err, rc, "waiting for a service account token");
+                files_add(f, json_path_str(ref, "path"), token, -1);
         } else {
             rc = err_set(err, E_INVALID, "volume \"%.*s\" projects a source this node does not support", STR_ARG(volume));
         }
@@ -337,9 +333,10 @@ static int empty_dir(struct volumes *v, struct str name, const struct json *spec
 
 static int host_path(struct volumes *v, struct str name, const struct json *spec, struct errbuf *err)
 {
-    static const struct { const char *type; mode_t is; bool make; } types[] = {
-        { "Directory", S_IFDIR, false }, { "DirectoryOrCreate", S_IFDIR, true }, { "File", S_IFREG, false }, { "FileOrCreate", S_IFREG, true },
-        { "Socket", S_IFSOCK, false }, { "CharDevice", S_IFCHR, false }, { "BlockDevice", S_IFBLK, false },
+    static const struct { const char *type; mode_t is; bool make; const char *what; } types[] = {
+        { "Directory", S_IFDIR, false, "directory" }, { "DirectoryOrCreate", S_IFDIR, true, "directory" },
+        { "File", S_IFREG, false, "file" }, { "FileOrCreate", S_IFREG, true, "file" }, { "Socket", S_IFSOCK, false, "socket file" },
+        { "CharDevice", S_IFCHR, false, "character device" }, { "BlockDevice", S_IFBLK, false, "block device" },
     };
     struct str type = json_path_str(spec, "type"), path = json_path_str(spec, "path");
     struct file_path p;
@@ -357,7 +354,7 @@ static int host_path(struct volumes *v, struct str name, const struct json *spec
         if (!there && types[i].make && types[i].is == S_IFREG && (rc = file_replace(p.s, STR_NONE, 0644, false, err)) != 0)
             return rc;
         if (stat(p.s, &st) != 0 || (st.st_mode & S_IFMT) != types[i].is)
-            return err_set(err, E_INVALID, "hostPath type check failed: %s is not a %s", p.s, types[i].type);
+            return err_set(err, E_INVALID, "hostPath type check failed: %s is not a %s", p.s, types[i].what);
     }
     if (type.n == 0 && !file_exists(p.s) && (rc = file_mkdirs(p.s, 0755, err)) != 0)
         return rc;
@@ -422,11 +419,11 @@ int volumes_update(struct volumes *v, const struct downward *d, struct errbuf *e
 
     json_each(spec, json_path(d->pod, "spec.volumes")) {
         int one;
-        if (rc != 0 && rc != E_AGAIN)
+        if (rc != 0 && rc != E_AGAIN && rc != E_NOTFOUND)
             break;
         one = volume_update(v, d, spec, &a, err);
-        if (one != 0 && one != E_AGAIN)
-            err_wrap(err, one, "MountVolume.SetUp failed for volume \"%.*s\"", STR_ARG(json_path_str(spec, "name")));
+        if (one != 0)
+            err_wrap(err, one, "MountVolume.SetUp failed for volume \"%.*s\" ", STR_ARG(json_path_str(spec, "name")));
         rc = one != 0 ? one : rc;                /* all that is waited for is asked for in the first go */
     }
     arena_release(&a);
