@@ -197,6 +197,25 @@ static int run_quiet(const char *const *argv)
     return status;
 }
 
+/* The host's ends of the nodes' links: the kernel removes them some time after their namespace, too late for an `up`
+ * that follows at once. */
+static void clean_links(const struct cluster *c)
+{
+    char suffix[64];
+    struct dirent *e;
+    DIR *d = opendir("/sys/class/net");
+
+    snprintf(suffix, sizeof suffix, "-%s", c->name);
+    while (d != NULL && (e = readdir(d)) != NULL) {
+        size_t digits = strncmp(e->d_name, "cv", 2) == 0 ? strspn(e->d_name + 2, "0123456789") : 0;
+        const char *argv[] = { "ip", "link", "del", e->d_name, NULL };
+        if (digits > 0 && strcmp(e->d_name + 2 + digits, suffix) == 0)
+            run_quiet(argv);
+    }
+    if (d != NULL)
+        closedir(d);
+}
+
 static void clean_network(const struct cluster *c, struct cluster_found *f)
 {
     struct cluster_text br;
@@ -213,6 +232,7 @@ static void clean_network(const struct cluster *c, struct cluster_found *f)
     }
     if (d != NULL)
         closedir(d);
+    clean_links(c);
     const char *argv[] = { "ip", "link", "del", cluster_bridge(c, &br), NULL };
     f->bridges += run_quiet(argv) == 0;
 }
