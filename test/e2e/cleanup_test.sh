@@ -25,7 +25,7 @@ all_ended() { local p; for p in $1; do [ -d "/proc/$p" ] && [ "$(cut -d' ' -f3 "
 start() {
     rm -rf "$DATA"
     set -m                              # a process group of its own, with SIGINT as a terminal would give it
-    up >"$TMP/run.out" 2>&1 &
+    "$CORACLE" up --name "$E2E_NAME" --data "$DATA" --heads 1 --nodes 2 >"$TMP/run.out" 2>&1 &
     UP=$!
     set +m
     E2E_PIDS+=("$UP")

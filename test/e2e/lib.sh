@@ -119,15 +119,16 @@ $out
 (status $rc; wanted failure and: $regex)"
 }
 
-# check_is NAME WANTED COMMAND...: it prints exactly this.
+# check_is NAME WANTED COMMAND...: it prints exactly this on its standard output.
 check_is() {
     local name=$1 wanted=$2 out rc
     shift 2
-    out=$("$@" 2>&1)
+    out=$("$@" 2>"$TMP/stderr")
     rc=$?
     [ $rc = 0 ] && [ "$out" = "$wanted" ]
     e2e_record $? "$name" "\$ $*
 $out
+$(<"$TMP/stderr")
 (status $rc; wanted: $wanted)"
 }
 
