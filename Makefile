@@ -23,7 +23,7 @@ endif
 OPT     := $(if $(SAN),-O1 -g -fno-omit-frame-pointer -fsanitize=$(SAN) -fno-sanitize-recover=all,-O2 -g)
 CFLAGS  += -std=c11 -D_GNU_SOURCE $(OPT) $(WARN) -I. -I$(GEN) -I/usr/share/include/llhttp -fno-strict-aliasing -MMD -MP
 LDFLAGS += $(if $(SAN),-fsanitize=$(SAN))
-LIBS    := -luv -lssl -lcrypto -lz -lyaml -larchive -lm -lpthread -ldl
+LIBS    := -luv -lssl -lcrypto -lz -lyaml -lm -lpthread -ldl
 
 # The folders from the ground up: each may use only those before it (sched, ctrl and node: only api's client).
 FOLDERS := net raft store api sched ctrl node

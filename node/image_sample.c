@@ -201,6 +201,12 @@ int image_sample_write(const char *path, const char *busybox, struct errbuf *err
 
     if (rc < 0)
         return err_wrap(err, rc, "sample image needs a static busybox (package busybox-static)");
+    struct archive *there = archive_write_new();
+    if (there == NULL) {
+        buf_release(&b);
+        return err_set(err, E_IO, "sample image needs libarchive (package libarchive13)");
+    }
+    archive_write_free(there);
     sample_make(&s, buf_str(&b));
     rc = file_replace(path, buf_str(&s.out), 0644, false, err);
     buf_release(&b);

@@ -130,7 +130,8 @@ static int open_archive(struct image_source *s, const char *path, const char *sc
     struct archive *a = archive_read_new();
     int rc;
 
-    must(a != NULL);
+    if (a == NULL)
+        return err_set(err, E_IO, "libarchive is not installed");
     s->archive = true;
     archive_read_support_format_tar(a);
     archive_read_support_filter_gzip(a);

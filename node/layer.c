@@ -158,7 +158,8 @@ int layer_unpack(int fd, const char *dir, const struct layer_limits *lim, struct
     u->err = err;
     u->outer = archive_read_new();
     u->inner = archive_read_new();
-    must(u->outer != NULL && u->inner != NULL);
+    if (u->outer == NULL || u->inner == NULL)
+        rc = err_set(err, E_IO, "libarchive is not installed");
     digest_begin(&u->blob);
     digest_begin(&u->diff);
     if (rc == 0)
