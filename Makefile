@@ -24,6 +24,8 @@ OPT     := $(if $(SAN),-O1 -g -fno-omit-frame-pointer -fsanitize=$(SAN) -fno-san
 CFLAGS  += -std=c11 -D_GNU_SOURCE $(OPT) $(WARN) -I. -I$(GEN) -I/usr/share/include/llhttp -fno-strict-aliasing -MMD -MP
 LDFLAGS += $(if $(SAN),-fsanitize=$(SAN))
 LIBS    := -luv -lssl -lcrypto -lz -lyaml -lm -lpthread -ldl
+# Tests make archives too, with more of libarchive than the program loads (node/archive_lib.c).
+TEST_LIBS := $(LIBS) -Wl,--as-needed -larchive
 
 # The folders from the ground up: each may use only those before it (sched, ctrl and node: only api's client).
 FOLDERS := net raft store api sched ctrl node
@@ -88,7 +90,7 @@ TEST_BIN := $(patsubst test/%.c,$(BUILD)/test/%,$(TESTS))
 
 $(BUILD)/test/%_test: $(BUILD)/test/%_test.o $(BUILD)/test/test.o
 	@echo "  LINK    $@"
-	@$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS)
+	@$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(TEST_LIBS)
 
 below_net   := net
 below_raft  := raft net
@@ -102,7 +104,7 @@ $(foreach f,$(FOLDERS),$(eval $(filter $(BUILD)/test/$(f)/%,$(TEST_BIN)): $(fore
 # ---- the simulated cluster: `make sim`, `make sim SEED=n` (one, with a trace), `make sim SEEDS=n` ----
 $(BUILD)/test/sim/sim: $(call objs,$(wildcard test/sim/*.c)) $(foreach l,$(below_store),$(call lib,$(l)))
 	@echo "  LINK    $@"
-	@$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS)
+	@$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(TEST_LIBS)
 
 .PHONY: sim
 sim: $(BUILD)/test/sim/sim
@@ -121,7 +123,7 @@ FUZZ_BIN     := $(patsubst test/fuzz/%.c,build-fuzz/test/fuzz/%,$(wildcard test/
 
 build-fuzz/test/fuzz/%: build-fuzz/test/fuzz/%.o $(foreach l,$(below_node),$(call lib,$(l)))
 	@echo "  LINK    $@"
-	@$(CC) -fsanitize=fuzzer,$(FUZZ_SAN) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS)
+	@$(CC) -fsanitize=fuzzer,$(FUZZ_SAN) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(TEST_LIBS)
 
 .PHONY: fuzz
 fuzz:
