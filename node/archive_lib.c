@@ -1,81 +1,128 @@
-/* node/archive_lib.c: libarchive, loaded when the first archive is opened.
+/* node/archive_lib.c: libarchive, loaded while archives are open.
  *
- * It brings nine libraries along (XML, Unicode tables, a C++ runtime ...): some megabytes and milliseconds that a head or a
- * node which imports nothing should not pay.  So the program is not linked with it; the functions we use are defined
- * here under their own names and pass the call on.  Where the library is missing, archive_read_new() and
- * archive_write_new() return NULL, which their callers take as any failure to begin. Any thread. */
+ * It brings nine libraries along (XML, Unicode tables, a C++ runtime ...): some megabytes and milliseconds that a head, or a
+ * node with nothing to import, should not pay.  So the program is not linked with it; the functions we use are defined
+ * here under their own names and pass the call on.  The first archive_*_new() loads it, the free of the last archive
+ * drops it again.  Where it is missing, archive_*_new() return NULL.  Any thread; an archive belongs to one. */
 #include <archive.h>
 #include <archive_entry.h>
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include "net/log.h"
 
-#define LIBRARY "libarchive.so.13"
+#define LIBRARY   "libarchive.so.13"
+#define CALLS_MAX 64
 
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-static void *library;
+static struct {
+    pthread_mutex_t lock;
+    void *handle;
+    unsigned archives;                           /* open ones: the library stays while there are any */
+    void **resolved[CALLS_MAX]; unsigned n;      /* who remembers an address in it */
+} lib = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
-static void load(void)
+/* One more archive; false: there is no library. */
+static bool hold(void)
 {
-    library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
-    if (library == NULL)
+    pthread_mutex_lock(&lib.lock);
+    if (lib.handle == NULL)
+        lib.handle = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
+    bool there = lib.handle != NULL;
+    if (there)
+        lib.archives++;
+    else
         log_error("image", "images cannot be read: %s (Debian: libarchive13)", dlerror());
+    pthread_mutex_unlock(&lib.lock);
+    return there;
 }
 
-static void *find(const char *name)
+static void release(void)
 {
-    pthread_once(&once, load);
-    return library != NULL ? dlsym(library, name) : NULL;
+    pthread_mutex_lock(&lib.lock);
+    must(lib.archives > 0);
+    if (--lib.archives == 0) {
+        for (; lib.n > 0; lib.n--)
+            *lib.resolved[lib.n - 1] = NULL;
+        dlclose(lib.handle);
+        lib.handle = NULL;
+    }
+    pthread_mutex_unlock(&lib.lock);
 }
 
-/* Only after a successful archive_*_new(): the library is there and has the function. */
-static void *need(const char *name)
+/* The caller has an archive open, so the library is there; `at` remembers the address until it goes. */
+static void *need(const char *name, void **at)
 {
-    void *f = find(name);
+    pthread_mutex_lock(&lib.lock);
+    must(lib.handle != NULL);
+    if (*at == NULL) {
+        must(lib.n < CALLS_MAX);
+        *at = dlsym(lib.handle, name);
+        lib.resolved[lib.n++] = at;
+    }
+    void *f = *at;
+    pthread_mutex_unlock(&lib.lock);
     must(f != NULL);
     return f;
 }
 
+#define RESOLVE(type, name, params)                                         \
+        static void *at;                                                    \
+        void *known = __atomic_load_n(&at, __ATOMIC_ACQUIRE);               \
+        type (*f) params = (type (*) params)(known != NULL ? known : need(#name, &at));
 #define PASS(type, name, params, args)                                      \
     type name params                                                        \
     {                                                                       \
-        static type (*f) params;                                            \
-        if (f == NULL)                                                      \
-            f = (type (*) params)need(#name);                               \
+        RESOLVE(type, name, params)                                         \
         return f args;                                                      \
     }
 #define PASS_VOID(name, params, args)                                       \
     void name params                                                        \
     {                                                                       \
-        static void (*f) params;                                            \
-        if (f == NULL)                                                      \
-            f = (void (*) params)need(#name);                               \
+        RESOLVE(void, name, params)                                         \
         f args;                                                             \
     }
 
 struct archive *archive_read_new(void)
 {
-    struct archive *(*f)(void) = (struct archive *(*)(void))find("archive_read_new");
-    return f != NULL ? f() : NULL;
+    if (!hold())
+        return NULL;
+    RESOLVE(struct archive *, archive_read_new, (void))
+    return f();
 }
 
 struct archive *archive_write_new(void)
 {
-    struct archive *(*f)(void) = (struct archive *(*)(void))find("archive_write_new");
-    return f != NULL ? f() : NULL;
+    if (!hold())
+        return NULL;
+    RESOLVE(struct archive *, archive_write_new, (void))
+    return f();
 }
 
 int archive_read_free(struct archive *a)
 {
-    int (*f)(struct archive *) = a != NULL ? (int (*)(struct archive *))need("archive_read_free") : NULL;
-    return f != NULL ? f(a) : ARCHIVE_OK;
+    if (a == NULL)
+        return ARCHIVE_OK;
+    RESOLVE(int, archive_read_free, (struct archive *))
+    int rc = f(a);
+    release();
+    return rc;
+}
+
+int archive_write_free(struct archive *a)
+{
+    if (a == NULL)
+        return ARCHIVE_OK;
+    RESOLVE(int, archive_write_free, (struct archive *))
+    int rc = f(a);
+    release();
+    return rc;
 }
 
 void archive_set_error(struct archive *a, int err, const char *fmt, ...)
 {
-    void (*f)(struct archive *, int, const char *, ...) = (void (*)(struct archive *, int, const char *, ...))need("archive_set_error");
+    RESOLVE(void, archive_set_error, (struct archive *, int, const char *, ...))
     char text[512];
     va_list ap;
 
@@ -104,7 +151,6 @@ PASS(int, archive_write_open, (struct archive *a, void *arg, archive_open_callba
 PASS(int, archive_write_header, (struct archive *a, struct archive_entry *e), (a, e))
 PASS(la_ssize_t, archive_write_data, (struct archive *a, const void *p, size_t n), (a, p, n))
 PASS(int, archive_write_close, (struct archive *a), (a))
-PASS(int, archive_write_free, (struct archive *a), (a))
 
 PASS(struct archive_entry *, archive_entry_new, (void), ())
 PASS_VOID(archive_entry_free, (struct archive_entry *e), (e))
