@@ -49,11 +49,13 @@ static struct client_req request(const char *method, const struct gc_node *n)
     return (struct client_req){ .method = method, .res = client_res(n->res), .ns = str_of(n->ns), .name = str_of(n->name) };
 }
 
-static void delete_item(struct pass *p, const struct gc_node *n, const char *policy)
+/* Only as it was seen: its owners may have changed meanwhile. */
+static void delete_item(struct pass *p, const struct gc_node *n, const struct json *obj, const char *policy)
 {
     struct client_req r = request("DELETE", n);
 
-    r.body_text = arena_fmt(pass_arena(p), "{\"preconditions\":{\"uid\":\"%s\"},\"propagationPolicy\":\"%s\"}", n->uid, policy);
+    r.body_text = arena_fmt(pass_arena(p), "{\"preconditions\":{\"uid\":\"%s\",\"resourceVersion\":\"%.*s\"},\"propagationPolicy\":\"%s\"}",
+                            n->uid, STR_ARG(meta_str(obj, "resourceVersion")), policy);
     pass_send(p, &r, 404, NULL);
 }
 
@@ -118,8 +120,25 @@ static const struct resource *resource_of_ref(const struct json *ref)
 }
 
 /* The memo of an item: how many owners were asked for (upper half) and how many answers were definite (lower half). Only when
- * every answer was, those still unknown are absent: a failed call proves nothing. */
+ * every answer was, those still unknown are absent: a failed call proves nothing, nor does an answer about other owners
+ * than the item has now.  Of an owner that waits for its dependents: TOLD, when they know. */
+#define TOLD UINT64_MAX
+
 static void on_owner_absent(struct pass *p, const struct client_result *r) { *pass_memo(p) += 1; }
+
+/* Is the owner in a cache? Then nobody needs to be asked. */
+static bool find_in_cache(struct gc *gc, const struct gc_node *owner, const struct resource *res, struct str ns, struct str name,
+                          struct arena *a)
+{
+    struct informer *by = gc->kinds[res->index].informer;
+    const struct object *o = by != NULL ? informer_get(by, ns, name) : NULL;
+    bool changed;
+
+    if (o == NULL || !str_is(o->uid, owner->uid))
+        return false;
+    gc_graph_put(&gc->graph, res, object_json(o, a), &changed);
+    return true;
+}
 
 static void on_owner_found(struct pass *p, const struct client_result *r)
 {
@@ -133,23 +152,30 @@ static void on_owner_found(struct pass *p, const struct client_result *r)
 }
 
 /* Ask for every owner that is neither known to be there nor known to be gone; true if any was asked for: the pass over
- * the same item that follows knows.  Kinds that are not served are left alone: neither there nor gone. */
-static bool ask_for_owners(struct gc *gc, struct pass *p, const struct gc_node *item, const struct json *obj)
+ * the same item that follows knows.  Kinds that are not served are left alone, and so is what cannot be (an owner in a
+ * namespace of something outside of all): neither there nor gone. */
+static bool ask_for_owners(struct gc *gc, struct pass *p, struct gc_node *item, const struct json *obj)
 {
-    bool all_answered = *pass_memo(p) > 0 && *pass_memo(p) >> 32 == (*pass_memo(p) & UINT32_MAX);
-    uint64_t asked = 0;
+    uint64_t memo = *pass_memo(p), asked = 0, rv = 0;
+    bool all_answered = memo > 0 && memo != TOLD && memo >> 32 == (memo & UINT32_MAX);
+
+    if (!str_u64(meta_str(obj, "resourceVersion"), &rv) || item->asked_rv != rv)
+        all_answered = false;                    /* about other owners, perhaps */
+    item->asked_rv = rv;
 
     json_each(ref, json_path(obj, "metadata.ownerReferences")) {
         struct gc_node *owner = gc_graph_find(&gc->graph, json_str(json_getz(ref, "uid")));
         const struct resource *res = resource_of_ref(ref);
-        if (owner == NULL || owner->observed || owner->absent || res == NULL)
+        struct str ns = res != NULL && res->namespaced ? str_of(item->ns) : STR_NONE, name = json_str(json_getz(ref, "name"));
+        if (owner == NULL || owner->observed || owner->absent || res == NULL || (res->namespaced && ns.n == 0) || name.n == 0)
+            continue;
+        if (find_in_cache(gc, owner, res, ns, name, pass_arena(p)))
             continue;
         if (all_answered) {
             owner->absent = true;
             continue;
         }
-        struct client_req r = { .method = "GET", .res = client_res(res), .name = json_str(json_getz(ref, "name")),
-                                .ns = res->namespaced ? str_of(item->ns) : STR_NONE };
+        struct client_req r = { .method = "GET", .res = client_res(res), .name = name, .ns = ns };
         pass_send_else(p, &r, 404, on_owner_found, on_owner_absent);
         asked++;
     }
@@ -175,7 +201,7 @@ static enum ownership ownership(struct gc *gc, const struct gc_node *owner, stru
 
 static bool not_solid(struct gc *gc, const struct gc_node *owner, void *arg) { return ownership(gc, owner, arg) != OWNER_SOLID; }
 
-static void collect(struct gc *gc, struct pass *p, const struct gc_node *item, const struct json *obj)
+static void collect(struct gc *gc, struct pass *p, struct gc_node *item, const struct json *obj)
 {
     unsigned solid = 0, waiting = 0;
 
@@ -192,22 +218,27 @@ static void collect(struct gc *gc, struct pass *p, const struct gc_node *item, c
         return;
     }
     if (waiting > 0 && !qempty(&item->dependents))
-        delete_item(p, item, "Foreground");
+        delete_item(p, item, obj, "Foreground");
     else
-        delete_item(p, item, has_finalizer(obj, "orphan") ? "Orphan" : has_finalizer(obj, "foregroundDeletion") ? "Foreground" : "Background");
+        delete_item(p, item, obj, has_finalizer(obj, "orphan") ? "Orphan" : has_finalizer(obj, "foregroundDeletion") ? "Foreground" : "Background");
 }
 
 /* ---- An owner that is being deleted --------------------------------------------------------------------------------------- */
 
+/* Dependents are told once (the memo of a waiting owner), those that come later look at their owners by themselves. */
 static void foreground(struct gc *gc, struct pass *p, const struct gc_node *owner, const struct json *obj)
 {
-    bool blocked = false;
+    bool blocked = false, told = *pass_memo(p) == TOLD;
 
     qeach(&owner->dependents, it, tmp) {
         struct gc_edge *e = qentry(it, struct gc_edge, of_owner);
-        workqueue_add(gc->queue, STR_NONE, str_of(e->item->uid));
+        if (!told)
+            workqueue_add(gc->queue, STR_NONE, str_of(e->item->uid));
         blocked |= e->blocks && e->item->observed;
+        if (told && blocked)
+            break;
     }
+    *pass_memo(p) = TOLD;
     if (!blocked)
         drop_finalizer(p, owner, obj, "foregroundDeletion");
 }
@@ -258,24 +289,6 @@ static void gc_sync(void *arg, struct pass *p)
 
 /* ---- Changes ------------------------------------------------------------------------------------------------------------------ */
 
-/* An owner being deleted that nobody refers to is not in the graph: its finalizer goes at once. */
-static void on_lone_owner(struct gc *gc, const struct resource *res, const struct object *o, const struct json *obj)
-{
-    struct arena a = ARENA_INIT;
-    struct json *patch = json_object(&a), *meta = json_object(&a), *left = json_array(&a);
-    struct client_req r = { .method = "PATCH", .res = client_res(res), .ns = o->ns, .name = o->name, .body = patch,
-                            .content_type = CLIENT_MERGE_PATCH };
-
-    json_each(f, json_path(obj, "metadata.finalizers"))
-        if (!str_is(json_str(f), "orphan") && !str_is(json_str(f), "foregroundDeletion"))
-            json_push(left, json_copy(&a, f));
-    json_setz(&a, patch, "metadata", meta);
-    json_setz(&a, meta, "resourceVersion", json_string(&a, meta_str(obj, "resourceVersion")));
-    json_setz(&a, meta, "finalizers", left);
-    client_send(gc->env->client, &r);
-    arena_release(&a);
-}
-
 static void gc_on_change(void *arg, enum informer_change what, struct object *old, struct object *new_, struct json *json)
 {
     struct gc_kind *k = arg;
@@ -288,34 +301,19 @@ static void gc_on_change(void *arg, enum informer_change what, struct object *ol
         return;
     }
     n = gc_graph_put(&gc->graph, k->res, json, &changed);
-    bool dying = is_being_deleted(json) && (has_finalizer(json, "orphan") || has_finalizer(json, "foregroundDeletion"));
-    if (n != NULL && (changed || dying))
+    if (n != NULL && (changed || n->waiting) && gc->ready)
         touch(gc, n);
-    else if (n == NULL && dying && gc->ready)
-        on_lone_owner(gc, k->res, new_, json);
 }
 
 static void gc_ready(struct controller *base)
 {
     struct gc *gc = container_of(base, struct gc, base);
-    struct arena a = ARENA_INIT;
     struct str uid;
     void *val;
 
     gc->ready = true;
     for (size_t it = 0; map_next(&gc->graph.by_uid, &it, &uid, &val);)
         touch(gc, val);
-    for (unsigned i = 0; i < schema_n_resources; i++) {
-        struct object *o;
-        for (size_t it = 0; gc->kinds[i].informer != NULL && (o = informer_next(gc->kinds[i].informer, &it)) != NULL;) {
-            if (memmem(o->raw->data, o->raw->len, "\"deletionTimestamp\"", 19) == NULL || gc_graph_find(&gc->graph, o->uid) != NULL)
-                continue;
-            struct json *j = object_json(o, &a);
-            if (is_being_deleted(j) && (has_finalizer(j, "orphan") || has_finalizer(j, "foregroundDeletion")))
-                on_lone_owner(gc, gc->kinds[i].res, o, j);
-        }
-    }
-    arena_release(&a);
 }
 
 static void gc_stop(struct controller *base)

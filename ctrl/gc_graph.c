@@ -89,8 +89,10 @@ struct gc_node *gc_graph_put(struct gc_graph *g, const struct resource *res, con
     struct str uid = meta_str(obj, "uid");
     struct gc_node *n = gc_graph_find(g, uid);
 
+    bool waiting = is_being_deleted(obj) && (has_finalizer(obj, "orphan") || has_finalizer(obj, "foregroundDeletion"));
+
     *ret_changed = false;
-    if (n == NULL && json__first(refs) == NULL)
+    if (n == NULL && json__first(refs) == NULL && !waiting)
         return NULL;
     n = node_get(g, uid);
     if (!n->observed) {
@@ -99,7 +101,7 @@ struct gc_node *gc_graph_put(struct gc_graph *g, const struct resource *res, con
         n->ns = mem_strndup(meta_str(obj, "namespace"));
         n->name = mem_strndup(meta_str(obj, "name"));
     }
-    n->waiting = is_being_deleted(obj) && (has_finalizer(obj, "orphan") || has_finalizer(obj, "foregroundDeletion"));
+    n->waiting = waiting;
     if (!same_edges(n, refs)) {
         edges_set(g, n, refs);
         *ret_changed = true;

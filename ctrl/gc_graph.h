@@ -19,6 +19,7 @@ struct gc_node {
     const struct resource *res;                  /* NULL: not known (by reference only) */
     char *ns, *name;
     bool observed, absent;
+    uint64_t asked_rv;                           /* revision of the item whose owners were last asked for */
     bool waiting;                                /* being deleted, with a finalizer that is ours to drop: stays here */
     struct gc_edge **edges; unsigned n_edges;    /* to its owners */
     struct qlink dependents;
