@@ -1,6 +1,7 @@
 /* ctrl/disruption.c: computes for every PodDisruptionBudget how many pods may be evicted now; the eviction subresource
  * refuses more.  The expected number of pods comes from the controllers that own them (ReplicaSets and their
  * Deployments); pods without one count as themselves. */
+#include "api/json_scan.h"
 #include "api/selector.h"
 #include "api/time_fmt.h"
 #include "ctrl/controller.h"
@@ -10,7 +11,7 @@
 struct pdb_controller {
     struct controller base;
     struct ctrl_env *env;
-    struct informer *budgets, *pods, *sets;
+    struct informer *budgets, *pods, *sets, *deployments;
     struct workqueue *queue;
     bool ready;
 };
@@ -19,18 +20,31 @@ struct pdb_counts { int64_t expected, healthy, wanted; };
 
 /* ---- Counting ------------------------------------------------------------------------------------------------- */
 
-/* Each controller once: what its spec asks for. */
+/* The object that a reference means, if the cache has that very one. */
+static struct json *referred(struct informer *by, const struct json *ref, struct str ns, struct arena *a)
+{
+    struct object *o = ref != NULL ? informer_get(by, ns, json_str(json_getz(ref, "name"))) : NULL;
+
+    return o != NULL && str_eq(o->uid, json_str(json_getz(ref, "uid"))) ? object_json(o, a) : NULL;
+}
+
+/* Each controller once: what its spec asks for. A Deployment's sets are one. */
 static int64_t expected_of(struct pdb_controller *c, struct arena *a, struct map *seen, const struct object *o, const struct json *pod)
 {
     const struct json *ref = controller_ref(pod);
-    struct object *set;
+    struct json *set, *deployment;
 
     if (ref == NULL)
         return 1;
     if (map_put(seen, json_str(json_getz(ref, "uid")), (void *)1) != NULL)
         return 0;
-    set = informer_get(c->sets, o->ns, json_str(json_getz(ref, "name")));
-    return set != NULL ? json_path_i64(object_json(set, a), "spec.replicas", 1) : 1;
+    set = referred(c->sets, ref, o->ns, a);
+    if (set == NULL)
+        return 1;
+    deployment = referred(c->deployments, controller_ref(set), o->ns, a);
+    if (deployment == NULL)
+        return json_path_i64(set, "spec.replicas", 1);
+    return map_put(seen, controller_uid(set), (void *)1) == NULL ? json_path_i64(deployment, "spec.replicas", 1) : 0;
 }
 
 /* Pods that an eviction has marked are on their way out though they may still look healthy. */
@@ -51,15 +65,19 @@ static struct pdb_counts count(struct pdb_controller *c, struct pass *p, const s
     struct map seen = MAP_INIT;
     struct selector sel;
     struct object *o;
+    int64_t pods = 0;
 
     if (selector_from_json(a, json_path(budget, "spec.selector"), &sel, NULL) != 0)
         return n;
-    for (size_t it = 0; (o = informer_next(c->pods, &it)) != NULL;) {
-        if (!str_eq(o->ns, pass_ns(p)))
+    for (size_t it = 0; (o = informer_by(c->pods, BY_NAMESPACE, pass_ns(p), &it)) != NULL;) {
+        struct str labels = STR_NONE;
+        json_scan_path(blob_str(o->raw), "metadata.labels", &labels);
+        if (!selector_matches_text(&sel, labels))
             continue;
         struct json *pod = object_json(o, a);
-        if (!selector_matches(&sel, json_path(pod, "metadata.labels")) || pod_has_ended(pod))
+        if (pod_has_ended(pod))
             continue;
+        pods++;
         n.expected += expected_of(c, a, &seen, o, pod);
         if (is_being_deleted(pod))
             continue;
@@ -72,6 +90,8 @@ static struct pdb_counts count(struct pdb_controller *c, struct pass *p, const s
     }
     map_release(&seen);
     const struct json *max = json_path(budget, "spec.maxUnavailable"), *min = json_path(budget, "spec.minAvailable");
+    if (max == NULL && json_is(min, JSON_NUMBER))
+        n.expected = pods;                       /* a number needs nobody's opinion of how many there should be */
     if (max != NULL)
         n.wanted = MAX_OF(n.expected - count_or_percent(max, n.expected, true, 0), 0);
     else
@@ -124,15 +144,51 @@ static void on_budget(void *arg, enum informer_change what, struct object *old, 
         workqueue_add(c->queue, new_->ns, new_->name);
 }
 
-static void on_pod_or_set(void *arg, enum informer_change what, struct object *old, struct object *new_, struct json *json)
+static bool selects(const struct object *budget, struct arena *a, struct str labels)
+{
+    struct json_error err;
+    struct selector sel;
+    struct str text;
+    struct json *j = NULL;
+
+    if (json_scan_path(blob_str(budget->raw), "spec.selector", &text) && json_parse(a, text, &j, &err) != 0)
+        return true;
+    return selector_from_json(a, j, &sel, NULL) == 0 && selector_matches_text(&sel, labels);
+}
+
+static struct str labels_of(const struct object *o)
+{
+    struct str labels = STR_NONE;
+
+    if (o != NULL)
+        json_scan_path(blob_str(o->raw), "metadata.labels", &labels);
+    return labels;
+}
+
+static void on_pod(void *arg, enum informer_change what, struct object *old, struct object *new_, struct json *json)
 {
     struct pdb_controller *c = arg;
-    struct str ns = (new_ != NULL ? new_ : old)->ns;
+    struct arena a = ARENA_INIT;
     struct object *o;
 
-    for (size_t it = 0; (o = informer_next(c->budgets, &it)) != NULL;)
-        if (str_eq(o->ns, ns))
+    for (size_t it = 0; (o = informer_by(c->budgets, ONLY_BY_NAMESPACE, (new_ != NULL ? new_ : old)->ns, &it)) != NULL;)
+        if (selects(o, &a, labels_of(new_)) || selects(o, &a, labels_of(old)))
             workqueue_add(c->queue, o->ns, o->name);
+    arena_release(&a);
+}
+
+/* Sets and Deployments: their sizes count. */
+static void on_owner(void *arg, enum informer_change what, struct object *old, struct object *new_, struct json *json)
+{
+    struct pdb_controller *c = arg;
+    struct object *o;
+    struct str was, is;
+
+    if (what == INFORMER_UPDATE && json_scan_path(blob_str(old->raw), "spec.replicas", &was) &&
+        json_scan_path(blob_str(new_->raw), "spec.replicas", &is) && str_eq(was, is))
+        return;
+    for (size_t it = 0; (o = informer_by(c->budgets, ONLY_BY_NAMESPACE, (new_ != NULL ? new_ : old)->ns, &it)) != NULL;)
+        workqueue_add(c->queue, o->ns, o->name);
 }
 
 static void pdb_ready(struct controller *base)
@@ -162,7 +218,8 @@ struct controller *disruption_controller(struct ctrl_env *env)
     c->env = env;
     c->queue = workqueue_new(&qo);
     c->budgets = shared_listen(env->shared, CLIENT_PDBS, on_budget, c);
-    c->pods = shared_listen(env->shared, CLIENT_PODS, on_pod_or_set, c);
-    c->sets = shared_listen(env->shared, CLIENT_REPLICASETS, on_pod_or_set, c);
+    c->pods = shared_listen(env->shared, CLIENT_PODS, on_pod, c);
+    c->sets = shared_listen(env->shared, CLIENT_REPLICASETS, on_owner, c);
+    c->deployments = shared_listen(env->shared, CLIENT_DEPLOYMENTS, on_owner, c);
     return &c->base;
 }

@@ -8,7 +8,8 @@
 
 #define LEASE_NAMESPACE "kube-node-lease"
 
-struct node_state { uint64_t seen_ms; };         /* object->user of nodes */
+/* object->user of nodes. Both times are of our own clock: how long a pod bears a taint is counted from when we saw it. */
+struct node_state { uint64_t seen_ms, tainted_ms; char *taints; };
 
 struct node_controller {
     struct controller base;
@@ -20,13 +21,44 @@ struct node_controller {
 
 /* ---- Signs of life ---------------------------------------------------------------------------------------------- */
 
-static void saw(struct node_controller *c, struct object *node)
+static struct node_state *state_of(struct object *node)
+{
+    if (node->user == NULL)
+        node->user = mem_new(struct node_state);
+    return node->user;
+}
+
+static void state_free(struct object *node)
 {
     struct node_state *s = node->user;
 
-    if (s == NULL)
-        node->user = s = mem_new(struct node_state);
-    s->seen_ms = loop_now_ms(c->env->loop);
+    if (s != NULL)
+        mem_free(s->taints);
+    mem_free(s);
+    node->user = NULL;
+}
+
+static void saw(struct node_controller *c, struct object *node) { state_of(node)->seen_ms = loop_now_ms(c->env->loop); }
+
+/* Other NoExecute taints than before: what pods bear of them is counted anew. */
+static void saw_taints(struct node_controller *c, struct object *node, const struct json *json)
+{
+    struct node_state *s = state_of(node);
+    struct buf b = BUF_INIT;
+
+    json_each(t, json_path(json, "spec.taints"))
+        if (str_is(json_str(json_getz(t, "effect")), "NoExecute")) {
+            buf_str_add(&b, json_str(json_getz(t, "key")));
+            buf_char(&b, '=');
+            buf_str_add(&b, json_str(json_getz(t, "value")));
+            buf_char(&b, ' ');
+        }
+    if (s->taints == NULL || !str_is(buf_str(&b), s->taints)) {
+        mem_free(s->taints);
+        s->taints = mem_strndup(buf_str(&b));
+        s->tainted_ms = loop_now_ms(c->env->loop);
+    }
+    buf_release(&b);
 }
 
 static void on_lease(void *arg, enum informer_change what, struct object *old, struct object *new_, struct json *json)
@@ -51,10 +83,10 @@ static void on_node(void *arg, enum informer_change what, struct object *old, st
     struct node_controller *c = arg;
 
     if (what == INFORMER_DELETE) {
-        mem_free(old->user);
-        old->user = NULL;
+        state_free(old);
         return;
     }
+    saw_taints(c, new_, json);
     /* Our own writes are no sign of life: only a newer heartbeat in Ready is. */
     if (what == INFORMER_ADD) {
         saw(c, new_);
@@ -186,6 +218,7 @@ static void mark_pods_unready(struct node_controller *c, struct pass *p)
         struct json *cond = json_push(conds, json_object(a));
         struct client_req r = { .method = "PATCH", .res = CLIENT_PODS, .ns = o->ns, .name = o->name, .sub = "status", .body = patch,
                                 .content_type = CLIENT_STRATEGIC_PATCH };
+        json_setz(a, json_make_path(a, patch, "metadata"), "uid", json_string(a, o->uid));
         json_setz(a, cond, "type", json_string_ref(a, STR("Ready")));
         json_setz(a, cond, "status", json_string_ref(a, STR("False")));
         json_setz(a, cond, "lastTransitionTime", json_string(a, time_text(a, env_now_s(c->env))));
@@ -224,22 +257,31 @@ static int64_t bears(const struct json *pod, const struct json *taint)
 }
 
 /* Milliseconds until the pod must leave its node; UINT64_MAX: it may stay. */
-static uint64_t eviction_due_ms(struct node_controller *c, const struct json *pod, const struct json *node)
+static uint64_t eviction_due_ms(struct node_controller *c, const struct json *pod, const struct object *o, const struct json *node)
 {
-    uint64_t due = UINT64_MAX;
-    int64_t now = env_now_s(c->env);
+    const struct node_state *state = o->user;
+    uint64_t due = UINT64_MAX, borne = loop_now_ms(c->env->loop) - state->tainted_ms;
 
     json_each(taint, json_path(node, "spec.taints")) {
-        int64_t since, s;
-        uint32_t ns;
+        int64_t s;
         if (!str_is(json_str(json_getz(taint, "effect")), "NoExecute") || (s = bears(pod, taint)) < 0)
             continue;
-        if (!time_parse(json_str(json_getz(taint, "timeAdded")), &since, &ns))
-            since = now;
-        int64_t left = since + s - now;
-        due = MIN_OF(due, left > 0 ? (uint64_t)left * 1000 : 0);
+        uint64_t most = (uint64_t)MIN_OF(s, INT32_MAX) * 1000;
+        due = MIN_OF(due, most > borne ? most - borne : 0);
     }
     return due;
+}
+
+/* When nobody is heard of, it is us who are cut off; and there is nowhere to go. */
+static bool any_alive(struct node_controller *c)
+{
+    uint64_t now = loop_now_ms(c->env->loop);
+    struct object *o;
+
+    for (size_t it = 0; (o = informer_next(c->nodes, &it)) != NULL;)
+        if (now - ((const struct node_state *)o->user)->seen_ms < c->env->o->node_monitor_grace_ms)
+            return true;
+    return false;
 }
 
 static void evict_sync(void *arg, struct pass *p)
@@ -255,9 +297,11 @@ static void evict_sync(void *arg, struct pass *p)
     node = informer_get(c->nodes, STR_NONE, json_path_str(pod, "spec.nodeName"));
     if (node == NULL || is_being_deleted(pod))
         return;
-    uint64_t due = eviction_due_ms(c, pod, object_json(node, a));
+    uint64_t due = eviction_due_ms(c, pod, node, object_json(node, a));
     if (due == UINT64_MAX)
         return;
+    if (due == 0 && !any_alive(c))
+        due = c->env->o->node_monitor_period_ms;
     if (due > 0) {
         pass_again_after(p, due);
         return;
@@ -310,9 +354,9 @@ static void node_sync(void *arg, struct pass *p)
     s = o->user;
     struct str ready = json_str(json_getz(condition_get(node, "Ready"), "status"));
     if (now - s->seen_ms >= grace) {
+        mark_pods_unready(c, p);
         if (!str_is(ready, "Unknown")) {
             mark_unknown(c, p, node);
-            mark_pods_unready(c, p);
             return;                              /* taints follow when this is seen */
         }
     } else {
@@ -330,6 +374,7 @@ static void node_ready(struct controller *base)
     c->ready = true;
     for (size_t it = 0; (o = informer_next(c->nodes, &it)) != NULL;) {
         saw(c, o);
+        state_of(o)->tainted_ms = loop_now_ms(c->env->loop);
         workqueue_add(c->queue, STR_NONE, o->name);
     }
 }
@@ -341,10 +386,8 @@ static void node_stop(struct controller *base)
 
     workqueue_free(c->queue);
     workqueue_free(c->evictions);
-    for (size_t it = 0; (o = informer_next(c->nodes, &it)) != NULL;) {
-        mem_free(o->user);
-        o->user = NULL;
-    }
+    for (size_t it = 0; (o = informer_next(c->nodes, &it)) != NULL;)
+        state_free(o);
     mem_free(c);
 }
 
