@@ -3,6 +3,9 @@
 
 /* More in one turn wait for the next, which comes without waiting but looks at the sockets first. */
 enum { READY_PER_TURN = 1024 };
+/* Items that post themselves again (long lists, slice by slice) share a turn only so long: sockets and the log, and
+ * with them the heartbeats that keep a leader, wait for its end. */
+#define READY_SLICE_NS 4000000u
 
 void loop__init(struct loop *l, const struct loop_ops *ops)
 {
@@ -232,9 +235,13 @@ void turn_arm(struct loop *l, enum turn_phase phase, struct turn_hook *h)
 
 static void ready_run(struct loop *l)
 {
+    uint64_t until = l->ops->clock(l) + READY_SLICE_NS;
+
     for (int budget = READY_PER_TURN; budget > 0 && !qempty(&l->ready); budget--) {
         struct ready_item *it = qentry(qpop(&l->ready), struct ready_item, link);
         it->fn(it);
+        if (l->ops->clock(l) >= until)
+            return;
     }
 }
 

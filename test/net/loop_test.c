@@ -298,6 +298,44 @@ struct sum { struct loop_work w; int in, out; bool done; };
 static void sum_fn(struct loop_work *w) { struct sum *s = container_of(w, struct sum, w); s->out = s->in * 2; }
 static void sum_done(struct loop_work *w) { container_of(w, struct sum, w)->done = true; }
 
+/* Few items that take long share a turn only for a few milliseconds. */
+struct slow { struct ready_item it; struct turn_hook hook; int runs, without_phase, worst; };
+
+static void slow_on_phase(struct turn_hook *h)
+{
+    struct slow *s = container_of(h, struct slow, hook);
+    s->worst = MAX_OF(s->worst, s->without_phase);
+    s->without_phase = 0;
+}
+
+static void slow_on_ready(struct ready_item *it)
+{
+    struct slow *s = container_of(it, struct slow, it);
+    uint64_t until = loop_hires_ns(l) + 3000000;
+
+    while (loop_hires_ns(l) < until)
+        ;
+    s->runs++;
+    s->without_phase++;
+    turn_arm(l, TURN_STEP, &s->hook);
+    if (s->runs < 20)
+        ready_post(l, it);
+}
+
+TEST(slow_ready_items_let_the_phases_run)
+{
+    long live = begin();
+    struct slow s = { .runs = 0 };
+
+    ready_init(&s.it, slow_on_ready);
+    turn_init(&s.hook, slow_on_phase);
+    ready_post(l, &s.it);
+    loop_run(l);
+    CHECK_INT(s.runs, 20);
+    CHECK(s.worst >= 1 && s.worst <= 2);
+    end(live);
+}
+
 TEST(work_on_threads)
 {
     long live = begin();
