@@ -292,12 +292,6 @@ TEST(ready_items_cannot_starve_the_phases)
     end(live);
 }
 
-/* ---- work, signals, clocks --------------------------------------------------------------------- */
-
-struct sum { struct loop_work w; int in, out; bool done; };
-static void sum_fn(struct loop_work *w) { struct sum *s = container_of(w, struct sum, w); s->out = s->in * 2; }
-static void sum_done(struct loop_work *w) { container_of(w, struct sum, w)->done = true; }
-
 /* Few items that take long share a turn only for a few milliseconds. */
 struct slow { struct ready_item it; struct turn_hook hook; int runs, without_phase, worst; };
 
@@ -335,6 +329,12 @@ TEST(slow_ready_items_let_the_phases_run)
     CHECK(s.worst >= 1 && s.worst <= 2);
     end(live);
 }
+
+/* ---- work, signals, clocks --------------------------------------------------------------------- */
+
+struct sum { struct loop_work w; int in, out; bool done; };
+static void sum_fn(struct loop_work *w) { struct sum *s = container_of(w, struct sum, w); s->out = s->in * 2; }
+static void sum_done(struct loop_work *w) { container_of(w, struct sum, w)->done = true; }
 
 TEST(work_on_threads)
 {
