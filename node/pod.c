@@ -32,6 +32,10 @@ static void move(struct pod *p, enum pod_state to)
     must(next_states[p->state] & TO(to));
     log_debug("pod", "%s/%s: %d -> %d", p->ns, p->name, (int)p->state, (int)to);
     p->state = to;
+    if (to >= POD_STOP) {                        /* what was retried before is no matter any more */
+        timer_stop(&p->retry);
+        p->retry_ms = RETRY_FIRST_MS;
+    }
     pod_report(p);
     pod_tick(p);
 }
