@@ -4,6 +4,7 @@
  * uv_run(ONCE), then loop__turn().  A single uv_timer stands for our heap, re-armed only when the
  * earliest due time changed, so a turn costs no system call but the wait itself. */
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <sys/random.h>
 #include <time.h>
@@ -213,10 +214,23 @@ static const struct loop_ops real_ops = {
     .disk_open = real_disk_open,
 };
 
+/* One thread allocates; the pool's threads hardly do, and an arena for each would be memory for nothing.  A
+ * large block goes back to the system when it is freed, and so does a long free end of the heap; without
+ * these two malloc raises both limits after the first large block, and an idle head stays as large as its
+ * busiest moment. */
+static void real_tune_malloc(void)
+{
+    (void)mallopt(M_ARENA_MAX, 1);
+    (void)mallopt(M_MMAP_THRESHOLD, 1 << 20);
+    (void)mallopt(M_TRIM_THRESHOLD, 1 << 20);
+    (void)mallopt(M_TOP_PAD, 256 << 10);
+}
+
 struct loop *loop_new_real(void)
 {
     struct real_loop *r = mem_new(struct real_loop);
 
+    real_tune_malloc();
     loop__init(&r->base, &real_ops);
     qinit(&r->signals);
     qinit(&r->children);

@@ -20,6 +20,12 @@ enum {
     TLS_RECORD = 16384,
 };
 
+static void real_keep_buffers(struct stream *s)
+{
+    if (real_stream(s)->ssl != NULL)
+        SSL_clear_mode(real_stream(s)->ssl, SSL_MODE_RELEASE_BUFFERS);
+}
+
 static const struct stream_ops real_stream_ops;
 static void stream_on_more(struct ready_item *it);
 
@@ -485,4 +491,5 @@ static const struct stream_ops real_stream_ops = {
     .local_addr = real_local_addr,
     .tls_peer = real_tls_peer,
     .alpn = real_alpn,
+    .keep_buffers = real_keep_buffers,
 };

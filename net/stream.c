@@ -396,6 +396,12 @@ const struct tls_peer *stream_tls_peer(struct stream *s)
     return s->ops->tls_peer(s);
 }
 
+void stream_keep_buffers(struct stream *s)
+{
+    if (s->ops->keep_buffers != NULL && s->state != STREAM_CLOSED)
+        s->ops->keep_buffers(s);
+}
+
 const char *stream_alpn(struct stream *s)
 {
     return s->ops->alpn(s);

@@ -30,6 +30,7 @@ struct stream_ops {
     const char *(*local_addr)(struct stream *s);
     const struct tls_peer *(*tls_peer)(struct stream *s);
     const char *(*alpn)(struct stream *s);
+    void (*keep_buffers)(struct stream *s);      /* NULL: nothing to keep */
 };
 
 /* A piece of the output queue: one reference of a blob.  chunk: one of the loop's, filled by stream_write(). */

@@ -325,6 +325,8 @@ uint64_t raft_core_due(const struct raft_core *c)
 {
     if (c->failed)
         return UINT64_MAX;
+    if (c->role == RAFT_LEADER && c->config.n == 1)
+        return UINT64_MAX;                       /* alone: nobody to be kept in mind */
     if (c->role == RAFT_LEADER)
         return c->transfer_to != 0 ? MIN_OF(c->heartbeat_due, c->transfer_due) : c->heartbeat_due;
     return c->election_due;

@@ -76,6 +76,7 @@ static void link_on_open(void *arg, struct stream *s)
     buf_clear(&k->peers->scratch);
     raft_hello_encode(&h, &k->peers->scratch);
     stream_write(s, k->peers->scratch.p, k->peers->scratch.n);
+    stream_keep_buffers(s);
     k->open = true;
     k->queued_seen = 0;
     k->quiet = 0;
@@ -252,6 +253,7 @@ static bool incoming_hello(struct incoming *in, struct str payload)
     } else {
         in->id = h.from;
         timer_stop(&in->hello);
+        stream_keep_buffers(in->stream);
         return true;
     }
     return false;
