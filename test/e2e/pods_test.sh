@@ -29,14 +29,14 @@ cgroup_value() {    # POD V1-CONTROLLER V1-FILE V2-FILE
 check_out "the sample: six pods ready" '6/6 +6 +6' kubectl get deployment sample --no-headers
 check_out "nodes" 'node-3 +Ready' kubectl get nodes -o wide
 pod=$(kubectl get pods -l app=sample -o jsonpath='{.items[0].metadata.name}')
-check_is "env from a Secret's key" open-sesame kubectl exec "$pod" -- printenv PASSWORD
-check_is "env from a ConfigMap" 'Hello from Coracle' kubectl exec "$pod" -- printenv GREETING
-check_is "env from a field" "$pod" kubectl exec "$pod" -- printenv POD_NAME
+check_is "env from a Secret's key" open-sesame kubectl exec "$pod" -- sh -c 'echo "$PASSWORD"'
+check_is "env from a ConfigMap" 'Hello from Coracle' kubectl exec "$pod" -- sh -c 'echo "$GREETING"'
+check_is "env from a field" "$pod" kubectl exec "$pod" -- sh -c 'echo "$POD_NAME"'
 check_is "a ConfigMap's file" 'This file comes from a ConfigMap.' kubectl exec "$pod" -- cat /etc/sample/motd
 check_is "a Secret's file" open-sesame kubectl exec "$pod" -- cat /etc/sample-secret/PASSWORD
 others=$(kubectl get pods -l app=sample -o jsonpath='{.items[*].status.podIP}')
 for ip in $others; do
-    check_out "pods reach each other: $ip" 'version 1' kubectl exec "$pod" -- wget -q -T 5 -O - "http://$ip:8080/"
+    check_out "pods reach each other: $ip" 'version 1' nsenter -t "$(container_pid "$pod")" -n curl -sS --max-time 5 "http://$ip:8080/"
 done
 
 # Rolling update: watched all the while; never fewer available than 75 % of six (5: 25 % rounded down is one).
@@ -47,8 +47,8 @@ check_out "rolling update" 'successfully rolled out' kubectl rollout status depl
 stop "$watch"
 check_is "all pods serve the new image" 6 kubectl get deployment sample -o jsonpath='{.status.updatedReplicas}'
 check "at least five were available all the time" awk '$1 < 5 { bad = 1 } END { exit bad || NR == 0 }' "$TMP/available.out"
-pod=$(kubectl get pods -l app=sample --field-selector=status.phase=Running -o jsonpath='{.items[-1:].metadata.name}')
-check_out "... and the new page" 'version 2' kubectl exec deployment/sample -- wget -q -T 5 -O - http://127.0.0.1:8080/
+pod=$(kubectl get pods -l app=sample --sort-by=.metadata.creationTimestamp -o jsonpath='{.items[-1:].metadata.name}')
+check_out "... and the new page" 'version 2' nsenter -t "$(container_pid "$pod")" -n curl -sS --max-time 5 http://127.0.0.1:8080/
 check "scale down" kubectl scale deployment sample --replicas=1
 
 # ---- All that follows is created at once, and looked at one by one -----------------------------------------------
