@@ -54,7 +54,7 @@ bench() {
 of() {
     awk -v key="\"$2\":" -v metric="${3:+\"$3\":}" '
         metric != "" && $0 ~ "^    " metric { on = 1 }
-        $1 == key && (metric == "" || on) { gsub(/,/, "", $2); v = $2 + 0; print v < 10 ? sprintf("%.2f", v) : v < 100 ? sprintf("%.1f", v) : sprintf("%.0f", v); exit }
+        $1 == key && (metric == "" || on) { gsub(/,/, "", $2); v = $2 + 0; print v == int(v) ? v : v < 10 ? sprintf("%.2f", v) : v < 100 ? sprintf("%.1f", v) : sprintf("%.0f", v); exit }
     ' "$out/$1.json"
 }
 # cpu NAME: microseconds of all heads per request; own: those of the load generator.
