@@ -100,7 +100,7 @@ static bool lacks_extended(const struct node_info *x, const struct request *r, s
     for (unsigned i = 0; i < r->n_extended; i++) {
         int64_t left = 0;
         for (unsigned k = 0; k < x->n_extended; k++)
-            if (str_eq(x->extended[k].name, r->extended[i].name))
+            if (str_is(r->extended[i].name, x->extended[k].name))
                 left = x->extended[k].allocatable - x->extended[k].used;
         if (r->extended[i].amount > left) {
             *ret_name = r->extended[i].name;

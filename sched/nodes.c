@@ -15,6 +15,12 @@ static int64_t **const_arrays(struct nodes *t, unsigned i)
 static void info_release(struct node_info *x)
 {
     arena_release(&x->arena);
+    for (unsigned i = 0; i < x->n_extended; i++)
+        mem_free(x->extended[i].name);
+    for (unsigned i = 0; i < x->n_ports; i++) {
+        mem_free((void *)x->ports[i].p.ip.p);
+        mem_free((void *)x->ports[i].p.protocol.p);
+    }
     mem_free(x->name);
     mem_free(x->ports);
     mem_free(x->extended);
@@ -94,31 +100,40 @@ static int64_t allocatable(const struct json *node, const char *what, bool milli
 static struct node_extended *extended_find(struct node_info *x, struct str name)
 {
     for (unsigned i = 0; i < x->n_extended; i++)
-        if (str_eq(x->extended[i].name, name))
+        if (str_is(name, x->extended[i].name))
             return &x->extended[i];
     return NULL;
 }
 
-/* Extended resources: what is used of them stays counted when the node's report changes. */
+static struct node_extended *extended_get(struct node_info *x, struct str name)
+{
+    struct node_extended *e = extended_find(x, name);
+
+    if (e != NULL)
+        return e;
+    x->extended = mem_realloc(x->extended, (x->n_extended + 1) * sizeof *x->extended);
+    e = &x->extended[x->n_extended++];
+    *e = (struct node_extended){ .name = mem_strndup(name) };
+    return e;
+}
+
+/* Extended resources, and others that are neither cpu nor memory (hugepages-2Mi): what is used of them stays counted
+ * when the node's report changes, and is counted before there is one. */
 static void take_extended(struct node_info *x, const struct json *alloc)
 {
-    struct node_extended *old = x->extended;
-    unsigned n_old = x->n_extended;
-
-    x->extended = mem_zalloc((alloc != NULL ? alloc->n + n_old : n_old) * sizeof *x->extended + 1);
-    x->n_extended = 0;
+    for (unsigned i = 0; i < x->n_extended; i++)
+        x->extended[i].allocatable = 0;
     json_each(m, alloc) {
         struct quantity q;
-        if (str_find(m->key, '/') < 0 || quantity_from_json(m, &q, NULL) != 0)
+        if (!sched_is_core_resource(m->key) && !str_is(m->key, "pods") && quantity_from_json(m, &q, NULL) == 0)
+            extended_get(x, m->key)->allocatable = quantity_value(q);
+    }
+    for (unsigned i = 0; i < x->n_extended; i++) {
+        if (x->extended[i].allocatable != 0 || x->extended[i].used != 0)
             continue;
-        x->extended[x->n_extended++] = (struct node_extended){ m->key, quantity_value(q), 0 };
+        mem_free(x->extended[i].name);
+        x->extended[i--] = x->extended[--x->n_extended];
     }
-    for (unsigned i = 0; i < n_old; i++) {
-        struct node_extended *e = extended_find(x, old[i].name);
-        if (e != NULL)
-            e->used = old[i].used;
-    }
-    mem_free(old);
 }
 
 /* What static filters and scores read: when it stays, the answers kept by class stay good. */
@@ -196,9 +211,9 @@ static void count_pod(struct nodes *t, unsigned i, const struct sched_pod *p, in
     t->used_pods[i] += sign;
     must(t->used_pods[i] >= 0 && t->used_cpu[i] >= 0 && t->used_memory[i] >= 0);
     for (unsigned k = 0; k < r->n_extended; k++) {
-        struct node_extended *e = extended_find(&t->info[i], r->extended[k].name);
-        if (e != NULL)
-            e->used = MAX_OF(e->used + sign * r->extended[k].amount, 0);
+        struct node_extended *e = extended_get(&t->info[i], r->extended[k].name);
+        e->used += sign * r->extended[k].amount;
+        must(e->used >= 0);
     }
 }
 

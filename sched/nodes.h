@@ -11,7 +11,7 @@
 #include "sched/pod.h"
 
 struct node_port { struct host_port p; unsigned count; };
-struct node_extended { struct str name; int64_t allocatable, used; };
+struct node_extended { char *name; int64_t allocatable, used; };
 
 struct node_info {
     char *name;

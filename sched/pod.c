@@ -34,7 +34,7 @@ static void extended_add(struct request *r, struct str name, int64_t n, bool max
     }
 }
 
-static bool is_core_resource(struct str name)
+bool sched_is_core_resource(struct str name)
 {
     return str_is(name, "cpu") || str_is(name, "memory") || str_is(name, "ephemeral-storage");
 }
@@ -50,7 +50,7 @@ static struct request request_of_container(const struct json *c)
     r.score_cpu = json_getz(req, "cpu") != NULL ? r.cpu : SCORE_CPU_DEFAULT;
     r.score_memory = json_getz(req, "memory") != NULL ? r.memory : SCORE_MEMORY_DEFAULT;
     json_each(m, req)
-        if (!is_core_resource(m->key))
+        if (!sched_is_core_resource(m->key))
             extended_add(&r, m->key, amount(m, false), false);
     return r;
 }

@@ -6,6 +6,7 @@
  *        +--- back-off <--- parked <--- no node fits
  *
  * Decisions are synchronous on the snapshot, in slices per turn; bindings are calls in flight. */
+#include "api/json_scan.h"
 #include "api/time_fmt.h"
 #include "net/log.h"
 #include "sched/decide.h"
@@ -25,6 +26,7 @@ struct scheduler {
     struct qlink in_flight;                      /* bindings */
     struct ready_item work;
     struct timer wake;
+    unsigned *roomier; unsigned n_roomier, cap_roomier;      /* nodes that parked pods are to be tried on this turn */
     struct scheduler_stats stats;
     uint64_t seq;
 };
@@ -154,6 +156,7 @@ static void report(struct scheduler *s, struct sched_pod *p, struct str message)
         return;
     }
     p->reported = arena_str(&p->arena, message);
+    json_setz(&a, json_make_path(&a, body, "metadata"), "uid", json_string_ref(&a, p->object->uid));
     json_setz(&a, json_make_path(&a, body, "status"), "conditions", conds);
     json_push(conds, c);
     json_setz(&a, c, "type", json_string_ref(&a, STR("PodScheduled")));
@@ -206,29 +209,6 @@ static uint64_t drop_lost_assumptions(struct scheduler *s, uint64_t now)
     return UINT64_MAX;
 }
 
-static void on_work(struct ready_item *it)
-{
-    struct scheduler *s = container_of(it, struct scheduler, work);
-    uint64_t now = loop_now_ms(s->loop), next = drop_lost_assumptions(s, now);
-    struct sched_pod *p = NULL;
-
-    next = MIN_OF(next, queue_wake_due(&s->queue, now));
-    for (unsigned i = 0; i < SCHED_DECISIONS_PER_TURN && s->binds < s->max_binds; i++) {
-        p = queue_pop(&s->queue);
-        if (p == NULL)
-            break;
-        schedule_one(s, p);
-    }
-    if (p != NULL && s->binds < s->max_binds)
-        ready_post(s->loop, it);                 /* the slice is used up, not the queue */
-    if (next != UINT64_MAX)
-        timer_start(&s->wake, next > now ? next - now : 1);
-}
-
-static void on_wake(struct timer *t) { schedule_soon(container_of(t, struct scheduler, wake)); }
-
-/* ---- Changes ---------------------------------------------------------------------------------------------------- */
-
 struct fit { struct scheduler *s; unsigned node; };
 
 static bool fits_node(void *arg, struct sched_pod *p)
@@ -237,14 +217,57 @@ static bool fits_node(void *arg, struct sched_pod *p)
     return decide_refusal(&f->s->decider, p, f->node) == REFUSED_NOT;
 }
 
-/* Node i got room or changed: only pods that could now run there are tried again. */
+static void wake_parked(struct scheduler *s, uint64_t now)
+{
+    const struct nodes *t = &s->decider.nodes;
+
+    for (unsigned k = 0; k < s->n_roomier && s->queue.n_parked > 0; k++) {
+        struct fit f = { s, s->roomier[k] };
+        if (f.node < t->n && t->present[f.node])
+            queue_wake_parked(&s->queue, now, fits_node, &f);
+    }
+    s->n_roomier = 0;
+}
+
+static void on_work(struct ready_item *it)
+{
+    struct scheduler *s = container_of(it, struct scheduler, work);
+    uint64_t now = loop_now_ms(s->loop), next;
+    struct sched_pod *p = NULL;
+
+    drop_lost_assumptions(s, now);
+    wake_parked(s, now);
+    queue_wake_due(&s->queue, now);
+    for (unsigned i = 0; i < SCHED_DECISIONS_PER_TURN && s->binds < s->max_binds; i++) {
+        p = queue_pop(&s->queue);
+        if (p == NULL)
+            break;
+        schedule_one(s, p);
+    }
+    if (p != NULL && s->binds < s->max_binds)
+        ready_post(s->loop, it);                 /* the slice is used up, not the queue */
+    next = MIN_OF(drop_lost_assumptions(s, now), queue_wake_due(&s->queue, now));
+    if (next != UINT64_MAX)
+        timer_start(&s->wake, next > now ? next - now : 1);
+}
+
+static void on_wake(struct timer *t) { schedule_soon(container_of(t, struct scheduler, wake)); }
+
+/* ---- Changes ---------------------------------------------------------------------------------------------------- */
+
+/* Node i got room or changed: only pods that could now run there are tried again, once for all that happens this turn. */
 static void node_changed(struct scheduler *s, long i)
 {
-    struct fit f = { s, (unsigned)i };
-
-    if (i < 0 || !s->decider.nodes.present[i])
+    if (i < 0 || s->queue.n_parked == 0)
         return;
-    queue_wake_parked(&s->queue, loop_now_ms(s->loop), fits_node, &f);
+    for (unsigned k = 0; k < s->n_roomier; k++)
+        if (s->roomier[k] == (unsigned)i)
+            return;
+    if (s->n_roomier == s->cap_roomier) {
+        s->cap_roomier = s->cap_roomier == 0 ? 16 : s->cap_roomier * 2;
+        s->roomier = mem_realloc(s->roomier, s->cap_roomier * sizeof *s->roomier);
+    }
+    s->roomier[s->n_roomier++] = (unsigned)i;
     schedule_soon(s);
 }
 
@@ -308,11 +331,15 @@ static bool confirms(struct scheduler *s, struct sched_pod *p, const struct obje
 /* Does what changed matter here?  Status updates of running pods are most of all changes. */
 static bool same_to_us(const struct sched_pod *p, const struct object *o, const struct json *json)
 {
-    if (!str_eq(p->object->uid, o->uid) || sched_pod_has_ended(json) || json_path(json, "metadata.deletionTimestamp") != NULL)
+    struct str was = STR_NONE, is = STR_NONE;
+
+    if (!str_eq(p->object->uid, o->uid) || sched_pod_has_ended(json))
         return false;
-    if (p->state == POD_BOUND)
+    if (p->state == POD_BOUND)                   /* on its way out or not: it takes its room until it is gone */
         return str_eq(json_path_str(json, "spec.nodeName"), p->node_name);
-    return p->state != POD_GATED && json_path_str(json, "spec.nodeName").n == 0;
+    json_scan_path(blob_str(p->object->raw), "spec", &was);
+    json_scan_path(blob_str(o->raw), "spec", &is);
+    return str_eq(was, is) && p->state != POD_GATED && json_path(json, "metadata.deletionTimestamp") == NULL;
 }
 
 static void on_pod(void *arg, enum informer_change what, struct object *old, struct object *new_, struct json *json)
@@ -378,6 +405,7 @@ void scheduler_stop(struct scheduler *s)
         return;
     ready_cancel(&s->work);
     timer_stop(&s->wake);
+    mem_free(s->roomier);
     qeach(&s->in_flight, l, tmp) {
         struct bind *b = qentry(l, struct bind, link);
         client_cancel(b->call);

@@ -6,20 +6,17 @@
 #ifndef TEST_CTRL_RIG_H
 #define TEST_CTRL_RIG_H
 
-#include "api/client_impl.h"
 #include "api/informer.h"
 #include "api/time_fmt.h"
 #include "ctrl/controllers.h"
 #include "test/api/api_rig.h"
+#include "test/api/faulty.h"
 
 #define PUPPET_NODES 8
 
 struct world;
 struct puppet_node { struct world *w; struct timer lease; char name[16]; bool there, silent, tainted; unsigned load; };
 struct puppet_act { struct qlink link; struct world *w; struct timer at; struct client_call *call; char *ns, *name, *uid, *node; int what; };
-
-/* A client some of whose calls are lost: before they were done, or after. */
-struct faulty { struct client client; struct client *inner; unsigned per_mille; const char *only_method; uint64_t lost; };
 
 struct world {
     struct rig *r;
@@ -37,85 +34,6 @@ struct world {
     void (*on_event)(struct world *w);
     uint64_t created, removed;                   /* pods, ever */
 };
-
-/* ---- Calls that are lost -------------------------------------------------------------------------------------- */
-
-struct faulty_call { struct client_call call; struct client_call *real; struct timer lose; };
-
-static void faulty_on_done(void *arg, const struct client_result *r)
-{
-    struct faulty_call *c = arg;
-
-    c->real = NULL;
-    if (timer_active(&c->lose))
-        return;                                  /* done, but the answer is lost */
-    client__deliver(&c->call, r->err, r->reason, r->status, r->body);
-    mem_free(c);
-}
-
-static void faulty_on_lose(struct timer *t)
-{
-    struct faulty_call *c = container_of(t, struct faulty_call, lose);
-
-    client_cancel(c->real);
-    client__deliver(&c->call, E_IO, "lost by the test", 0, STR_NONE);
-    mem_free(c);
-}
-
-static struct client_call *faulty_send(struct client *cl, const struct client_wire *w)
-{
-    struct faulty *f = container_of(cl, struct faulty, client);
-    struct faulty_call *c = mem_new(struct faulty_call);
-    uint64_t dice = loop_random_u64(cl->loop);
-    bool lose = dice % 1000 < f->per_mille && (f->only_method == NULL || strcmp(w->method, f->only_method) == 0);
-
-    f->lost += lose;
-    timer_init(&c->lose, cl->loop, faulty_on_lose);
-    if (!lose || (dice >> 32) % 2 == 0) {
-        c->real = f->inner->ops->send(f->inner, w);
-        c->real->client = f->inner;
-        c->real->done = faulty_on_done;
-        c->real->arg = c;
-        qpush(&f->inner->calls, &c->real->link);
-    }
-    if (lose)
-        timer_start(&c->lose, 1 + (dice >> 40) % 30);
-    return &c->call;
-}
-
-static void faulty_cancel(struct client_call *call)
-{
-    struct faulty_call *c = container_of(call, struct faulty_call, call);
-
-    client_cancel(c->real);
-    timer_stop(&c->lose);
-    mem_free(c);
-}
-
-static struct client_watch *faulty_watch(struct client *cl, struct str target)
-{
-    struct faulty *f = container_of(cl, struct faulty, client);
-    return f->inner->ops->watch(f->inner, target);
-}
-
-static void faulty_watch_close(struct client_watch *watch)
-{
-    struct faulty *f = container_of(watch->client, struct faulty, client);
-    f->inner->ops->watch_close(watch);
-}
-
-static void faulty_free(struct client *cl) { mem_free(container_of(cl, struct faulty, client)); }
-
-static const struct client_ops faulty_ops = { faulty_send, faulty_cancel, faulty_watch, faulty_watch_close, faulty_free };
-
-static struct faulty *faulty_new(struct client *inner)
-{
-    struct faulty *f = mem_new(struct faulty);
-
-    client__init(&f->client, &faulty_ops, inner->loop);
-    f->inner = inner;
-    return f;
-}
 
 /* ---- The nodes' side --------------------------------------------------------------------------------------- */
 
