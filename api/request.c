@@ -172,11 +172,13 @@ static bool query_next(struct arena *a, struct str *rest, struct str *key, struc
 
 bool request_param(struct arena *a, struct str *rest, const char *name, struct str *ret_value)
 {
-    struct str key;
+    struct str key, value;
 
-    while (query_next(a, rest, &key, ret_value))
-        if (str_is(key, name))
+    while (query_next(a, rest, &key, &value))
+        if (str_is(key, name)) {
+            *ret_value = value;                  /* untouched unless found: callers have defaults */
             return true;
+        }
     return false;
 }
 

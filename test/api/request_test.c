@@ -150,4 +150,10 @@ TEST(repeated_parameters)
     CHECK(request_param(&arena, &rest, "command", &v));
     CHECK_STR(v, "");
     CHECK(!request_param(&arena, &rest, "command", &v));
+
+    /* One that is not there leaves the caller's default alone, whatever stands last. */
+    rest = STR("command=a&stdout=1");
+    v = STR("default");
+    CHECK(!request_param(&arena, &rest, "container", &v));
+    CHECK_STR(v, "default");
 }
