@@ -244,7 +244,7 @@ TEST(conversation)
     CHECK_INT(mem_live(), live);
 }
 
-/* Signals ignored or blocked here are as new in the child. */
+/* Signals ignored or blocked here are as new in the child (32 and 33 are the C library's own: it lets nobody touch them). */
 TEST(signals_are_reset)
 {
     sigset_t block;
@@ -253,7 +253,13 @@ TEST(signals_are_reset)
     sigprocmask(SIG_BLOCK, &block, NULL);
     struct result x = run_sh("grep -E '^Sig(Ign|Blk)' /proc/self/status", (struct proc_run_opts){ 0 });
     sigprocmask(SIG_UNBLOCK, &block, NULL);
-    CHECK_STR(buf_str(&x.out), "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");
+    struct str rest = buf_str(&x.out), line;
+    while (str_split(&rest, '\n', &line) && line.n > 0) {
+        char *end;
+        unsigned long long mask = strtoull(line.p + 8, &end, 16);
+        CHECK((mask & ~0x180000000ull) == 0);
+        CHECK(end == line.p + 24);
+    }
     result_release(&x);
 }
 
