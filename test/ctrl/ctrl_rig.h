@@ -135,6 +135,14 @@ static void act_new(struct world *w, struct object *o, const struct json *pod, i
     timer_start(&x->at, ms);
 }
 
+static bool is_ready(const struct json *pod)
+{
+    json_each(c, json_path(pod, "status.conditions"))
+        if (str_is(json_path_str(c, "type"), "Ready"))
+            return str_is(json_path_str(c, "status"), "True");
+    return false;
+}
+
 static void world_on_pod(void *arg, enum informer_change what, struct object *old, struct object *new_, struct json *json)
 {
     struct world *w = arg;
@@ -144,6 +152,8 @@ static void world_on_pod(void *arg, enum informer_change what, struct object *ol
     if (what != INFORMER_DELETE) {
         bool bound = json_path_str(json, "spec.nodeName").n > 0, leaving = json_path_str(json, "metadata.deletionTimestamp").n > 0;
         bool bad = w->bad_image != NULL && str_is(json_path_str(json, "spec.containers.0.image"), w->bad_image);
+        if (str_is(json_path_str(json, "status.phase"), "Running") && !is_ready(json))
+            new_->user = (void *)((uintptr_t)new_->user & ~(uintptr_t)ACT_START);      /* a controller said so: the node knows better */
         if (bound && leaving)
             act_new(w, new_, json, ACT_STOP, w->stop_ms);
         else if (bound && !bad)
@@ -297,7 +307,7 @@ static void run(struct world *w, uint64_t ms) { rig_run(w->r, ms); }
 struct tally { unsigned all, active, ready, leaving, bound; };
 
 /* Pods whose label `key` has this value ("" for any), as the puppets' cache has them now. */
-static struct tally tally_of(struct world *w, const char *key, const char *value)
+__attribute__((unused)) static struct tally tally_of(struct world *w, const char *key, const char *value)
 {
     struct tally t = { 0 };
     struct arena a = ARENA_INIT;
@@ -309,9 +319,7 @@ static struct tally tally_of(struct world *w, const char *key, const char *value
         if (value[0] != '\0' && !str_is(json_str(json_get(json_path(pod, "metadata.labels"), str_of(key))), value))
             continue;
         bool leaving = json_path_str(pod, "metadata.deletionTimestamp").n > 0, ended = str_is(phase, "Failed") || str_is(phase, "Succeeded");
-        bool ready = false;
-        json_each(c, json_path(pod, "status.conditions"))
-            ready |= str_is(json_path_str(c, "type"), "Ready") && str_is(json_path_str(c, "status"), "True");
+        bool ready = is_ready(pod);
         t.all++;
         t.leaving += leaving;
         t.active += !leaving && !ended;
