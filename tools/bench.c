@@ -16,9 +16,10 @@ static void raise_files(void)
     }
 }
 
-/* ---- Where to ----------------------------------------------------------------------------------------------- */
+/* ---- Where to ----------------------------------------------------------------------------------- */
 
-static int add_target(struct bench *b, struct str url, const struct kubeconfig *k, struct tls_ctx *tls, struct errbuf *err)
+static int add_target(struct bench *b, struct str url, const struct kubeconfig *k, struct tls_ctx *tls,
+                      struct errbuf *err)
 {
     struct bench_target *t = &b->target[b->n_targets];
     bool plain = str_starts(url, STR("http://"));
@@ -30,12 +31,17 @@ static int add_target(struct bench *b, struct str url, const struct kubeconfig *
     rest = str_from(url, plain ? 7 : 8);
     slash = str_find(rest, '/');
     if (slash >= 0 && (size_t)slash + 1 < rest.n)
-        return err_set(err, E_INVALID, "server \"%.*s\": a path behind the address is not understood", STR_ARG(url));
+        return err_set(err, E_INVALID, "server \"%.*s\": a path behind the address is not understood",
+                       STR_ARG(url));
     if (slash >= 0)
         rest = str_upto(rest, (size_t)slash);
     bool port = rest.n > 0 && strrchr(arena_cstr(&b->arena, rest), ':') != NULL && rest.p[rest.n - 1] != ']';
-    *t = (struct bench_target){ .addr = arena_fmt(&b->arena, "%.*s%s", STR_ARG(rest), port ? "" : plain ? ":80" : ":443").p,
-        .tls = plain ? NULL : tls, .tls_name = k->tls_name.n > 0 ? arena_cstr(&b->arena, k->tls_name) : NULL };
+    const char *port_text = port ? "" : plain ? ":80" : ":443";
+    *t = (struct bench_target){
+        .addr = arena_fmt(&b->arena, "%.*s%s", STR_ARG(rest), port_text).p,
+        .tls = plain ? NULL : tls,
+        .tls_name = k->tls_name.n > 0 ? arena_cstr(&b->arena, k->tls_name) : NULL,
+    };
     b->n_targets++;
     return 0;
 }
@@ -66,7 +72,7 @@ static int open_targets(struct bench *b, struct errbuf *err)
     return 0;
 }
 
-/* ---- What ------------------------------------------------------------------------------------------------------ */
+/* ---- What --------------------------------------------------------------------------------------- */
 
 static const struct workload *find_workload(const char *name)
 {
@@ -81,7 +87,9 @@ static int check_config(struct bench *b, int others, char **argv, struct errbuf 
     struct bench_config *f = &b->cfg;
 
     if (others != 1 || (b->work = find_workload(argv[1])) == NULL)
-        return err_set(err, E_INVALID, "needs one workload: get, create, update, list, lease, watch, mixed, failover, schedule, start or idle");
+        return err_set(
+            err, E_INVALID,
+            "needs one workload: get, create, update, list, lease, watch, mixed, failover, schedule, start or idle");
     f->work = (enum bench_workload)(b->work - workloads);
     if (f->kubeconfig == NULL && f->work != WORK_IDLE)
         return err_set(err, E_INVALID, "needs --kubeconfig");
@@ -91,9 +99,11 @@ static int check_config(struct bench *b, int others, char **argv, struct errbuf 
         f->objects = b->work->objects;
     if (f->work == WORK_WATCH && f->rate == 0)
         f->rate = 100;
-    if (f->connections < 0 || f->connections > BENCH_MAX_CONNECTIONS || f->watchers < 1 || f->watchers > BENCH_MAX_CONNECTIONS)
+    if (f->connections < 0 || f->connections > BENCH_MAX_CONNECTIONS || f->watchers < 1 ||
+        f->watchers > BENCH_MAX_CONNECTIONS)
         return err_set(err, E_INVALID, "--connections and --watchers must be 1 to %d", BENCH_MAX_CONNECTIONS);
-    if (f->objects < 0 || f->objects > 10000000 || f->rate < 0 || f->rate > 10000000 || f->requests < 0 || f->limit < 0)
+    if (f->objects < 0 || f->objects > 10000000 || f->rate < 0 || f->rate > 10000000 || f->requests < 0 ||
+        f->limit < 0)
         return err_set(err, E_INVALID, "--objects, --rate, --requests and --limit must be 0 to 10000000");
     if (f->size < 0 || f->size > (1 << 20))
         return err_set(err, E_INVALID, "--size must be at most 1 MiB");
@@ -137,12 +147,18 @@ static int bench_run(int argc, char **argv)
     struct bench *b = mem_new(struct bench);
     struct bench_config *f = &b->cfg;
     const struct flag flags[] = {
-        { "kubeconfig", NULL, FLAG_STRING, &f->kubeconfig, "FILE", "how to reach the API: certificate or token" },
-        { "context", NULL, FLAG_STRING, &f->context, "NAME", "the kubeconfig's context, if not its current one" },
-        { "server", NULL, FLAG_STRINGS, &f->servers, "URL", "instead of the kubeconfig's; connections are spread over several" },
-        { "namespace", "N", FLAG_STRING, &f->ns, "NAME", "where the objects go; it is created, and removed at the end" },
-        { "connections", "c", FLAG_INT, &f->connections, "N", "connections with a request each (default by workload)" },
-        { "rate", "r", FLAG_INT, &f->rate, "N", "open loop: requests a second, whatever the server does; 0: closed loop" },
+        { "kubeconfig", NULL, FLAG_STRING, &f->kubeconfig, "FILE",
+          "how to reach the API: certificate or token" },
+        { "context", NULL, FLAG_STRING, &f->context, "NAME",
+          "the kubeconfig's context, if not its current one" },
+        { "server", NULL, FLAG_STRINGS, &f->servers, "URL",
+          "instead of the kubeconfig's; connections are spread over several" },
+        { "namespace", "N", FLAG_STRING, &f->ns, "NAME",
+          "where the objects go; it is created, and removed at the end" },
+        { "connections", "c", FLAG_INT, &f->connections, "N",
+          "connections with a request each (default by workload)" },
+        { "rate", "r", FLAG_INT, &f->rate, "N",
+          "open loop: requests a second, whatever the server does; 0: closed loop" },
         { "duration", "d", FLAG_DURATION_MS, &f->duration_ms, "TIME", "how long to measure" },
         { "requests", "n", FLAG_INT, &f->requests, "N", "measure that many requests, instead of a duration" },
         { "warmup", NULL, FLAG_DURATION_MS, &f->warmup_ms, "TIME", "load before measuring" },
@@ -151,16 +167,25 @@ static int bench_run(int argc, char **argv)
         { "image", NULL, FLAG_STRING, &f->image, "IMAGE", "of the pods' container" },
         { "limit", NULL, FLAG_INT, &f->limit, "N", "list: only the first N" },
         { "watchers", "w", FLAG_INT, &f->watchers, "N", "watch: watches, a connection each" },
-        { "kill", NULL, FLAG_INT, &f->kill_pid, "PID", "failover: end this process with SIGKILL, as a crash would" },
+        { "kill", NULL, FLAG_INT, &f->kill_pid, "PID",
+          "failover: end this process with SIGKILL, as a crash would" },
         { "kill-after", NULL, FLAG_DURATION_MS, &f->kill_after_ms, "TIME", "after measuring that long" },
-        { "timeout", NULL, FLAG_DURATION_MS, &f->timeout_ms, "TIME", "a request without an answer counts as an error" },
+        { "timeout", NULL, FLAG_DURATION_MS, &f->timeout_ms, "TIME",
+          "a request without an answer counts as an error" },
         { "pid", "p", FLAG_STRINGS, &f->pids, "PID", "report this process's CPU time and memory" },
         { "keep", NULL, FLAG_BOOL, &f->keep, NULL, "leave the objects there" },
         { "json", NULL, FLAG_STRING, &f->json, "FILE", "write the result there, for programs" },
         { "svg", NULL, FLAG_STRING, &f->svg, "FILE", "draw latency over time and its distribution there" },
     };
-    *f = (struct bench_config){ .kubeconfig = getenv("KUBECONFIG"), .ns = "bench", .duration_ms = 10000, .warmup_ms = 1000,
-        .size = 2048, .watchers = 1000, .timeout_ms = 10000, .kill_after_ms = 3000, .image = "coracle.local/sample:1" };
+    *f = (struct bench_config){ .kubeconfig = getenv("KUBECONFIG"),
+                                .ns = "bench",
+                                .duration_ms = 10000,
+                                .warmup_ms = 1000,
+                                .size = 2048,
+                                .watchers = 1000,
+                                .timeout_ms = 10000,
+                                .kill_after_ms = 3000,
+                                .image = "coracle.local/sample:1" };
     int others = flags_parse(&cmd_bench, flags, ARRAY_LEN(flags), argc, argv);
     int status = bench_go(b, others, argv);
 
@@ -170,9 +195,11 @@ static int bench_run(int argc, char **argv)
 }
 
 const struct command cmd_bench = {
-    "bench", "bench WORKLOAD [flags]", "Put load on a Kubernetes API and measure it",
+    "bench",
+    "bench WORKLOAD [flags]",
+    "Put load on a Kubernetes API and measure it",
     "Puts load on a Kubernetes API, Coracle's or any other, and reports throughput, latencies, errors and what the\n"
-    "servers used for it.  Latency counts from the moment a request was due, so a server that stalls does not look better.\n\n"
+    "servers used for it.  Latency counts from the moment a request was due, so a stall does not look like silence.\n\n"
     "Workloads:\n"
     "  get        read one pod (of --objects), linearizable\n"
     "  create     create pods of --size bytes\n"
@@ -181,7 +208,7 @@ const struct command cmd_bench = {
     "  lease      renew leases, as nodes do\n"
     "  watch      --watchers see every one of --rate updates a second; latency from write to receipt\n"
     "  mixed      60 % get, 20 % update, 10 % lease, 10 % create\n"
-    "  failover   creates on all servers: the longest time without one; no acknowledged object may be missing at the end\n"
+    "  failover   creates on all servers: the longest time without one; nothing acknowledged may be missing\n"
     "  schedule   create --objects pods and wait until a scheduler has bound all\n"
     "  start      create --objects pods one at a time, each until it runs\n"
     "  idle       no load: what the --pid processes use by themselves",

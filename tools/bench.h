@@ -1,9 +1,9 @@
 /* tools/bench.h: one run of the load generator, as its files share it.
  *
- * A run goes through phases (bench_run.c): the namespace is made, a first object proves that writes work, the objects
- * are filled in, watchers connect, the load warms up and is measured, what was promised is verified, everything is
- * removed.  Workers (bench_load.c) each hold one connection and one request at a time; what they send is made in
- * bench_work.c.  Thread: loop only. */
+ * A run goes through phases (bench_run.c): the namespace is made, a first object proves that writes work, the
+ * objects are filled in, watchers connect, the load warms up and is measured, what was promised is verified,
+ * everything is removed.  Workers (bench_load.c) each hold one connection and one request at a time; what
+ * they send is made in bench_work.c.  Thread: loop only. */
 #ifndef TOOLS_BENCH_H
 #define TOOLS_BENCH_H
 
@@ -17,8 +17,20 @@
 #define BENCH_MAX_TARGETS FLAG_MAX_STRINGS
 #define BENCH_NO_KEY      UINT64_MAX
 
-enum bench_workload { WORK_GET, WORK_CREATE, WORK_UPDATE, WORK_LIST, WORK_LEASE, WORK_WATCH, WORK_MIXED, WORK_FAILOVER,
-                      WORK_SCHEDULE, WORK_START, WORK_IDLE, WORKLOADS };
+enum bench_workload {
+    WORK_GET,
+    WORK_CREATE,
+    WORK_UPDATE,
+    WORK_LIST,
+    WORK_LEASE,
+    WORK_WATCH,
+    WORK_MIXED,
+    WORK_FAILOVER,
+    WORK_SCHEDULE,
+    WORK_START,
+    WORK_IDLE,
+    WORKLOADS
+};
 
 struct workload {
     const char *name, *what;
@@ -39,7 +51,17 @@ struct bench_config {
 
 /* ---- bench_work.c: what is sent ---------------------------------------------------------------------- */
 
-enum bench_op { OP_GET, OP_CREATE, OP_UPDATE, OP_LIST, OP_LEASE, OP_LEASE_NEW, OP_LEASE_GET, OP_DELETE, BENCH_OPS };
+enum bench_op {
+    OP_GET,
+    OP_CREATE,
+    OP_UPDATE,
+    OP_LIST,
+    OP_LEASE,
+    OP_LEASE_NEW,
+    OP_LEASE_GET,
+    OP_DELETE,
+    BENCH_OPS
+};
 
 /* A request with places of fixed width that are written over before it is sent. */
 struct bench_template {
@@ -59,9 +81,11 @@ void requests_release(struct bench_requests *r);
 int  requests_learn(struct bench *b, struct str pod, struct errbuf *err);
 /* The bytes of an operation on object `key`; valid until the next call. */
 struct str requests_make(struct bench *b, enum bench_op op, uint64_t key, uint64_t seq);
-/* The number in the first `prefix`NNNNNNNNNN of the text: names and sequence numbers; BENCH_NO_KEY without one. */
+/* The number in the first `prefix`NNNNNNNNNN of the text: names and sequence numbers; BENCH_NO_KEY without
+ * one. */
 uint64_t requests_find(struct str text, struct str prefix);
-struct str requests_name_prefix(struct bench *b, struct arena *a);    /* what stands before a name's number in JSON */
+/* what stands before a name's number in JSON */
+struct str requests_name_prefix(struct bench *b, struct arena *a);
 #define REQUESTS_SEQ_PREFIX STR("\"coracle.bench/seq\":\"")
 /* Any request, for bench_control.c. */
 void requests_head(struct bench *b, struct buf *out, const char *method, struct str path, struct str body);
@@ -75,7 +99,8 @@ struct bench_control {
     uint64_t deadline_ns;
     struct timer again;
     bool stopped;
-    void (*done)(struct bench *b, int status, struct str body);      /* status 0: could not be reached, body says why */
+    /* status 0: could not be reached, body says why */
+    void (*done)(struct bench *b, int status, struct str body);
 };
 void control_init(struct bench *b);
 void control_send(struct bench *b, const char *method, struct str path, struct str body,
@@ -119,7 +144,7 @@ void load_expire(struct bench *b);               /* once a second: requests over
 /* A watch saw what the worker of this pod waits for after `op`. */
 void load_unpark(struct bench *b, uint64_t key, enum bench_op op);
 
-/* ---- bench_watch.c: watchers that see updates, or pods reach a state ------------------------------------ */
+/* ---- bench_watch.c: watchers that see updates, or pods reach a state ---------------------------- */
 
 struct bench_watcher { struct bench *b; struct bench_conn conn; struct buf part; };
 struct bench_watch {
@@ -136,7 +161,7 @@ void watch_sent(struct bench *b, uint64_t number, uint64_t now_ns);
 void watch_close(struct bench *b);
 void watch_release(struct bench *b);
 
-/* ---- bench_failover.c: what was acknowledged, and the longest time without ------------------------------ */
+/* ---- bench_failover.c: what was acknowledged, and the longest time without ---------------------- */
 
 struct bench_failover {
     uint8_t *acked; size_t cap;                  /* a bit per key */
@@ -150,10 +175,21 @@ void failover_end(struct bench *b, uint64_t now_ns);
 void failover_verify(struct bench *b, void (*done)(struct bench *b, const char *error));
 void failover_release(struct bench *b);
 
-/* ---- bench_run.c ----------------------------------------------------------------------------------------- */
+/* ---- bench_run.c -------------------------------------------------------------------------------- */
 
-enum bench_phase { PHASE_NEW, PHASE_NAMESPACE, PHASE_PROBE, PHASE_FILL, PHASE_WATCH, PHASE_WARMUP, PHASE_MEASURE,
-                   PHASE_SETTLE, PHASE_VERIFY, PHASE_CLEAN, PHASE_END };
+enum bench_phase {
+    PHASE_NEW,
+    PHASE_NAMESPACE,
+    PHASE_PROBE,
+    PHASE_FILL,
+    PHASE_WATCH,
+    PHASE_WARMUP,
+    PHASE_MEASURE,
+    PHASE_SETTLE,
+    PHASE_VERIFY,
+    PHASE_CLEAN,
+    PHASE_END
+};
 
 struct bench {
     struct bench_config cfg;

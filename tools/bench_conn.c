@@ -29,7 +29,7 @@ void bench_conn_send(struct bench_conn *c, struct str request)
     stream_write(c->stream, request.p, request.n);
 }
 
-/* ---- The head ------------------------------------------------------------------------------------------- */
+/* ---- The head ----------------------------------------------------------------------------------- */
 
 static bool header_is(struct str line, const char *name, struct str *ret_value)
 {
@@ -90,7 +90,7 @@ static bool conn_parse_head(struct bench_conn *c, struct str head)
     return true;
 }
 
-/* ---- Framing: each step takes some of *in; false: the bytes are no HTTP ------------------------------------ */
+/* ---- Framing: each step takes some of *in; false: the bytes are no HTTP ------------------------- */
 
 static void conn_finish(struct bench_conn *c)
 {
@@ -221,7 +221,7 @@ static bool conn_step(struct bench_conn *c, struct str *in)
     }
 }
 
-/* ---- The stream ------------------------------------------------------------------------------------------- */
+/* ---- The stream --------------------------------------------------------------------------------- */
 
 static void conn_on_open(void *arg, struct stream *s)
 {
@@ -262,8 +262,12 @@ static void conn_on_close(void *arg, struct stream *s, int err, const char *reas
 
 int bench_conn_open(struct bench_conn *c, struct loop *l, const struct bench_target *t, struct errbuf *err)
 {
-    static const struct stream_events events = { .on_open = conn_on_open, .on_data = conn_on_data, .on_close = conn_on_close };
-    struct stream_connect_opts o = { .addr = t->addr, .tls = t->tls, .tls_name = t->tls_name, .ev = &events, .arg = c };
+    static const struct stream_events events = { .on_open = conn_on_open,
+                                                 .on_data = conn_on_data,
+                                                 .on_close = conn_on_close };
+    struct stream_connect_opts o = {
+        .addr = t->addr, .tls = t->tls, .tls_name = t->tls_name, .ev = &events, .arg = c
+    };
 
     must(c->stream == NULL);
     c->open = c->in_flight = c->closing = c->last = false;

@@ -1,8 +1,8 @@
-/* tools/bench_conn.h: one HTTP/1.1 connection of the load generator: request bytes go out as they are, of an answer only
- * status and framing are looked at.  One request at a time.
+/* tools/bench_conn.h: one HTTP/1.1 connection of the load generator: request bytes go out as they are, of an
+ * answer only status and framing are looked at.  One request at a time.
  *
- * Lifetime: embedded in its owner; after bench_conn_open() until on_close the owner stays.  Nothing is called from
- * inside bench_conn_open(), _send() and _close(). */
+ * Lifetime: embedded in its owner; after bench_conn_open() until on_close the owner stays.  Nothing is called
+ * from inside bench_conn_open(), _send() and _close(). */
 #ifndef TOOLS_BENCH_CONN_H
 #define TOOLS_BENCH_CONN_H
 
@@ -25,7 +25,15 @@ struct bench_conn_events {
     void (*on_close)(void *arg, const char *reason);
 };
 
-enum bench_conn_state { CONN_HEAD, CONN_LENGTH, CONN_UNTIL_EOF, CONN_CHUNK_SIZE, CONN_CHUNK, CONN_CHUNK_END, CONN_TRAILER };
+enum bench_conn_state {
+    CONN_HEAD,
+    CONN_LENGTH,
+    CONN_UNTIL_EOF,
+    CONN_CHUNK_SIZE,
+    CONN_CHUNK,
+    CONN_CHUNK_END,
+    CONN_TRAILER
+};
 
 struct bench_conn {
     struct stream *stream;                       /* NULL: closed */

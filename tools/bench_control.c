@@ -1,5 +1,5 @@
-/* tools/bench_control.c: see tools/bench.h: making the namespace, first objects, lists, clean-up.  Servers are tried in
- * turn until one answers or the deadline passes: a run may begin while heads still elect. */
+/* tools/bench_control.c: see tools/bench.h: making the namespace, first objects, lists, clean-up.  Servers
+ * are tried in turn until one answers or the deadline passes: a run may begin while heads still elect. */
 #include "tools/bench.h"
 
 #define CONTROL_DEADLINE_NS 30000000000ull

@@ -1,5 +1,5 @@
-/* tools/bench_failover.c: see tools/bench.h: remembers every acknowledged create, measures the longest time between
- * two, and at the end reads the whole list and compares. */
+/* tools/bench_failover.c: see tools/bench.h: remembers every acknowledged create, measures the longest time
+ * between two, and at the end reads the whole list and compares. */
 #include "tools/bench.h"
 
 #define VERIFY_PAGE 1000
@@ -53,7 +53,7 @@ void failover_end(struct bench *b, uint64_t now_ns)
     note_gap(&b->failover, now_ns);
 }
 
-/* ---- Verifying ------------------------------------------------------------------------------------------------- */
+/* ---- Verifying ---------------------------------------------------------------------------------- */
 
 static void verify_page(struct bench *b, struct str cont);
 

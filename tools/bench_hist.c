@@ -1,7 +1,7 @@
 /* tools/bench_hist.c: see tools/bench_hist.h.
  *
- * Values below 128 have a bucket each; above, the top seven bits below the leading one choose the bucket within
- * the value's power of two. */
+ * Values below 128 have a bucket each; above, the top seven bits below the leading one choose the bucket
+ * within the value's power of two. */
 #include "tools/bench_hist.h"
 
 void hist_clear(struct hist *h)

@@ -1,5 +1,5 @@
-/* tools/bench_hist.h: a histogram of latencies: buckets that grow with the value, so that a percentile is right to
- * within 0.8 % from 1 ns to 73 minutes, in memory that does not depend on how many values came. */
+/* tools/bench_hist.h: a histogram of latencies: buckets that grow with the value, so that a percentile is
+ * right to within 0.8 % from 1 ns to 73 minutes, in memory that does not depend on how many values came. */
 #ifndef TOOLS_BENCH_HIST_H
 #define TOOLS_BENCH_HIST_H
 

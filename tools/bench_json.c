@@ -46,7 +46,8 @@ static struct json *procs_json(struct arena *a, const struct bench *b)
         json_setz(a, o, "pid", json_int(a, p->pid));
         json_setz(a, o, "alive", json_bool(a, p->after.ok));
         json_setz(a, o, "cpu_s", num(a, (double)proc_cpu_ns(p) / 1e9));
-        json_setz(a, o, "cpu_us_per_request", num(a, (double)proc_cpu_ns(p) / 1e3 / (double)MAX_OF(b->res.n, 1)));
+        json_setz(a, o, "cpu_us_per_request",
+                  num(a, (double)proc_cpu_ns(p) / 1e3 / (double)MAX_OF(b->res.n, 1)));
         json_setz(a, o, "rss_mb", num(a, (double)p->after.rss_bytes / 1e6));
     }
     return list;

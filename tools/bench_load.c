@@ -1,18 +1,20 @@
 /* tools/bench_load.c: see tools/bench.h: the workers and when each sends.
  *
- * Closed loop: a worker sends its next request when the answer to the last has come.  Open loop: requests are due at
- * a steady rate whatever the server does; an idle worker takes the one that is due, and if none is idle the first that
- * becomes so takes it late.  Latency counts from when it was due, so waiting is not left out. */
+ * Closed loop: a worker sends its next request when the answer to the last has come.  Open loop: requests are
+ * due at a steady rate whatever the server does; an idle worker takes the one that is due, and if none is
+ * idle the first that becomes so takes it late.  Latency counts from when it was due, so waiting is not left
+ * out. */
 #include "tools/bench.h"
 
 #define LOAD_OPENING    32                       /* handshakes at the same time */
-#define LOAD_AGAIN_MS   20                       /* before a lost connection is tried again, at the next server */
+/* before a lost connection is tried again, at the next server */
+#define LOAD_AGAIN_MS   20
 #define LOAD_BODY_KEEP  1024
 
 static void worker_go(struct bench_worker *w);
 static void worker_open(struct bench_worker *w);
 
-/* ---- What comes next ---------------------------------------------------------------------------------------- */
+/* ---- What comes next ---------------------------------------------------------------------------- */
 
 static uint64_t random_below(struct bench *b, uint64_t n)
 {
@@ -104,7 +106,7 @@ static enum bench_metric metric_of(enum bench_op op)
     }
 }
 
-/* ---- Sending -------------------------------------------------------------------------------------------------- */
+/* ---- Sending ------------------------------------------------------------------------------------ */
 
 static bool load_exhausted(const struct bench_load *l)
 {
@@ -202,7 +204,7 @@ static void load_on_tick(struct timer *t)
         load_arm_tick(b, now);
 }
 
-/* ---- Answers ---------------------------------------------------------------------------------------------------- */
+/* ---- Answers ------------------------------------------------------------------------------------ */
 
 static void worker_on_body(void *arg, const char *p, size_t n)
 {
@@ -280,7 +282,8 @@ static void worker_on_response(void *arg, int status)
     if (w->op == OP_LEASE || w->op == OP_LEASE_NEW || w->op == OP_LEASE_GET)
         worker_note_lease(w, ok);
     if (b->load.filling && !ok && status != 409) {
-        bench_give_up(b, "cannot fill in objects: the server says %d: %.*s", status, STR_ARG(buf_str(&w->body)));
+        bench_give_up(b, "cannot fill in objects: the server says %d: %.*s", status,
+                      STR_ARG(buf_str(&w->body)));
         return;
     }
     if (b->cfg.work == WORK_START && !b->load.filling) {
@@ -304,7 +307,7 @@ void load_unpark(struct bench *b, uint64_t key, enum bench_op op)
     }
 }
 
-/* ---- Connections ------------------------------------------------------------------------------------------------- */
+/* ---- Connections -------------------------------------------------------------------------------- */
 
 static void worker_on_open(void *arg)
 {
@@ -379,7 +382,9 @@ int load_connect(struct bench *b, void (*connected)(struct bench *b), struct err
     timer_init(&l->tick, b->loop, load_on_tick);
     for (unsigned i = 0; i < l->n; i++) {
         struct bench_worker *w = &l->worker[i];
-        *w = (struct bench_worker){ .b = b, .number = i, .target = i % b->n_targets, .next_lease = i, .op = OP_GET };
+        *w = (struct bench_worker){
+            .b = b, .number = i, .target = i % b->n_targets, .next_lease = i, .op = OP_GET
+        };
         bench_conn_init(&w->conn, &events, w);
         qinit(&w->idle);
         timer_init(&w->again, b->loop, worker_on_again);
@@ -390,7 +395,7 @@ int load_connect(struct bench *b, void (*connected)(struct bench *b), struct err
     return 0;
 }
 
-/* ---- Stretches of load -------------------------------------------------------------------------------------------- */
+/* ---- Stretches of load -------------------------------------------------------------------------- */
 
 void load_start(struct bench *b, bool filling, uint64_t limit, uint64_t rate, void (*done)(struct bench *b))
 {

@@ -4,7 +4,8 @@
 #include "node/files.h"
 #include "tools/bench_proc.h"
 
-/* "PID (NAME) STATE ..." with any bytes in NAME; fields 14 and 15 are ticks in user and system mode, 24 is pages. */
+/* "PID (NAME) STATE ..." with any bytes in NAME; fields 14 and 15 are ticks in user and system mode, 24 is
+ * pages. */
 static bool parse_stat(struct str text, struct bench_proc *p, struct proc_sample *ret)
 {
     const char *open = memchr(text.p, '(', text.n), *close = memrchr(text.p, ')', text.n);

@@ -3,7 +3,7 @@
 #include <unistd.h>
 #include "tools/bench.h"
 
-/* ---- While it runs ------------------------------------------------------------------------------------------ */
+/* ---- While it runs ------------------------------------------------------------------------------ */
 
 static const char *ms_text(char *to, size_t n, uint64_t ns)
 {
@@ -25,7 +25,8 @@ static void progress_line(struct bench *b, char *to, size_t n)
         snprintf(to, n, "preparing namespace %s", b->cfg.ns);
         break;
     case PHASE_FILL:
-        snprintf(to, n, "creating objects: %llu of %llu", (unsigned long long)b->load.issued, (unsigned long long)b->load.limit);
+        snprintf(to, n, "creating objects: %llu of %llu", (unsigned long long)b->load.issued,
+                 (unsigned long long)b->load.limit);
         break;
     case PHASE_WATCH:
         snprintf(to, n, "opening watches: %u of %u", b->watch.open, b->watch.n);
@@ -40,7 +41,8 @@ static void progress_line(struct bench *b, char *to, size_t n)
                  (unsigned long long)r->second_errors);
         break;
     case PHASE_VERIFY:
-        snprintf(to, n, "verifying: %llu of %llu found", (unsigned long long)b->failover.found, (unsigned long long)b->failover.n_acked);
+        snprintf(to, n, "verifying: %llu of %llu found", (unsigned long long)b->failover.found,
+                 (unsigned long long)b->failover.n_acked);
         break;
     default:
         snprintf(to, n, "removing the objects");
@@ -58,7 +60,7 @@ void report_progress(struct bench *b)
     b->res.second_errors = 0;
 }
 
-/* ---- The result ------------------------------------------------------------------------------------------------ */
+/* ---- The result --------------------------------------------------------------------------------- */
 
 static void text_metric(const struct results *r, enum bench_metric m, FILE *to)
 {
@@ -80,7 +82,11 @@ static void text_errors(const struct results *r, FILE *to)
     for (unsigned i = 0; i < r->n_errors; i++) {
         const struct results_error *e = &r->error[i];
         char status[32];
-        snprintf(status, sizeof status, e->status > 0 ? "status %d" : e->status == 0 ? "connection lost" : "timed out", e->status);
+        snprintf(status, sizeof status,
+                 e->status > 0    ? "status %d"
+                 : e->status == 0 ? "connection lost"
+                                  : "timed out",
+                 e->status);
         fprintf(to, "  %-16s %10llu   %s\n", status, (unsigned long long)e->n, e->example);
     }
     if (r->unsent > 0)
@@ -111,19 +117,21 @@ static void text_special(const struct bench *b, FILE *to)
     char gap[24];
 
     if (b->cfg.work == WORK_WATCH)
-        fprintf(to, "watchers           %10u   %llu events received of %llu\n", b->watch.n, (unsigned long long)b->watch.received,
-                (unsigned long long)b->watch.expected);
+        fprintf(to, "watchers           %10u   %llu events received of %llu\n", b->watch.n,
+                (unsigned long long)b->watch.received, (unsigned long long)b->watch.expected);
     if (b->cfg.work == WORK_SCHEDULE || b->cfg.work == WORK_START)
-        fprintf(to, "pods               %10llu of %lld in %.2f s from the first create\n", (unsigned long long)b->watch.reached,
-                (long long)b->cfg.objects, results_seconds(&b->res));
+        fprintf(to, "pods               %10llu of %lld in %.2f s from the first create\n",
+                (unsigned long long)b->watch.reached, (long long)b->cfg.objects, results_seconds(&b->res));
     if (b->cfg.work != WORK_FAILOVER)
         return;
-    fprintf(to, "longest gap        %10s ms without a successful write, from %.3f s on", ms_text(gap, sizeof gap, f->gap_ns),
+    fprintf(to, "longest gap        %10s ms without a successful write, from %.3f s on",
+            ms_text(gap, sizeof gap, f->gap_ns),
             f->gap_at_ns > b->res.start_ns ? (double)(f->gap_at_ns - b->res.start_ns) / 1e9 : 0.0);
     if (f->killed_ns > 0)
         fprintf(to, " (killed at %.3f s)", (double)(f->killed_ns - b->res.start_ns) / 1e9);
-    fprintf(to, "\nacknowledged       %10llu   found %llu, lost %llu, further objects %llu\n", (unsigned long long)f->n_acked,
-            (unsigned long long)f->found, (unsigned long long)f->lost, (unsigned long long)f->strangers);
+    fprintf(to, "\nacknowledged       %10llu   found %llu, lost %llu, further objects %llu\n",
+            (unsigned long long)f->n_acked, (unsigned long long)f->found, (unsigned long long)f->lost,
+            (unsigned long long)f->strangers);
 }
 
 void report_text(const struct bench *b, FILE *to)
@@ -132,10 +140,11 @@ void report_text(const struct bench *b, FILE *to)
 
     if (isatty(2))
         fprintf(stderr, "\r\033[K");
-    fprintf(to, "%s: %.0f/s for %.2f s, %lld connections to %u server%s%s\n", b->work->name, (double)r->n / results_seconds(r),
-            results_seconds(r), (long long)b->cfg.connections, b->n_targets, b->n_targets > 1 ? "s" : "",
-            b->cfg.rate > 0 ? ", open loop" : "");
-    fprintf(to, "%-18s %10s %8s %8s %8s %8s %8s %8s\n", "latency in ms", "count", "p50", "p90", "p99", "p99.9", "max", "mean");
+    fprintf(to, "%s: %.0f/s for %.2f s, %lld connections to %u server%s%s\n", b->work->name,
+            (double)r->n / results_seconds(r), results_seconds(r), (long long)b->cfg.connections,
+            b->n_targets, b->n_targets > 1 ? "s" : "", b->cfg.rate > 0 ? ", open loop" : "");
+    fprintf(to, "%-18s %10s %8s %8s %8s %8s %8s %8s\n", "latency in ms", "count", "p50", "p90", "p99",
+            "p99.9", "max", "mean");
     for (unsigned m = 0; m < METRICS; m++)
         text_metric(r, m, to);
     text_special(b, to);

@@ -2,8 +2,10 @@
 #include "net/err.h"
 #include "tools/bench_results.h"
 
-const char *const metric_names[METRICS] = { "get", "create", "update", "list", "lease", "write to receipt", "create to bound",
-                                            "create to running", "all" };
+const char *const metric_names[METRICS] = {
+    "get", "create", "update", "list", "lease", "write to receipt", "create to bound", "create to running",
+    "all"
+};
 
 void results_start(struct results *r, enum bench_metric main, uint64_t now_ns)
 {
@@ -25,14 +27,18 @@ void results_release(struct results *r)
     }
 }
 
-/* Neighbours become one: percentiles of the two are weighed by their counts, which is near enough for a picture. */
+/* Neighbours become one: percentiles of the two are weighed by their counts, which is near enough for a
+ * picture. */
 static void halve_slots(struct results *r)
 {
     for (unsigned i = 0; i < RESULTS_SLOTS / 2; i++) {
         const struct results_slot x = r->slot[2 * i], y = r->slot[2 * i + 1];
         uint64_t n = MAX_OF(x.n + y.n, 1);
-        r->slot[i] = (struct results_slot){ .n = x.n + y.n, .errors = x.errors + y.errors, .max = MAX_OF(x.max, y.max),
-            .p50 = (x.p50 * x.n + y.p50 * y.n) / n, .p99 = (x.p99 * x.n + y.p99 * y.n) / n };
+        r->slot[i] = (struct results_slot){ .n = x.n + y.n,
+                                            .errors = x.errors + y.errors,
+                                            .max = MAX_OF(x.max, y.max),
+                                            .p50 = (x.p50 * x.n + y.p50 * y.n) / n,
+                                            .p99 = (x.p99 * x.n + y.p99 * y.n) / n };
     }
     r->n_slots = RESULTS_SLOTS / 2;
     r->slot_ns *= 2;
@@ -43,8 +49,9 @@ static void close_slot(struct results *r)
     const struct hist *h = &r->slot_hist;
 
     must(r->n_slots < RESULTS_SLOTS);
-    r->slot[r->n_slots++] = (struct results_slot){ .n = h->n, .errors = r->slot_errors, .p50 = hist_at(h, 0.5),
-                                                   .p99 = hist_at(h, 0.99), .max = h->max };
+    r->slot[r->n_slots++] = (struct results_slot){
+        .n = h->n, .errors = r->slot_errors, .p50 = hist_at(h, 0.5), .p99 = hist_at(h, 0.99), .max = h->max
+    };
     hist_clear(&r->slot_hist);
     r->slot_errors = 0;
     if (r->n_slots == RESULTS_SLOTS)
@@ -85,10 +92,12 @@ void results_error(struct results *r, int status, struct str text, uint64_t now_
         if (r->error[i].status == status)
             e = &r->error[i];
     if (e == NULL) {
-        e = &r->error[MIN_OF(r->n_errors, RESULTS_ERRORS - 1)];      /* more kinds than rows share the last one */
+        /* more kinds than rows share the last one */
+        e = &r->error[MIN_OF(r->n_errors, RESULTS_ERRORS - 1)];
         r->n_errors = MIN_OF(r->n_errors + 1, RESULTS_ERRORS);
         e->status = status;
-        snprintf(e->example, sizeof e->example, "%.*s", (int)MIN_OF(text.n, sizeof e->example - 1), text.n > 0 ? text.p : "");
+        snprintf(e->example, sizeof e->example, "%.*s", (int)MIN_OF(text.n, sizeof e->example - 1),
+                 text.n > 0 ? text.p : "");
     }
     e->n++;
 }

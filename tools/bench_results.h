@@ -6,8 +6,18 @@
 #include "net/blob.h"
 #include "tools/bench_hist.h"
 
-enum bench_metric { METRIC_GET, METRIC_CREATE, METRIC_UPDATE, METRIC_LIST, METRIC_LEASE, METRIC_RECEIPT, METRIC_BOUND,
-                    METRIC_RUNNING, METRIC_ALL, METRICS };
+enum bench_metric {
+    METRIC_GET,
+    METRIC_CREATE,
+    METRIC_UPDATE,
+    METRIC_LIST,
+    METRIC_LEASE,
+    METRIC_RECEIPT,
+    METRIC_BOUND,
+    METRIC_RUNNING,
+    METRIC_ALL,
+    METRICS
+};
 extern const char *const metric_names[METRICS];
 
 /* A stretch of time; its width doubles, two becoming one, whenever RESULTS_SLOTS are full. */
@@ -24,7 +34,8 @@ struct results {
     struct hist slot_hist, second_hist;          /* of the slot and of the second that go on */
     uint64_t slot_errors, second_errors, slot_ns, slot_end_ns;
     struct results_slot slot[RESULTS_SLOTS]; unsigned n_slots;
-    struct results_error error[RESULTS_ERRORS]; unsigned n_errors;   /* status 0: connection lost, -1: timed out */
+    /* status 0: connection lost, -1: timed out */
+    struct results_error error[RESULTS_ERRORS]; unsigned n_errors;
     uint64_t start_ns, end_ns, n, n_errors_total, unsent, bytes;
 };
 
@@ -34,7 +45,10 @@ void results_add(struct results *r, enum bench_metric m, uint64_t latency_ns, ui
 void results_error(struct results *r, int status, struct str text, uint64_t now_ns);
 void results_end(struct results *r, uint64_t now_ns);
 void results_release(struct results *r);
-static inline double results_seconds(const struct results *r) { return (double)(r->end_ns - r->start_ns) / 1e9; }
+static inline double results_seconds(const struct results *r)
+{
+    return (double)(r->end_ns - r->start_ns) / 1e9;
+}
 
 struct bench;
 void report_progress(struct bench *b);           /* once a second */

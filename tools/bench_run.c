@@ -36,7 +36,7 @@ static bool has_goal(const struct bench *b)
     return b->cfg.work == WORK_SCHEDULE || b->cfg.work == WORK_START;
 }
 
-/* ---- The end ------------------------------------------------------------------------------------------------------ */
+/* ---- The end ------------------------------------------------------------------------------------ */
 
 static void bench_end(struct bench *b)
 {
@@ -65,7 +65,8 @@ static void clean_on_pods(struct bench *b, int status, struct str body)
     struct str path = arena_fmt(&b->arena, "/apis/coordination.k8s.io/v1/namespaces/%s/leases", b->cfg.ns);
 
     if (status < 200 || status >= 300)
-        fprintf(stderr, "coracle bench: the pods could not be removed: status %d %.*s\n", status, (int)MIN_OF(body.n, 300), body.p);
+        fprintf(stderr, "coracle bench: the pods could not be removed: status %d %.*s\n", status,
+                (int)MIN_OF(body.n, 300), body.p);
     if (status == 0) {                           /* nobody is there any more: the rest would wait as long */
         bench_end(b);
         return;
@@ -80,7 +81,8 @@ static void bench_clean(struct bench *b)
     bench_move(b, PHASE_CLEAN);
     load_close(b);
     watch_close(b);
-    if (b->cfg.keep || b->control.done != NULL || !b->prepared)     /* a single request hangs: nothing is left to ask */
+    if (b->cfg.keep || b->control.done != NULL ||
+        !b->prepared) /* a single request hangs: nothing is left to ask */
         bench_end(b);
     else
         control_send(b, "DELETE", path, STR_NONE, clean_on_pods);
@@ -101,12 +103,13 @@ void bench_give_up(struct bench *b, const char *fmt, ...)
     bench_clean(b);
 }
 
-/* ---- Measuring ------------------------------------------------------------------------------------------------------ */
+/* ---- Measuring ---------------------------------------------------------------------------------- */
 
 static void bench_on_verified(struct bench *b, const char *error)
 {
     if (error != NULL)
-        bench_give_up(b, "%s: %llu of %llu", error, (unsigned long long)b->failover.lost, (unsigned long long)b->failover.n_acked);
+        bench_give_up(b, "%s: %llu of %llu", error, (unsigned long long)b->failover.lost,
+                      (unsigned long long)b->failover.n_acked);
     else
         bench_clean(b);
 }
@@ -132,8 +135,9 @@ static void settle_end(struct bench *b)
 /* Has all come that was to come? */
 static void settle_check(struct bench *b)
 {
-    bool waits = (b->cfg.work == WORK_WATCH && b->watch.received < b->watch.expected && b->watch.lost_watches == 0) ||
-                 (has_goal(b) && b->watch.reached < (uint64_t)b->cfg.objects && !b->stopped);
+    bool waits =
+        (b->cfg.work == WORK_WATCH && b->watch.received < b->watch.expected && b->watch.lost_watches == 0) ||
+        (has_goal(b) && b->watch.reached < (uint64_t)b->cfg.objects && !b->stopped);
 
     if (b->phase == PHASE_SETTLE && (!waits || !timer_active(&b->phase_end)))
         settle_end(b);
@@ -204,7 +208,7 @@ static void warmup_begin(struct bench *b)
     load_start(b, false, 0, (uint64_t)b->cfg.rate, measure_on_done);
 }
 
-/* ---- Preparing -------------------------------------------------------------------------------------------------------- */
+/* ---- Preparing ---------------------------------------------------------------------------------- */
 
 static struct str value_after(struct str text, const char *mark)
 {
@@ -255,8 +259,8 @@ static void fill_begin(struct bench *b)
 
 static void probe_send(struct bench *b);
 
-/* A namespace that was just made may still lack what pods need (its service account, say): for a while that is no
- * error. */
+/* A namespace that was just made may still lack what pods need (its service account, say): for a while that
+ * is no error. */
 static void probe_on_answer(struct bench *b, int status, struct str body)
 {
     struct errbuf err = { "" };
@@ -266,7 +270,8 @@ static void probe_on_answer(struct bench *b, int status, struct str body)
             bench_give_up(b, "%s", err.s);
         else if (load_connect(b, fill_begin, &err) != 0)
             bench_give_up(b, "%s", err.s);
-    } else if ((status == 403 || status == 404 || status == 409 || status >= 500) && ++b->probes < PROBE_TRIES) {
+    } else if ((status == 403 || status == 404 || status == 409 || status >= 500) &&
+               ++b->probes < PROBE_TRIES) {
         timer_start(&b->phase_end, PROBE_AGAIN_MS);
     } else {
         bench_give_up(b, "cannot create a pod: status %d: %.*s", status, (int)MIN_OF(body.n, 500), body.p);
@@ -286,7 +291,8 @@ static void probe_send(struct bench *b)
 static void namespace_on_answer(struct bench *b, int status, struct str body)
 {
     if (status != 201 && status != 409) {
-        bench_give_up(b, "cannot create the namespace: status %d %.*s", status, (int)MIN_OF(body.n, 500), body.p);
+        bench_give_up(b, "cannot create the namespace: status %d %.*s", status, (int)MIN_OF(body.n, 500),
+                      body.p);
         return;
     }
     b->prepared = true;
@@ -294,7 +300,7 @@ static void namespace_on_answer(struct bench *b, int status, struct str body)
     probe_send(b);
 }
 
-/* ---- Time and people -------------------------------------------------------------------------------------------------- */
+/* ---- Time and people ---------------------------------------------------------------------------- */
 
 static void bench_on_phase_end(struct timer *t)
 {
@@ -348,7 +354,9 @@ static void bench_on_signal(void *arg, int signum)
 
 int bench_start(struct bench *b, struct errbuf *err)
 {
-    struct str body = arena_fmt(&b->arena, "{\"apiVersion\":\"v1\",\"kind\":\"Namespace\",\"metadata\":{\"name\":\"%s\"}}", b->cfg.ns);
+    struct str body =
+        arena_fmt(&b->arena, "{\"apiVersion\":\"v1\",\"kind\":\"Namespace\",\"metadata\":{\"name\":\"%s\"}}",
+                  b->cfg.ns);
 
     b->start_ns = loop_hires_ns(b->loop);
     b->rng = loop_random_u64(b->loop) | 1;

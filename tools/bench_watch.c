@@ -1,5 +1,5 @@
-/* tools/bench_watch.c: see tools/bench.h.  Events are lines of JSON; of each, only the name or the sequence number
- * and the few words that matter are looked for. */
+/* tools/bench_watch.c: see tools/bench.h.  Events are lines of JSON; of each, only the name or the sequence
+ * number and the few words that matter are looked for. */
 #include "tools/bench.h"
 
 #define WATCH_OPENING  32
@@ -7,7 +7,7 @@
 
 static void watcher_open(struct bench_watcher *w);
 
-/* ---- Events ------------------------------------------------------------------------------------------------- */
+/* ---- Events ------------------------------------------------------------------------------------- */
 
 static bool has(struct str line, struct str word)
 {
@@ -85,10 +85,10 @@ static void watcher_on_body(void *arg, const char *p, size_t n)
         bench_conn_close(&w->conn);
 }
 
-/* ---- Opening: one after the other, so that a thousand handshakes do not time out --------------------------------- */
+/* ---- Opening: one after the other, so that a thousand handshakes do not time out ---------------- */
 
-/* The watch stands once the head of the answer came; servers send it with the first event, some before: what counts
- * here is that the request has been written. */
+/* The watch stands once the head of the answer came; servers send it with the first event, some before: what
+ * counts here is that the request has been written. */
 static void watcher_on_open(void *arg)
 {
     struct bench_watcher *w = arg;
@@ -149,8 +149,9 @@ int watch_open(struct bench *b, struct str rv, void (*opened)(struct bench *b), 
     x->watcher = mem_zalloc(x->n * sizeof *x->watcher);
     x->opened = opened;
     x->name_prefix = requests_name_prefix(b, &b->arena);
-    x->path = arena_fmt(&b->arena, "/api/v1/namespaces/%s/pods?watch=1&resourceVersion=%.*s&timeoutSeconds=86400", b->cfg.ns,
-                        STR_ARG(rv));
+    x->path =
+        arena_fmt(&b->arena, "/api/v1/namespaces/%s/pods?watch=1&resourceVersion=%.*s&timeoutSeconds=86400",
+                  b->cfg.ns, STR_ARG(rv));
     for (unsigned i = 0; i < x->n; i++) {
         x->watcher[i].b = b;
         bench_conn_init(&x->watcher[i].conn, &events, &x->watcher[i]);

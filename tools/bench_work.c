@@ -1,7 +1,7 @@
 /* tools/bench_work.c: the workloads and the bytes of their requests.
  *
- * Heads and bodies are made once per run.  Names, sequence numbers, revisions and times stand in them with fixed
- * width, so that a request is sent by writing over a few bytes and copying it out. */
+ * Heads and bodies are made once per run.  Names, sequence numbers, revisions and times stand in them with
+ * fixed width, so that a request is sent by writing over a few bytes and copying it out. */
 #include <stdio.h>
 #include <time.h>
 #include "api/json.h"
@@ -13,26 +13,33 @@
 #define SEQ_KEY     "coracle.bench/seq"
 
 const struct workload workloads[WORKLOADS] = {
-    [WORK_GET]      = { "get", "read one pod (of --objects), linearizable", METRIC_GET, true, false, 64, 1 },
-    [WORK_CREATE]   = { "create", "create pods of --size bytes", METRIC_CREATE, false, false, 64, 0 },
-    [WORK_UPDATE]   = { "update", "replace pods, by PUT", METRIC_UPDATE, true, false, 64, 1000 },
-    [WORK_LIST]     = { "list", "list --objects pods", METRIC_LIST, true, false, 1, 5000 },
-    [WORK_LEASE]    = { "lease", "renew leases, as nodes do", METRIC_LEASE, false, true, 64, 1000 },
-    [WORK_WATCH]    = { "watch", "--watchers see every one of --rate updates a second", METRIC_RECEIPT, true, false, 8, 100 },
-    [WORK_MIXED]    = { "mixed", "60 % get, 20 % update, 10 % lease, 10 % create", METRIC_ALL, true, true, 64, 1000 },
-    [WORK_FAILOVER] = { "failover", "creates on all servers; the longest time without one; none acknowledged may be lost",
+    [WORK_GET] = { "get", "read one pod (of --objects), linearizable", METRIC_GET, true, false, 64, 1 },
+    [WORK_CREATE] = { "create", "create pods of --size bytes", METRIC_CREATE, false, false, 64, 0 },
+    [WORK_UPDATE] = { "update", "replace pods, by PUT", METRIC_UPDATE, true, false, 64, 1000 },
+    [WORK_LIST] = { "list", "list --objects pods", METRIC_LIST, true, false, 1, 5000 },
+    [WORK_LEASE] = { "lease", "renew leases, as nodes do", METRIC_LEASE, false, true, 64, 1000 },
+    [WORK_WATCH] = { "watch", "--watchers see every one of --rate updates a second", METRIC_RECEIPT, true,
+                     false, 8, 100 },
+    [WORK_MIXED] = { "mixed", "60 % get, 20 % update, 10 % lease, 10 % create", METRIC_ALL, true, true, 64,
+                     1000 },
+    [WORK_FAILOVER] = { "failover",
+                        "creates on all servers; the longest time without one; none acknowledged may be lost",
                         METRIC_CREATE, false, false, 24, 0 },
-    [WORK_SCHEDULE] = { "schedule", "create --objects pods and wait until a scheduler has bound all", METRIC_BOUND, false, false, 64, 10000 },
-    [WORK_START]    = { "start", "create --objects pods one at a time, each until it runs", METRIC_RUNNING, false, false, 1, 100 },
-    [WORK_IDLE]     = { "idle", "no load at all: what the --pid processes use by themselves", METRIC_ALL, false, false, 0, 0 },
+    [WORK_SCHEDULE] = { "schedule", "create --objects pods and wait until a scheduler has bound all",
+                        METRIC_BOUND, false, false, 64, 10000 },
+    [WORK_START] = { "start", "create --objects pods one at a time, each until it runs", METRIC_RUNNING,
+                     false, false, 1, 100 },
+    [WORK_IDLE] = { "idle", "no load at all: what the --pid processes use by themselves", METRIC_ALL, false,
+                    false, 0, 0 },
 };
 
-/* ---- Heads ------------------------------------------------------------------------------------------------- */
+/* ---- Heads -------------------------------------------------------------------------------------- */
 
 static void add_head(struct bench *b, struct buf *out, const char *method, struct str path, size_t body)
 {
-    buf_fmt(out, "%s %.*s HTTP/1.1\r\nHost: %.*s\r\nUser-Agent: coracle-bench\r\nAccept: application/json\r\n%.*s", method,
-            STR_ARG(path), STR_ARG(buf_str(&b->req.host)), STR_ARG(buf_str(&b->req.auth)));
+    buf_fmt(out,
+            "%s %.*s HTTP/1.1\r\nHost: %.*s\r\nUser-Agent: coracle-bench\r\nAccept: application/json\r\n%.*s",
+            method, STR_ARG(path), STR_ARG(buf_str(&b->req.host)), STR_ARG(buf_str(&b->req.auth)));
     if (body > 0)
         buf_fmt(out, "Content-Type: application/json\r\nContent-Length: %zu\r\n", body);
     buf_z(out, "\r\n");
@@ -44,7 +51,7 @@ void requests_head(struct bench *b, struct buf *out, const char *method, struct 
     buf_str_add(out, body);
 }
 
-/* ---- Templates: a head with a body; places are found by the marks that were put there -------------------------- */
+/* ---- Templates: a head with a body; places are found by the marks that were put there ----------- */
 
 static size_t place_of(const struct buf *text, size_t from, const char *mark)
 {
@@ -52,7 +59,8 @@ static size_t place_of(const struct buf *text, size_t from, const char *mark)
     return at != NULL ? (size_t)(at - text->p) : 0;
 }
 
-static void template_make(struct bench *b, enum bench_op op, const char *method, struct str path, struct str body)
+static void template_make(struct bench *b, enum bench_op op, const char *method, struct str path,
+                          struct str body)
 {
     struct bench_template *t = &b->req.op[op];
     char name[32];
@@ -74,13 +82,14 @@ static void template_make(struct bench *b, enum bench_op op, const char *method,
     t->time_at = place_of(&t->text, 0, TIME_TEXT);
 }
 
-static void template_make_path(struct bench *b, enum bench_op op, const char *method, const char *api, const char *rest, struct str body)
+static void template_make_path(struct bench *b, enum bench_op op, const char *method, const char *api,
+                               const char *rest, struct str body)
 {
     struct str path = arena_fmt(&b->arena, "%s/namespaces/%s/%s", api, b->cfg.ns, rest);
     template_make(b, op, method, path, body);
 }
 
-/* ---- Bodies --------------------------------------------------------------------------------------------------- */
+/* ---- Bodies ------------------------------------------------------------------------------------- */
 
 static const char *pod_scheduler(const struct bench *b)
 {
@@ -97,14 +106,17 @@ static void pod_body(struct bench *b, struct buf *out)
             "\"labels\":{\"app\":\"bench\",\"pod-template-hash\":\"5d4f8c7b9c\",\"tier\":\"backend\"},"
             "\"annotations\":{\"" SEQ_KEY "\":\"0000000000\",\"coracle.bench/pad\":\"", b->req.tag);
     pad_at = out->n;
-    buf_fmt(out, "\"}},\"spec\":{%s\"automountServiceAccountToken\":false,\"terminationGracePeriodSeconds\":0,"
-            "\"containers\":[{\"name\":\"web\",\"image\":\"%s\",\"imagePullPolicy\":\"IfNotPresent\","
-            "\"ports\":[{\"name\":\"http\",\"containerPort\":8080,\"protocol\":\"TCP\"}],"
-            "\"env\":[{\"name\":\"MODE\",\"value\":\"production\"},{\"name\":\"LEVEL\",\"value\":\"info\"},"
-            "{\"name\":\"POD_NAME\",\"valueFrom\":{\"fieldRef\":{\"fieldPath\":\"metadata.name\"}}}],"
-            "\"resources\":{\"requests\":{\"cpu\":\"10m\",\"memory\":\"16Mi\"},\"limits\":{\"memory\":\"64Mi\"}}}],"
-            "\"tolerations\":[{\"key\":\"node.kubernetes.io/not-ready\",\"operator\":\"Exists\",\"effect\":\"NoExecute\","
-            "\"tolerationSeconds\":300}]}}", pod_scheduler(b), b->cfg.image);
+    buf_fmt(
+        out,
+        "\"}},\"spec\":{%s\"automountServiceAccountToken\":false,\"terminationGracePeriodSeconds\":0,"
+        "\"containers\":[{\"name\":\"web\",\"image\":\"%s\",\"imagePullPolicy\":\"IfNotPresent\","
+        "\"ports\":[{\"name\":\"http\",\"containerPort\":8080,\"protocol\":\"TCP\"}],"
+        "\"env\":[{\"name\":\"MODE\",\"value\":\"production\"},{\"name\":\"LEVEL\",\"value\":\"info\"},"
+        "{\"name\":\"POD_NAME\",\"valueFrom\":{\"fieldRef\":{\"fieldPath\":\"metadata.name\"}}}],"
+        "\"resources\":{\"requests\":{\"cpu\":\"10m\",\"memory\":\"16Mi\"},\"limits\":{\"memory\":\"64Mi\"}}}],"
+        "\"tolerations\":[{\"key\":\"node.kubernetes.io/not-ready\",\"operator\":\"Exists\",\"effect\":\"NoExecute\","
+        "\"tolerationSeconds\":300}]}}",
+        pod_scheduler(b), b->cfg.image);
     if (out->n < (size_t)b->cfg.size) {
         size_t pad = (size_t)b->cfg.size - out->n, tail = out->n - pad_at;
         buf_reserve(out, pad);
@@ -116,9 +128,12 @@ static void pod_body(struct bench *b, struct buf *out)
 
 static void lease_body(struct bench *b, struct buf *out, bool renew)
 {
-    buf_fmt(out, "{\"apiVersion\":\"coordination.k8s.io/v1\",\"kind\":\"Lease\",\"metadata\":{\"name\":\"bench-%s-0000000000\"%s},"
-            "\"spec\":{\"holderIdentity\":\"bench\",\"leaseDurationSeconds\":40,\"renewTime\":\"" TIME_TEXT "\"}}", b->req.tag,
-            renew ? ",\"resourceVersion\":                        " : "");
+    buf_fmt(
+        out,
+        "{\"apiVersion\":\"coordination.k8s.io/v1\",\"kind\":\"Lease\",\"metadata\":{\"name\":\"bench-%s-0000000000\"%s},"
+        "\"spec\":{\"holderIdentity\":\"bench\",\"leaseDurationSeconds\":40,\"renewTime\":\"" TIME_TEXT
+        "\"}}",
+        b->req.tag, renew ? ",\"resourceVersion\":                        " : "");
 }
 
 static void requests_init_leases(struct bench *b)
@@ -157,7 +172,8 @@ void requests_init(struct bench *b)
 /* Everything the server filled in stays, so that a replacement changes nothing but the annotation. */
 int requests_learn(struct bench *b, struct str pod, struct errbuf *err)
 {
-    static const char *const drop[] = { "uid", "resourceVersion", "creationTimestamp", "managedFields", "generation", "selfLink" };
+    static const char *const drop[] = { "uid",           "resourceVersion", "creationTimestamp",
+                                        "managedFields", "generation",      "selfLink" };
     struct str one = arena_fmt(&b->arena, "pods/bench-%s-0000000000", b->req.tag);
     struct json_error bad;
     struct json *j, *meta;
@@ -184,7 +200,7 @@ void requests_release(struct bench_requests *r)
         buf_release(&r->op[i].text);
 }
 
-/* ---- One request ----------------------------------------------------------------------------------------------- */
+/* ---- One request -------------------------------------------------------------------------------- */
 
 static void put_digits(char *at, uint64_t v)
 {
@@ -230,7 +246,7 @@ struct str requests_make(struct bench *b, enum bench_op op, uint64_t key, uint64
     return buf_str(&t->text);
 }
 
-/* ---- Reading answers --------------------------------------------------------------------------------------------- */
+/* ---- Reading answers ---------------------------------------------------------------------------- */
 
 uint64_t requests_find(struct str text, struct str prefix)
 {

@@ -30,7 +30,8 @@ static int read_file(struct kubeconfig_file *f, struct str name, struct str *ret
 }
 
 /* "KEY-data" holds base64, "KEY" names a file; neither leaves *ret empty. */
-static int read_pem(struct kubeconfig_file *f, const struct json *of, const char *key, struct str *ret, struct errbuf *err)
+static int read_pem(struct kubeconfig_file *f, const struct json *of, const char *key, struct str *ret,
+                    struct errbuf *err)
 {
     struct str data = json_str(json_getz(of, arena_fmt(f->a, "%s-data", key).p));
     struct str file = json_str(json_getz(of, key));
@@ -51,7 +52,8 @@ static int read_pem(struct kubeconfig_file *f, const struct json *of, const char
     return rc;
 }
 
-static int read_user(struct kubeconfig_file *f, const struct json *user, struct kubeconfig *k, struct errbuf *err)
+static int read_user(struct kubeconfig_file *f, const struct json *user, struct kubeconfig *k,
+                     struct errbuf *err)
 {
     struct str token_file = json_str(json_getz(user, "tokenFile"));
     int rc;
@@ -66,12 +68,13 @@ static int read_user(struct kubeconfig_file *f, const struct json *user, struct 
         k->token = str_trim(k->token);
     }
     if (json_getz(user, "exec") != NULL || json_getz(user, "auth-provider") != NULL)
-        return err_set(err, E_INVALID, "users with exec or auth-provider are not understood: use a token or a certificate");
+        return err_set(err, E_INVALID,
+                       "users with exec or auth-provider are not understood: use a token or a certificate");
     return 0;
 }
 
-static int read_context(struct kubeconfig_file *f, const struct json *doc, const char *context, struct kubeconfig *k,
-                        struct errbuf *err)
+static int read_context(struct kubeconfig_file *f, const struct json *doc, const char *context,
+                        struct kubeconfig *k, struct errbuf *err)
 {
     struct str name = context != NULL ? str_of(context) : json_str(json_getz(doc, "current-context"));
     const struct json *ctx = named(doc, "contexts", name, "context");
@@ -93,10 +96,12 @@ static int read_context(struct kubeconfig_file *f, const struct json *doc, const
     return read_user(f, user, k, err);
 }
 
-int kubeconfig_load(struct arena *a, const char *path, const char *context, struct kubeconfig *ret, struct errbuf *err)
+int kubeconfig_load(struct arena *a, const char *path, const char *context, struct kubeconfig *ret,
+                    struct errbuf *err)
 {
     const char *slash = strrchr(path, '/');
-    struct kubeconfig_file f = { .a = a, .dir = str_make(path, slash != NULL ? (size_t)(slash - path) + 1 : 0) };
+    struct kubeconfig_file f = { .a = a,
+                                 .dir = str_make(path, slash != NULL ? (size_t)(slash - path) + 1 : 0) };
     struct buf text = BUF_INIT;
     struct kubeconfig k = { 0 };
     struct json_error bad;

@@ -14,6 +14,7 @@ struct kubeconfig {
     bool insecure;                               /* insecure-skip-tls-verify */
 };
 /* context NULL: the file's current one.  Files named in it are relative to its folder, as kubectl has it. */
-int kubeconfig_load(struct arena *a, const char *path, const char *context, struct kubeconfig *ret, struct errbuf *err);
+int kubeconfig_load(struct arena *a, const char *path, const char *context, struct kubeconfig *ret,
+                    struct errbuf *err);
 
 #endif
