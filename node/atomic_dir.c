@@ -79,17 +79,20 @@ static int write_file(const char *dir, const char *serial, const struct atomic_f
 
     if ((rc = file_path(&p, err, "%s/%s/%.*s", dir, serial, STR_ARG(f->path))) != 0)
         return rc;
-    char *slash = strrchr(p.s, '/');
-    *slash = '\0';
-    if ((rc = file_mkdirs(p.s, 0755, err)) != 0)
-        return rc;
-    *slash = '/';
+    /* The directories on the way, for everyone to read, whatever the umask. */
+    for (char *slash = p.s + strlen(dir) + strlen(serial) + 1; (slash = strchr(slash + 1, '/')) != NULL; *slash = '/') {
+        *slash = '\0';
+        if ((mkdir(p.s, 0755) != 0 && errno != EEXIST) || chmod(p.s, 0755) != 0)
+            return err_sys(err, errno, "make %s", p.s);
+    }
     int fd = open(p.s, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return err_sys(err, errno, "write %s", p.s);
     struct str left = f->data;
     while (left.n > 0) {
         ssize_t w = write(fd, left.p, left.n);
+        if (w < 0 && errno == EINTR)
+            continue;
         if (w < 0) {
             rc = err_sys(err, errno, "write %s", p.s);
             break;
@@ -102,6 +105,14 @@ static int write_file(const char *dir, const char *serial, const struct atomic_f
     return rc;
 }
 
+static bool links_to(const char *path, const char *target)
+{
+    char now[FILE_PATH_MAX];
+    ssize_t n = readlink(path, now, sizeof now);
+
+    return n >= 0 && str_is(str_make(now, (size_t)n), target);
+}
+
 static int link_to(const char *dir, const char *name, const char *target, struct errbuf *err)
 {
     struct file_path tmp, final;
@@ -109,6 +120,8 @@ static int link_to(const char *dir, const char *name, const char *target, struct
 
     if ((rc = file_path(&tmp, err, "%s/..tmp", dir)) != 0 || (rc = file_path(&final, err, "%s/%s", dir, name)) != 0)
         return rc;
+    if (links_to(final.s, target))
+        return 0;                                /* who watches it is not woken for nothing */
     unlink(tmp.s);
     if (symlink(target, tmp.s) != 0 || rename(tmp.s, final.s) != 0)
         return err_sys(err, errno, "link %s", final.s);
@@ -154,7 +167,7 @@ static int next_serial(const char *dir, char serial[32], struct errbuf *err)
         if (file_path(&p, err, "%s/%s", dir, serial) != 0)
             return E_TOOBIG;
         if (mkdir(p.s, 0755) == 0)
-            return 0;
+            return chmod(p.s, 0755) == 0 ? 0 : err_sys(err, errno, "make %s", p.s);
         if (errno != EEXIST)
             return err_sys(err, errno, "make %s", p.s);
     }
@@ -177,6 +190,12 @@ int atomic_dir_write(const char *dir, const struct atomic_file *f, size_t n, str
         rc = write_file(dir, serial, &f[i], err);
     if (rc == 0)
         rc = link_to(dir, "..data", serial, err);
+    if (rc != 0) {
+        struct file_path litter;
+        if (file_path(&litter, NULL, "%s/%s", dir, serial) == 0)
+            file_remove_tree(litter.s, NULL);
+        return rc;
+    }
     for (size_t i = 0; i < n && rc == 0; i++)
         rc = link_top(dir, f[i].path, err);
     if (rc != 0)

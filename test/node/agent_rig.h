@@ -3,6 +3,7 @@
 #define TEST_AGENT_RIG_H
 
 #include <unistd.h>
+#include "net/tls.h"
 #include "node/pod.h"
 #include "test/api/api_rig.h"
 #include "test/node/fake_runtime.h"
@@ -43,10 +44,17 @@ __attribute__((unused)) static struct node_rig *node_rig_open(void)
 {
     static unsigned serial;
     struct node_rig *n = calloc(1, sizeof *n);
+    struct buf key = BUF_INIT, pub = BUF_INIT;
+    struct api_opts o = { 0 };
 
     n->f = calloc(1, sizeof *n->f);
     snprintf(n->root, sizeof n->root, "%s/node-%u", test_dir(), ++serial);
-    n->r = rig_open();
+    must_ok(pki_new_key(&key, &pub, NULL));
+    o.service_account_key_pem = buf_str(&key);
+    o.service_account_pub_pem = buf_str(&pub);
+    n->r = rig_open_with(&o);
+    buf_release(&key);
+    buf_release(&pub);
     CALL(n->r, 201, "POST", "/api/v1/namespaces/default/serviceaccounts", "{'metadata':{'name':'default'},'automountServiceAccountToken':false}");
     node_up(n);
     return n;
@@ -90,6 +98,15 @@ static struct answer pod_get(struct node_rig *n, const char *name)
 
     snprintf(path, sizeof path, PODS "/%s", name);
     return call(n->r, "GET", path, NULL);
+}
+
+__attribute__((unused)) static bool pod_gone(struct node_rig *n, const char *name)
+{
+    struct answer a = pod_get(n, name);
+    int status = a.status;
+
+    answer_free(&a);
+    return status == 404;
 }
 
 __attribute__((unused)) static void pod_delete(struct node_rig *n, const char *name, int grace)

@@ -42,7 +42,7 @@ TEST(a_pod_runs_step_by_step)
     rig_run(n->r, 100);
     CHECK_INT(n->f->n_signals, 1);
     CHECK_INT(n->f->signals[0], 15);
-    CHECK_INT(pod_get(n, "p").status, 404);
+    CHECK(pod_gone(n, "p"));
     CHECK(fake_sandbox(n->f, "sandbox-1") == NULL);
     CHECK_INT(n->agent->pods.n, 0);
     node_rig_close(n);
@@ -120,7 +120,7 @@ TEST(restart_policies_and_phases)
     }
     pod_delete(n, "p4", -1);
     rig_run(n->r, 100);
-    CHECK_INT(pod_get(n, "p4").status, 404);
+    CHECK(pod_gone(n, "p4"));
     CHECK_INT(n->f->n_signals, 0);
     node_rig_close(n);
 }
@@ -188,7 +188,7 @@ TEST(sidecars_start_before_and_stop_after)
     CHECK_STR(str_of(n->f->signaled[0]), "c");
     CHECK_STR(str_of(n->f->signaled[1]), "s2");
     CHECK_STR(str_of(n->f->signaled[2]), "s1");
-    CHECK_INT(pod_get(n, "p").status, 404);
+    CHECK(pod_gone(n, "p"));
     node_rig_close(n);
 }
 
@@ -325,7 +325,7 @@ TEST(pre_stop_then_term_then_kill)
     CHECK_INT((n->f->signal_ms[0] - t0 + 50) / 100, 40);
     CHECK_INT(n->f->signals[1], 9);
     CHECK_INT((n->f->signal_ms[1] - t0 + 50) / 100, 100);
-    CHECK_INT(pod_get(n, "p").status, 404);
+    CHECK(pod_gone(n, "p"));
     n->f->delay_ms[F_EXEC] = 60000;              /* a hook that takes all: two seconds are left for the process */
     pod_create(n, "q", PRE_STOP);
     rig_run(n->r, 100);
@@ -335,7 +335,7 @@ TEST(pre_stop_then_term_then_kill)
     CHECK_INT(n->f->n_signals, 4);
     CHECK_INT((n->f->signal_ms[2] - t0 + 50) / 100, 100);
     CHECK_INT((n->f->signal_ms[3] - t0 + 50) / 100, 120);
-    CHECK_INT(pod_get(n, "q").status, 404);
+    CHECK(pod_gone(n, "q"));
     node_rig_close(n);
 }
 
@@ -353,7 +353,7 @@ TEST(a_shorter_grace_later_counts)
     CHECK_INT(n->f->n_signals, 1);
     rig_run(n->r, 500);
     CHECK_INT(n->f->signals[1], 9);
-    CHECK_INT(pod_get(n, "p").status, 404);
+    CHECK(pod_gone(n, "p"));
     node_rig_close(n);
 }
 
@@ -371,7 +371,7 @@ TEST(deleted_whatever_it_is_doing)
         if (stuck[i] == F_SANDBOX || stuck[i] == F_CREATE || stuck[i] == F_START)
             let_go(n, stuck[i]);                 /* these have to be seen to their end; a pull or a hook has not */
         rig_run(n->r, 200);
-        CHECK_INT(pod_get(n, "p").status, 404);
+        CHECK(pod_gone(n, "p"));
         CHECK_INT(n->agent->pods.n, 0);
         CHECK(fake_run(n->f, "c") == NULL);
         if (stuck[i] == F_CREATE)
@@ -391,7 +391,7 @@ TEST(deleted_while_it_backs_off_or_waits)
     ct_end(n, "c", 1);
     pod_delete(n, "p", -1);
     rig_run(n->r, 100);
-    CHECK_INT(pod_get(n, "p").status, 404);
+    CHECK(pod_gone(n, "p"));
     pod_create(n, "q", "'containers':[{'name':'q','image':'i'}],'volumes':[{'name':'v','configMap':{'name':'none'}}]");
     rig_run(n->r, 100);
     CHECK_POD(n, "q", CT("state.waiting.reason"), "ContainerCreating");
@@ -399,14 +399,14 @@ TEST(deleted_while_it_backs_off_or_waits)
     CHECK_INT(n_events(n, "FailedMount", "MountVolume.SetUp failed for volume \"v\" : configmap \"none\" not found"), 1);
     pod_delete(n, "q", -1);
     rig_run(n->r, 100);
-    CHECK_INT(pod_get(n, "q").status, 404);
+    CHECK(pod_gone(n, "q"));
     n->f->fail[F_SANDBOX] = E_CHILD;
     pod_create(n, "r", ONE);
     rig_run(n->r, 1000);
     CHECK(n_events(n, "FailedCreatePodSandBox", "it fails") > 0);
     pod_delete(n, "r", -1);
     rig_run(n->r, 100);
-    CHECK_INT(pod_get(n, "r").status, 404);
+    CHECK(pod_gone(n, "r"));
     CHECK_INT(n->agent->pods.n, 0);
     node_rig_close(n);
 }
@@ -522,7 +522,7 @@ TEST(active_deadline)
     CHECK_INT(n->f->signals[0], 15);
     pod_delete(n, "p", -1);
     rig_run(n->r, 100);
-    CHECK_INT(pod_get(n, "p").status, 404);
+    CHECK(pod_gone(n, "p"));
     node_rig_close(n);
 }
 
@@ -580,7 +580,7 @@ TEST(an_agent_dies_at_every_step_of_a_start)
         CHECK_INT(n->f->n_ct, 1);
         pod_delete(n, "p", -1);
         rig_run(n->r, 200);
-        CHECK_INT(pod_get(n, "p").status, 404);
+        CHECK(pod_gone(n, "p"));
         node_rig_close(n);
     }
 }
@@ -620,7 +620,7 @@ TEST(status_goes_through_when_the_api_is_slow_to_take_it)
     CHECK_POD(n, "p", "reason", "Evicted");
     pod_delete(n, "p", -1);
     rig_run(n->r, 100);
-    CHECK_INT(pod_get(n, "p").status, 404);
+    CHECK(pod_gone(n, "p"));
     node_rig_close(n);
 }
 
