@@ -15,8 +15,11 @@
 
 struct said {                                    /* one event in the API, to be counted up */
     struct qlink link;
+    struct event_recorder *recorder;
+    struct client_call *call;                    /* the last patch, until it was answered */
     char *key, *name, *ns;
     int64_t count;
+    bool again;                                  /* counted on meanwhile */
 };
 struct about { struct qlink link; char *key; uint64_t last_ms; double tokens; };
 
@@ -43,6 +46,7 @@ static void said_free(struct event_recorder *r, struct said *s)
 {
     map_del(&r->said, str_of(s->key));
     qdel(&s->link);
+    client_cancel(s->call);
     mem_free(s->key);
     mem_free(s->name);
     mem_free(s->ns);
@@ -98,19 +102,43 @@ static bool allowed(struct event_recorder *r, struct str key)
     return true;
 }
 
-static void count_up(struct event_recorder *r, struct said *s, struct str now)
+static void send_count(struct event_recorder *r, struct said *s);
+
+/* Events are kept for an hour or so: one that is gone is said anew when it happens again. */
+static void on_counted(void *arg, const struct client_result *r)
+{
+    struct said *s = arg;
+
+    s->call = NULL;
+    if (r->status == 404)
+        said_free(s->recorder, s);
+    else if (s->again)
+        send_count(s->recorder, s);
+}
+
+static void send_count(struct event_recorder *r, struct said *s)
 {
     struct arena a = ARENA_INIT;
     struct json *patch = json_object(&a);
     struct client_req q = { .method = "PATCH", .res = CLIENT_EVENTS, .ns = str_of(s->ns), .name = str_of(s->name), .body = patch,
-                            .content_type = CLIENT_MERGE_PATCH };
+                            .content_type = CLIENT_MERGE_PATCH, .done = on_counted, .arg = s };
 
-    json_setz(&a, patch, "count", json_int(&a, ++s->count));
-    json_setz(&a, patch, "lastTimestamp", json_string(&a, now));
-    client_send(r->client, &q);
+    s->again = false;
+    json_setz(&a, patch, "count", json_int(&a, s->count));
+    json_setz(&a, patch, "lastTimestamp", json_string(&a, time_text_ns(&a, loop_wall_ns(client_loop(r->client)))));
+    s->call = client_send(r->client, &q);
+    arena_release(&a);
+}
+
+static void count_up(struct event_recorder *r, struct said *s)
+{
+    s->count++;
     qdel(&s->link);
     qpush(&r->said_age, &s->link);
-    arena_release(&a);
+    if (s->call != NULL)
+        s->again = true;                         /* the answer under way sends what has become of it */
+    else
+        send_count(r, s);
 }
 
 static struct json *involved(struct arena *a, const struct event_about *about)
@@ -164,6 +192,7 @@ static void say(struct event_recorder *r, struct str key, const struct event_abo
 
     if (r->said.n >= MEMORY)
         said_free(r, qentry(qfirst(&r->said_age), struct said, link));
+    s->recorder = r;
     s->key = mem_strndup(key);
     s->name = mem_strndup(name);
     s->ns = mem_strndup(ns);
@@ -190,7 +219,7 @@ void event_record(struct event_recorder *r, const struct event_about *about, con
     struct str t = time_text_ns(&a, loop_wall_ns(client_loop(r->client)));
     if (allowed(r, object)) {
         if (s != NULL)
-            count_up(r, s, t);
+            count_up(r, s);
         else
             say(r, key, about, type, reason, message, t);
     }

@@ -14,6 +14,7 @@
 #define LIST_PAGE          "limit=500"
 #define BACKOFF_FIRST_MS   50
 #define BACKOFF_MAX_MS     10000
+#define SILENCE_MS         150000                /* a watch brings a bookmark each minute: one that says nothing is dead */
 
 /* An object in the cache with its place in the indexes. */
 struct index_list;
@@ -33,7 +34,7 @@ struct informer {
     struct map indexes[4];                       /* key -> struct index_list */
     struct client_call *call;
     struct client_watch *watch;
-    struct timer backoff;
+    struct timer backoff, silence;
     uint64_t backoff_ms, list_number;
     struct buf rv, page;                         /* where to watch from; continue token of the list */
     bool synced, stopped, running;               /* running: a handler is on the stack */
@@ -382,6 +383,17 @@ static void informer_list(struct informer *i)
         informer_retry(i);
 }
 
+/* The other side vanished without a word (a power cut): its connection would look open for hours. */
+static void informer_on_silence(struct timer *t)
+{
+    struct informer *i = container_of(t, struct informer, silence);
+
+    client_watch_close(i->watch);
+    i->watch = NULL;
+    log_debug("informer", "watch of %s is silent", i->o.res.plural);
+    informer_retry(i);
+}
+
 static void informer_on_event(void *arg, struct str type, struct blob *object)
 {
     struct informer *i = arg;
@@ -390,6 +402,7 @@ static void informer_on_event(void *arg, struct str type, struct blob *object)
     struct json *j;
 
     i->backoff_ms = BACKOFF_FIRST_MS;
+    timer_start(&i->silence, SILENCE_MS);
     if (json_parse(&a, blob_str(object), &j, &err) == 0) {
         struct str rv = json_path_str(j, "metadata.resourceVersion");
         if (rv.n > 0)
@@ -408,6 +421,7 @@ static void informer_on_watch_end(void *arg, int err, const char *reason)
     struct informer *i = arg;
 
     i->watch = NULL;
+    timer_stop(&i->silence);
     if (err == E_STALE) {
         buf_clear(&i->rv);
         informer_list(i);
@@ -426,6 +440,8 @@ static void informer_watch(struct informer *i)
     i->watch = client_watch(i->o.client, &o);
     if (i->watch == NULL)
         informer_retry(i);
+    else
+        timer_start(&i->silence, SILENCE_MS);
 }
 
 struct informer *informer_start(const struct informer_opts *o)
@@ -439,6 +455,7 @@ struct informer *informer_start(const struct informer_opts *o)
     i->query = mem_strndup(o->query);
     i->backoff_ms = BACKOFF_FIRST_MS;
     timer_init(&i->backoff, i->loop, informer_on_backoff);
+    timer_init(&i->silence, i->loop, informer_on_silence);
     informer_list(i);
     return i;
 }
@@ -449,6 +466,7 @@ void informer_stop(struct informer *i)
         return;
     i->stopped = true;
     timer_stop(&i->backoff);
+    timer_stop(&i->silence);
     client_cancel(i->call);
     client_watch_close(i->watch);
     i->call = NULL;
