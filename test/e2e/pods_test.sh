@@ -190,7 +190,7 @@ spec:
   - name: c
     image: $IMAGE
     startupProbe: {tcpSocket: {port: 8080}, periodSeconds: 1, failureThreshold: 30}
-    readinessProbe: {exec: {command: [test, -e, /tmp/ready]}, periodSeconds: 1}
+    readinessProbe: {exec: {command: [test, -e, /tmp/ready]}, periodSeconds: 5}      # not so many events that some are dropped
     livenessProbe: {exec: {command: [test, '!', -e, /tmp/sick]}, periodSeconds: 1, failureThreshold: 1}
 ---
 apiVersion: v1
@@ -298,12 +298,14 @@ check "cp of a directory" kubectl cp "$TMP/dir" shell:/tmp/ -c one
 check_is "... arrives" x kubectl exec shell -c one -- cat /tmp/dir/deep/file
 check "a pod that listens" ready talker
 mkfifo "$TMP/says"
-background "$KUBECTL" attach -i talker <"$TMP/says" >"$TMP/attach.out" 2>&1
-exec 5>"$TMP/says"
+exec 5<>"$TMP/says"                     # both ends, so that opening waits for nobody
+"$KUBECTL" attach -i talker <&5 >"$TMP/attach.out" 2>&1 &
+attached=$!
+E2E_PIDS+=("$attached")
 echo hello >&5
 check "attach -i" wait_for 10 matches 'you said hello' cat "$TMP/attach.out"
+stop "$attached"
 exec 5>&-
-stop "$BACKGROUND"
 check_out "run --rm -i" 'one two' pipe "echo one two | timeout 30 $KUBECTL run once --image=$IMAGE --restart=Never --rm -i --quiet -- cat"
 check "run --rm removes the pod" wait_for 10 fails "$KUBECTL" get pod once
 
