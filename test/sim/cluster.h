@@ -7,6 +7,7 @@
  *     lease.c     leases, and keys that go with them
  *     fault.c     what goes wrong, chosen anew for each seed
  *     storm.c     elections upon elections, with deaths at the worst moments
+ *     script.c    one particular chain of deaths
  *     bugs.c      planted errors, which the judges must find
  *     check.c     the truth (what each revision did) and everything that is compared with it
  *
@@ -115,6 +116,14 @@ struct storm {
     unsigned leader_in, voter_in;                /* one in so many moments is the last; 0: none */
 };
 
+enum script_step { SCRIPT_NONE, SCRIPT_FIRST, SCRIPT_FIRST_DIES, SCRIPT_SECOND, SCRIPT_SECOND_DIES, SCRIPT_FIRST_AGAIN,
+    SCRIPT_FIRST_DIES_AGAIN, SCRIPT_SECOND_AGAIN, SCRIPT_DONE };
+struct script {
+    enum script_step step;
+    unsigned first, second;                      /* heads */
+    uint64_t at_ns, until_ns;                    /* go on then; give up then */
+};
+
 struct faults {
     bool crash, crash_all, partition, one_way, delay, drop, slow_disk, stuck_disk, io_error, disk_full,
         clocks, close, storm, rot,
@@ -122,6 +131,7 @@ struct faults {
     unsigned percent;                            /* of steps that do something bad */
     uint64_t heal_ns;                            /* until when */
     struct storm now;
+    struct script script;
 };
 
 struct world {
@@ -184,6 +194,11 @@ void fault_restarts(struct world *w);
 /* storm.c */
 void storm_begin(struct world *w);
 void storm_run_for(struct world *w, uint64_t ns);      /* as sim_run_for() */
+
+/* script.c */
+void script_begin(struct world *w);
+void script_look(struct world *w);
+void script_end(struct world *w);
 
 /* bugs.c */
 void bugs_plant(struct head *h);

@@ -19,6 +19,8 @@ void fault_choose(struct world *w)
     };
     f->percent = (unsigned)(1 + sim_below(w->s, 12));
     f->birth = f->storm && bits & 65536;
+    if (f->storm)
+        f->percent += 6;
     if (w->seed % 10 == 1)
         *f = (struct faults){ .percent = 0 };    /* fair weather is a case too */
     if (w->seed % 10 == 2 && w->n_heads > 2)     /* alone: no protocol survives a lost record and a lost head */
@@ -150,7 +152,12 @@ static void fault_one(struct world *w)
     case 8:  if (f->io_error) fault_disk(w, ERROR); break;
     case 9:  if (f->disk_full) fault_disk(w, FULL); break;
     case 10: if (f->clocks) fault_clock(w); break;
-    case 11: if (f->storm) storm_begin(w); break;
+    case 11:
+        if (f->storm && w->n_heads > 1 && sim_below(w->s, 2))
+            script_begin(w);
+        else if (f->storm)
+            storm_begin(w);
+        break;
     case 12: if (f->rot) fault_rot(w); break;
     default:
         for (unsigned i = 0; f->crash_all && i < w->n_heads && sim_below(w->s, 3) > 0; i++)
@@ -187,6 +194,8 @@ void fault_restarts(struct world *w)
 
 void fault_step(struct world *w)
 {
+    if (w->faults.script.step != SCRIPT_NONE)
+        return;                                  /* nothing comes between */
     if (w->faults.heal_ns != 0 && sim_now_ns(w->s) >= w->faults.heal_ns)
         fault_heal(w);
     if (sim_below(w->s, 100) < w->faults.percent)

@@ -47,6 +47,7 @@ static void world_calm(struct world *w)
 {
     w->calm = true;
     w->faults.now.until_ns = 0;
+    script_end(w);
     fault_heal(w);
     for (unsigned i = 0; i < w->n_heads; i++)
         sim_clock_skew(w->head[i].m, 0, 1.0);

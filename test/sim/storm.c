@@ -4,17 +4,40 @@
  * the others are done. */
 #include "test/sim/cluster.h"
 
+/* What kind of storm, and how slow disks and messages are in it. */
+static void storm_choose(struct world *w, uint64_t *ret_disk_ms, uint64_t *ret_net_ms)
+{
+    static const uint64_t disk_max[] = { 1, 6, 40 }, net_max[] = { 1, 15, 120 }, back[] = { 8, 300, 900 };
+    static const unsigned one_in[] = { 3, 12, 50, 200 };
+    struct storm *st = &w->faults.now;
+
+    *ret_disk_ms = disk_max[sim_below(w->s, 3)];
+    *ret_net_ms = net_max[sim_below(w->s, 3)];
+    *st = (struct storm){ .leader_in = one_in[sim_below(w->s, 4)], .voter_in = one_in[sim_below(w->s, 4)],
+                          .back_ms = back[sim_below(w->s, 3)] };
+    switch (sim_below(w->s, 3)) {
+    case 0:                                      /* what one leader wrote, a later one finds (thesis, figure 3.7) */
+        *ret_net_ms = 10 + sim_below(w->s, 20);
+        *st = (struct storm){ .leader_in = 20 + (unsigned)sim_below(w->s, 150), .back_ms = 1500 };
+        break;
+    case 1:                                      /* heads that die with a promise on their lips */
+        *ret_disk_ms = 40;
+        *st = (struct storm){ .voter_in = 2, .back_ms = 8 };
+        break;
+    default:
+        break;
+    }
+}
+
 void storm_begin(struct world *w)
 {
     struct storm *st = &w->faults.now;
     struct sim_disk_opts disk = { .op_min_ns = 50 * US };
     struct sim_net_opts  net = { .delay_min_ns = 50 * US };
-    static const uint64_t disk_max[] = { 1, 6, 40 }, net_max[] = { 1, 15, 120, 350 }, back[] = { 8, 300, 900 };
-    static const unsigned one_in[] = { 3, 12, 50, 0 };
+    uint64_t disk_ms, net_ms;
 
-    *st = (struct storm){ .leader_in = one_in[sim_below(w->s, 4)], .voter_in = one_in[sim_below(w->s, 4)],
-                          .back_ms = back[sim_below(w->s, 3)] };
-    disk.op_max_ns = disk_max[sim_below(w->s, 3)] * MS;
+    storm_choose(w, &disk_ms, &net_ms);
+    disk.op_max_ns = disk_ms * MS;
     st->until_ns = sim_now_ns(w->s) + (500 + sim_below(w->s, 4000)) * MS;
     w->faults.heal_ns = st->until_ns;
     trace(w, "a storm of elections: leaders 1/%u, voters 1/%u, back in %" PRIu64 " ms", st->leader_in,
@@ -22,7 +45,7 @@ void storm_begin(struct world *w)
     for (unsigned a = 0; a < w->n_heads; a++) {
         sim_disk(w->head[a].m, &disk);
         for (unsigned b = 0; b < w->n_heads; b++) {
-            net.delay_max_ns = net_max[sim_below(w->s, 4)] * MS;
+            net.delay_max_ns = (net_ms + sim_below(w->s, 5) / 4 * 250) * MS;
             net.delay_min_ns = net.delay_max_ns / (1 + sim_below(w->s, 8));
             net.cut = sim_below(w->s, 12) == 0;
             if (a != b)
@@ -64,6 +87,10 @@ void storm_run_for(struct world *w, uint64_t ns)
 {
     uint64_t until = sim_now_ns(w->s) + ns;
 
+    while (w->faults.script.step != SCRIPT_NONE && sim_now_ns(w->s) < until) {
+        sim_run_for(w->s, sim_below(w->s, MS) + 1);
+        script_look(w);
+    }
     while (sim_now_ns(w->s) < MIN_OF(until, w->faults.now.until_ns)) {
         sim_run_for(w->s, sim_below(w->s, MS) + 1);
         storm_look(w);
