@@ -1,4 +1,5 @@
 /* test/ctrl/replicaset_test.c: as many pods as asked for: never more, the right ones go, strangers are taken in. */
+#include <time.h>
 #include "test/ctrl/ctrl_rig.h"
 
 static unsigned most, wanted;
@@ -217,5 +218,47 @@ TEST(ended_and_deleted_pods_are_replaced)
     run(w, 800);
     CHECK_INT(tally_of(w, "app", "web").ready, 3);
     CHECK_INT(w->created, 5);
+    world_close(w);
+}
+
+/* Answers are lost, of calls that were done and of calls that were not: whoever does not know waits and looks. */
+TEST(lost_answers_make_none_too_many)
+{
+    struct world *w = world_open(2);
+
+    wanted = 40;
+    w->on_event = watch_count;
+    w->faulty->per_mille = 250;
+    make_set(w, "web", 40, "");
+    run(w, 400000);
+    CHECK(w->faulty->lost > 5);
+    CHECK_INT(tally_of(w, "app", "web").ready, 40);
+    CHECK_INT(w->created, 40);
+    w->on_event = NULL;
+    scale(w, "web", 11);
+    run(w, 400000);
+    CHECK_INT(tally_of(w, "app", "web").all, 11);
+    CHECK_INT(w->removed, 29);                   /* none too many went, either */
+    CHECK_INT(w->created, 40);
+    world_close(w);
+}
+
+/* A big set: nothing in a pass may grow with the square of it. */
+TEST(thousands_of_pods_of_one_set)
+{
+    struct world *w = world_open(0);
+    struct timespec t1, t2;
+
+    make_set(w, "web", 3000, "");
+    clock_gettime(CLOCK_MONOTONIC, &t1);
+    for (unsigned i = 0; i < 100 && w->created < 3000; i++)
+        run(w, 200);
+    CHECK_INT(w->created, 3000);
+    scale(w, "web", 10);
+    for (unsigned i = 0; i < 100 && w->removed < 2990; i++)
+        run(w, 200);
+    clock_gettime(CLOCK_MONOTONIC, &t2);
+    CHECK_INT(w->removed, 2990);
+    printf("3000 pods made and deleted in %.2f s of CPU time\n", (double)(t2.tv_sec - t1.tv_sec) + (double)(t2.tv_nsec - t1.tv_nsec) * 1e-9);
     world_close(w);
 }
