@@ -607,10 +607,18 @@ static void tick_sandbox(struct pod *p)
         pod_sandbox_make(p);
 }
 
-/* A pod that is never restarted is over when its sandbox is. */
+static bool has_begun(const struct pod *p)
+{
+    for (unsigned i = 0; i < p->n_containers; i++)
+        if (p->containers[i].id[0] != '\0' || p->containers[i].end.valid || p->containers[i].last.valid)
+            return true;
+    return false;
+}
+
+/* A pod that is never restarted is over when its sandbox is, unless nothing of it has begun. */
 static bool must_stop(const struct pod *p)
 {
-    if (is_ending(p) || (p->sandbox_dead && str_is(json_path_str(p->json, "spec.restartPolicy"), "Never")))
+    if (is_ending(p) || (p->sandbox_dead && str_is(json_path_str(p->json, "spec.restartPolicy"), "Never") && has_begun(p)))
         return true;
     return p->initialized ? all_done(p) : init_failed(p);
 }

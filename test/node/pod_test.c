@@ -585,6 +585,25 @@ TEST(an_agent_dies_at_every_step_of_a_start)
     }
 }
 
+TEST(a_sandbox_that_died_before_anything_ran_is_no_failure)
+{
+    struct node_rig *n = node_rig_open();
+
+    n->f->hold[F_SANDBOX] = true;
+    pod_create(n, "p", "'restartPolicy':'Never'," ONE);
+    rig_run(n->r, 100);
+    node_down(n);
+    n->f->hold[F_SANDBOX] = false;
+    n->f->sb[0].info.ready = false;              /* half made */
+    node_up(n);
+    rig_run(n->r, 200);
+    CHECK_POD(n, "p", "phase", "Running");
+    CHECK_POD(n, "p", CT("restartCount"), "0");
+    CHECK_INT(n->f->n_sb, 2);
+    CHECK(!n->f->sb[0].there);
+    node_rig_close(n);
+}
+
 TEST(what_has_vanished_is_made_again)
 {
     struct node_rig *n = node_rig_open();
