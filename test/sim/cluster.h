@@ -106,6 +106,7 @@ struct head {
     unsigned tap_n;                              /* events of tap_rev so far */
     struct store_view *pin; uint64_t pin_hash;
     uint64_t term_seen;                          /* by the storm */
+    bool     hardy;                              /* survives a vote in it */
     bool     leading, closing, open_failed;
     bool     rotten, written_off;                /* bits of its disk flipped; it refused to start with them */
     uint64_t starts, restores;
@@ -193,6 +194,7 @@ void fault_restarts(struct world *w);
 
 /* storm.c */
 void storm_begin(struct world *w);
+void storm_birth(struct world *w);                     /* at the very start */
 void storm_run_for(struct world *w, uint64_t ns);      /* as sim_run_for() */
 
 /* script.c */

@@ -128,7 +128,7 @@ static uint64_t life(uint64_t seed, unsigned bugs, bool trace, struct totals *t)
     w->bugs = bugs;
     cluster_open(w);
     if (w->faults.birth)
-        storm_begin(w);
+        storm_birth(w);
     for (int i = 0; i < STEPS; i++)
         world_step(w);
     world_calm(w);

@@ -37,6 +37,8 @@ void storm_begin(struct world *w)
     uint64_t disk_ms, net_ms;
 
     storm_choose(w, &disk_ms, &net_ms);
+    for (unsigned i = 0; i < w->n_heads; i++)
+        w->head[i].hardy = false;
     disk.op_max_ns = disk_ms * MS;
     st->until_ns = sim_now_ns(w->s) + (500 + sim_below(w->s, 4000)) * MS;
     w->faults.heal_ns = st->until_ns;
@@ -54,6 +56,39 @@ void storm_begin(struct world *w)
     }
 }
 
+static void storm_link(struct world *w, unsigned from, unsigned to, uint64_t min_ms, uint64_t max_ms, bool cut)
+{
+    struct sim_net_opts o = { .delay_min_ns = min_ms * MS, .delay_max_ns = max_ms * MS, .cut = cut };
+
+    sim_net_link(w->s, w->head[from].m, w->head[to].m, &o);
+}
+
+/* The first election, with one voter between two candidates that do not hear each other in time.  It dies when
+ * it has voted, with a slow disk, and comes back at once: a vote that it had not written down it may give again,
+ * and there is no time-out yet that would keep it from voting so soon. */
+void storm_birth(struct world *w)
+{
+    unsigned n = w->n_heads, v = (unsigned)sim_below(w->s, n), a = (v + 1) % n, b = (v + 2) % n;
+    struct sim_disk_opts slow = { .op_min_ns = 25 * MS, .op_max_ns = 40 * MS };
+
+    if (n != 3) {
+        storm_begin(w);
+        return;
+    }
+    trace(w, "h%u votes between h%u and h%u", v + 1, a + 1, b + 1);
+    w->faults.now = (struct storm){ .until_ns = sim_now_ns(w->s) + 600 * MS, .voter_in = 1, .back_ms = 6 };
+    w->faults.heal_ns = sim_now_ns(w->s) + (600 + sim_below(w->s, 1500)) * MS;
+    sim_disk(w->head[v].m, &slow);
+    storm_link(w, a, b, 0, 1, true);
+    storm_link(w, b, a, 0, 1, true);
+    storm_link(w, a, v, 20, 20 + sim_below(w->s, 120), false);
+    storm_link(w, b, v, 1, 3, false);
+    storm_link(w, v, a, 1, 3, false);
+    storm_link(w, v, b, 1, 3, false);
+    for (unsigned i = 0; i < n; i++)
+        w->head[i].hardy = i != v;
+}
+
 static bool dice(struct world *w, unsigned one_in) { return one_in > 0 && sim_below(w->s, one_in) == 0; }
 
 /* Is this the moment for this head to die? */
@@ -68,7 +103,7 @@ static bool storm_hits(struct head *h)
     h->term_seen = rs.term;
     if (rs.is_leader)
         return rs.last > rs.commit && dice(h->w, st->leader_in);
-    return news && dice(h->w, st->voter_in);
+    return news && !h->hardy && dice(h->w, st->voter_in);
 }
 
 static void storm_look(struct world *w)
