@@ -295,6 +295,15 @@ static void forget(struct scheduler *s, struct sched_pod *p)
         node_changed(s, node);
 }
 
+/* What a scheduler, perhaps another before this one, wrote to its status: need not be written again. */
+static struct str message_of(const struct json *pod)
+{
+    json_each(c, json_path(pod, "status.conditions"))
+        if (str_is(json_path_str(c, "type"), "PodScheduled") && str_is(json_path_str(c, "reason"), "Unschedulable"))
+            return json_path_str(c, "message");
+    return STR_NONE;
+}
+
 /* A pod that was not known before, or whose spec says something new. */
 static void admit(struct scheduler *s, struct object *o, const struct json *json)
 {
@@ -306,6 +315,7 @@ static void admit(struct scheduler *s, struct object *o, const struct json *json
     }
     p = sched_pod_new(o, json, ++s->seq);
     o->user = p;
+    p->reported = arena_str(&p->arena, message_of(json));
     if (p->node_name.n > 0) {
         p->state = POD_BOUND;
         qpush(&s->bound, &p->link);

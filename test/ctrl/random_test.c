@@ -166,6 +166,23 @@ static void check_end(struct world *w, uint64_t seed)
     answer_free(&pods);
 }
 
+/* Controllers that come and go leave nothing behind. */
+static void check_leaks(struct world *w, uint64_t seed)
+{
+    long before = 0;
+
+    for (unsigned i = 0; i < 6; i++) {
+        world_stop_controllers(w);
+        run(w, 1000);
+        if (i == 2)
+            before = mem_live();
+        if (i == 5 && mem_live() > before + 10)
+            test_fail(__FILE__, __LINE__, "seed %llu: %ld blocks leaked by three restarts", (unsigned long long)seed, mem_live() - before);
+        world_start_controllers(w);
+        run(w, 5000);
+    }
+}
+
 static void one(uint64_t seed)
 {
     struct world *w = world_open(4);
@@ -187,6 +204,7 @@ static void one(uint64_t seed)
     if (w->created != created || w->removed != removed)
         test_fail(__FILE__, __LINE__, "seed %llu: no rest: %llu pods made, %llu gone in the calm", (unsigned long long)seed,
                   (unsigned long long)(w->created - created), (unsigned long long)(w->removed - removed));
+    check_leaks(w, seed);
     world_close(w);
 }
 

@@ -369,6 +369,28 @@ TEST(thousands_of_pods)
     stage_close(g);
 }
 
+TEST(schedulers_that_come_and_go_leave_nothing)
+{
+    struct stage *g = stage_open();
+    struct flood f = { g, 90, 0 };
+    long before = 0;
+
+    add_node(g, "n1", "'cpu':'100','memory':'64Gi','pods':'1000','vendor.com/gpu':'2'");
+    sim_do(g->r->m, flood_in, &f);
+    rig_run(g->r, 3000);
+    for (unsigned i = 0; i < 8; i++) {
+        sim_do(g->r->m, stop_in, g);
+        rig_run(g->r, 1000);
+        if (i == 3)
+            before = mem_live();
+        if (i == 7 && mem_live() > before + 10)
+            test_fail(__FILE__, __LINE__, "%ld blocks leaked by four restarts", mem_live() - before);
+        sim_do(g->r->m, start_in, g);
+        rig_run(g->r, i % 2 == 0 ? 3000 : 1);
+    }
+    stage_close(g);
+}
+
 /* Many parked pods, and nodes that change again and again: no storm of decisions. */
 TEST(parked_pods_sleep)
 {
