@@ -106,7 +106,8 @@ static int head_open_store(struct head *h, struct errbuf *err)
                   .n_heads = w->n_heads, .listen_addr = h->addr,
                   .snapshot_bytes = 4000 + w->seed % 7 * 9000,
                   .apply_per_turn = w->seed % 3 ? 0 : 1 + (unsigned)(w->seed % 5),
-                  .append_bytes = w->seed % 2 && !w->faults.storm ? 0 : 1 },     /* 1: each entry goes alone */
+                  /* 1: each entry goes alone */
+                  .append_bytes = w->seed % 2 && !w->faults.storm ? 0 : 1 },
         .history_ms = w->seed % 3 == 0 ? 400 : 60000, .history_bytes = 20000 + w->seed % 5 * 60000,
         .on_leading = head_on_leading, .arg = h,
     };

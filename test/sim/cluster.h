@@ -117,8 +117,10 @@ struct storm {
     unsigned leader_in, voter_in;                /* one in so many moments is the last; 0: none */
 };
 
-enum script_step { SCRIPT_NONE, SCRIPT_FIRST, SCRIPT_FIRST_DIES, SCRIPT_SECOND, SCRIPT_SECOND_DIES, SCRIPT_FIRST_AGAIN,
-    SCRIPT_FIRST_DIES_AGAIN, SCRIPT_SECOND_AGAIN, SCRIPT_DONE };
+enum script_step {
+    SCRIPT_NONE, SCRIPT_FIRST, SCRIPT_FIRST_DIES, SCRIPT_SECOND, SCRIPT_SECOND_DIES, SCRIPT_FIRST_AGAIN,
+    SCRIPT_FIRST_DIES_AGAIN, SCRIPT_SECOND_AGAIN, SCRIPT_DONE
+};
 struct script {
     enum script_step step;
     unsigned first, second;                      /* heads */

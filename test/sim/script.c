@@ -1,7 +1,7 @@
-/* test/sim/script.c: the one course of events that dice hardly ever take (thesis, figure 3.7): a leader has written
- * what nobody else has; another leads and writes, alone, too; the first comes back, leads, and spreads what it had
- * once written, but dies before any entry of its new term has spread; the second comes back and may lead.  What
- * was counted as committed meanwhile is overwritten then. */
+/* test/sim/script.c: the one course of events that dice hardly ever take (thesis, figure 3.7): a leader
+ * has written what nobody else has; another leads and writes, alone, too; the first comes back, leads, and
+ * spreads what it had once written, but dies before any entry of its new term has spread; the second comes
+ * back and may lead.  What was counted as committed meanwhile is overwritten then. */
 #include "test/sim/cluster.h"
 
 static void script_isolate(struct world *w, unsigned head)

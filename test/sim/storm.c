@@ -1,7 +1,7 @@
-/* test/sim/storm.c: storms of elections.  Heads die at the instants that matter, looked for a millisecond at a
- * time: a leader that holds what is not committed yet; a head that has just promised something and may not
- * have written it down.  Messages are slow on some links and disks slow on all, and who died comes back before
- * the others are done. */
+/* test/sim/storm.c: storms of elections.  Heads die at the instants that matter, looked for a millisecond
+ * at a time: a leader that holds what is not committed yet; a head that has just promised something and may
+ * not have written it down.  Messages are slow on some links and disks slow on all, and who died comes back
+ * before the others are done. */
 #include "test/sim/cluster.h"
 
 /* What kind of storm, and how slow disks and messages are in it. */
@@ -16,7 +16,7 @@ static void storm_choose(struct world *w, uint64_t *ret_disk_ms, uint64_t *ret_n
     *st = (struct storm){ .leader_in = one_in[sim_below(w->s, 4)], .voter_in = one_in[sim_below(w->s, 4)],
                           .back_ms = back[sim_below(w->s, 3)] };
     switch (sim_below(w->s, 3)) {
-    case 0:                                      /* what one leader wrote, a later one finds (thesis, figure 3.7) */
+    case 0:                                      /* what one leader wrote, a later one finds */
         *ret_net_ms = 10 + sim_below(w->s, 20);
         *st = (struct storm){ .leader_in = 20 + (unsigned)sim_below(w->s, 150), .back_ms = 1500 };
         break;
@@ -56,16 +56,17 @@ void storm_begin(struct world *w)
     }
 }
 
-static void storm_link(struct world *w, unsigned from, unsigned to, uint64_t min_ms, uint64_t max_ms, bool cut)
+static void storm_link(struct world *w, unsigned from, unsigned to, uint64_t min_ms, uint64_t max_ms,
+                       bool cut)
 {
     struct sim_net_opts o = { .delay_min_ns = min_ms * MS, .delay_max_ns = max_ms * MS, .cut = cut };
 
     sim_net_link(w->s, w->head[from].m, w->head[to].m, &o);
 }
 
-/* The first election, with one voter between two candidates that do not hear each other in time.  It dies when
- * it has voted, with a slow disk, and comes back at once: a vote that it had not written down it may give again,
- * and there is no time-out yet that would keep it from voting so soon. */
+/* The first election, with one voter between two candidates that do not hear each other in time.  It dies
+ * when it has voted, with a slow disk, and comes back at once: a vote that it had not written down it may
+ * give again, and there is no time-out yet that would keep it from voting so soon. */
 void storm_birth(struct world *w)
 {
     unsigned n = w->n_heads, v = (unsigned)sim_below(w->s, n), a = (v + 1) % n, b = (v + 2) % n;
