@@ -1,4 +1,5 @@
-/* node/agent.c: the agent: opens the runtime, finds what runs already, and gives every pod bound to this node its machine. */
+/* node/agent.c: the agent: opens the runtime, finds what runs already, and gives every pod bound to this node
+ * its machine. */
 #include <sys/statvfs.h>
 #include <unistd.h>
 #include "net/http_server.h"
@@ -15,7 +16,7 @@
 #define DEFAULT_MAX_PODS 110
 #define DEFAULT_PORT     10250
 
-/* ---- Pods ------------------------------------------------------------------------------------------------------- */
+/* ---- Pods ----------------------------------------------------------------------------------- */
 
 struct pod *agent_pod(struct agent *a, struct str ns, struct str name)
 {
@@ -29,7 +30,8 @@ void agent_drop_pod(struct agent *a, struct pod *p)
     pod_free(p);
 }
 
-static void agent_on_pod(void *arg, enum informer_change what, struct object *old, struct object *new_, struct json *json)
+static void agent_on_pod(void *arg, enum informer_change what, struct object *old, struct object *new_,
+                         struct json *json)
 {
     struct agent *a = arg;
     const struct object *o = new_ != NULL ? new_ : old;
@@ -40,7 +42,7 @@ static void agent_on_pod(void *arg, enum informer_change what, struct object *ol
             pod_forget(p);
         return;
     }
-    if (old != NULL && !str_eq(old->uid, new_->uid)) {          /* deleted and made anew under the same name */
+    if (old != NULL && !str_eq(old->uid, new_->uid)) { /* deleted and made anew under the same name */
         struct pod *before = map_get(&a->pods, old->uid);
         if (before != NULL)
             pod_forget(before);
@@ -56,7 +58,7 @@ static void agent_on_pod(void *arg, enum informer_change what, struct object *ol
     }
 }
 
-/* ---- What ran before this agent did ------------------------------------------------------------------------------- */
+/* ---- What ran before this agent did --------------------------------------------------------- */
 
 static void adopt_sandbox(void *arg, const struct rt_sandbox_info *i)
 {
@@ -69,9 +71,12 @@ static void adopt_sandbox(void *arg, const struct rt_sandbox_info *i)
     if (p == NULL) {                             /* the API has forgotten it: stop it as its object says */
         if (i->memo.n == 0 || json_parse(&arena, i->memo, &j, &err) != 0) {
             j = json_object(&arena);
-            json_setz(&arena, json_make_path(&arena, j, "metadata"), "uid", json_string(&arena, str_of(i->pod_uid)));
-            json_setz(&arena, json_make_path(&arena, j, "metadata"), "name", json_string(&arena, str_of(i->pod_name)));
-            json_setz(&arena, json_make_path(&arena, j, "metadata"), "namespace", json_string(&arena, str_of(i->pod_namespace)));
+            json_setz(&arena, json_make_path(&arena, j, "metadata"), "uid",
+                      json_string(&arena, str_of(i->pod_uid)));
+            json_setz(&arena, json_make_path(&arena, j, "metadata"), "name",
+                      json_string(&arena, str_of(i->pod_name)));
+            json_setz(&arena, json_make_path(&arena, j, "metadata"), "namespace",
+                      json_string(&arena, str_of(i->pod_namespace)));
         }
         p = pod_new(a, i->pod_uid, NULL, j);
         map_put(&a->pods, str_of(i->pod_uid), p);
@@ -90,8 +95,8 @@ static void adopt_container(void *arg, const struct rt_container_info *i)
         pod_adopt_container(p, i);
 }
 
-/* The first list is complete: only now is it known which of the running pods are still wanted. The pods' ticks come
- * after this, from the loop. */
+/* The first list is complete: only now is it known which of the running pods are still wanted. The pods'
+ * ticks come after this, from the loop. */
 static void agent_on_synced(void *arg)
 {
     struct agent *a = arg;
@@ -133,7 +138,7 @@ static void agent_on_sandbox_death(void *arg, const char *id)
 
 static const struct runtime_events agent_runtime_events = { agent_on_container_exit, agent_on_sandbox_death };
 
-/* ---- Images ---------------------------------------------------------------------------------------------------------- */
+/* ---- Images --------------------------------------------------------------------------------- */
 
 static void watch_pods(struct agent *a);
 
@@ -182,7 +187,8 @@ static int add_import(void *arg, const char *name)
     struct listing *l = arg;
     struct file_path p;
 
-    if (name[0] == '.' || str_ends(str_of(name), STR(".tmp")) || file_path(&p, NULL, "%s/%s", l->dir, name) != 0)
+    if (name[0] == '.' || str_ends(str_of(name), STR(".tmp"))
+        || file_path(&p, NULL, "%s/%s", l->dir, name) != 0)
         return 0;
     l->x->path = mem_realloc(l->x->path, (l->x->n + 1) * sizeof(char *));
     l->x->path[l->x->n++] = mem_strdup(p.s);
@@ -201,12 +207,16 @@ static void import_images(struct agent *a, const char *dir)
     imports_next(x);
 }
 
-/* ---- Life --------------------------------------------------------------------------------------------------------------- */
+/* ---- Life ----------------------------------------------------------------------------------- */
 
 static void watch_pods(struct agent *a)
 {
     struct buf q = BUF_INIT;
-    struct informer_opts o = { .client = a->client, .res = CLIENT_PODS, .on_change = agent_on_pod, .on_synced = agent_on_synced, .arg = a };
+    struct informer_opts o = { .client = a->client,
+                               .res = CLIENT_PODS,
+                               .on_change = agent_on_pod,
+                               .on_synced = agent_on_synced,
+                               .arg = a };
 
     buf_z(&q, "fieldSelector=spec.nodeName%3D");
     http_escape(&q, str_of(a->name));
@@ -264,7 +274,9 @@ static void agent_init(struct agent *a, const struct agent_opts *o)
 
 static int open_runtime(struct agent *a, const struct agent_opts *o, struct errbuf *err)
 {
-    struct runtime_oci_opts ro = { .loop = o->loop, .root_dir = o->root_dir, .run_dir = o->run_dir, .cgroup_parent = o->cgroup_parent };
+    struct runtime_oci_opts ro = {
+        .loop = o->loop, .root_dir = o->root_dir, .run_dir = o->run_dir, .cgroup_parent = o->cgroup_parent
+    };
     struct runtime_hollow_opts ho = { .loop = o->loop };
     int rc = 0;
 
@@ -289,7 +301,8 @@ static int open_server(struct agent *a, const struct agent_opts *o, struct errbu
     int rc = 0;
 
     if (o->tls != NULL) {
-        struct str addr = o->listen_addr != NULL ? str_of(o->listen_addr) : arena_fmt(&t, "%s:%d", a->node_ip, DEFAULT_PORT);
+        struct str addr = o->listen_addr != NULL ? str_of(o->listen_addr)
+                                                 : arena_fmt(&t, "%s:%d", a->node_ip, DEFAULT_PORT);
         rc = agent_server_open(a, addr.p, o->tls, err);
         if (rc == 0) {
             const char *colon = strrchr(http_server_addr(a->server), ':');

@@ -30,7 +30,8 @@ static bool same_file(const char *dir, const struct atomic_file *f)
     struct stat st;
     bool same;
 
-    if (file_path(&p, NULL, "%s/..data/%.*s", dir, STR_ARG(f->path)) != 0 || stat(p.s, &st) != 0 || (st.st_mode & 07777) != f->mode)
+    if (file_path(&p, NULL, "%s/..data/%.*s", dir, STR_ARG(f->path)) != 0 || stat(p.s, &st) != 0
+        || (st.st_mode & 07777) != f->mode)
         return false;
     same = file_read(p.s, f->data.n + 1, &b, NULL) == 0 && str_eq(buf_str(&b), f->data);
     buf_release(&b);
@@ -80,7 +81,8 @@ static int write_file(const char *dir, const char *serial, const struct atomic_f
     if ((rc = file_path(&p, err, "%s/%s/%.*s", dir, serial, STR_ARG(f->path))) != 0)
         return rc;
     /* The directories on the way, for everyone to read, whatever the umask. */
-    for (char *slash = p.s + strlen(dir) + strlen(serial) + 1; (slash = strchr(slash + 1, '/')) != NULL; *slash = '/') {
+    for (char *slash = p.s + strlen(dir) + strlen(serial) + 1; (slash = strchr(slash + 1, '/')) != NULL;
+         *slash = '/') {
         *slash = '\0';
         if ((mkdir(p.s, 0755) != 0 && errno != EEXIST) || chmod(p.s, 0755) != 0)
             return err_sys(err, errno, "make %s", p.s);
@@ -118,7 +120,8 @@ static int link_to(const char *dir, const char *name, const char *target, struct
     struct file_path tmp, final;
     int rc;
 
-    if ((rc = file_path(&tmp, err, "%s/..tmp", dir)) != 0 || (rc = file_path(&final, err, "%s/%s", dir, name)) != 0)
+    if ((rc = file_path(&tmp, err, "%s/..tmp", dir)) != 0
+        || (rc = file_path(&final, err, "%s/%s", dir, name)) != 0)
         return rc;
     if (links_to(final.s, target))
         return 0;                                /* who watches it is not woken for nothing */
@@ -135,7 +138,8 @@ static int link_top(const char *dir, struct str path, struct errbuf *err)
     struct str top = cut < 0 ? path : str_upto(path, (size_t)cut);
     int rc;
 
-    if ((rc = file_path(&name, err, "%.*s", STR_ARG(top))) != 0 || (rc = file_path(&target, err, "..data/%.*s", STR_ARG(top))) != 0)
+    if ((rc = file_path(&name, err, "%.*s", STR_ARG(top))) != 0
+        || (rc = file_path(&target, err, "..data/%.*s", STR_ARG(top))) != 0)
         return rc;
     return link_to(dir, name.s, target.s, err);
 }

@@ -1,4 +1,5 @@
-/* node/container.c: the way up of a container; see node/container.h for the machine and container_end.c for the way down. */
+/* node/container.c: the way up of a container; see node/container.h for the machine and container_end.c for
+ * the way down. */
 #include <stdio.h>
 #include "node/clean_text.h"
 #include "node/container_impl.h"
@@ -11,7 +12,8 @@
 #define PULL_SHOWN_MS      2000                  /* ErrImagePull, before it is called a back-off */
 #define WAIT_TEXT_MAX      1024
 
-/* The request in flight: one at a time.  Whoever does not care any more sets c to NULL and may begin another. */
+/* The request in flight: one at a time.  Whoever does not care any more sets c to NULL and may begin another.
+ */
 struct ct_op {
     struct container *c;
     struct arena arena;
@@ -96,7 +98,7 @@ const char *container_log_path(const struct container *c, unsigned attempt, char
     return buf;
 }
 
-/* ---- Requests -------------------------------------------------------------------------------------------------- */
+/* ---- Requests ------------------------------------------------------------------------------- */
 
 static struct ct_op *op_new(struct container *c)
 {
@@ -109,7 +111,8 @@ static struct ct_op *op_new(struct container *c)
     return op;
 }
 
-/* The container the request was for, or NULL if nobody waits for it any more; the op is freed by the caller with op_free(). */
+/* The container the request was for, or NULL if nobody waits for it any more; the op is freed by the caller
+ * with op_free(). */
 static struct container *op_done(struct ct_op *op)
 {
     struct container *c = op->c;
@@ -134,7 +137,10 @@ void container__drop_op(struct container *c)
     c->op = NULL;
 }
 
-static uint64_t grow(uint64_t ms) { return ms == 0 ? BACKOFF_FIRST_MS : MIN_OF(ms * 2, (uint64_t)BACKOFF_MAX_MS); }
+static uint64_t grow(uint64_t ms)
+{
+    return ms == 0 ? BACKOFF_FIRST_MS : MIN_OF(ms * 2, (uint64_t)BACKOFF_MAX_MS);
+}
 
 /* Cannot go on now: wait and begin again with the image.  ms 0: only a kick ends it. */
 static void wait_for(struct container *c, const char *reason, const char *message, uint64_t ms)
@@ -146,7 +152,7 @@ static void wait_for(struct container *c, const char *reason, const char *messag
         timer_start(&c->timer, ms);
 }
 
-/* ---- Image ------------------------------------------------------------------------------------------------------- */
+/* ---- Image ---------------------------------------------------------------------------------- */
 
 static void container_create(struct container *c);
 static void container_start(struct container *c);
@@ -155,7 +161,9 @@ static void begin_run(struct container *c);
 static void image_failed(struct container *c, const char *ref, int status, const char *why)
 {
     bool never = status != E_INVALID && str_is(json_path_str(c->spec, "imagePullPolicy"), "Never");
-    const char *reason = status == E_INVALID ? "InvalidImageName" : never ? "ErrImageNeverPull" : "ErrImagePull";
+    const char *reason = status == E_INVALID ? "InvalidImageName"
+                         : never             ? "ErrImageNeverPull"
+                                             : "ErrImagePull";
     char text[WAIT_TEXT_MAX];
 
     c->pull_backoff_ms = grow(c->pull_backoff_ms);
@@ -164,7 +172,8 @@ static void image_failed(struct container *c, const char *ref, int status, const
         pod_event(c->pod, c, "Warning", "InspectFailed", "%s", text);
         pod_event(c->pod, c, "Warning", "Failed", "Error: InvalidImageName");
     } else if (never) {
-        snprintf(text, sizeof text, "Container image \"%.400s\" is not present with pull policy of Never", ref);
+        snprintf(text, sizeof text, "Container image \"%.400s\" is not present with pull policy of Never",
+                 ref);
         pod_event(c->pod, c, "Warning", "ErrImageNeverPull", "%s", text);
         pod_event(c->pod, c, "Warning", "Failed", "Error: ErrImageNeverPull");
     } else {
@@ -183,7 +192,8 @@ static void on_image(struct rt_req *r, int status)
     if (c != NULL && c->state == CT_PULL && status == 0) {
         snprintf(c->image_id, sizeof c->image_id, "%s", op->image.id);
         c->pull_backoff_ms = 0;
-        pod_event(c->pod, c, "Normal", "Pulled", "Container image \"%s\" already present on machine", op->image.ref);
+        pod_event(c->pod, c, "Normal", "Pulled", "Container image \"%s\" already present on machine",
+                  op->image.ref);
         container__move(c, CT_CREATE);
         container_create(c);
     } else if (c != NULL && c->state == CT_PULL) {
@@ -218,14 +228,18 @@ static void pull_back_off(struct container *c)
     timer_start(&c->timer, c->pull_backoff_ms - PULL_SHOWN_MS);
 }
 
-/* ---- Creation ------------------------------------------------------------------------------------------------------ */
+/* ---- Creation ------------------------------------------------------------------------------- */
 
 /* The process could not be run: as users know it, a run that ended with 128. */
 static void start_failed(struct container *c, const char *message)
 {
     int64_t now = agent_now_s(agent_of(c));
-    struct ct_end e = { .valid = true, .exit_code = 128, .reason = "StartError", .message = clean_text(str_of(message), WAIT_TEXT_MAX, false),
-                        .started_s = now, .finished_s = now };
+    struct ct_end e = { .valid = true,
+                        .exit_code = 128,
+                        .reason = "StartError",
+                        .message = clean_text(str_of(message), WAIT_TEXT_MAX, false),
+                        .started_s = now,
+                        .finished_s = now };
 
     pod_event(c->pod, c, "Warning", "Failed", "Error: %s", message);
     snprintf(e.id, sizeof e.id, "%s", c->id);
@@ -290,7 +304,7 @@ static void container_create(struct container *c)
     }
 }
 
-/* ---- Start, postStart, probes ------------------------------------------------------------------------------------------ */
+/* ---- Start, postStart, probes --------------------------------------------------------------- */
 
 static void on_readiness(struct container *c, struct probe *p, bool ok, const char *reason)
 {
@@ -309,7 +323,8 @@ static void unhealthy(struct container *c, const char *probe, const char *what, 
     if (c->state != CT_RUNNING)
         return;
     pod_event(c->pod, c, "Warning", "Unhealthy", "%s probe failed: %s", what, reason);
-    snprintf(why, sizeof why, "Container %s failed %s probe, will be restarted", c->name, what[0] == 'L' ? "liveness" : "startup");
+    snprintf(why, sizeof why, "Container %s failed %s probe, will be restarted", c->name,
+             what[0] == 'L' ? "liveness" : "startup");
     container_stop(c, grace, why);
 }
 
@@ -372,7 +387,8 @@ static void on_post_start(void *arg, bool ok, const char *reason)
         return;
     }
     pod_event(c->pod, c, "Warning", "FailedPostStartHook", "PostStartHook failed: %s", reason);
-    container_stop(c, json_path_i64(c->pod->json, "spec.terminationGracePeriodSeconds", 30), "FailedPostStartHook");
+    container_stop(c, json_path_i64(c->pod->json, "spec.terminationGracePeriodSeconds", 30),
+                   "FailedPostStartHook");
 }
 
 static void started(struct container *c, const struct rt_container_info *i)
@@ -419,11 +435,14 @@ static void container_start(struct container *c)
     agent_of(c)->rt->ops->container_start(agent_of(c)->rt, &op->by_id);
 }
 
-/* ---- Restart ------------------------------------------------------------------------------------------------------------------ */
+/* ---- Restart -------------------------------------------------------------------------------- */
 
 struct removal { struct rt_by_id r; char id[65]; };
 
-static void on_removed(struct rt_req *r, int status) { mem_free(container_of(container_of(r, struct rt_by_id, req), struct removal, r)); }
+static void on_removed(struct rt_req *r, int status)
+{
+    mem_free(container_of(container_of(r, struct rt_by_id, req), struct removal, r));
+}
 
 static void remove_run(const struct container *c, const char *id)
 {
@@ -493,14 +512,15 @@ static void seconds_text(char out[32], uint64_t s)
         snprintf(out, 32, "%llum%llus", (unsigned long long)(s / 60), (unsigned long long)(s % 60));
 }
 
-/* The first restart comes at once, later ones after a pause that doubles; what could not even start has no free one. */
+/* The first restart comes at once, later ones after a pause that doubles; what could not even start has no
+ * free one. */
 static void plan_restart(struct container *c)
 {
     bool unstartable = c->end.valid && strcmp(c->end.reason, "StartError") == 0, first = c->backoff_ms == 0;
     char text[WAIT_TEXT_MAX], pause[32];
 
     if (c->changed || (first && !unstartable)) {
-        c->backoff_ms = c->changed ? 0 : BACKOFF_FIRST_MS / 2;    /* the next failure waits BACKOFF_FIRST_MS */
+        c->backoff_ms = c->changed ? 0 : BACKOFF_FIRST_MS / 2; /* the next failure waits BACKOFF_FIRST_MS */
         restart(c);
         return;
     }
@@ -509,11 +529,11 @@ static void plan_restart(struct container *c)
         container__set_wait(c, "RunContainerError", c->end.message);
     } else {
         seconds_text(pause, c->backoff_ms / 1000);
-        snprintf(text, sizeof text, "back-off %s restarting failed container=%s pod=%s_%s(%s)", pause, c->name, c->pod->name, c->pod->ns,
-                 c->pod->uid);
+        snprintf(text, sizeof text, "back-off %s restarting failed container=%s pod=%s_%s(%s)", pause,
+                 c->name, c->pod->name, c->pod->ns, c->pod->uid);
         container__set_wait(c, "CrashLoopBackOff", text);
-        pod_event(c->pod, c, "Warning", "BackOff", "Back-off restarting failed container %s in pod %s_%s(%s)", c->name, c->pod->name,
-                  c->pod->ns, c->pod->uid);
+        pod_event(c->pod, c, "Warning", "BackOff", "Back-off restarting failed container %s in pod %s_%s(%s)",
+                  c->name, c->pod->name, c->pod->ns, c->pod->uid);
     }
     container__move(c, CT_BACKOFF);
     timer_start(&c->timer, c->backoff_ms);
@@ -547,7 +567,8 @@ void container_tick(struct container *c, bool may_start)
         return;
     if (c->state == CT_IDLE)
         begin_run(c);
-    else if (c->state == CT_EXITED && (c->changed || (c->end.valid && pod_restarts(c->pod, c, c->end.exit_code))))
+    else if (c->state == CT_EXITED
+             && (c->changed || (c->end.valid && pod_restarts(c->pod, c, c->end.exit_code))))
         plan_restart(c);
 }
 
@@ -566,7 +587,7 @@ void container_set_image(struct container *c, struct str image)
     mem_free(c->image);
     c->image = mem_strndup(image);
     if (c->init && !c->sidecar)
-        return;                                  /* what it did is not done again; what it will do is with the new one */
+        return; /* what it did is not done again; what it will do is with the new one */
     c->pull_backoff_ms = c->backoff_ms = 0;
     switch (c->state) {
     case CT_PULL: case CT_WAIT:
@@ -587,14 +608,19 @@ void container_set_image(struct container *c, struct str image)
     }
 }
 
-/* ---- Found running (or ended) when the agent started ---------------------------------------------------------------------------- */
+/* ---- Found running (or ended) when the agent started ---------------------------------------- */
 
 /* What this container's entry in the API's status says, if it is of this run (any: id NULL). */
 static const struct json *told_status(const struct container *c, const char *id)
 {
-    json_each(s, json_path(c->pod->json, c->init ? "status.initContainerStatuses" : "status.containerStatuses"))
-        if (str_is(json_path_str(s, "name"), c->name) && (id == NULL || str_ends(json_path_str(s, "containerID"), str_of(id))))
-            return s;
+    json_each(
+        s,
+        json_path(c->pod->json,
+                  c->init ? "status.initContainerStatuses"
+                          : "status.containerStatuses")) if (str_is(json_path_str(s, "name"), c->name)
+                                                             && (id == NULL
+                                                                 || str_ends(json_path_str(s, "containerID"),
+                                                                             str_of(id)))) return s;
     return NULL;
 }
 
@@ -641,7 +667,10 @@ void container_adopt(struct container *c, const struct rt_container_info *i)
 void container_adopt_none(struct container *c)
 {
     const struct json *told = told_status(c, NULL);
-    struct ct_end e = { .valid = true, .exit_code = 137, .reason = "ContainerStatusUnknown", .finished_s = agent_now_s(agent_of(c)) };
+    struct ct_end e = { .valid = true,
+                        .exit_code = 137,
+                        .reason = "ContainerStatusUnknown",
+                        .finished_s = agent_now_s(agent_of(c)) };
 
     if (c->state != CT_IDLE || c->id[0] != '\0' || told == NULL || json_path_str(told, "containerID").n == 0)
         return;                                  /* it is known, or has never been made */

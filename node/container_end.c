@@ -17,7 +17,7 @@
 
 static struct agent *agent_of(const struct container *c) { return c->pod->agent; }
 
-/* ---- Hooks and probes ----------------------------------------------------------------------------------------- */
+/* ---- Hooks and probes ----------------------------------------------------------------------- */
 
 void container__stop_probes(struct container *c)
 {
@@ -27,7 +27,8 @@ void container__stop_probes(struct container *c)
     c->startup = c->readiness = c->liveness = NULL;
 }
 
-void container__hook_start(struct container *c, const struct json *spec, void (*done)(void *arg, bool ok, const char *reason))
+void container__hook_start(struct container *c, const struct json *spec,
+                           void (*done)(void *arg, bool ok, const char *reason))
 {
     must(c->hook == NULL);
     c->hook = mem_new(struct ct_hook);
@@ -44,11 +45,14 @@ void container__hook_end(struct container *c)
     c->hook = NULL;
 }
 
-/* ---- Stop ------------------------------------------------------------------------------------------------------ */
+/* ---- Stop ----------------------------------------------------------------------------------- */
 
 struct kill { struct rt_kill r; char id[65]; };
 
-static void on_killed(struct rt_req *r, int status) { mem_free(container_of(container_of(r, struct rt_kill, req), struct kill, r)); }
+static void on_killed(struct rt_req *r, int status)
+{
+    mem_free(container_of(container_of(r, struct rt_kill, req), struct kill, r));
+}
 
 /* Whether it worked shows when the container ends. */
 static void kill_with(struct container *c, int signum)
@@ -62,10 +66,11 @@ static void kill_with(struct container *c, int signum)
 
 static int stop_signal(const struct container *c)
 {
-    static const struct { const char *name; int n; } names[] = {
-        { "SIGHUP", 1 }, { "SIGINT", 2 }, { "SIGQUIT", 3 }, { "SIGABRT", 6 }, { "SIGKILL", 9 }, { "SIGUSR1", 10 }, { "SIGUSR2", 12 },
-        { "SIGALRM", 14 }, { "SIGTERM", 15 }, { "SIGCONT", 18 }, { "SIGSTOP", 19 }, { "SIGTSTP", 20 }, { "SIGWINCH", 28 }, { "SIGPWR", 30 },
-        { "SIGRTMIN+3", 37 },
+    static const struct { const char *name; int n;
+    } names[] = {
+        { "SIGHUP", 1 },   { "SIGINT", 2 },   { "SIGQUIT", 3 },   { "SIGABRT", 6 },  { "SIGKILL", 9 },
+        { "SIGUSR1", 10 }, { "SIGUSR2", 12 }, { "SIGALRM", 14 },  { "SIGTERM", 15 }, { "SIGCONT", 18 },
+        { "SIGSTOP", 19 }, { "SIGTSTP", 20 }, { "SIGWINCH", 28 }, { "SIGPWR", 30 },  { "SIGRTMIN+3", 37 },
     };
     const struct rt_image_info *i = agent_of(c)->rt->ops->image_get(agent_of(c)->rt, c->image_id);
     struct str want = i != NULL && i->stop_signal != NULL ? str_of(i->stop_signal) : STR_NONE;
@@ -173,11 +178,11 @@ void container_stop(struct container *c, int64_t grace_s, const char *why)
         container__move(c, CT_EXITED);
         break;
     case CT_IDLE: case CT_CREATE: case CT_START: case CT_KILL: case CT_EXITED: case CT_STATES:
-        break;                                   /* nothing runs, or its end is on the way, or the request's callback looks */
+        break; /* nothing runs, or its end is on the way, or the request's callback looks */
     }
 }
 
-/* ---- The end of a run ------------------------------------------------------------------------------------------- */
+/* ---- The end of a run ----------------------------------------------------------------------- */
 
 void container__end_clear(struct ct_end *e)
 {
@@ -265,11 +270,17 @@ static char *termination_message(const struct container *c, const struct rt_cont
 
 struct ct_end container__end_from(const struct container *c, const struct rt_container_info *i)
 {
-    struct ct_end e = { .valid = true, .oom = i->oom_killed, .exit_code = i->exit_code, .started_s = i->started_ns / 1000000000,
+    struct ct_end e = { .valid = true,
+                        .oom = i->oom_killed,
+                        .exit_code = i->exit_code,
+                        .started_s = i->started_ns / 1000000000,
                         .finished_s = i->finished_ns / 1000000000 };
 
     snprintf(e.id, sizeof e.id, "%s", i->id);
-    e.reason = i->oom_killed ? "OOMKilled" : i->lost ? "ContainerStatusUnknown" : i->exit_code == 0 ? "Completed" : "Error";
+    e.reason = i->oom_killed       ? "OOMKilled"
+               : i->lost           ? "ContainerStatusUnknown"
+               : i->exit_code == 0 ? "Completed"
+                                   : "Error";
     e.message = termination_message(c, i);
     return e;
 }
@@ -299,7 +310,10 @@ void container_on_exit(struct container *c)
 
 void container_lost(struct container *c)
 {
-    struct ct_end e = { .valid = true, .exit_code = 137, .reason = "ContainerStatusUnknown", .started_s = c->started_s,
+    struct ct_end e = { .valid = true,
+                        .exit_code = 137,
+                        .reason = "ContainerStatusUnknown",
+                        .started_s = c->started_s,
                         .finished_s = agent_now_s(agent_of(c)) };
 
     container_on_exit(c);

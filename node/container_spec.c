@@ -29,8 +29,10 @@ static int oom_score(const struct container *c)
 
 static struct rt_resources resources_of(const struct container *c)
 {
-    int64_t cpu = resource(c, "resources.requests", "cpu", true), limit = resource(c, "resources.limits", "cpu", true);
-    struct rt_resources r = { .memory_bytes = resource(c, "resources.limits", "memory", false), .oom_score_adj = oom_score(c) };
+    int64_t cpu = resource(c, "resources.requests", "cpu", true),
+            limit = resource(c, "resources.limits", "cpu", true);
+    struct rt_resources r = { .memory_bytes = resource(c, "resources.limits", "memory", false),
+                              .oom_score_adj = oom_score(c) };
 
     if (cpu == 0)
         cpu = limit;
@@ -61,10 +63,13 @@ static const struct json *security(const struct container *c, const char *key)
 
 static struct rt_security security_of(const struct container *c, struct arena *a)
 {
-    const struct json *own = json_getz(c->spec, "securityContext"), *allow = json_getz(own, "allowPrivilegeEscalation");
+    const struct json *own = json_getz(c->spec, "securityContext"),
+                      *allow = json_getz(own, "allowPrivilegeEscalation");
     const struct json *groups = json_path(c->pod->json, "spec.securityContext.supplementalGroups");
-    struct rt_security s = { .privileged = json_path_true(own, "privileged"), .read_only_root = json_path_true(own, "readOnlyRootFilesystem"),
-                             .no_new_privileges = allow != NULL && !json_true(allow), .run_as_non_root = json_true(security(c, "runAsNonRoot")),
+    struct rt_security s = { .privileged = json_path_true(own, "privileged"),
+                             .read_only_root = json_path_true(own, "readOnlyRootFilesystem"),
+                             .no_new_privileges = allow != NULL && !json_true(allow),
+                             .run_as_non_root = json_true(security(c, "runAsNonRoot")),
                              .unmasked_proc = str_is(json_path_str(own, "procMount"), "Unmasked") };
     int64_t v;
 
@@ -87,8 +92,8 @@ static struct rt_security security_of(const struct container *c, struct arena *a
     return s;
 }
 
-static int mounts_of(const struct container *c, const struct env_result *env, struct rt_container_create *r, struct arena *a,
-                     struct errbuf *err)
+static int mounts_of(const struct container *c, const struct env_result *env, struct rt_container_create *r,
+                     struct arena *a, struct errbuf *err)
 {
     const struct json *list = json_getz(c->spec, "volumeMounts");
     struct rt_mount *m = arena_zalloc(a, ((list != NULL ? list->n : 0) + 1) * sizeof *m);
@@ -96,7 +101,8 @@ static int mounts_of(const struct container *c, const struct env_result *env, st
 
     r->mounts = m;
     json_each(e, list) {
-        struct str name = json_path_str(e, "name"), sub = json_path_str(e, "subPath"), prop = json_path_str(e, "mountPropagation");
+        struct str name = json_path_str(e, "name"), sub = json_path_str(e, "subPath"),
+                   prop = json_path_str(e, "mountPropagation");
         struct str expr = json_path_str(e, "subPathExpr");
         bool read_only = false;
         const char *source = volumes_path(c->pod->volumes, name, &read_only);
@@ -105,21 +111,27 @@ static int mounts_of(const struct container *c, const struct env_result *env, st
         if (expr.n > 0 && (rc = env_expand_all(env, expr, a, &sub, err)) != 0)
             return rc;
         struct str dest = json_path_str(e, "mountPath");
-        *m++ = (struct rt_mount){ .source = arena_cstr(a, str_of(source)), .sub_path = sub.n > 0 ? arena_cstr(a, sub) : NULL,
-                                  .dest = dest.n > 0 && dest.p[0] == '/' ? arena_cstr(a, dest) : arena_fmt(a, "/%.*s", STR_ARG(dest)).p,
+        *m++ = (struct rt_mount){ .source = arena_cstr(a, str_of(source)),
+                                  .sub_path = sub.n > 0 ? arena_cstr(a, sub) : NULL,
+                                  .dest = dest.n > 0 && dest.p[0] == '/'
+                                              ? arena_cstr(a, dest)
+                                              : arena_fmt(a, "/%.*s", STR_ARG(dest)).p,
                                   .read_only = read_only || json_path_true(e, "readOnly"),
-                                  .propagation = str_is(prop, "Bidirectional") ? RT_PROP_BIDIRECTIONAL
-                                                 : str_is(prop, "HostToContainer") ? RT_PROP_HOST_TO_CONTAINER : RT_PROP_NONE };
+                                  .propagation = str_is(prop, "Bidirectional")     ? RT_PROP_BIDIRECTIONAL
+                                                 : str_is(prop, "HostToContainer") ? RT_PROP_HOST_TO_CONTAINER
+                                                                                   : RT_PROP_NONE };
         r->n_mounts++;
     }
     return 0;
 }
 
 /* All but the names: a hollow container has none of it. */
-static int fill_details(const struct container *c, struct rt_container_create *r, struct arena *a, struct errbuf *err)
+static int fill_details(const struct container *c, struct rt_container_create *r, struct arena *a,
+                        struct errbuf *err)
 {
     struct downward d = pod_downward(c->pod);
-    struct str cwd = json_path_str(c->spec, "workingDir"), term = json_path_str(c->spec, "terminationMessagePath");
+    struct str cwd = json_path_str(c->spec, "workingDir"),
+               term = json_path_str(c->spec, "terminationMessagePath");
     struct env_result env;
     int rc = env_resolve(&d, &c->pod->sources, c->spec, a, &env, err);
 
@@ -147,7 +159,7 @@ int container__fill(struct container *c, struct rt_container_create *r, struct a
         return err_set(err, E_AGAIN, "the pod's sandbox is being made anew");
     if (!c->pod->agent->hollow && (rc = fill_details(c, r, a, err)) != 0)
         return rc;
-    r->sandbox_id = arena_cstr(a, str_of(c->pod->sandbox_id));   /* the request may outlive the pod's machine */
+    r->sandbox_id = arena_cstr(a, str_of(c->pod->sandbox_id)); /* the request may outlive the pod's machine */
     r->name = arena_cstr(a, str_of(c->name));
     r->attempt = c->attempt;
     r->image = arena_cstr(a, str_of(c->image));

@@ -4,14 +4,15 @@
 #include "net/tls.h"
 #include "node/env.h"
 
-/* ---- The downward API ----------------------------------------------------------------------------------------- */
+/* ---- The downward API ----------------------------------------------------------------------- */
 
 /* "metadata.labels['x']": the part in quotes, if the path begins with `before`. */
 static bool subscript(struct str path, const char *before, struct str *ret_key)
 {
     size_t n = strlen(before);
 
-    if (path.n < n + 4 || memcmp(path.p, before, n) != 0 || memcmp(path.p + n, "['", 2) != 0 || memcmp(path.p + path.n - 2, "']", 2) != 0)
+    if (path.n < n + 4 || memcmp(path.p, before, n) != 0 || memcmp(path.p + n, "['", 2) != 0
+        || memcmp(path.p + path.n - 2, "']", 2) != 0)
         return false;
     *ret_key = str_make(path.p + n + 2, path.n - n - 4);
     return true;
@@ -34,7 +35,8 @@ static struct str format_map(const struct json *m, struct arena *a)
     return s;
 }
 
-int downward_field(const struct downward *d, const struct json *ref, struct arena *a, struct str *ret, struct errbuf *err)
+int downward_field(const struct downward *d, const struct json *ref, struct arena *a, struct str *ret,
+                   struct errbuf *err)
 {
     struct str path = json_path_str(ref, "fieldPath"), key;
     const struct json *meta = json_getz(d->pod, "metadata");
@@ -45,7 +47,8 @@ int downward_field(const struct downward *d, const struct json *ref, struct aren
         *ret = json_str(json_get(json_getz(meta, "annotations"), key));
     else if (str_is(path, "metadata.labels") || str_is(path, "metadata.annotations"))
         *ret = format_map(json_get(meta, str_from(path, 9)), a);
-    else if (str_is(path, "metadata.name") || str_is(path, "metadata.namespace") || str_is(path, "metadata.uid"))
+    else if (str_is(path, "metadata.name") || str_is(path, "metadata.namespace")
+             || str_is(path, "metadata.uid"))
         *ret = json_str(json_get(meta, str_from(path, 9)));
     else if (str_is(path, "spec.nodeName"))
         *ret = str_of(d->node_name);
@@ -71,8 +74,8 @@ static const struct json *container_by_name(const struct json *pod, struct str n
     return NULL;
 }
 
-int downward_resource(const struct downward *d, const struct json *ref, const struct json *container, struct arena *a, struct str *ret,
-                      struct errbuf *err)
+int downward_resource(const struct downward *d, const struct json *ref, const struct json *container,
+                      struct arena *a, struct str *ret, struct errbuf *err)
 {
     struct str res = json_path_str(ref, "resource"), name = json_path_str(ref, "containerName"), what;
     struct quantity q, divisor;
@@ -86,18 +89,22 @@ int downward_resource(const struct downward *d, const struct json *ref, const st
     bool cpu = str_is(what, "cpu"), limit = str_starts(res, STR("limits"));
     const struct json *resources = json_getz(container, "resources");
     const struct json *v = json_get(json_getz(resources, limit ? "limits" : "requests"), what);
-    if (quantity_from_json(v, &q, err) != 0 || quantity_from_json(json_getz(ref, "divisor"), &divisor, err) != 0)
+    if (quantity_from_json(v, &q, err) != 0
+        || quantity_from_json(json_getz(ref, "divisor"), &divisor, err) != 0)
         return E_INVALID;
     if (v == NULL && limit)                      /* no limit: as much as the node has */
         q = cpu ? quantity_make_milli(d->node_cpu_millis, QUANTITY_DECIMAL_SI)
-                : quantity_make(str_is(what, "memory") ? d->node_memory : d->node_storage, QUANTITY_BINARY_SI);
-    int64_t one = quantity_is_zero(divisor) ? (cpu ? 1000 : 1) : cpu ? quantity_milli(divisor) : quantity_value(divisor);
+                : quantity_make(str_is(what, "memory") ? d->node_memory : d->node_storage,
+                                QUANTITY_BINARY_SI);
+    int64_t one = quantity_is_zero(divisor) ? (cpu ? 1000 : 1)
+                  : cpu                     ? quantity_milli(divisor)
+                                            : quantity_value(divisor);
     int64_t n = cpu ? quantity_milli(q) : quantity_value(q);
     *ret = arena_fmt(a, "%lld", (long long)(one > 0 ? n / one + (n % one > 0) : n));
     return 0;
 }
 
-/* ---- Variables ---------------------------------------------------------------------------------------------------- */
+/* ---- Variables ------------------------------------------------------------------------------ */
 
 struct vars { struct arena *a; struct map at; struct str *name, *value; size_t n, cap; struct str unknown; };
 
@@ -168,7 +175,7 @@ static struct str expand(struct vars *v, struct str in)
     return s;
 }
 
-/* ---- ConfigMaps and Secrets ------------------------------------------------------------------------------------------- */
+/* ---- ConfigMaps and Secrets ----------------------------------------------------------------- */
 
 static struct str secret_value(struct arena *a, const struct json *v)
 {
@@ -181,8 +188,8 @@ static struct str secret_value(struct arena *a, const struct json *v)
     return s;
 }
 
-static int get(const struct downward *d, struct source_set *set, bool secret, const struct json *ref, struct arena *a, struct json **ret,
-               struct errbuf *err)
+static int get(const struct downward *d, struct source_set *set, bool secret, const struct json *ref,
+               struct arena *a, struct json **ret, struct errbuf *err)
 {
     struct str name = json_path_str(ref, "name");
     int rc = source_get(set, secret, json_path_str(d->pod, "metadata.namespace"), name, a, ret);
@@ -192,11 +199,15 @@ static int get(const struct downward *d, struct source_set *set, bool secret, co
         return 0;
     }
     if (rc == E_NOTFOUND)
-        return err_set(err, E_INVALID, "%s \"%.*s\" not found", secret ? "secret" : "configmap", STR_ARG(name));
-    return rc == E_AGAIN ? err_set(err, E_AGAIN, "waiting for %s \"%.*s\"", secret ? "secret" : "configmap", STR_ARG(name)) : rc;
+        return err_set(err, E_INVALID, "%s \"%.*s\" not found", secret ? "secret" : "configmap",
+                       STR_ARG(name));
+    return rc == E_AGAIN ? err_set(err, E_AGAIN, "waiting for %s \"%.*s\"", secret ? "secret" : "configmap",
+                                   STR_ARG(name))
+                         : rc;
 }
 
-static int add_all(const struct downward *d, struct source_set *set, const struct json *from, struct vars *v, struct errbuf *err)
+static int add_all(const struct downward *d, struct source_set *set, const struct json *from, struct vars *v,
+                   struct errbuf *err)
 {
     const struct json *map_ref = json_getz(from, "configMapRef"), *secret_ref = json_getz(from, "secretRef");
     struct str prefix = json_path_str(from, "prefix");
@@ -207,15 +218,16 @@ static int add_all(const struct downward *d, struct source_set *set, const struc
     if (rc != 0)
         return rc;
     json_each(e, json_getz(obj, "data")) {
-        struct str name = prefix.n > 0 ? arena_fmt(v->a, "%.*s%.*s", STR_ARG(prefix), STR_ARG(e->key)) : e->key;
+        struct str name =
+            prefix.n > 0 ? arena_fmt(v->a, "%.*s%.*s", STR_ARG(prefix), STR_ARG(e->key)) : e->key;
         if (name.n > 0 && str_find(name, '=') < 0 && memchr(name.p, 0, name.n) == NULL)
             vars_set(v, name, secret ? secret_value(v->a, e) : json_str(e));
     }
     return 0;
 }
 
-static int key_value(const struct downward *d, struct source_set *set, bool secret, const struct json *ref, struct vars *v, bool *ret_there,
-                     struct str *ret, struct errbuf *err)
+static int key_value(const struct downward *d, struct source_set *set, bool secret, const struct json *ref,
+                     struct vars *v, bool *ret_there, struct str *ret, struct errbuf *err)
 {
     struct str key = json_path_str(ref, "key");
     struct json *obj, *e;
@@ -226,15 +238,16 @@ static int key_value(const struct downward *d, struct source_set *set, bool secr
     e = json_get(json_getz(obj, "data"), key);
     *ret_there = e != NULL;
     if (e == NULL && obj != NULL && !json_path_true(ref, "optional"))
-        return err_set(err, E_INVALID, "couldn't find key %.*s in %s %.*s/%.*s", STR_ARG(key), secret ? "Secret" : "ConfigMap",
-                       STR_ARG(json_path_str(d->pod, "metadata.namespace")), STR_ARG(json_path_str(ref, "name")));
+        return err_set(err, E_INVALID, "couldn't find key %.*s in %s %.*s/%.*s", STR_ARG(key),
+                       secret ? "Secret" : "ConfigMap", STR_ARG(json_path_str(d->pod, "metadata.namespace")),
+                       STR_ARG(json_path_str(ref, "name")));
     if (e != NULL)
         *ret = secret ? secret_value(v->a, e) : json_str(e);
     return 0;
 }
 
-static int add_one(const struct downward *d, struct source_set *set, const struct json *env, const struct json *container, struct vars *v,
-                   struct errbuf *err)
+static int add_one(const struct downward *d, struct source_set *set, const struct json *env,
+                   const struct json *container, struct vars *v, struct errbuf *err)
 {
     const struct json *from = json_getz(env, "valueFrom"), *ref;
     struct str name = json_path_str(env, "name"), value = STR_NONE;
@@ -256,7 +269,7 @@ static int add_one(const struct downward *d, struct source_set *set, const struc
     return rc;
 }
 
-/* ---- The whole ---------------------------------------------------------------------------------------------------------- */
+/* ---- The whole ------------------------------------------------------------------------------ */
 
 static const char **strings(struct arena *a, struct vars *v, const struct json *list, size_t *ret_n)
 {
@@ -274,8 +287,10 @@ static int pairs(const struct vars *v, struct arena *a, struct env_result *ret, 
 {
     for (size_t i = 0; i < v->n; i++) {
         char *text = arena_alloc(a, v->name[i].n + v->value[i].n + 2);
-        if (memchr(v->name[i].p, 0, v->name[i].n) != NULL || (v->value[i].n > 0 && memchr(v->value[i].p, 0, v->value[i].n) != NULL))
-            return err_set(err, E_INVALID, "environment variable %.*s contains a NUL byte", STR_ARG(v->name[i]));
+        if (memchr(v->name[i].p, 0, v->name[i].n) != NULL
+            || (v->value[i].n > 0 && memchr(v->value[i].p, 0, v->value[i].n) != NULL))
+            return err_set(err, E_INVALID, "environment variable %.*s contains a NUL byte",
+                           STR_ARG(v->name[i]));
         memcpy(text, v->name[i].p, v->name[i].n);
         text[v->name[i].n] = '=';
         if (v->value[i].n > 0)
@@ -286,8 +301,8 @@ static int pairs(const struct vars *v, struct arena *a, struct env_result *ret, 
     return 0;
 }
 
-int env_resolve(const struct downward *d, struct source_set *sources, const struct json *container, struct arena *a,
-                struct env_result *ret, struct errbuf *err)
+int env_resolve(const struct downward *d, struct source_set *sources, const struct json *container,
+                struct arena *a, struct env_result *ret, struct errbuf *err)
 {
     struct vars v = { .a = a, .at = MAP_INIT };
     int rc = 0;
@@ -309,7 +324,8 @@ int env_resolve(const struct downward *d, struct source_set *sources, const stru
     return rc;
 }
 
-int env_expand_all(const struct env_result *env, struct str in, struct arena *a, struct str *ret, struct errbuf *err)
+int env_expand_all(const struct env_result *env, struct str in, struct arena *a, struct str *ret,
+                   struct errbuf *err)
 {
     struct vars v = { .a = a, .at = MAP_INIT };
     struct str name, value;
@@ -322,7 +338,8 @@ int env_expand_all(const struct env_result *env, struct str in, struct arena *a,
     }
     *ret = expand(&v, in);
     if (v.unknown.n > 0)
-        rc = err_set(err, E_INVALID, "failed to expand subPathExpr \"%.*s\": missing value for %.*s", STR_ARG(in), STR_ARG(v.unknown));
+        rc = err_set(err, E_INVALID, "failed to expand subPathExpr \"%.*s\": missing value for %.*s",
+                     STR_ARG(in), STR_ARG(v.unknown));
     vars_release(&v);
     return rc;
 }

@@ -48,11 +48,16 @@ static void set_waiting(struct pod *p, const char *why)
     p->waiting = copy;
 }
 
-/* ---- Facts others ask for -------------------------------------------------------------------------------------- */
+/* ---- Facts others ask for ------------------------------------------------------------------- */
 
-void pod_event(struct pod *p, const struct container *c, const char *type, const char *reason, const char *fmt, ...)
+void pod_event(struct pod *p, const struct container *c, const char *type, const char *reason,
+               const char *fmt, ...)
 {
-    struct event_about about = { .api_version = "v1", .kind = "Pod", .ns = str_of(p->ns), .name = str_of(p->name), .uid = str_of(p->uid) };
+    struct event_about about = { .api_version = "v1",
+                                 .kind = "Pod",
+                                 .ns = str_of(p->ns),
+                                 .name = str_of(p->name),
+                                 .uid = str_of(p->uid) };
     char text[1024], path[300], *clean;
     va_list ap;
 
@@ -76,11 +81,19 @@ struct downward pod_downward(const struct pod *p)
 {
     const struct agent *a = p->agent;
 
-    return (struct downward){ .pod = pod_json(p), .pod_ip = p->ip, .host_ip = a->node_ip, .node_name = a->name, .node_cpu_millis = a->cpu_millis,
-                              .node_memory = a->memory_bytes, .node_storage = a->storage_bytes };
+    return (struct downward){ .pod = pod_json(p),
+                              .pod_ip = p->ip,
+                              .host_ip = a->node_ip,
+                              .node_name = a->name,
+                              .node_cpu_millis = a->cpu_millis,
+                              .node_memory = a->memory_bytes,
+                              .node_storage = a->storage_bytes };
 }
 
-bool pod_has_sandbox(const struct pod *p) { return p->state == POD_RUN && p->sandbox_id[0] != '\0' && !p->sandbox_dead; }
+bool pod_has_sandbox(const struct pod *p)
+{
+    return p->state == POD_RUN && p->sandbox_id[0] != '\0' && !p->sandbox_dead;
+}
 
 bool pod_is_host_network(const struct pod *p) { return json_path_true(p->json, "spec.hostNetwork"); }
 
@@ -105,7 +118,7 @@ struct container *pod_container(struct pod *p, struct str name)
     return NULL;
 }
 
-/* ---- Making and freeing -------------------------------------------------------------------------------------------- */
+/* ---- Making and freeing --------------------------------------------------------------------- */
 
 static void content_changed(struct pod *p)
 {
@@ -133,7 +146,8 @@ static void pod_on_deadline(struct timer *t)
     if (p->doomed != NULL || p->state >= POD_STOP)
         return;
     p->doomed = "DeadlineExceeded";
-    pod_event(p, NULL, "Normal", "DeadlineExceeded", "Pod was active on the node longer than the specified deadline");
+    pod_event(p, NULL, "Normal", "DeadlineExceeded",
+              "Pod was active on the node longer than the specified deadline");
     pod_tick(p);
 }
 
@@ -152,7 +166,8 @@ static void arm_deadline(struct pod *p)
 
 static void make_containers(struct pod *p)
 {
-    const struct json *init = json_path(p->json, "spec.initContainers"), *main_ones = json_path(p->json, "spec.containers");
+    const struct json *init = json_path(p->json, "spec.initContainers"),
+                      *main_ones = json_path(p->json, "spec.containers");
     unsigned n = 0;
 
     p->n_init = init != NULL ? init->n : 0;
@@ -210,7 +225,7 @@ struct pod *pod_new(struct agent *a, const char *uid, struct object *o, const st
     p->volumes_dirty = true;
     pod_begin_status(p);
     arm_deadline(p);
-    if (has_ended_before(json)) {                /* ended before this agent began: nothing to run, nothing to say */
+    if (has_ended_before(json)) { /* ended before this agent began: nothing to run, nothing to say */
         p->state = POD_ENDED;
         p->final_sent = true;
     }
@@ -250,9 +265,10 @@ void pod_free(struct pod *p)
     mem_free(p);
 }
 
-/* ---- What the API says ------------------------------------------------------------------------------------------------ */
+/* ---- What the API says ---------------------------------------------------------------------- */
 
-/* Users change labels, annotations, images and the deadline of a pod that lives; the rest of its spec is as it was made. */
+/* Users change labels, annotations, images and the deadline of a pod that lives; the rest of its spec is as
+ * it was made. */
 static bool same_wishes(const struct json *x, const struct json *y)
 {
     static const char *const names[] = { "metadata.labels", "metadata.annotations", "spec" };
@@ -283,7 +299,8 @@ static void take_wishes(struct pod *p, const struct json *json)
     content_changed(p);                          /* files made of labels and annotations */
 }
 
-/* Somebody (the pod garbage collector, an eviction) has decided that it has failed: it is not to run any more. */
+/* Somebody (the pod garbage collector, an eviction) has decided that it has failed: it is not to run any
+ * more. */
 static void take_phase(struct pod *p, const struct json *json)
 {
     if (!has_ended_before(json) || p->state >= POD_STOP)
@@ -317,7 +334,7 @@ void pod_forget(struct pod *p)
     pod_tick(p);
 }
 
-/* ---- Setup ---------------------------------------------------------------------------------------------------------------- */
+/* ---- Setup ---------------------------------------------------------------------------------- */
 
 static void retry_later(struct pod *p)
 {
@@ -329,7 +346,7 @@ static void volumes_failed(struct pod *p, int rc, const char *why)
 {
     set_waiting(p, why);
     pod_report(p);                               /* ContainerCreating */
-    if (rc == E_AGAIN || rc == E_NOTFOUND) {     /* what is missing is watched; the retry is for what is not */
+    if (rc == E_AGAIN || rc == E_NOTFOUND) { /* what is missing is watched; the retry is for what is not */
         if (!timer_active(&p->mount_wait))
             timer_start(&p->mount_wait, MOUNT_EVENT_MS);
     } else {
@@ -364,7 +381,7 @@ static bool volumes_ready(struct pod *p)
     return p->volumes_ok;
 }
 
-/* ---- The sandbox ---------------------------------------------------------------------------------------------------------- */
+/* ---- The sandbox ---------------------------------------------------------------------------- */
 
 void pod_on_sandbox_made(struct pod *p, const struct rt_sandbox_create *r, int status)
 {
@@ -376,7 +393,8 @@ void pod_on_sandbox_made(struct pod *p, const struct rt_sandbox_create *r, int s
         p->kick = true;
         pod_report(p);
     } else {
-        pod_event(p, NULL, "Warning", "FailedCreatePodSandBox", "Failed to create pod sandbox: %s", r->req.err.s);
+        pod_event(p, NULL, "Warning", "FailedCreatePodSandBox", "Failed to create pod sandbox: %s",
+                  r->req.err.s);
         retry_later(p);
     }
     pod_tick(p);
@@ -428,7 +446,8 @@ static void end_sandbox(struct pod *p, const char *id, bool remove)
         pod_sandbox_end(p, id, remove);
 }
 
-/* It died by itself: what is left of it is stopped, which ends its containers; then it is removed and another one made. */
+/* It died by itself: what is left of it is stopped, which ends its containers; then it is removed and another
+ * one made. */
 static void replace_sandbox(struct pod *p)
 {
     if (!p->sandbox_stopped) {
@@ -448,7 +467,7 @@ static void replace_sandbox(struct pod *p)
     move(p, POD_SANDBOX);
 }
 
-/* ---- Run ------------------------------------------------------------------------------------------------------------------- */
+/* ---- Run ------------------------------------------------------------------------------------ */
 
 static bool succeeded(const struct container *c)
 {
@@ -476,7 +495,8 @@ static bool init_failed(const struct pod *p)
     return false;
 }
 
-/* Init containers one after the other; once all have passed, sidecars and main containers live on their own. */
+/* Init containers one after the other; once all have passed, sidecars and main containers live on their own.
+ */
 static void run_containers(struct pod *p)
 {
     bool may = p->volumes_ok || p->agent->hollow;
@@ -495,7 +515,7 @@ static void run_containers(struct pod *p)
         container_tick(&p->containers[i], may);
 }
 
-/* ---- Stop ------------------------------------------------------------------------------------------------------------------- */
+/* ---- Stop ----------------------------------------------------------------------------------- */
 
 static int64_t grace_left(const struct pod *p)
 {
@@ -522,7 +542,7 @@ static bool stop_all(struct pod *p)
     return !live;
 }
 
-/* ---- The end ------------------------------------------------------------------------------------------------------------------ */
+/* ---- The end -------------------------------------------------------------------------------- */
 
 static void on_deleted(void *arg, const struct client_result *r)
 {
@@ -538,7 +558,12 @@ static void on_deleted(void *arg, const struct client_result *r)
 static void delete_object(struct pod *p)
 {
     struct arena a = ARENA_INIT;
-    struct client_req r = { .method = "DELETE", .res = CLIENT_PODS, .ns = str_of(p->ns), .name = str_of(p->name), .done = on_deleted, .arg = p };
+    struct client_req r = { .method = "DELETE",
+                            .res = CLIENT_PODS,
+                            .ns = str_of(p->ns),
+                            .name = str_of(p->name),
+                            .done = on_deleted,
+                            .arg = p };
 
     r.body_text = arena_fmt(&a, "{\"gracePeriodSeconds\":0,\"preconditions\":{\"uid\":\"%s\"}}", p->uid);
     p->delete_call = client_send(p->agent->client, &r);
@@ -557,7 +582,8 @@ static void on_cleaned(struct agent *a, struct str uid)
     }
 }
 
-/* A pod that ended by itself keeps its containers on disk, for their logs and exit codes, until it is deleted. */
+/* A pod that ended by itself keeps its containers on disk, for their logs and exit codes, until it is
+ * deleted. */
 static void pod_ended(struct pod *p)
 {
     if (!p->deleted && p->wanted)
@@ -580,7 +606,7 @@ static void pod_ended(struct pod *p)
         delete_object(p);
 }
 
-/* ---- The tick -------------------------------------------------------------------------------------------------------------------- */
+/* ---- The tick ------------------------------------------------------------------------------- */
 
 void pod_tick(struct pod *p) { ready_post(p->agent->loop, &p->tick); }
 
@@ -618,7 +644,8 @@ static bool has_begun(const struct pod *p)
 /* A pod that is never restarted is over when its sandbox is, unless nothing of it has begun. */
 static bool must_stop(const struct pod *p)
 {
-    if (is_ending(p) || (p->sandbox_dead && str_is(json_path_str(p->json, "spec.restartPolicy"), "Never") && has_begun(p)))
+    if (is_ending(p)
+        || (p->sandbox_dead && str_is(json_path_str(p->json, "spec.restartPolicy"), "Never") && has_begun(p)))
         return true;
     return p->initialized ? all_done(p) : init_failed(p);
 }
@@ -689,7 +716,7 @@ static void pod_on_tick(struct ready_item *it)
     }
 }
 
-/* ---- From the runtime -------------------------------------------------------------------------------------------------------------- */
+/* ---- From the runtime ----------------------------------------------------------------------- */
 
 void pod_on_container_exit(struct pod *p, const char *id)
 {
@@ -711,7 +738,8 @@ void pod_on_sandbox_death(struct pod *p, const char *id)
 /* Of several the one that lives, or the newest; the others go. */
 void pod_adopt_sandbox(struct pod *p, const struct rt_sandbox_info *i)
 {
-    const struct rt_sandbox_info *had = p->sandbox_id[0] != '\0' ? p->agent->rt->ops->sandbox_get(p->agent->rt, p->sandbox_id) : NULL;
+    const struct rt_sandbox_info *had =
+        p->sandbox_id[0] != '\0' ? p->agent->rt->ops->sandbox_get(p->agent->rt, p->sandbox_id) : NULL;
 
     p->sandbox_attempt = MAX_OF(p->sandbox_attempt, i->attempt + 1);
     if (had != NULL && (had->ready != i->ready ? had->ready : had->attempt > i->attempt)) {
@@ -735,7 +763,8 @@ void pod_adopt_container(struct pod *p, const struct rt_container_info *i)
 
 void pod_adopted(struct pod *p)
 {
-    const struct rt_sandbox_info *i = p->sandbox_id[0] != '\0' ? p->agent->rt->ops->sandbox_get(p->agent->rt, p->sandbox_id) : NULL;
+    const struct rt_sandbox_info *i =
+        p->sandbox_id[0] != '\0' ? p->agent->rt->ops->sandbox_get(p->agent->rt, p->sandbox_id) : NULL;
 
     if (i == NULL) {
         for (unsigned k = 0; k < p->n_containers && p->state != POD_ENDED && !p->agent->hollow; k++)
@@ -749,7 +778,8 @@ void pod_adopted(struct pod *p)
         for (unsigned k = 0; k < p->n_init; k++)
             p->initialized &= init_passed(&p->containers[k]);
         for (unsigned k = p->n_init; k < p->n_containers; k++)
-            p->initialized |= p->containers[k].id[0] != '\0';   /* a main container has been made: they had passed */
+            p->initialized |=
+                p->containers[k].id[0] != '\0'; /* a main container has been made: they had passed */
         p->state = POD_RUN;
         if (!i->ready)
             pod_on_sandbox_death(p, i->id);

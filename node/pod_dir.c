@@ -22,7 +22,8 @@ static int unmount_volume(void *arg, const char *name)
     struct removal *r = arg;
     struct file_path p;
 
-    if (file_path(&p, &r->err, "%s/volumes/%s", r->dir.s, name) == 0 && file_is_mount(p.s) && umount2(p.s, MNT_DETACH) != 0)
+    if (file_path(&p, &r->err, "%s/volumes/%s", r->dir.s, name) == 0 && file_is_mount(p.s)
+        && umount2(p.s, MNT_DETACH) != 0)
         r->rc = err_sys(&r->err, errno, "unmount %s", p.s);
     return 0;
 }

@@ -24,10 +24,10 @@ static void on_sandbox(struct rt_req *r, int status)
     mem_free(m);
 }
 
-/* ---- What it asks for ------------------------------------------------------------------------------------------ */
+/* ---- What it asks for ----------------------------------------------------------------------- */
 
-/* What runs at once: all main containers with the sidecars; or an init container with the sidecars before it. -1: without bound
- * (or nothing asked for, which is 0). */
+/* What runs at once: all main containers with the sidecars; or an init container with the sidecars before it.
+ * -1: without bound (or nothing asked for, which is 0). */
 static int64_t pod_amount(const struct pod *p, const char *path, bool milli, bool limit)
 {
     int64_t sidecars = 0, most = 0, all;
@@ -96,7 +96,8 @@ static void add_dns_config(struct resolver *r, const struct json *config)
         buf_fmt(&r->servers, "nameserver %.*s\n", STR_ARG(json_str(n)));
     json_each(o, json_getz(config, "options")) {
         struct str v = json_path_str(o, "value");
-        buf_fmt(&r->options, " %.*s%s%.*s", STR_ARG(json_path_str(o, "name")), v.n > 0 ? ":" : "", STR_ARG(v));
+        buf_fmt(&r->options, " %.*s%s%.*s", STR_ARG(json_path_str(o, "name")), v.n > 0 ? ":" : "",
+                STR_ARG(v));
     }
 }
 
@@ -105,8 +106,9 @@ static const char *resolv_conf(const struct pod *p, struct arena *a)
     struct str policy = json_path_str(p->json, "spec.dnsPolicy"), text;
     const struct json *config = json_path(p->json, "spec.dnsConfig");
     const struct agent *ag = p->agent;
-    bool none = str_is(policy, "None"), cluster = ag->cluster_dns != NULL && !str_is(policy, "Default") && !none &&
-                (!pod_is_host_network(p) || str_is(policy, "ClusterFirstWithHostNet"));
+    bool none = str_is(policy, "None"),
+         cluster = ag->cluster_dns != NULL && !str_is(policy, "Default") && !none
+                   && (!pod_is_host_network(p) || str_is(policy, "ClusterFirstWithHostNet"));
     const char *domain = ag->cluster_domain != NULL ? ag->cluster_domain : "cluster.local";
     struct resolver r = { BUF_INIT, BUF_INIT, BUF_INIT };
 
@@ -120,9 +122,10 @@ static const char *resolv_conf(const struct pod *p, struct arena *a)
         add_host_resolver(&r);
     }
     add_dns_config(&r, config);
-    text = arena_fmt(a, "%s%.*s%s%.*s%s%.*s%s", r.search.n > 0 ? "search" : "", STR_ARG(buf_str(&r.search)), r.search.n > 0 ? "\n" : "",
-                     STR_ARG(buf_str(&r.servers)), r.options.n > 0 ? "options" : "", STR_ARG(buf_str(&r.options)),
-                     r.options.n > 0 ? "\n" : "");
+    text =
+        arena_fmt(a, "%s%.*s%s%.*s%s%.*s%s", r.search.n > 0 ? "search" : "", STR_ARG(buf_str(&r.search)),
+                  r.search.n > 0 ? "\n" : "", STR_ARG(buf_str(&r.servers)), r.options.n > 0 ? "options" : "",
+                  STR_ARG(buf_str(&r.options)), r.options.n > 0 ? "\n" : "");
     buf_release(&r.search);
     buf_release(&r.servers);
     buf_release(&r.options);
@@ -160,8 +163,11 @@ static void fill_ports(const struct pod *p, struct rt_sandbox_create *r, struct 
             struct str proto = json_path_str(port, "protocol"), ip = json_path_str(port, "hostIP");
             if (json_path_i64(port, "hostPort", 0) <= 0)
                 continue;
-            v[r->n_ports++] = (struct rt_port){ (uint16_t)json_path_i64(port, "hostPort", 0), (uint16_t)json_path_i64(port, "containerPort", 0),
-                                                str_is(proto, "UDP") ? "udp" : str_is(proto, "SCTP") ? "sctp" : "tcp",
+            v[r->n_ports++] = (struct rt_port){ (uint16_t)json_path_i64(port, "hostPort", 0),
+                                                (uint16_t)json_path_i64(port, "containerPort", 0),
+                                                str_is(proto, "UDP")    ? "udp"
+                                                : str_is(proto, "SCTP") ? "sctp"
+                                                                        : "tcp",
                                                 ip.n > 0 ? arena_cstr(a, ip) : NULL };
         }
 }
@@ -171,12 +177,13 @@ static void fill_sysctls(const struct pod *p, struct rt_sandbox_create *r, struc
     const struct json *list = json_path(p->json, "spec.securityContext.sysctls");
     struct rt_sysctl *v = arena_zalloc(a, ((list != NULL ? list->n : 0) + 1) * sizeof *v);
 
-    json_each(s, list)
-        v[r->n_sysctls++] = (struct rt_sysctl){ arena_cstr(a, json_path_str(s, "name")), arena_cstr(a, json_path_str(s, "value")) };
+    json_each(s, list) v[r->n_sysctls++] = (struct rt_sysctl){ arena_cstr(a, json_path_str(s, "name")),
+                                                               arena_cstr(a, json_path_str(s, "value")) };
     r->sysctls = v;
 }
 
-/* The pod's object goes along, so that an agent that restarts can stop what the API has forgotten meanwhile. */
+/* The pod's object goes along, so that an agent that restarts can stop what the API has forgotten meanwhile.
+ */
 static struct str sandbox_memo(const struct pod *p, struct arena *a)
 {
     struct buf b = BUF_INIT;
@@ -191,7 +198,8 @@ static struct str sandbox_memo(const struct pod *p, struct arena *a)
 void pod_sandbox_make(struct pod *p)
 {
     struct making *m = mem_new(struct making);
-    struct str hostname = json_path_str(p->json, "spec.hostname"), subdomain = json_path_str(p->json, "spec.subdomain");
+    struct str hostname = json_path_str(p->json, "spec.hostname"),
+               subdomain = json_path_str(p->json, "spec.subdomain");
     struct rt_sandbox_create *r = &m->r;
 
     arena_init(&m->arena);
@@ -210,7 +218,8 @@ void pod_sandbox_make(struct pod *p)
     r->hostname = arena_cstr(&m->arena, hostname);
     if (subdomain.n > 0)
         r->domain = arena_fmt(&m->arena, "%.*s.%s.svc.%s", STR_ARG(subdomain), p->ns,
-                              p->agent->cluster_domain != NULL ? p->agent->cluster_domain : "cluster.local").p;
+                              p->agent->cluster_domain != NULL ? p->agent->cluster_domain : "cluster.local")
+                        .p;
     r->host_network = pod_is_host_network(p);
     r->host_pid = json_path_true(p->json, "spec.hostPID");
     r->host_ipc = json_path_true(p->json, "spec.hostIPC");
@@ -225,7 +234,7 @@ void pod_sandbox_make(struct pod *p)
     p->agent->rt->ops->sandbox_create(p->agent->rt, r);
 }
 
-/* ---- The end --------------------------------------------------------------------------------------------------- */
+/* ---- The end -------------------------------------------------------------------------------- */
 
 struct ending { struct rt_by_id r; struct agent *agent; char *uid; char id[65]; bool remove; };
 

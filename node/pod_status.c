@@ -1,7 +1,9 @@
-/* node/pod_status.c: what a pod says of itself: phase, conditions, container statuses; sent when it says something new.
+/* node/pod_status.c: what a pod says of itself: phase, conditions, container statuses; sent when it says
+ * something new.
  *
- * The whole status is computed from the facts each time; one PATCH is in flight at most, what changed meanwhile goes with
- * the next.  Times of conditions are kept from the last status unless the condition changes. */
+ * The whole status is computed from the facts each time; one PATCH is in flight at most, what changed
+ * meanwhile goes with the next.  Times of conditions are kept from the last status unless the condition
+ * changes. */
 #include "api/time_fmt.h"
 #include "net/log.h"
 #include "node/pod.h"
@@ -14,7 +16,7 @@ static struct json *put(struct arena *a, struct json *o, const char *key, const 
     return json_setz(a, o, key, json_string(a, str_of(value)));
 }
 
-/* ---- Containers ------------------------------------------------------------------------------------------------ */
+/* ---- Containers ----------------------------------------------------------------------------- */
 
 static void put_time(struct arena *a, struct json *o, const char *key, int64_t s)
 {
@@ -45,7 +47,10 @@ static struct json *waiting(const struct container *c, struct arena *a)
 {
     struct json *state = json_object(a), *w = json_setz(a, state, "waiting", json_object(a));
 
-    put(a, w, "reason", c->wait_reason != NULL ? c->wait_reason : c->pod->n_init > 0 ? "PodInitializing" : "ContainerCreating");
+    put(a, w, "reason",
+        c->wait_reason != NULL ? c->wait_reason
+        : c->pod->n_init > 0   ? "PodInitializing"
+                               : "ContainerCreating");
     if (c->wait_message != NULL)
         put(a, w, "message", c->wait_message);
     return state;
@@ -71,13 +76,19 @@ static struct json *current_state(const struct container *c, struct arena *a)
 static struct json *container_status(const struct container *c, struct arena *a)
 {
     struct json *s = json_object(a);
-    const struct ct_end *last = c->state == CT_BACKOFF && c->end.valid ? &c->end : c->last.valid ? &c->last : NULL;
-    const struct rt_image_info *image = c->image_id[0] != '\0' ? c->pod->agent->rt->ops->image_get(c->pod->agent->rt, c->image_id) : NULL;
+    const struct ct_end *last = c->state == CT_BACKOFF && c->end.valid ? &c->end
+                                : c->last.valid                        ? &c->last
+                                                                       : NULL;
+    const struct rt_image_info *image =
+        c->image_id[0] != '\0' ? c->pod->agent->rt->ops->image_get(c->pod->agent->rt, c->image_id) : NULL;
 
     put(a, s, "name", c->name);
     json_setz(a, s, "state", current_state(c, a));
     json_setz(a, s, "lastState", last != NULL ? terminated(c, a, last) : json_object(a));
-    json_setz(a, s, "ready", json_bool(a, c->init && !c->sidecar ? c->state == CT_EXITED && c->end.valid && c->end.exit_code == 0 : c->ready));
+    json_setz(a, s, "ready",
+              json_bool(a, c->init && !c->sidecar
+                               ? c->state == CT_EXITED && c->end.valid && c->end.exit_code == 0
+                               : c->ready));
     json_setz(a, s, "restartCount", json_int(a, c->attempt));
     put(a, s, "image", c->image);
     put(a, s, "imageID", image != NULL && image->id != NULL ? image->id : c->image_id);
@@ -86,7 +97,7 @@ static struct json *container_status(const struct container *c, struct arena *a)
     return s;
 }
 
-/* ---- Phase -------------------------------------------------------------------------------------------------------- */
+/* ---- Phase ---------------------------------------------------------------------------------- */
 
 /* Until the pod is taken down no phase is final: something may still run. */
 static const char *final_phase(const struct pod *p)
@@ -115,7 +126,7 @@ static const char *phase(const struct pod *p)
     return ran && p->initialized ? "Running" : "Pending";
 }
 
-/* ---- Conditions ------------------------------------------------------------------------------------------------------- */
+/* ---- Conditions ----------------------------------------------------------------------------- */
 
 static const struct json *old_condition(const struct json *old, const char *type)
 {
@@ -125,8 +136,8 @@ static const struct json *old_condition(const struct json *old, const char *type
     return NULL;
 }
 
-static void add_condition(struct pod *p, struct arena *a, struct json *list, const struct json *old, const char *type, bool yes,
-                          const char *reason, struct str message)
+static void add_condition(struct pod *p, struct arena *a, struct json *list, const struct json *old,
+                          const char *type, bool yes, const char *reason, struct str message)
 {
     const struct json *before = old_condition(old, type);
     struct json *c = json_push(list, json_object(a));
@@ -170,18 +181,21 @@ static struct str closed_gate(const struct pod *p, struct arena *a)
         struct str type = json_path_str(g, "conditionType");
         const struct json *c = old_condition(now, arena_cstr(a, type));
         if (c == NULL)
-            return arena_fmt(a, "corresponding condition of pod readiness gate \"%.*s\" does not exist.", STR_ARG(type));
+            return arena_fmt(a, "corresponding condition of pod readiness gate \"%.*s\" does not exist.",
+                             STR_ARG(type));
         if (!str_is(json_path_str(c, "status"), "True"))
-            return arena_fmt(a, "the status of pod readiness gate \"%.*s\" is not \"True\", but %.*s", STR_ARG(type),
-                             STR_ARG(json_path_str(c, "status")));
+            return arena_fmt(a, "the status of pod readiness gate \"%.*s\" is not \"True\", but %.*s",
+                             STR_ARG(type), STR_ARG(json_path_str(c, "status")));
     }
     return STR_NONE;
 }
 
-static void add_conditions(struct pod *p, struct arena *a, struct json *status, const struct json *old, const char *ph)
+static void add_conditions(struct pod *p, struct arena *a, struct json *status, const struct json *old,
+                           const char *ph)
 {
     struct json *list = json_setz(a, status, "conditions", json_array(a));
-    bool ready = p->n_containers > p->n_init, good = strcmp(ph, "Succeeded") == 0, bad = strcmp(ph, "Failed") == 0;
+    bool ready = p->n_containers > p->n_init, good = strcmp(ph, "Succeeded") == 0,
+         bad = strcmp(ph, "Failed") == 0;
     struct str why = STR_NONE, gate = closed_gate(p, a);
     const char *reason = good ? "PodCompleted" : bad ? "PodFailed" : "ContainersNotReady";
 
@@ -189,18 +203,22 @@ static void add_conditions(struct pod *p, struct arena *a, struct json *status, 
         ready &= p->containers[i].ready && !good && !bad;
     if (!ready && !good && !bad)
         why = names_text(p, a, "unready", false);
-    add_condition(p, a, list, old, "PodReadyToStartContainers", p->sandbox_id[0] != '\0' && !p->sandbox_dead && p->state < POD_TEARDOWN,
-                  NULL, STR_NONE);
+    add_condition(p, a, list, old, "PodReadyToStartContainers",
+                  p->sandbox_id[0] != '\0' && !p->sandbox_dead && p->state < POD_TEARDOWN, NULL, STR_NONE);
     if (p->initialized || p->n_init == 0 || good)
         add_condition(p, a, list, old, "Initialized", true, good ? reason : NULL, STR_NONE);
     else
-        add_condition(p, a, list, old, "Initialized", false, "ContainersNotInitialized", names_text(p, a, "incomplete", true));
-    add_condition(p, a, list, old, "Ready", ready && gate.n == 0, !ready ? reason : gate.n > 0 ? "ReadinessGatesNotReady" : NULL,
+        add_condition(p, a, list, old, "Initialized", false, "ContainersNotInitialized",
+                      names_text(p, a, "incomplete", true));
+    add_condition(p, a, list, old, "Ready", ready && gate.n == 0,
+                  !ready       ? reason
+                  : gate.n > 0 ? "ReadinessGatesNotReady"
+                               : NULL,
                   !ready ? why : gate);
     add_condition(p, a, list, old, "ContainersReady", ready, ready ? NULL : reason, why);
 }
 
-/* ---- All of it ---------------------------------------------------------------------------------------------------------- */
+/* ---- All of it ------------------------------------------------------------------------------ */
 
 void pod_begin_status(struct pod *p)
 {
@@ -221,7 +239,8 @@ static void put_ips(struct arena *a, struct json *s, const char *key, const char
     put(a, json_push(list, json_object(a)), "ip", ip);
 }
 
-static void put_containers(struct pod *p, struct arena *a, struct json *s, const char *key, unsigned from, unsigned to)
+static void put_containers(struct pod *p, struct arena *a, struct json *s, const char *key, unsigned from,
+                           unsigned to)
 {
     struct json *list = json_setz(a, s, key, json_array(a));
 
@@ -256,7 +275,7 @@ static struct json *make_status(struct pod *p, struct arena *a)
     return s;
 }
 
-/* ---- Sending --------------------------------------------------------------------------------------------------------------- */
+/* ---- Sending -------------------------------------------------------------------------------- */
 
 void pod_on_status_retry(struct timer *t) { pod_report(container_of(t, struct pod, status_retry)); }
 
@@ -279,7 +298,8 @@ static void on_sent(void *arg, const struct client_result *r)
 
     p->status_call = NULL;
     if (!r->ok && r->status != 404 && r->status != 409) {
-        log_warn("pod", "%s/%s: its status is refused: %d %.*s", p->ns, p->name, r->status, STR_ARG(r->message));
+        log_warn("pod", "%s/%s: its status is refused: %d %.*s", p->ns, p->name, r->status,
+                 STR_ARG(r->message));
         again_later(p);
         return;
     }
@@ -293,8 +313,15 @@ static void on_sent(void *arg, const struct client_result *r)
 static void send_status(struct pod *p, struct json *status, struct arena *a)
 {
     struct json *patch = json_object(a);
-    struct client_req r = { .method = "PATCH", .res = CLIENT_PODS, .ns = str_of(p->ns), .name = str_of(p->name), .sub = "status", .body = patch,
-                            .content_type = CLIENT_STRATEGIC_PATCH, .done = on_sent, .arg = p };
+    struct client_req r = { .method = "PATCH",
+                            .res = CLIENT_PODS,
+                            .ns = str_of(p->ns),
+                            .name = str_of(p->name),
+                            .sub = "status",
+                            .body = patch,
+                            .content_type = CLIENT_STRATEGIC_PATCH,
+                            .done = on_sent,
+                            .arg = p };
 
     put(a, json_make_path(a, patch, "metadata"), "uid", p->uid);
     json_setz(a, patch, "status", status);

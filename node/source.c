@@ -37,7 +37,8 @@ static void source_tell(struct source *s)
     }
 }
 
-static void on_change(void *arg, enum informer_change what, struct object *old, struct object *new_, struct json *json)
+static void on_change(void *arg, enum informer_change what, struct object *old, struct object *new_,
+                      struct json *json)
 {
     struct source *s = arg;
 
@@ -47,12 +48,17 @@ static void on_change(void *arg, enum informer_change what, struct object *old, 
 
 static void on_synced(void *arg) { source_tell(arg); }
 
-static struct source *source_new(struct sources *all, struct str key, bool secret, struct str ns, struct str name)
+static struct source *source_new(struct sources *all, struct str key, bool secret, struct str ns,
+                                 struct str name)
 {
     struct source *s = mem_new(struct source);
     struct buf q = BUF_INIT;
-    struct informer_opts o = { .client = all->client, .res = secret ? CLIENT_SECRETS : CLIENT_CONFIGMAPS, .ns = ns,
-                               .on_change = on_change, .on_synced = on_synced, .arg = s };
+    struct informer_opts o = { .client = all->client,
+                               .res = secret ? CLIENT_SECRETS : CLIENT_CONFIGMAPS,
+                               .ns = ns,
+                               .on_change = on_change,
+                               .on_synced = on_synced,
+                               .arg = s };
     s->all = all;
     s->key = str_make(mem_strndup(key), key.n);
     qinit(&s->uses);
@@ -114,7 +120,8 @@ static struct source *source_find(struct source_set *set, bool secret, struct st
     return s;
 }
 
-int source_get(struct source_set *set, bool secret, struct str ns, struct str name, struct arena *a, struct json **ret)
+int source_get(struct source_set *set, bool secret, struct str ns, struct str name, struct arena *a,
+               struct json **ret)
 {
     struct source *s = source_find(set, secret, ns, name);
     const struct object *o = informer_get(s->informer, ns, name);

@@ -1,4 +1,5 @@
-/* node/volumes.c: emptyDir, hostPath, and the volumes made of API data: configMap, secret, downwardAPI, projected. */
+/* node/volumes.c: emptyDir, hostPath, and the volumes made of API data: configMap, secret, downwardAPI,
+ * projected. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -37,11 +38,14 @@ struct volumes {
     void *arg;
 };
 
-struct volumes *volumes_new(struct agent *agent, const char *dir, struct source_set *sources, void (*changed)(void *arg), void *arg)
+struct volumes *volumes_new(struct agent *agent, const char *dir, struct source_set *sources,
+                            void (*changed)(void *arg), void *arg)
 {
     struct volumes *v = mem_new(struct volumes);
 
-    *v = (struct volumes){ .agent = agent, .dir = mem_strdup(dir), .sources = sources, .changed = changed, .arg = arg };
+    *v = (struct volumes){
+        .agent = agent, .dir = mem_strdup(dir), .sources = sources, .changed = changed, .arg = arg
+    };
     return v;
 }
 
@@ -94,7 +98,7 @@ static struct volume *volume_add(struct volumes *v, struct str name, const char 
     return v->list = x;
 }
 
-/* ---- Tokens --------------------------------------------------------------------------------------------------- */
+/* ---- Tokens --------------------------------------------------------------------------------- */
 
 static void token_ask(struct token *t);
 
@@ -110,7 +114,8 @@ static void token_on_answer(void *arg, const struct client_result *r)
     mem_free(t->why);
     t->why = NULL;
     if (!r->ok || text.n == 0) {
-        t->why = r->message.n > 0 ? mem_strndup(r->message) : mem_strdup(r->reason != NULL ? r->reason : "no token came");
+        t->why = r->message.n > 0 ? mem_strndup(r->message)
+                                  : mem_strdup(r->reason != NULL ? r->reason : "no token came");
         timer_start(&t->again, TOKEN_RETRY_MS);
         return;
     }
@@ -124,10 +129,18 @@ static void token_on_answer(void *arg, const struct client_result *r)
 static void token_send(struct token *t, const struct json *pod, const struct json *source)
 {
     struct arena a = ARENA_INIT;
-    struct json *body = json_object(&a), *spec = json_make_path(&a, body, "spec"), *ref = json_make_path(&a, body, "spec.boundObjectRef");
-    struct str account = json_path_str(pod, "spec.serviceAccountName"), audience = json_path_str(source, "audience");
-    struct client_req r = { .method = "POST", .res = CLIENT_SERVICEACCOUNTS, .ns = json_path_str(pod, "metadata.namespace"),
-                            .name = account.n > 0 ? account : STR("default"), .sub = "token", .body = body, .done = token_on_answer, .arg = t };
+    struct json *body = json_object(&a), *spec = json_make_path(&a, body, "spec"),
+                *ref = json_make_path(&a, body, "spec.boundObjectRef");
+    struct str account = json_path_str(pod, "spec.serviceAccountName"),
+               audience = json_path_str(source, "audience");
+    struct client_req r = { .method = "POST",
+                            .res = CLIENT_SERVICEACCOUNTS,
+                            .ns = json_path_str(pod, "metadata.namespace"),
+                            .name = account.n > 0 ? account : STR("default"),
+                            .sub = "token",
+                            .body = body,
+                            .done = token_on_answer,
+                            .arg = t };
 
     json_setz(&a, body, "apiVersion", json_string_ref(&a, STR("authentication.k8s.io/v1")));
     json_setz(&a, body, "kind", json_string_ref(&a, STR("TokenRequest")));
@@ -152,8 +165,8 @@ static void token_ask(struct token *t)
     t->v->changed(t->v->arg);
 }
 
-static int token_get(struct volumes *v, const struct json *pod, struct str volume, const struct json *source, struct str *ret,
-                     struct errbuf *err)
+static int token_get(struct volumes *v, const struct json *pod, struct str volume, const struct json *source,
+                     struct str *ret, struct errbuf *err)
 {
     struct str path = json_path_str(source, "path");
     struct token *t = v->tokens;
@@ -162,7 +175,10 @@ static int token_get(struct volumes *v, const struct json *pod, struct str volum
         t = t->next;
     if (t == NULL) {
         t = mem_new(struct token);
-        *t = (struct token){ .next = v->tokens, .v = v, .due = true, .volume = str_make(mem_strndup(volume), volume.n),
+        *t = (struct token){ .next = v->tokens,
+                             .v = v,
+                             .due = true,
+                             .volume = str_make(mem_strndup(volume), volume.n),
                              .path = str_make(mem_strndup(path), path.n) };
         timer_init(&t->again, v->agent->loop, token_on_again);
         v->tokens = t;
@@ -170,13 +186,14 @@ static int token_get(struct volumes *v, const struct json *pod, struct str volum
     if (t->due && t->call == NULL && !timer_active(&t->again))
         token_send(t, pod, source);
     if (t->text == NULL)
-        return err_set(err, E_AGAIN, t->why != NULL ? "failed to fetch token: %s" : "waiting for a service account token%s",
+        return err_set(err, E_AGAIN,
+                       t->why != NULL ? "failed to fetch token: %s" : "waiting for a service account token%s",
                        t->why != NULL ? t->why : "");
     *ret = str_of(t->text);
     return 0;
 }
 
-/* ---- Files from the API ------------------------------------------------------------------------------------------- */
+/* ---- Files from the API --------------------------------------------------------------------- */
 
 struct files { struct arena *a; struct atomic_file *v; size_t n, cap; unsigned mode; };
 
@@ -211,9 +228,11 @@ static struct str decoded(struct arena *a, const struct json *v)
 }
 
 /* All keys, or those that `items` names. */
-static int add_data(struct files *f, const struct json *ref, const struct json *obj, struct str name, struct errbuf *err)
+static int add_data(struct files *f, const struct json *ref, const struct json *obj, struct str name,
+                    struct errbuf *err)
 {
-    const struct json *items = json_getz(ref, "items"), *data = json_getz(obj, "data"), *binary = json_getz(obj, "binaryData");
+    const struct json *items = json_getz(ref, "items"), *data = json_getz(obj, "data"),
+                      *binary = json_getz(obj, "binaryData");
     bool secret = str_is(json_path_str(obj, "kind"), "Secret");
 
     if (json__first(items) == NULL) {
@@ -227,24 +246,29 @@ static int add_data(struct files *f, const struct json *ref, const struct json *
         struct str key = json_path_str(item, "key");
         const struct json *e = json_get(data, key), *b = json_get(binary, key);
         if (e != NULL || b != NULL)
-            files_add(f, json_path_str(item, "path"), b != NULL || secret ? decoded(f->a, e != NULL ? e : b) : json_str(e),
+            files_add(f, json_path_str(item, "path"),
+                      b != NULL || secret ? decoded(f->a, e != NULL ? e : b) : json_str(e),
                       json_path_i64(item, "mode", -1));
         else if (!json_path_true(ref, "optional"))
-            return err_set(err, E_NOTFOUND, "references non-existent key %.*s of \"%.*s\"", STR_ARG(key), STR_ARG(name));
+            return err_set(err, E_NOTFOUND, "references non-existent key %.*s of \"%.*s\"", STR_ARG(key),
+                           STR_ARG(name));
     }
     return 0;
 }
 
-static int add_source(struct volumes *v, const struct downward *d, struct files *f, bool secret, const struct json *ref, struct errbuf *err)
+static int add_source(struct volumes *v, const struct downward *d, struct files *f, bool secret,
+                      const struct json *ref, struct errbuf *err)
 {
-    struct str name = json_path_str(ref, secret && json_getz(ref, "secretName") != NULL ? "secretName" : "name");
+    struct str name =
+        json_path_str(ref, secret && json_getz(ref, "secretName") != NULL ? "secretName" : "name");
     struct json *obj;
     int rc = source_get(v->sources, secret, json_path_str(d->pod, "metadata.namespace"), name, f->a, &obj);
 
     if (rc == E_NOTFOUND && json_path_true(ref, "optional"))
         return 0;
     if (rc == E_NOTFOUND)
-        return err_set(err, E_NOTFOUND, "%s \"%.*s\" not found", secret ? "secret" : "configmap", STR_ARG(name));
+        return err_set(err, E_NOTFOUND, "%s \"%.*s\" not found", secret ? "secret" : "configmap",
+                       STR_ARG(name));
     if (rc != 0)
         return err_set(err, rc, "waiting for %s \"%.*s\"", secret ? "secret" : "configmap", STR_ARG(name));
     if (secret)
@@ -252,12 +276,14 @@ static int add_source(struct volumes *v, const struct downward *d, struct files 
     return add_data(f, ref, obj, name, err);
 }
 
-static int add_downward(const struct downward *d, struct files *f, const struct json *items, struct errbuf *err)
+static int add_downward(const struct downward *d, struct files *f, const struct json *items,
+                        struct errbuf *err)
 {
     json_each(item, items) {
         const struct json *field = json_getz(item, "fieldRef"), *res = json_getz(item, "resourceFieldRef");
         struct str value = STR_NONE;
-        int rc = field != NULL ? downward_field(d, field, f->a, &value, err) : downward_resource(d, res, NULL, f->a, &value, err);
+        int rc = field != NULL ? downward_field(d, field, f->a, &value, err)
+                               : downward_resource(d, res, NULL, f->a, &value, err);
         if (rc != 0)
             return rc;
         files_add(f, json_path_str(item, "path"), value, json_path_i64(item, "mode", -1));
@@ -265,8 +291,8 @@ static int add_downward(const struct downward *d, struct files *f, const struct 
     return 0;
 }
 
-static int add_projected(struct volumes *v, const struct downward *d, struct files *f, struct str volume, const struct json *projected,
-                         struct errbuf *err)
+static int add_projected(struct volumes *v, const struct downward *d, struct files *f, struct str volume,
+                         const struct json *projected, struct errbuf *err)
 {
     json_each(s, json_getz(projected, "sources")) {
         const struct json *ref;
@@ -283,7 +309,8 @@ static int add_projected(struct volumes *v, const struct downward *d, struct fil
             if (rc == 0)
                 files_add(f, json_path_str(ref, "path"), token, -1);
         } else {
-            rc = err_set(err, E_INVALID, "volume \"%.*s\" projects a source this node does not support", STR_ARG(volume));
+            rc = err_set(err, E_INVALID, "volume \"%.*s\" projects a source this node does not support",
+                         STR_ARG(volume));
         }
         if (rc != 0)
             return rc;
@@ -291,9 +318,10 @@ static int add_projected(struct volumes *v, const struct downward *d, struct fil
     return 0;
 }
 
-/* ---- Directories ------------------------------------------------------------------------------------------------------- */
+/* ---- Directories ---------------------------------------------------------------------------- */
 
-static int make_dir(const struct volumes *v, struct str name, struct file_path *p, mode_t mode, struct errbuf *err)
+static int make_dir(const struct volumes *v, struct str name, struct file_path *p, mode_t mode,
+                    struct errbuf *err)
 {
     int rc = file_path(p, err, "%s/%.*s", v->dir, STR_ARG(name));
 
@@ -314,7 +342,9 @@ static int mount_tmpfs(const char *path, int64_t size, mode_t mode, struct errbu
         snprintf(opts, sizeof opts, "mode=%o,size=%lld", (unsigned)mode, (long long)size);
     else
         snprintf(opts, sizeof opts, "mode=%o", (unsigned)mode);
-    return mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV, opts) == 0 ? 0 : err_sys(err, errno, "mount tmpfs on %s", path);
+    return mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV, opts) == 0
+               ? 0
+               : err_sys(err, errno, "mount tmpfs on %s", path);
 }
 
 static int empty_dir(struct volumes *v, struct str name, const struct json *spec, struct errbuf *err)
@@ -333,10 +363,15 @@ static int empty_dir(struct volumes *v, struct str name, const struct json *spec
 
 static int host_path(struct volumes *v, struct str name, const struct json *spec, struct errbuf *err)
 {
-    static const struct { const char *type; mode_t is; bool make; const char *what; } types[] = {
-        { "Directory", S_IFDIR, false, "directory" }, { "DirectoryOrCreate", S_IFDIR, true, "directory" },
-        { "File", S_IFREG, false, "file" }, { "FileOrCreate", S_IFREG, true, "file" }, { "Socket", S_IFSOCK, false, "socket file" },
-        { "CharDevice", S_IFCHR, false, "character device" }, { "BlockDevice", S_IFBLK, false, "block device" },
+    static const struct { const char *type; mode_t is; bool make; const char *what;
+    } types[] = {
+        { "Directory", S_IFDIR, false, "directory" },
+        { "DirectoryOrCreate", S_IFDIR, true, "directory" },
+        { "File", S_IFREG, false, "file" },
+        { "FileOrCreate", S_IFREG, true, "file" },
+        { "Socket", S_IFSOCK, false, "socket file" },
+        { "CharDevice", S_IFCHR, false, "character device" },
+        { "BlockDevice", S_IFBLK, false, "block device" },
     };
     struct str type = json_path_str(spec, "type"), path = json_path_str(spec, "path");
     struct file_path p;
@@ -351,7 +386,8 @@ static int host_path(struct volumes *v, struct str name, const struct json *spec
         bool there = stat(p.s, &st) == 0;
         if (!there && types[i].make && types[i].is == S_IFDIR && (rc = file_mkdirs(p.s, 0755, err)) != 0)
             return rc;
-        if (!there && types[i].make && types[i].is == S_IFREG && (rc = file_replace(p.s, STR_NONE, 0644, false, err)) != 0)
+        if (!there && types[i].make && types[i].is == S_IFREG
+            && (rc = file_replace(p.s, STR_NONE, 0644, false, err)) != 0)
             return rc;
         if (stat(p.s, &st) != 0 || (st.st_mode & S_IFMT) != types[i].is)
             return err_set(err, E_INVALID, "hostPath type check failed: %s is not a %s", p.s, types[i].what);
@@ -363,7 +399,8 @@ static int host_path(struct volumes *v, struct str name, const struct json *spec
     return 0;
 }
 
-static int write_files(struct volumes *v, struct str name, struct files *f, bool in_memory, struct errbuf *err)
+static int write_files(struct volumes *v, struct str name, struct files *f, bool in_memory,
+                       struct errbuf *err)
 {
     struct file_path p;
     struct volume *x;
@@ -380,7 +417,8 @@ static int write_files(struct volumes *v, struct str name, struct files *f, bool
     return rc;
 }
 
-static int volume_update(struct volumes *v, const struct downward *d, const struct json *spec, struct arena *a, struct errbuf *err)
+static int volume_update(struct volumes *v, const struct downward *d, const struct json *spec,
+                         struct arena *a, struct errbuf *err)
 {
     struct str name = json_path_str(spec, "name");
     struct files f = { .a = a, .mode = 0644 };
@@ -396,7 +434,8 @@ static int volume_update(struct volumes *v, const struct downward *d, const stru
     for (size_t i = 0; i < ARRAY_LEN(kinds) && s == NULL; i++)
         s = json_getz(spec, kinds[i]);
     if (s == NULL)
-        return err_set(err, E_INVALID, "volume \"%.*s\" is of a kind this node does not support", STR_ARG(name));
+        return err_set(err, E_INVALID, "volume \"%.*s\" is of a kind this node does not support",
+                       STR_ARG(name));
     f.mode = (unsigned)json_path_i64(s, "defaultMode", 0644) & 0777;
     if (json_getz(spec, "configMap") != NULL) {
         rc = add_source(v, d, &f, false, s, err);
@@ -423,7 +462,8 @@ int volumes_update(struct volumes *v, const struct downward *d, struct errbuf *e
             break;
         one = volume_update(v, d, spec, &a, err);
         if (one != 0)
-            err_wrap(err, one, "MountVolume.SetUp failed for volume \"%.*s\" ", STR_ARG(json_path_str(spec, "name")));
+            err_wrap(err, one, "MountVolume.SetUp failed for volume \"%.*s\" ",
+                     STR_ARG(json_path_str(spec, "name")));
         rc = one != 0 ? one : rc;                /* all that is waited for is asked for in the first go */
     }
     arena_release(&a);

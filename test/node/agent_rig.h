@@ -23,8 +23,14 @@ static void node_open_in(void *arg)
     static const char *const groups[] = { "system:nodes", "system:masters", NULL };
     struct node_rig *n = arg;
     struct errbuf err = { "" };
-    struct agent_opts o = { .loop = sim_machine_loop(n->r->m), .name = "n1", .root_dir = n->root, .run_dir = n->root, .node_ip = "192.168.1.1",
-                            .cpu_millis = 2000, .memory_bytes = 1 << 30, .runtime = &n->f->base };
+    struct agent_opts o = { .loop = sim_machine_loop(n->r->m),
+                            .name = "n1",
+                            .root_dir = n->root,
+                            .run_dir = n->root,
+                            .node_ip = "192.168.1.1",
+                            .cpu_millis = 2000,
+                            .memory_bytes = 1 << 30,
+                            .runtime = &n->f->base };
 
     n->f->loop = o.loop;
     n->f->base.ops = &fake_ops;
@@ -55,7 +61,8 @@ __attribute__((unused)) static struct node_rig *node_rig_open(void)
     n->r = rig_open_with(&o);
     buf_release(&key);
     buf_release(&pub);
-    CALL(n->r, 201, "POST", "/api/v1/namespaces/default/serviceaccounts", "{'metadata':{'name':'default'},'automountServiceAccountToken':false}");
+    CALL(n->r, 201, "POST", "/api/v1/namespaces/default/serviceaccounts",
+         "{'metadata':{'name':'default'},'automountServiceAccountToken':false}");
     node_up(n);
     return n;
 }
@@ -88,7 +95,8 @@ static void pod_create(struct node_rig *n, const char *name, const char *spec)
 {
     char body[8192];
 
-    snprintf(body, sizeof body, "{'metadata':{'name':'%s','labels':{'app':'x'}},'spec':{'nodeName':'n1',%s}}", name, spec);
+    snprintf(body, sizeof body, "{'metadata':{'name':'%s','labels':{'app':'x'}},'spec':{'nodeName':'n1',%s}}",
+             name, spec);
     CALL(n->r, 201, "POST", PODS, body);
 }
 
@@ -120,24 +128,27 @@ __attribute__((unused)) static void pod_delete(struct node_rig *n, const char *n
 }
 
 /* The status at a path, as text. */
-#define CHECK_POD(n, name, path, want)                                                         \
-    do {                                                                                        \
-        struct answer p_ = pod_get((n), (name));                                                \
-        struct json *v_ = json_path(p_.obj, "status." path);                                    \
-        struct buf b_ = BUF_INIT;                                                               \
-        if (json_is(v_, JSON_STRING))                                                           \
-            buf_str_add(&b_, json_str(v_));                                                     \
-        else if (v_ != NULL)                                                                    \
-            json_write(&b_, v_);                                                                \
-        if (!str_is(buf_str(&b_), (want)))                                                      \
-            test_fail(__FILE__, __LINE__, "%s is \"%.*s\", not \"%s\"", path, STR_ARG(buf_str(&b_)), (want)); \
-        buf_release(&b_);                                                                       \
-        answer_free(&p_);                                                                       \
+#define CHECK_POD(n, name, path, want)                                                                       \
+    do {                                                                                                     \
+        struct answer p_ = pod_get((n), (name));                                                             \
+        struct json *v_ = json_path(p_.obj, "status." path);                                                 \
+        struct buf b_ = BUF_INIT;                                                                            \
+        if (json_is(v_, JSON_STRING))                                                                        \
+            buf_str_add(&b_, json_str(v_));                                                                  \
+        else if (v_ != NULL)                                                                                 \
+            json_write(&b_, v_);                                                                             \
+        if (!str_is(buf_str(&b_), (want)))                                                                   \
+            test_fail(__FILE__, __LINE__, "%s is \"%.*s\", not \"%s\"", path, STR_ARG(buf_str(&b_)),         \
+                      (want));                                                                               \
+        buf_release(&b_);                                                                                    \
+        answer_free(&p_);                                                                                    \
     } while (0)
 #define CT(field) "containerStatuses.0." field
 #define INIT(field) "initContainerStatuses.0." field
 
-__attribute__((unused)) static void check_condition(const char *file, int line, struct node_rig *n, const char *pod, const char *type, const char *field, const char *want)
+__attribute__((unused)) static void check_condition(const char *file, int line, struct node_rig *n,
+                                                    const char *pod, const char *type, const char *field,
+                                                    const char *want)
 {
     struct answer a = pod_get(n, pod);
     struct str got = STR_NONE;
@@ -172,7 +183,10 @@ __attribute__((unused)) static void ct_end(struct node_rig *n, const char *name,
 }
 
 struct releasing_ { struct node_rig *n; enum fake_op op; };
-static void release_in(void *arg) { fake_release(((struct releasing_ *)arg)->n->f, ((struct releasing_ *)arg)->op); }
+static void release_in(void *arg)
+{
+    fake_release(((struct releasing_ *)arg)->n->f, ((struct releasing_ *)arg)->op);
+}
 
 __attribute__((unused)) static void let_go(struct node_rig *n, enum fake_op op)
 {
@@ -187,9 +201,10 @@ __attribute__((unused)) static int64_t n_events(struct node_rig *n, const char *
     struct answer a = call(n->r, "GET", "/api/v1/namespaces/default/events", NULL);
     int64_t sum = 0;
 
-    json_each(e, json_getz(a.obj, "items"))
-        if (str_is(json_path_str(e, "reason"), reason) && memmem(json_path_str(e, "message").p, json_path_str(e, "message").n, part, strlen(part)) != NULL)
-            sum += json_path_i64(e, "count", 1);
+    json_each(e, json_getz(a.obj, "items")) if (str_is(json_path_str(e, "reason"), reason)
+                                                && memmem(json_path_str(e, "message").p,
+                                                          json_path_str(e, "message").n, part, strlen(part))
+                                                       != NULL) sum += json_path_i64(e, "count", 1);
     answer_free(&a);
     return sum;
 }

@@ -1,6 +1,7 @@
-/* test/node/agent_test.c: an agent in a process of its own over the real runtime, killed at random moments of its pods' lives.
- * Needs root, conmon, crun, busybox and CNI plugins; elsewhere it passes with a message.  The API is one real head in this
- * process.  Everything happens in a mount and a network namespace of the test's own. */
+/* test/node/agent_test.c: an agent in a process of its own over the real runtime, killed at random moments of
+ * its pods' lives. Needs root, conmon, crun, busybox and CNI plugins; elsewhere it passes with a message. The
+ * API is one real head in this process.  Everything happens in a mount and a network namespace of the test's
+ * own. */
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
@@ -19,7 +20,8 @@
 #define ROUNDS 10
 #define TOKEN  "agent-test"
 
-/* ---- The child: an agent until it is killed, or told by SIGTERM to remove everything -------------------- */
+/* ---- The child: an agent until it is killed, or told by SIGTERM to remove everything --------------------
+ */
 
 static struct { struct loop *loop; struct agent *agent; } child;
 
@@ -29,7 +31,9 @@ static void child_on_term(void *arg, int signum) { agent_purge(child.agent, chil
 __attribute__((constructor)) static void child_main(void)
 {
     const char *addr = getenv("AGENT_TEST_API"), *dir = getenv("AGENT_TEST_DIR");
-    struct client_http_opts co = { .servers = &addr, .n_servers = 1, .bearer_token = TOKEN, .user_agent = "agent-test" };
+    struct client_http_opts co = {
+        .servers = &addr, .n_servers = 1, .bearer_token = TOKEN, .user_agent = "agent-test"
+    };
     struct file_path root, run, images;
     struct client *client;
     struct errbuf err = { "" };
@@ -42,8 +46,15 @@ __attribute__((constructor)) static void child_main(void)
     must_ok(file_path(&images, NULL, "%s/images", dir));
     child.loop = co.loop = loop_new_real();
     must_ok(client_new_http(&co, &client, &err));
-    struct agent_opts o = { .loop = child.loop, .client = client, .name = "n1", .root_dir = root.s, .run_dir = run.s, .node_ip = "127.0.0.1",
-                            .pod_cidr = "10.98.0.0/24", .cgroup_parent = getenv("AGENT_TEST_CGROUP"), .image_dir = images.s };
+    struct agent_opts o = { .loop = child.loop,
+                            .client = client,
+                            .name = "n1",
+                            .root_dir = root.s,
+                            .run_dir = run.s,
+                            .node_ip = "127.0.0.1",
+                            .pod_cidr = "10.98.0.0/24",
+                            .cgroup_parent = getenv("AGENT_TEST_CGROUP"),
+                            .image_dir = images.s };
     if (agent_open(&o, &child.agent, &err) != 0) {
         fprintf(stderr, "agent: %s\n", err.s);
         _exit(1);
@@ -53,7 +64,7 @@ __attribute__((constructor)) static void child_main(void)
     _exit(0);
 }
 
-/* ---- The world --------------------------------------------------------------------------------------- */
+/* ---- The world ------------------------------------------------------------------------------ */
 
 static struct {
     struct loop *loop;
@@ -68,7 +79,8 @@ static struct {
 
 static bool missing(void)
 {
-    static const char *const need[] = { "/usr/bin/crun", "/usr/bin/conmon", "/bin/busybox", "/usr/lib/cni/bridge" };
+    static const char *const need[] = { "/usr/bin/crun", "/usr/bin/conmon", "/bin/busybox",
+                                        "/usr/lib/cni/bridge" };
 
     if (geteuid() != 0) {
         printf("skipped: not root\n");
@@ -98,8 +110,11 @@ static void world_open(void)
 {
     static const struct raft_peer_opts peers[] = { { 1, "127.0.0.1:0" } };
     static const char *const admins[] = { "system:masters", NULL };
-    struct store_opts so = { .raft = { .id = 1, .cluster = 7, .heads = peers, .n_heads = 1, .listen_addr = "127.0.0.1:0" } };
-    struct api_opts ao = { .listen_addr = "127.0.0.1:0", .token_lines = STR(TOKEN ",system:node:n1,1,\"system:masters,system:nodes\"\n") };
+    struct store_opts so = {
+        .raft = { .id = 1, .cluster = 7, .heads = peers, .n_heads = 1, .listen_addr = "127.0.0.1:0" }
+    };
+    struct api_opts ao = { .listen_addr = "127.0.0.1:0",
+                           .token_lines = STR(TOKEN ",system:node:n1,1,\"system:masters,system:nodes\"\n") };
     struct file_path p;
     struct errbuf err = { "" };
 
@@ -141,7 +156,7 @@ static void agent_end(int signum)
         run_ms(10);                              /* its API has to answer meanwhile */
 }
 
-/* ---- One call ------------------------------------------------------------------------------------------ */
+/* ---- One call ------------------------------------------------------------------------------- */
 
 struct reply { bool there; int status; struct buf body; };
 
@@ -156,12 +171,18 @@ static void on_reply(void *arg, const struct client_result *r)
 }
 
 /* The answer's status; the object into a. */
-static int ask(const char *method, struct client_resource res, const char *name, const char *query, const char *body, struct arena *a,
-               struct json **ret)
+static int ask(const char *method, struct client_resource res, const char *name, const char *query,
+               const char *body, struct arena *a, struct json **ret)
 {
     struct reply y = { 0 };
-    struct client_req q = { .method = method, .res = res, .ns = STR("default"), .name = str_of(name), .query = str_of(query),
-                            .body_text = str_of(body), .done = on_reply, .arg = &y };
+    struct client_req q = { .method = method,
+                            .res = res,
+                            .ns = STR("default"),
+                            .name = str_of(name),
+                            .query = str_of(query),
+                            .body_text = str_of(body),
+                            .done = on_reply,
+                            .arg = &y };
     struct json_error err;
 
     must(client_send(t.client, &q) != NULL);
@@ -177,11 +198,17 @@ static void make_pod(const char *name, const char *policy, const char *script)
 {
     struct arena a = ARENA_INIT;
     int status = 0;
-    const char *body = arena_fmt(&a, "{\"metadata\":{\"name\":\"%s\"},\"spec\":{\"nodeName\":\"n1\",\"restartPolicy\":\"%s\","
-                                     "\"terminationGracePeriodSeconds\":1,\"automountServiceAccountToken\":false,\"containers\":[{\"name\":\"c\","
-                                     "\"image\":\"coracle.local/sample:1\",\"command\":[\"sh\",\"-c\",\"%s\"]}]}}", name, policy, script).p;
+    const char *body =
+        arena_fmt(
+            &a,
+            "{\"metadata\":{\"name\":\"%s\"},\"spec\":{\"nodeName\":\"n1\",\"restartPolicy\":\"%s\","
+            "\"terminationGracePeriodSeconds\":1,\"automountServiceAccountToken\":false,\"containers\":[{\"name\":\"c\","
+            "\"image\":\"coracle.local/sample:1\",\"command\":[\"sh\",\"-c\",\"%s\"]}]}}",
+            name, policy, script)
+            .p;
 
-    for (unsigned i = 0; i < 100 && status != 201; i++) {       /* a fresh cluster's namespaces are just being made */
+    for (unsigned i = 0; i < 100 && status != 201;
+         i++) { /* a fresh cluster's namespaces are just being made */
         status = ask("POST", CLIENT_PODS, NULL, NULL, body, &a, NULL);
         if (status != 201)
             run_ms(50);
@@ -222,7 +249,7 @@ static void wait_field(const char *name, const char *path, const char *want)
     test_fail(__FILE__, __LINE__, "%s: %s is %s, not %s", name, path, field(name, path), want);
 }
 
-/* ---- Processes ----------------------------------------------------------------------------------------- */
+/* ---- Processes ------------------------------------------------------------------------------ */
 
 struct hunt { const char *mark; unsigned n; int pid; };
 
@@ -233,7 +260,8 @@ static int hunt_one(void *arg, const char *name)
     struct buf b = BUF_INIT;
 
     if (name[0] >= '1' && name[0] <= '9' && file_path(&p, NULL, "/proc/%s/cmdline", name) == 0
-        && file_read(p.s, 4096, &b, NULL) == 0 && b.n > 3 && memcmp(b.p, "sh\0", 3) == 0 && memmem(b.p, b.n, h->mark, strlen(h->mark)) != NULL) {
+        && file_read(p.s, 4096, &b, NULL) == 0 && b.n > 3 && memcmp(b.p, "sh\0", 3) == 0
+        && memmem(b.p, b.n, h->mark, strlen(h->mark)) != NULL) {
         h->n++;
         h->pid = atoi(name);
     }
@@ -249,7 +277,7 @@ static struct hunt hunt(const char *mark)
     return h;
 }
 
-static unsigned n_running;                       /* rounds in which the agent died with the pod running already */
+static unsigned n_running; /* rounds in which the agent died with the pod running already */
 
 static void one_round(unsigned i)
 {
@@ -305,7 +333,9 @@ TEST(an_agent_killed_at_any_moment_finds_its_pods_again)
     }
     world_open();
     run_ms(500);
-    CHECK_INT(ask("POST", CLIENT_SERVICEACCOUNTS, NULL, NULL, "{\"metadata\":{\"name\":\"default\"}}", NULL, NULL), 201);
+    CHECK_INT(
+        ask("POST", CLIENT_SERVICEACCOUNTS, NULL, NULL, "{\"metadata\":{\"name\":\"default\"}}", NULL, NULL),
+        201);
     agent_spawn();
     for (unsigned i = 0; i < ROUNDS; i++)
         one_round(i);

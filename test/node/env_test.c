@@ -17,7 +17,8 @@ static void check_env(const char *file, int line, struct node_rig *n, const char
         snprintf(got, sizeof got, "%s", c->env);
     } else {
         struct answer a = pod_get(n, name);
-        snprintf(got, sizeof got, "%.*s", STR_ARG(json_path_str(a.obj, "status." CT("state.waiting.message"))));
+        snprintf(got, sizeof got, "%.*s",
+                 STR_ARG(json_path_str(a.obj, "status." CT("state.waiting.message"))));
         answer_free(&a);
     }
     if (strcmp(got, want) != 0)
@@ -29,11 +30,14 @@ TEST(variables_refer_to_those_before_them)
 {
     struct node_rig *n = node_rig_open();
 
-    CHECK_ENV("'env':[{'name':'A','value':'1'},{'name':'B','value':'$(A)2'},{'name':'C','value':'$(D)'},{'name':'D','value':'$(B)$(C)'}]",
-              "A=1;B=12;C=$(D);D=12$(D);");
-    CHECK_ENV("'env':[{'name':'A','value':'1'},{'name':'B','value':'$$(A) $$ $ $x $(A'}]", "A=1;B=$(A) $ $ $x $(A;");
+    CHECK_ENV(
+        "'env':[{'name':'A','value':'1'},{'name':'B','value':'$(A)2'},{'name':'C','value':'$(D)'},{'name':'D','value':'$(B)$(C)'}]",
+        "A=1;B=12;C=$(D);D=12$(D);");
+    CHECK_ENV("'env':[{'name':'A','value':'1'},{'name':'B','value':'$$(A) $$ $ $x $(A'}]",
+              "A=1;B=$(A) $ $ $x $(A;");
     CHECK_ENV("'env':[{'name':'A','value':'1'},{'name':'A','value':'$(A)2'}]", "A=12;");
-    CHECK_ENV("'env':[{'name':'A'},{'name':'B','value':'$()x'},{'name':'C','value':'$(A)'}]", "A=;B=$()x;C=;");
+    CHECK_ENV("'env':[{'name':'A'},{'name':'B','value':'$()x'},{'name':'C','value':'$(A)'}]",
+              "A=;B=$()x;C=;");
     node_rig_close(n);
 }
 
@@ -41,13 +45,14 @@ TEST(the_downward_api)
 {
     struct node_rig *n = node_rig_open();
 
-    CHECK_ENV("'env':[{'name':'L','valueFrom':{'fieldRef':{'fieldPath':'metadata.labels[\\u0027app\\u0027]'}}},"
-              "{'name':'N','valueFrom':{'fieldRef':{'fieldPath':'metadata.namespace'}}},"
-              "{'name':'H','valueFrom':{'fieldRef':{'fieldPath':'status.hostIP'}}},"
-              "{'name':'I','valueFrom':{'fieldRef':{'fieldPath':'status.podIP'}}},"
-              "{'name':'S','valueFrom':{'fieldRef':{'fieldPath':'spec.serviceAccountName'}}},"
-              "{'name':'O','valueFrom':{'fieldRef':{'fieldPath':'spec.nodeName'}}}]",
-              "L=x;N=default;H=192.168.1.1;I=10.1.0.1;S=default;O=n1;");
+    CHECK_ENV(
+        "'env':[{'name':'L','valueFrom':{'fieldRef':{'fieldPath':'metadata.labels[\\u0027app\\u0027]'}}},"
+        "{'name':'N','valueFrom':{'fieldRef':{'fieldPath':'metadata.namespace'}}},"
+        "{'name':'H','valueFrom':{'fieldRef':{'fieldPath':'status.hostIP'}}},"
+        "{'name':'I','valueFrom':{'fieldRef':{'fieldPath':'status.podIP'}}},"
+        "{'name':'S','valueFrom':{'fieldRef':{'fieldPath':'spec.serviceAccountName'}}},"
+        "{'name':'O','valueFrom':{'fieldRef':{'fieldPath':'spec.nodeName'}}}]",
+        "L=x;N=default;H=192.168.1.1;I=10.1.0.1;S=default;O=n1;");
     node_rig_close(n);
 }
 
@@ -57,7 +62,8 @@ TEST(resources_with_divisors)
     const char *res = "'resources':{'limits':{'cpu':'1500m','memory':'64Mi'},'requests':{'cpu':'250m'}}";
     char spec[1024];
 
-#define RES(resource, divisor) "{'name':'X','valueFrom':{'resourceFieldRef':{'resource':'" resource "'" divisor "}}}"
+#define RES(resource, divisor)                                                                               \
+    "{'name':'X','valueFrom':{'resourceFieldRef':{'resource':'" resource "'" divisor "}}}"
     snprintf(spec, sizeof spec, "%s,'env':[%s]", res, RES("limits.cpu", ""));
     CHECK_ENV(spec, "X=2;");
     snprintf(spec, sizeof spec, "%s,'env':[%s]", res, RES("requests.cpu", ",'divisor':'1m'"));
@@ -73,16 +79,25 @@ TEST(whole_maps_and_single_keys)
 {
     struct node_rig *n = node_rig_open();
 
-    CALL(n->r, 201, "POST", "/api/v1/namespaces/default/configmaps", "{'metadata':{'name':'m'},'data':{'a':'1','b.c':'2'}}");
-    CALL(n->r, 201, "POST", "/api/v1/namespaces/default/secrets", "{'metadata':{'name':'s'},'data':{'k':'c2Vj','nul':'YQBi'}}");
-    CHECK_ENV("'envFrom':[{'configMapRef':{'name':'m'}},{'prefix':'S_','secretRef':{'name':'s','optional':true}},"
-              "{'configMapRef':{'name':'none','optional':true}}],'env':[{'name':'a','value':'mine'}]",
-              "environment variable S_nul contains a NUL byte");
-    CHECK_ENV("'envFrom':[{'configMapRef':{'name':'m'}},{'configMapRef':{'name':'none','optional':true}}],'env':[{'name':'a','value':'$(b.c)!'}]",
-              "a=2!;b.c=2;");
-    CHECK_ENV("'env':[{'name':'K','valueFrom':{'secretKeyRef':{'name':'s','key':'k'}}},{'name':'Z','value':'$(K)'}]", "K=sec;Z=sec;");
-    CHECK_ENV("'env':[{'name':'K','valueFrom':{'secretKeyRef':{'name':'s','key':'no','optional':true}}},{'name':'Z','value':'z'}]", "Z=z;");
-    CHECK_ENV("'env':[{'name':'K','valueFrom':{'secretKeyRef':{'name':'s','key':'no'}}}]", "couldn't find key no in Secret default/s");
+    CALL(n->r, 201, "POST", "/api/v1/namespaces/default/configmaps",
+         "{'metadata':{'name':'m'},'data':{'a':'1','b.c':'2'}}");
+    CALL(n->r, 201, "POST", "/api/v1/namespaces/default/secrets",
+         "{'metadata':{'name':'s'},'data':{'k':'c2Vj','nul':'YQBi'}}");
+    CHECK_ENV(
+        "'envFrom':[{'configMapRef':{'name':'m'}},{'prefix':'S_','secretRef':{'name':'s','optional':true}},"
+        "{'configMapRef':{'name':'none','optional':true}}],'env':[{'name':'a','value':'mine'}]",
+        "environment variable S_nul contains a NUL byte");
+    CHECK_ENV(
+        "'envFrom':[{'configMapRef':{'name':'m'}},{'configMapRef':{'name':'none','optional':true}}],'env':[{'name':'a','value':'$(b.c)!'}]",
+        "a=2!;b.c=2;");
+    CHECK_ENV(
+        "'env':[{'name':'K','valueFrom':{'secretKeyRef':{'name':'s','key':'k'}}},{'name':'Z','value':'$(K)'}]",
+        "K=sec;Z=sec;");
+    CHECK_ENV(
+        "'env':[{'name':'K','valueFrom':{'secretKeyRef':{'name':'s','key':'no','optional':true}}},{'name':'Z','value':'z'}]",
+        "Z=z;");
+    CHECK_ENV("'env':[{'name':'K','valueFrom':{'secretKeyRef':{'name':'s','key':'no'}}}]",
+              "couldn't find key no in Secret default/s");
     CHECK_ENV("'envFrom':[{'secretRef':{'name':'none'}}]", "secret \"none\" not found");
     node_rig_close(n);
 }

@@ -1,5 +1,6 @@
-/* test/node/fake_runtime.h: a runtime that does as the test says: any kind of request can fail, wait until it is let go, or
- * be slow; containers end on command; signals are written down.  It outlives the agent, as real containers do. */
+/* test/node/fake_runtime.h: a runtime that does as the test says: any kind of request can fail, wait until it
+ * is let go, or be slow; containers end on command; signals are written down.  It outlives the agent, as real
+ * containers do. */
 #ifndef TEST_FAKE_RUNTIME_H
 #define TEST_FAKE_RUNTIME_H
 
@@ -7,12 +8,36 @@
 #include "node/runtime.h"
 #include "test/test.h"
 
-enum fake_op { F_SANDBOX, F_SB_STOP, F_SB_REMOVE, F_CREATE, F_START, F_KILL, F_REMOVE, F_IMAGE, F_EXEC, F_OPS };
+enum fake_op {
+    F_SANDBOX,
+    F_SB_STOP,
+    F_SB_REMOVE,
+    F_CREATE,
+    F_START,
+    F_KILL,
+    F_REMOVE,
+    F_IMAGE,
+    F_EXEC,
+    F_OPS
+};
 enum { FAKE_MAX = 400 };
 
-struct fake_req { struct timer timer; struct rt_req *req; int status; enum fake_op op; void (*effect)(struct fake_req *q); char id[65];
-                  struct fake_runtime *f; bool used; };
-struct fake_sandbox { struct rt_sandbox_info info; char id[65], uid[65], name[65], ns[65], ip[46], hostname[65]; bool there; struct buf memo; };
+struct fake_req {
+    struct timer timer;
+    struct rt_req *req;
+    int status;
+    enum fake_op op;
+    void (*effect)(struct fake_req *q);
+    char id[65];
+    struct fake_runtime *f;
+    bool used;
+};
+struct fake_sandbox {
+    struct rt_sandbox_info info;
+    char id[65], uid[65], name[65], ns[65], ip[46], hostname[65];
+    bool there;
+    struct buf memo;
+};
 struct fake_container {
     struct rt_container_info info;
     char id[65], sandbox[65], uid[65], name[65], image[200], log[512];
@@ -26,7 +51,7 @@ struct fake_runtime {
     bool hold[F_OPS];                            /* requests of this kind wait for fake_release() */
     int fail[F_OPS]; const char *why;            /* this code; NULL: "it fails" */
     uint64_t delay_ms[F_OPS];
-    bool ignores_term, no_image;                 /* of containers made from now on; nothing is on the machine yet */
+    bool ignores_term, no_image; /* of containers made from now on; nothing is on the machine yet */
     int exec_exit;
     unsigned asked[F_OPS];
     int signals[64]; unsigned n_signals; uint64_t signal_ms[64]; char signaled[64][65];
@@ -38,7 +63,10 @@ struct fake_runtime {
     unsigned n_closes;
 };
 
-static struct fake_runtime *fake_of(struct runtime *rt) { return container_of(rt, struct fake_runtime, base); }
+static struct fake_runtime *fake_of(struct runtime *rt)
+{
+    return container_of(rt, struct fake_runtime, base);
+}
 
 static struct fake_sandbox *fake_sandbox(struct fake_runtime *f, const char *id)
 {
@@ -78,7 +106,8 @@ static void fake_finish(struct timer *t)
     req->done(req, status);
 }
 
-static void fake_take(struct runtime *rt, enum fake_op op, struct rt_req *req, const char *id, int status, void (*effect)(struct fake_req *q))
+static void fake_take(struct runtime *rt, enum fake_op op, struct rt_req *req, const char *id, int status,
+                      void (*effect)(struct fake_req *q))
 {
     struct fake_runtime *f = fake_of(rt);
     struct fake_req *q = f->req;
@@ -106,7 +135,7 @@ __attribute__((unused)) static void fake_release(struct fake_runtime *f, enum fa
             timer_start(&f->req[i].timer, 0);
 }
 
-/* ---- Sandboxes -------------------------------------------------------------------------------------- */
+/* ---- Sandboxes ------------------------------------------------------------------------------ */
 
 static void fake_sandbox_create(struct runtime *rt, struct rt_sandbox_create *r)
 {
@@ -116,7 +145,8 @@ static void fake_sandbox_create(struct runtime *rt, struct rt_sandbox_create *r)
     if (f->fail[F_SANDBOX] == 0) {
         must(f->n_sb < FAKE_MAX);
         for (unsigned i = 0; i < f->n_sb; i++)
-            must(!f->sb[i].there || strcmp(f->sb[i].uid, r->pod_uid) != 0 || f->sb[i].info.attempt != r->attempt);
+            must(!f->sb[i].there || strcmp(f->sb[i].uid, r->pod_uid) != 0
+                 || f->sb[i].info.attempt != r->attempt);
         f->n_sb++;
         snprintf(s->id, sizeof s->id, "sandbox-%u", f->n_sb);
         snprintf(s->uid, sizeof s->uid, "%s", r->pod_uid);
@@ -126,7 +156,16 @@ static void fake_sandbox_create(struct runtime *rt, struct rt_sandbox_create *r)
         snprintf(s->hostname, sizeof s->hostname, "%s", r->hostname);
         buf_str_add(&s->memo, r->memo);
         s->there = true;
-        s->info = (struct rt_sandbox_info){ s->id, s->uid, s->name, s->ns, r->attempt, true, r->host_network, s->ip, 1, loop_wall_ns(f->loop),
+        s->info = (struct rt_sandbox_info){ s->id,
+                                            s->uid,
+                                            s->name,
+                                            s->ns,
+                                            r->attempt,
+                                            true,
+                                            r->host_network,
+                                            s->ip,
+                                            1,
+                                            loop_wall_ns(f->loop),
                                             buf_str(&s->memo) };
         snprintf(r->id, sizeof r->id, "%s", s->id);
         snprintf(r->ip, sizeof r->ip, "%s", s->ip);
@@ -173,10 +212,14 @@ static void fake_sandbox_removed(struct fake_req *q)
 
 static void fake_sandbox_stop(struct runtime *rt, struct rt_by_id *r)
 {
-    fake_take(rt, F_SB_STOP, &r->req, r->id, fake_sandbox(fake_of(rt), r->id) != NULL ? 0 : E_NOTFOUND, fake_sandbox_stopped);
+    fake_take(rt, F_SB_STOP, &r->req, r->id, fake_sandbox(fake_of(rt), r->id) != NULL ? 0 : E_NOTFOUND,
+              fake_sandbox_stopped);
 }
 
-static void fake_sandbox_remove(struct runtime *rt, struct rt_by_id *r) { fake_take(rt, F_SB_REMOVE, &r->req, r->id, 0, fake_sandbox_removed); }
+static void fake_sandbox_remove(struct runtime *rt, struct rt_by_id *r)
+{
+    fake_take(rt, F_SB_REMOVE, &r->req, r->id, 0, fake_sandbox_removed);
+}
 
 static const struct rt_sandbox_info *fake_sandbox_get(struct runtime *rt, const char *id)
 {
@@ -184,14 +227,15 @@ static const struct rt_sandbox_info *fake_sandbox_get(struct runtime *rt, const 
     return s != NULL ? &s->info : NULL;
 }
 
-static void fake_sandbox_each(struct runtime *rt, void (*fn)(void *arg, const struct rt_sandbox_info *i), void *arg)
+static void fake_sandbox_each(struct runtime *rt, void (*fn)(void *arg, const struct rt_sandbox_info *i),
+                              void *arg)
 {
     for (unsigned i = 0; i < fake_of(rt)->n_sb; i++)
         if (fake_of(rt)->sb[i].there)
             fn(arg, &fake_of(rt)->sb[i].info);
 }
 
-/* ---- Containers -------------------------------------------------------------------------------------- */
+/* ---- Containers ----------------------------------------------------------------------------- */
 
 static void fake_note(struct fake_container *c, const struct rt_container_create *r)
 {
@@ -201,8 +245,9 @@ static void fake_note(struct fake_container *c, const struct rt_container_create
         at += (size_t)snprintf(c->env + at, sizeof c->env - at, "%s;", r->env[i]);
     at = 0;
     for (size_t i = 0; i < r->n_mounts && at < sizeof c->mounts; i++)
-        at += (size_t)snprintf(c->mounts + at, sizeof c->mounts - at, "%s:%s:%s%s;", r->mounts[i].source, r->mounts[i].dest,
-                               r->mounts[i].sub_path != NULL ? r->mounts[i].sub_path : "", r->mounts[i].read_only ? ":ro" : "");
+        at += (size_t)snprintf(c->mounts + at, sizeof c->mounts - at, "%s:%s:%s%s;", r->mounts[i].source,
+                               r->mounts[i].dest, r->mounts[i].sub_path != NULL ? r->mounts[i].sub_path : "",
+                               r->mounts[i].read_only ? ":ro" : "");
 }
 
 static void fake_container_create(struct runtime *rt, struct rt_container_create *r)
@@ -222,9 +267,17 @@ static void fake_container_create(struct runtime *rt, struct rt_container_create
         snprintf(c->image, sizeof c->image, "%s", r->image);
         snprintf(c->log, sizeof c->log, "%s", r->log_path);
         fake_note(c, r);
-        c->info = (struct rt_container_info){ .id = c->id, .sandbox_id = c->sandbox, .pod_uid = c->uid, .name = c->name, .attempt = r->attempt,
-                                              .image = c->image, .image_id = "sha256:abc", .state = RT_CREATED,
-                                              .created_ns = loop_wall_ns(f->loop), .log_path = c->log, .termination_file = f->term_file };
+        c->info = (struct rt_container_info){ .id = c->id,
+                                              .sandbox_id = c->sandbox,
+                                              .pod_uid = c->uid,
+                                              .name = c->name,
+                                              .attempt = r->attempt,
+                                              .image = c->image,
+                                              .image_id = "sha256:abc",
+                                              .state = RT_CREATED,
+                                              .created_ns = loop_wall_ns(f->loop),
+                                              .log_path = c->log,
+                                              .termination_file = f->term_file };
         snprintf(r->id, sizeof r->id, "%s", c->id);
     }
     fake_take(rt, F_CREATE, &r->req, c->id, status, NULL);
@@ -243,7 +296,10 @@ static void fake_started(struct fake_req *q)
     c->info.started_ns = loop_wall_ns(q->f->loop);
 }
 
-static void fake_container_start(struct runtime *rt, struct rt_by_id *r) { fake_take(rt, F_START, &r->req, r->id, 0, fake_started); }
+static void fake_container_start(struct runtime *rt, struct rt_by_id *r)
+{
+    fake_take(rt, F_START, &r->req, r->id, 0, fake_started);
+}
 
 static void fake_killed(struct fake_req *q)
 {
@@ -276,7 +332,10 @@ static void fake_removed(struct fake_req *q)
         c->there = false;
 }
 
-static void fake_container_remove(struct runtime *rt, struct rt_by_id *r) { fake_take(rt, F_REMOVE, &r->req, r->id, 0, fake_removed); }
+static void fake_container_remove(struct runtime *rt, struct rt_by_id *r)
+{
+    fake_take(rt, F_REMOVE, &r->req, r->id, 0, fake_removed);
+}
 
 static const struct rt_container_info *fake_container_get(struct runtime *rt, const char *id)
 {
@@ -284,7 +343,8 @@ static const struct rt_container_info *fake_container_get(struct runtime *rt, co
     return c != NULL ? &c->info : NULL;
 }
 
-static void fake_container_each(struct runtime *rt, void (*fn)(void *arg, const struct rt_container_info *i), void *arg)
+static void fake_container_each(struct runtime *rt, void (*fn)(void *arg, const struct rt_container_info *i),
+                                void *arg)
 {
     for (unsigned i = 0; i < fake_of(rt)->n_ct; i++)
         if (fake_of(rt)->ct[i].there)
@@ -293,7 +353,7 @@ static void fake_container_each(struct runtime *rt, void (*fn)(void *arg, const 
 
 static int fake_reopen_log(struct runtime *rt, const char *id, struct errbuf *err) { return 0; }
 
-/* ---- The rest ---------------------------------------------------------------------------------------- */
+/* ---- The rest ------------------------------------------------------------------------------- */
 
 static void fake_image_ensure(struct runtime *rt, struct rt_image_ensure *r)
 {
@@ -309,9 +369,18 @@ static const struct rt_image_info *fake_image_get(struct runtime *rt, const char
     return f->no_image ? NULL : &f->image;
 }
 
-static void fake_image_each(struct runtime *rt, void (*fn)(void *arg, const struct rt_image_info *i), void *arg) { }
-static void fake_exec_done(struct fake_req *q) { container_of(q->req, struct rt_session, req)->exit_code = q->f->exec_exit; }
-static void fake_session_open(struct runtime *rt, struct rt_session *s) { fake_take(rt, F_EXEC, &s->req, s->container_id, 0, fake_exec_done); }
+static void fake_image_each(struct runtime *rt, void (*fn)(void *arg, const struct rt_image_info *i),
+                            void *arg)
+{
+}
+static void fake_exec_done(struct fake_req *q)
+{
+    container_of(q->req, struct rt_session, req)->exit_code = q->f->exec_exit;
+}
+static void fake_session_open(struct runtime *rt, struct rt_session *s)
+{
+    fake_take(rt, F_EXEC, &s->req, s->container_id, 0, fake_exec_done);
+}
 
 /* Held or slow: it ends at once. */
 static void fake_session_cancel(struct rt_session *s)
@@ -327,7 +396,8 @@ static void fake_close(struct runtime *rt, void (*done)(void *arg), void *arg)
     struct fake_runtime *f = fake_of(rt);
 
     f->n_closes++;
-    for (size_t i = 0; i < ARRAY_LEN(f->req); i++)       /* what was asked for does not come back into a freed agent */
+    for (size_t i = 0; i < ARRAY_LEN(f->req);
+         i++) /* what was asked for does not come back into a freed agent */
         if (f->req[i].used) {
             timer_stop(&f->req[i].timer);
             f->req[i].status = E_CLOSED;
@@ -341,12 +411,26 @@ static const char *fake_version(struct runtime *rt) { return "fake://1"; }
 static int fake_set_pod_cidr(struct runtime *rt, const char *cidr, struct errbuf *err) { return 0; }
 
 static const struct runtime_ops fake_ops = {
-    .close = fake_close, .set_pod_cidr = fake_set_pod_cidr, .sandbox_create = fake_sandbox_create, .sandbox_stop = fake_sandbox_stop,
-    .sandbox_remove = fake_sandbox_remove, .sandbox_get = fake_sandbox_get, .sandbox_each = fake_sandbox_each,
-    .container_create = fake_container_create, .container_start = fake_container_start, .container_kill = fake_container_kill,
-    .container_remove = fake_container_remove, .container_get = fake_container_get, .container_each = fake_container_each,
-    .container_reopen_log = fake_reopen_log, .session_open = fake_session_open, .session_cancel = fake_session_cancel,
-    .image_ensure = fake_image_ensure, .image_get = fake_image_get, .image_each = fake_image_each, .version = fake_version,
+    .close = fake_close,
+    .set_pod_cidr = fake_set_pod_cidr,
+    .sandbox_create = fake_sandbox_create,
+    .sandbox_stop = fake_sandbox_stop,
+    .sandbox_remove = fake_sandbox_remove,
+    .sandbox_get = fake_sandbox_get,
+    .sandbox_each = fake_sandbox_each,
+    .container_create = fake_container_create,
+    .container_start = fake_container_start,
+    .container_kill = fake_container_kill,
+    .container_remove = fake_container_remove,
+    .container_get = fake_container_get,
+    .container_each = fake_container_each,
+    .container_reopen_log = fake_reopen_log,
+    .session_open = fake_session_open,
+    .session_cancel = fake_session_cancel,
+    .image_ensure = fake_image_ensure,
+    .image_get = fake_image_get,
+    .image_each = fake_image_each,
+    .version = fake_version,
 };
 
 #endif

@@ -1,4 +1,5 @@
-/* test/node/pod_test.c: a pod's life against the real API, over a runtime that does what the test says, in virtual time. */
+/* test/node/pod_test.c: a pod's life against the real API, over a runtime that does what the test says, in
+ * virtual time. */
 #include "test/node/agent_rig.h"
 
 #define ONE "'containers':[{'name':'c','image':'i:1'}]"
@@ -51,8 +52,14 @@ TEST(a_pod_runs_step_by_step)
 TEST(crashes_wait_longer_each_time_and_are_forgiven)
 {
     static const unsigned pauses[] = { 0, 10, 20, 40, 80, 160, 300, 300 };
-    static const char *const texts[] = { "", "back-off 10s ", "back-off 20s ", "back-off 40s ", "back-off 1m20s ", "back-off 2m40s ",
-                                         "back-off 5m0s ", "back-off 5m0s " };
+    static const char *const texts[] = { "",
+                                         "back-off 10s ",
+                                         "back-off 20s ",
+                                         "back-off 40s ",
+                                         "back-off 1m20s ",
+                                         "back-off 2m40s ",
+                                         "back-off 5m0s ",
+                                         "back-off 5m0s " };
     struct node_rig *n = node_rig_open();
     struct answer a;
 
@@ -106,7 +113,8 @@ TEST(restart_policies_and_phases)
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         snprintf(name, sizeof name, "p%zu", i);
-        snprintf(spec, sizeof spec, "'restartPolicy':'%s','containers':[{'name':'c%zu','image':'i'}]", cases[i].policy, i);
+        snprintf(spec, sizeof spec, "'restartPolicy':'%s','containers':[{'name':'c%zu','image':'i'}]",
+                 cases[i].policy, i);
         pod_create(n, name, spec);
         rig_run(n->r, 50);
         snprintf(spec, sizeof spec, "c%zu", i);
@@ -116,7 +124,10 @@ TEST(restart_policies_and_phases)
         CHECK_POD(n, name, CT("state.terminated.reason"), cases[i].reason);
         CHECK_POD(n, name, CT("restartCount"), cases[i].again ? "1" : "0");
         CHECK_COND(n, name, "Ready", "status", cases[i].again ? "True" : "False");
-        CHECK_COND(n, name, "Ready", "reason", cases[i].again ? "" : cases[i].code == 0 ? "PodCompleted" : "PodFailed");
+        CHECK_COND(n, name, "Ready", "reason",
+                   cases[i].again       ? ""
+                   : cases[i].code == 0 ? "PodCompleted"
+                                        : "PodFailed");
     }
     pod_delete(n, "p4", -1);
     rig_run(n->r, 100);
@@ -171,8 +182,10 @@ TEST(sidecars_start_before_and_stop_after)
 {
     struct node_rig *n = node_rig_open();
 
-    pod_create(n, "p", "'initContainers':[{'name':'s1','image':'i','restartPolicy':'Always'},{'name':'a','image':'i'},"
-                       "{'name':'s2','image':'i','restartPolicy':'Always'}]," ONE);
+    pod_create(
+        n, "p",
+        "'initContainers':[{'name':'s1','image':'i','restartPolicy':'Always'},{'name':'a','image':'i'},"
+        "{'name':'s2','image':'i','restartPolicy':'Always'}]," ONE);
     rig_run(n->r, 50);
     CHECK(fake_run(n->f, "s1") != NULL && fake_run(n->f, "a") != NULL && fake_run(n->f, "s2") == NULL);
     ct_end(n, "a", 0);
@@ -196,7 +209,9 @@ TEST(sidecars_end_with_a_job)
 {
     struct node_rig *n = node_rig_open();
 
-    pod_create(n, "p", "'restartPolicy':'Never','initContainers':[{'name':'s','image':'i','restartPolicy':'Always'}]," ONE);
+    pod_create(
+        n, "p",
+        "'restartPolicy':'Never','initContainers':[{'name':'s','image':'i','restartPolicy':'Always'}]," ONE);
     rig_run(n->r, 50);
     n->f->delay_ms[F_KILL] = 1000;
     ct_end(n, "c", 0);
@@ -275,18 +290,23 @@ TEST(a_config_map_that_comes_late_starts_the_pod_at_once)
 {
     struct node_rig *n = node_rig_open();
 
-    pod_create(n, "p", "'containers':[{'name':'c','image':'i','env':[{'name':'A','valueFrom':{'configMapKeyRef':{'name':'m','key':'k'}}},"
-                       "{'name':'B','valueFrom':{'secretKeyRef':{'name':'s','key':'k'}}}]}]");
+    pod_create(
+        n, "p",
+        "'containers':[{'name':'c','image':'i','env':[{'name':'A','valueFrom':{'configMapKeyRef':{'name':'m','key':'k'}}},"
+        "{'name':'B','valueFrom':{'secretKeyRef':{'name':'s','key':'k'}}}]}]");
     rig_run(n->r, 200);
     CHECK_POD(n, "p", CT("state.waiting.reason"), "CreateContainerConfigError");
     CHECK_POD(n, "p", CT("state.waiting.message"), "configmap \"m\" not found");
-    CALL(n->r, 201, "POST", "/api/v1/namespaces/default/configmaps", "{'metadata':{'name':'m'},'data':{'other':'1'}}");
+    CALL(n->r, 201, "POST", "/api/v1/namespaces/default/configmaps",
+         "{'metadata':{'name':'m'},'data':{'other':'1'}}");
     rig_run(n->r, 30);
     CHECK_POD(n, "p", CT("state.waiting.message"), "couldn't find key k in ConfigMap default/m");
-    CALL(n->r, 200, "PUT", "/api/v1/namespaces/default/configmaps/m", "{'metadata':{'name':'m'},'data':{'k':'1'}}");
+    CALL(n->r, 200, "PUT", "/api/v1/namespaces/default/configmaps/m",
+         "{'metadata':{'name':'m'},'data':{'k':'1'}}");
     rig_run(n->r, 100);
     CHECK_POD(n, "p", CT("state.waiting.message"), "secret \"s\" not found");
-    CALL(n->r, 201, "POST", "/api/v1/namespaces/default/secrets", "{'metadata':{'name':'s'},'data':{'k':'aGk='}}");
+    CALL(n->r, 201, "POST", "/api/v1/namespaces/default/secrets",
+         "{'metadata':{'name':'s'},'data':{'k':'aGk='}}");
     rig_run(n->r, 100);
     CHECK_POD(n, "p", "phase", "Running");
     CHECK_STR(str_of(fake_run(n->f, "c")->env), "A=1;B=hi;");
@@ -298,7 +318,9 @@ TEST(post_start_that_fails_ends_the_run)
     struct node_rig *n = node_rig_open();
 
     n->f->exec_exit = 1;
-    pod_create(n, "p", "'restartPolicy':'Never','containers':[{'name':'c','image':'i','lifecycle':{'postStart':{'exec':{'command':['x']}}}}]");
+    pod_create(
+        n, "p",
+        "'restartPolicy':'Never','containers':[{'name':'c','image':'i','lifecycle':{'postStart':{'exec':{'command':['x']}}}}]");
     rig_run(n->r, 200);
     CHECK_INT(n_events(n, "FailedPostStartHook", "PostStartHook failed"), 1);
     CHECK_POD(n, "p", "phase", "Failed");
@@ -306,7 +328,8 @@ TEST(post_start_that_fails_ends_the_run)
     node_rig_close(n);
 }
 
-#define PRE_STOP "'terminationGracePeriodSeconds':10,'containers':[{'name':'c','image':'i','lifecycle':{'preStop':{'exec':{'command':['x']}}}}]"
+#define PRE_STOP                                                                                             \
+    "'terminationGracePeriodSeconds':10,'containers':[{'name':'c','image':'i','lifecycle':{'preStop':{'exec':{'command':['x']}}}}]"
 
 TEST(pre_stop_then_term_then_kill)
 {
@@ -326,7 +349,7 @@ TEST(pre_stop_then_term_then_kill)
     CHECK_INT(n->f->signals[1], 9);
     CHECK_INT((n->f->signal_ms[1] - t0 + 50) / 100, 100);
     CHECK(pod_gone(n, "p"));
-    n->f->delay_ms[F_EXEC] = 60000;              /* a hook that takes all: two seconds are left for the process */
+    n->f->delay_ms[F_EXEC] = 60000; /* a hook that takes all: two seconds are left for the process */
     pod_create(n, "q", PRE_STOP);
     rig_run(n->r, 100);
     t0 = loop_now_ms(n->f->loop);
@@ -364,12 +387,14 @@ TEST(deleted_whatever_it_is_doing)
     for (size_t i = 0; i < ARRAY_LEN(stuck); i++) {
         struct node_rig *n = node_rig_open();
         n->f->hold[stuck[i]] = true;
-        pod_create(n, "p", "'containers':[{'name':'c','image':'i','lifecycle':{'postStart':{'exec':{'command':['x']}}}}]");
+        pod_create(
+            n, "p",
+            "'containers':[{'name':'c','image':'i','lifecycle':{'postStart':{'exec':{'command':['x']}}}}]");
         rig_run(n->r, 100);
         pod_delete(n, "p", -1);
         rig_run(n->r, 3000);
         if (stuck[i] == F_SANDBOX || stuck[i] == F_CREATE || stuck[i] == F_START)
-            let_go(n, stuck[i]);                 /* these have to be seen to their end; a pull or a hook has not */
+            let_go(n, stuck[i]); /* these have to be seen to their end; a pull or a hook has not */
         rig_run(n->r, 200);
         CHECK(pod_gone(n, "p"));
         CHECK_INT(n->agent->pods.n, 0);
@@ -392,11 +417,15 @@ TEST(deleted_while_it_backs_off_or_waits)
     pod_delete(n, "p", -1);
     rig_run(n->r, 100);
     CHECK(pod_gone(n, "p"));
-    pod_create(n, "q", "'containers':[{'name':'q','image':'i'}],'volumes':[{'name':'v','configMap':{'name':'none'}}]");
+    pod_create(
+        n, "q",
+        "'containers':[{'name':'q','image':'i'}],'volumes':[{'name':'v','configMap':{'name':'none'}}]");
     rig_run(n->r, 100);
     CHECK_POD(n, "q", CT("state.waiting.reason"), "ContainerCreating");
     rig_run(n->r, 10100);
-    CHECK_INT(n_events(n, "FailedMount", "MountVolume.SetUp failed for volume \"v\" : configmap \"none\" not found"), 1);
+    CHECK_INT(n_events(n, "FailedMount",
+                       "MountVolume.SetUp failed for volume \"v\" : configmap \"none\" not found"),
+              1);
     pod_delete(n, "q", -1);
     rig_run(n->r, 100);
     CHECK(pod_gone(n, "q"));
@@ -445,7 +474,9 @@ TEST(a_dead_sandbox_is_made_anew_with_all_that_was_in_it)
 {
     struct node_rig *n = node_rig_open();
 
-    pod_create(n, "p", "'initContainers':[{'name':'a','image':'i'}],'containers':[{'name':'c','image':'i'},{'name':'d','image':'i'}]");
+    pod_create(
+        n, "p",
+        "'initContainers':[{'name':'a','image':'i'}],'containers':[{'name':'c','image':'i'},{'name':'d','image':'i'}]");
     rig_run(n->r, 50);
     ct_end(n, "a", 0);
     CHECK_POD(n, "p", "phase", "Running");
@@ -531,7 +562,9 @@ TEST(an_agent_that_was_away_finds_its_pods)
     struct node_rig *n = node_rig_open();
     struct answer before, after;
 
-    pod_create(n, "run", "'containers':[{'name':'run','image':'i','readinessProbe':{'exec':{'command':['x']},'periodSeconds':5}}]");
+    pod_create(
+        n, "run",
+        "'containers':[{'name':'run','image':'i','readinessProbe':{'exec':{'command':['x']},'periodSeconds':5}}]");
     pod_create(n, "end", "'restartPolicy':'Never','containers':[{'name':'end','image':'i'}]");
     pod_create(n, "gone", "'containers':[{'name':'gone','image':'i'}]");
     pod_create(n, "crash", "'containers':[{'name':'crash','image':'i'}]");
@@ -631,7 +664,8 @@ TEST(status_goes_through_when_the_api_is_slow_to_take_it)
 
     pod_create(n, "p", "'restartPolicy':'Never'," ONE);
     rig_run(n->r, 50);
-    n->r->type = "application/merge-patch+json"; /* somebody else says that it has failed: it may not run on */
+    n->r->type =
+        "application/merge-patch+json"; /* somebody else says that it has failed: it may not run on */
     CALL(n->r, 200, "PATCH", PODS "/p/status", "{'status':{'phase':'Failed','reason':'Evicted'}}");
     n->r->type = NULL;
     rig_run(n->r, 100);
@@ -665,7 +699,9 @@ TEST(termination_messages)
     CHECK(str_ends(m, STR("bad ? end")));
     answer_free(&a);
     n->f->term_file = NULL;
-    pod_create(n, "q", "'restartPolicy':'Never','containers':[{'name':'q','image':'i','terminationMessagePolicy':'FallbackToLogsOnError'}]");
+    pod_create(
+        n, "q",
+        "'restartPolicy':'Never','containers':[{'name':'q','image':'i','terminationMessagePolicy':'FallbackToLogsOnError'}]");
     rig_run(n->r, 50);
     snprintf(fake_run(n->f, "q")->log, 512, "%s/q.log", test_dir());
     f = fopen(fake_run(n->f, "q")->log, "w");

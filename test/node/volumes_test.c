@@ -1,4 +1,5 @@
-/* test/node/volumes_test.c: volumes made of API data, in a real directory, with the API in the simulated world. */
+/* test/node/volumes_test.c: volumes made of API data, in a real directory, with the API in the simulated
+ * world. */
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include "node/files.h"
@@ -12,7 +13,8 @@ static struct str volume_file(struct node_rig *n, const char *pod, const char *p
     struct buf b = BUF_INIT;
     struct answer a = pod_get(n, pod);
 
-    must_ok(file_path(&p, NULL, "%s/pods/%.*s/volumes/%s", n->root, STR_ARG(json_path_str(a.obj, "metadata.uid")), path));
+    must_ok(file_path(&p, NULL, "%s/pods/%.*s/volumes/%s", n->root,
+                      STR_ARG(json_path_str(a.obj, "metadata.uid")), path));
     answer_free(&a);
     if (file_read(p.s, sizeof text, &b, NULL) != 0)
         return STR("-");
@@ -30,7 +32,8 @@ static unsigned volume_mode(struct node_rig *n, const char *pod, const char *pat
     struct stat st;
     struct answer a = pod_get(n, pod);
 
-    must_ok(file_path(&p, NULL, "%s/pods/%.*s/volumes/%s", n->root, STR_ARG(json_path_str(a.obj, "metadata.uid")), path));
+    must_ok(file_path(&p, NULL, "%s/pods/%.*s/volumes/%s", n->root,
+                      STR_ARG(json_path_str(a.obj, "metadata.uid")), path));
     answer_free(&a);
     return stat(p.s, &st) == 0 ? st.st_mode & 07777 : 0;
 }
@@ -50,7 +53,8 @@ TEST(config_maps_are_files_that_change_with_them)
 {
     struct node_rig *n = node_rig_open();
 
-    CALL(n->r, 201, "POST", MAPS, "{'metadata':{'name':'m'},'data':{'a':'1','b':'2'},'binaryData':{'bin':'AAEC'}}");
+    CALL(n->r, 201, "POST", MAPS,
+         "{'metadata':{'name':'m'},'data':{'a':'1','b':'2'},'binaryData':{'bin':'AAEC'}}");
     pod_create(n, "p", C("{'name':'v','mountPath':'/v'},{'name':'w','mountPath':'w','subPath':'x/y'}")
                ",'volumes':[{'name':'v','configMap':{'name':'m','defaultMode':256}},"
                "{'name':'w','configMap':{'name':'m','items':[{'key':'a','path':'x/y','mode':288}]}}]");
@@ -84,9 +88,13 @@ TEST(what_is_missing_is_waited_for_unless_it_is_optional)
 {
     struct node_rig *n = node_rig_open();
 
-    pod_create(n, "opt", "'containers':[{'name':'o','image':'i'}],'volumes':[{'name':'v','configMap':{'name':'none','optional':true}},"
-                         "{'name':'s','secret':{'secretName':'none','optional':true}}]");
-    pod_create(n, "p", C("{'name':'v','mountPath':'/v'}") ",'volumes':[{'name':'v','configMap':{'name':'m','items':[{'key':'k','path':'f'}]}}]");
+    pod_create(
+        n, "opt",
+        "'containers':[{'name':'o','image':'i'}],'volumes':[{'name':'v','configMap':{'name':'none','optional':true}},"
+        "{'name':'s','secret':{'secretName':'none','optional':true}}]");
+    pod_create(
+        n, "p",
+        C("{'name':'v','mountPath':'/v'}") ",'volumes':[{'name':'v','configMap':{'name':'m','items':[{'key':'k','path':'f'}]}}]");
     rig_run(n->r, 100);
     if (geteuid() == 0)
         CHECK_POD(n, "opt", "phase", "Running");
@@ -112,8 +120,11 @@ TEST(hostile_paths_stay_inside)
 
     CALL(n->r, 201, "POST", MAPS, "{'metadata':{'name':'m'},'data':{'k':'1'}}");
     for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
-        snprintf(spec, sizeof spec, "{'metadata':{'name':'p%zu'},'spec':{'nodeName':'n1'," C("")
-                 ",'volumes':[{'name':'v','configMap':{'name':'m','items':[{'key':'k','path':'%s'}]}}]}}", i, paths[i]);
+        snprintf(
+            spec, sizeof spec,
+            "{'metadata':{'name':'p%zu'},'spec':{'nodeName':'n1'," C(
+                "") ",'volumes':[{'name':'v','configMap':{'name':'m','items':[{'key':'k','path':'%s'}]}}]}}",
+            i, paths[i]);
         struct answer a = call(n->r, "POST", PODS, spec);
         snprintf(name, sizeof name, "p%zu", i);
         rig_run(n->r, 100);
@@ -135,11 +146,14 @@ TEST(secrets_and_projections_live_in_memory_and_leave_no_mount)
         return;
     n = node_rig_open();
     CALL(n->r, 201, "POST", SECRETS, "{'metadata':{'name':'s'},'data':{'k':'c2VjcmV0'}}");
-    pod_create(n, "p", "'volumes':[{'name':'s','secret':{'secretName':'s'}},{'name':'all','projected':{'defaultMode':256,'sources':["
-               "{'serviceAccountToken':{'path':'token','expirationSeconds':600}},{'secret':{'name':'s','items':[{'key':'k','path':'d/k'}]}},"
-               "{'downwardAPI':{'items':[{'path':'labels','fieldRef':{'fieldPath':'metadata.labels'}},"
-               "{'path':'cpu','resourceFieldRef':{'containerName':'c','resource':'limits.cpu'}}]}}]}},"
-               "{'name':'m','emptyDir':{'medium':'Memory'}},{'name':'e','emptyDir':{}}]," C("{'name':'e','mountPath':'/e'}"));
+    pod_create(
+        n, "p",
+        "'volumes':[{'name':'s','secret':{'secretName':'s'}},{'name':'all','projected':{'defaultMode':256,'sources':["
+        "{'serviceAccountToken':{'path':'token','expirationSeconds':600}},{'secret':{'name':'s','items':[{'key':'k','path':'d/k'}]}},"
+        "{'downwardAPI':{'items':[{'path':'labels','fieldRef':{'fieldPath':'metadata.labels'}},"
+        "{'path':'cpu','resourceFieldRef':{'containerName':'c','resource':'limits.cpu'}}]}}]}},"
+        "{'name':'m','emptyDir':{'medium':'Memory'}},{'name':'e','emptyDir':{}}]," C(
+            "{'name':'e','mountPath':'/e'}"));
     rig_run(n->r, 200);
     CHECK_POD(n, "p", "phase", "Running");
     CHECK_STR(volume_file(n, "p", "s/k"), "secret");
@@ -200,14 +214,17 @@ TEST(host_paths_of_the_type_that_is_asked_for)
     struct node_rig *n = node_rig_open();
     char spec[1024];
 
-    snprintf(spec, sizeof spec, "'volumes':[{'name':'h','hostPath':{'path':'%s/made/dir','type':'DirectoryOrCreate'}},"
-             "{'name':'f','hostPath':{'path':'%s/made/file','type':'FileOrCreate'}}]," C("{'name':'h','mountPath':'/h','readOnly':true}"),
+    snprintf(spec, sizeof spec,
+             "'volumes':[{'name':'h','hostPath':{'path':'%s/made/dir','type':'DirectoryOrCreate'}},"
+             "{'name':'f','hostPath':{'path':'%s/made/file','type':'FileOrCreate'}}]," C(
+                 "{'name':'h','mountPath':'/h','readOnly':true}"),
              n->root, n->root);
     pod_create(n, "p", spec);
     rig_run(n->r, 100);
     CHECK_POD(n, "p", "phase", "Running");
     CHECK(strstr(fake_run(n->f, "c")->mounts, "/made/dir:/h::ro;") != NULL);
-    snprintf(spec, sizeof spec, "'volumes':[{'name':'h','hostPath':{'path':'%s/made/dir','type':'File'}}]," C(""), n->root);
+    snprintf(spec, sizeof spec,
+             "'volumes':[{'name':'h','hostPath':{'path':'%s/made/dir','type':'File'}}]," C(""), n->root);
     pod_create(n, "q", spec);
     rig_run(n->r, 100);
     CHECK_POD(n, "q", CT("state.waiting.reason"), "ContainerCreating");
@@ -219,8 +236,10 @@ TEST(sub_path_expressions)
 {
     struct node_rig *n = node_rig_open();
 
-    pod_create(n, "p", "'volumes':[{'name':'e','emptyDir':{}}],'containers':[{'name':'c','image':'i','env':[{'name':'N','valueFrom':"
-               "{'fieldRef':{'fieldPath':'metadata.name'}}}],'volumeMounts':[{'name':'e','mountPath':'/e','subPathExpr':'logs/$(N)'}]}]");
+    pod_create(
+        n, "p",
+        "'volumes':[{'name':'e','emptyDir':{}}],'containers':[{'name':'c','image':'i','env':[{'name':'N','valueFrom':"
+        "{'fieldRef':{'fieldPath':'metadata.name'}}}],'volumeMounts':[{'name':'e','mountPath':'/e','subPathExpr':'logs/$(N)'}]}]");
     pod_create(n, "q", "'volumes':[{'name':'e','emptyDir':{}}],'containers':[{'name':'d','image':'i',"
                "'volumeMounts':[{'name':'e','mountPath':'/e','subPathExpr':'$(NO)'}]}]");
     rig_run(n->r, 100);
