@@ -29,14 +29,15 @@ static void touch(void *arg, struct gc_node *n)
     workqueue_add(gc->queue, STR_NONE, str_of(n->uid));
 }
 
-/* The object behind a node as the cache has it; NULL: gone or replaced meanwhile. */
+/* The object behind a node as the cache has it; NULL: gone or replaced meanwhile, or of a kind that is not watched. */
 static const struct object *cached(struct gc *gc, const struct gc_node *n)
 {
+    struct informer *by = n->observed ? gc->kinds[n->res->index].informer : NULL;
     struct object *o;
 
-    if (!n->observed)
+    if (by == NULL)
         return NULL;
-    o = informer_get(gc->kinds[n->res->index].informer, str_of(n->ns), str_of(n->name));
+    o = informer_get(by, str_of(n->ns), str_of(n->name));
     return o != NULL && str_is(o->uid, n->uid) ? o : NULL;
 }
 

@@ -86,6 +86,15 @@ static void bind_failed(struct scheduler *s, struct sched_pod *p, const struct c
     schedule_soon(s);
 }
 
+/* Counted on; to be seen with its node before long. */
+static void assume(struct scheduler *s, struct sched_pod *p)
+{
+    p->state = POD_ASSUMED;
+    p->due_ms = loop_now_ms(s->loop) + SCHED_ASSUME_MS;
+    qdel(&p->link);
+    qpush(&s->assumed, &p->link);
+}
+
 static void on_bound(void *arg, const struct client_result *r)
 {
     struct bind *b = arg;
@@ -101,6 +110,9 @@ static void on_bound(void *arg, const struct client_result *r)
         struct event_about about = { .api_version = "v1", .kind = "Pod", .ns = str_of(b->ns), .name = str_of(b->name), .uid = str_of(b->uid) };
         s->stats.scheduled++;
         event_record(s->events, &about, "Normal", "Scheduled", "Successfully assigned %s/%s to %s", b->ns, b->name, b->node);
+    } else if (p != NULL && p->state == POD_ASSUMED && (r->err != 0 || r->status >= 500)) {
+        assume(s, p);                            /* done or not, nobody knows: its room is kept until it shows or not */
+        s->stats.bind_errors++;
     } else if (p != NULL && p->state == POD_ASSUMED) {
         bind_failed(s, p, r, b->node);
     }
@@ -183,9 +195,7 @@ static void schedule_one(struct scheduler *s, struct sched_pod *p)
         return;
     }
     const char *name = s->decider.nodes.info[node].name;
-    p->state = POD_ASSUMED;
-    p->due_ms = loop_now_ms(s->loop) + SCHED_ASSUME_MS;
-    qpush(&s->assumed, &p->link);
+    assume(s, p);
     count(s, p, str_of(name));
     bind_start(s, p, name);
 }

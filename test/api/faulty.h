@@ -1,10 +1,11 @@
-/* test/api/faulty.h: a client over another one that loses calls: half of the lost were done, half were not. */
+/* test/api/faulty.h: a client over another one that loses calls: some of the lost were done, some were not, and some will
+ * be done a second after nobody believes in them any more. */
 #ifndef TEST_API_FAULTY_H
 #define TEST_API_FAULTY_H
 
 #include "api/client_impl.h"
 
-struct faulty { struct client client; struct client *inner; unsigned per_mille; const char *only_method; uint64_t lost; };
+struct faulty { struct client client; struct client *inner; struct qlink late; unsigned per_mille; const char *only_method; uint64_t lost; };
 
 struct faulty_call { struct client_call call; struct client_call *real; struct timer lose; };
 
@@ -28,6 +29,43 @@ static void faulty_on_lose(struct timer *t)
     mem_free(c);
 }
 
+/* A call that is done long after it was given up. */
+struct faulty_late { struct qlink link; struct faulty *f; struct timer at; struct arena a; struct client_wire w; };
+
+static void late_free(struct faulty_late *x)
+{
+    qdel(&x->link);
+    timer_stop(&x->at);
+    arena_release(&x->a);
+    mem_free(x);
+}
+
+static void late_on_time(struct timer *t)
+{
+    struct faulty_late *x = container_of(t, struct faulty_late, at);
+    struct client_call *call = x->f->inner->ops->send(x->f->inner, &x->w);
+
+    call->client = x->f->inner;
+    call->done = NULL;
+    qpush(&x->f->inner->calls, &call->link);
+    late_free(x);
+}
+
+static void late_new(struct faulty *f, const struct client_wire *w)
+{
+    struct faulty_late *x = mem_new(struct faulty_late);
+
+    arena_init(&x->a);
+    x->f = f;
+    x->w = *w;
+    x->w.target = arena_str(&x->a, w->target);
+    x->w.body = arena_str(&x->a, w->body);
+    qinit(&x->link);
+    qpush(&f->late, &x->link);
+    timer_init(&x->at, f->client.loop, late_on_time);
+    timer_start(&x->at, 1000);
+}
+
 static struct client_call *faulty_send(struct client *cl, const struct client_wire *w)
 {
     struct faulty *f = container_of(cl, struct faulty, client);
@@ -37,7 +75,9 @@ static struct client_call *faulty_send(struct client *cl, const struct client_wi
 
     f->lost += lose;
     timer_init(&c->lose, cl->loop, faulty_on_lose);
-    if (!lose || (dice >> 32) % 2 == 0) {
+    if (lose && (dice >> 32) % 3 == 0)
+        late_new(f, w);
+    if (!lose || (dice >> 32) % 3 == 1) {
         c->real = f->inner->ops->send(f->inner, w);
         c->real->client = f->inner;
         c->real->done = faulty_on_done;
@@ -70,7 +110,14 @@ static void faulty_watch_close(struct client_watch *watch)
     f->inner->ops->watch_close(watch);
 }
 
-static void faulty_free(struct client *cl) { mem_free(container_of(cl, struct faulty, client)); }
+static void faulty_free(struct client *cl)
+{
+    struct faulty *f = container_of(cl, struct faulty, client);
+
+    while (!qempty(&f->late))
+        late_free(qentry(qfirst(&f->late), struct faulty_late, link));
+    mem_free(f);
+}
 
 static const struct client_ops faulty_ops = { faulty_send, faulty_cancel, faulty_watch, faulty_watch_close, faulty_free };
 
@@ -80,6 +127,7 @@ static struct faulty *faulty_new(struct client *inner)
 
     client__init(&f->client, &faulty_ops, inner->loop);
     f->inner = inner;
+    qinit(&f->late);
     return f;
 }
 

@@ -131,6 +131,10 @@ TEST(rolls_within_its_bounds_at_every_instant)
             run(w, 300);
         }
         ms_until_rolled_out(w, 20000);
+        w->faulty->per_mille = 400;              /* pods that should go stay on for a while */
+        w->faulty->only_method = "DELETE";
+        set_image(w, "i:6");
+        ms_until_rolled_out(w, 300000);
         world_close(w);
     }
 }
@@ -173,6 +177,10 @@ TEST(the_deadline_is_told_and_taken_back)
     CHECK_TEXT(condition_at(w, WEB, "Progressing", "reason"), "NewReplicaSetAvailable");
     w->bad_image = "bad";
     set_image(w, "bad");
+    for (unsigned i = 0; i < 100; i++) {         /* not for a moment does the rollout look late */
+        CHECK_TEXT(condition_at(w, WEB, "Progressing", "status"), "True");
+        sim_run_for(w->r->sim, 50000);
+    }
     run(w, 15000);
     CHECK_TEXT(condition_at(w, WEB, "Progressing", "reason"), "ReplicaSetUpdated");
     run(w, 10000);
@@ -231,6 +239,13 @@ TEST(recreate_never_overlaps)
         }
     }
     ms_until_rolled_out(w, 20000);
+    w->faulty->only_method = "POST";
+    w->faulty->per_mille = 150;                  /* pods that come long after they were asked for */
+    for (unsigned i = 0; i < 20; i++) {
+        set_image(w, i % 2 == 0 ? "i:1" : "i:2");
+        run(w, 10 + i * 37 % 400);
+    }
+    ms_until_rolled_out(w, 300000);
     world_close(w);
 }
 
