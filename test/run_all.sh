@@ -12,7 +12,7 @@ step() {
     shift
     printf '\n==== %s\n' "$name"
     exec 3>&1
-    last=$("$@" </dev/null 2>&1 | tee /dev/fd/3 | tail -n 1)
+    last=$("$@" </dev/null 2>&1 | tee -a /dev/fd/3 | tail -n 1)
     exec 3>&-
     if [[ $last =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
         passed=$((passed + BASH_REMATCH[1])) failed=$((failed + BASH_REMATCH[2]))

@@ -10,7 +10,7 @@ for file in "${files[@]}"; do
     began=$SECONDS
     exec 3>&1
     # What a test says is shown as it comes; its last line is the count.  TERM lets it take its cluster down.
-    last=$(timeout -k 30 300 "$file" </dev/null 2>&1 | tee /dev/fd/3 | tail -n 1)
+    last=$(timeout -k 30 300 "$file" </dev/null 2>&1 | tee -a /dev/fd/3 | tail -n 1)
     exec 3>&-
     if [[ $last =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
         passed=$((passed + BASH_REMATCH[1])) failed=$((failed + BASH_REMATCH[2]))
