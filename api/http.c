@@ -65,9 +65,8 @@ static void on_req_drain(struct http_req *req)
         x->on_drain(x);
 }
 
-static void on_request(void *arg, struct http_req *req)
+static struct exchange *exchange_new(struct api *a, struct http_req *req)
 {
-    struct api      *a = arg;
     struct exchange *x = arena_new(&req->arena, struct exchange);
 
     x->ops = &http_ops;
@@ -83,6 +82,26 @@ static void on_request(void *arg, struct http_req *req)
     x->tls_peer = http_req_tls_peer(req);
     x->peer_addr = http_req_peer_addr(req);
     x->wants_upgrade = req->upgrade;
+    return x;
+}
+
+/* Nothing that anonymous clients may do has a body: theirs is not read. */
+static int on_body(void *arg, struct http_req *req, const char **ret_reason)
+{
+    struct api *a = arg;
+    const struct exchange_user *u;
+
+    *ret_reason = "Unauthorized";
+    if (authn_exchange(a->authn, exchange_new(a, req), &u) < 0 || authn_in_group(u, GROUP_UNAUTHENTICATED))
+        return 401;
+    return 0;
+}
+
+static void on_request(void *arg, struct http_req *req)
+{
+    struct api      *a = arg;
+    struct exchange *x = exchange_new(a, req);
+
     req->arg = x;
     req->on_abort = on_req_abort;
     req->on_drain = on_req_drain;
@@ -104,8 +123,8 @@ static bool is_loopback(const char *addr) { return strncmp(addr, "127.", 4) == 0
 /* Addresses are separated by commas: loopback for people on this machine, another for nodes. */
 int api_http_open(struct api *a, const struct api_opts *o, struct errbuf *err)
 {
-    struct http_server_opts ho = { .tls = o->tls, .on_request = on_request, .error_body = error_body,
-                                   .arg = a };
+    struct http_server_opts ho = { .tls = o->tls, .on_request = on_request, .on_body = on_body,
+                                   .error_body = error_body, .arg = a };
     struct str rest = str_of(o->listen_addr), one;
     struct arena arena = ARENA_INIT;
     int rc = 0;

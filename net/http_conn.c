@@ -132,10 +132,27 @@ static void req_fill(struct http_conn *c, struct http_req *req, const struct htt
     c->continue_due = h->expect_continue;
 }
 
+/* 0: this body may be sent; else the status that says why not. */
+static int conn_judge_body(struct http_conn *c, const struct http_head *h, const char **reason)
+{
+    const struct http_server_opts *o = &c->srv->o;
+
+    if (h->has_length && h->length > o->max_body) {
+        *reason = "the request body is too large";
+        return 413;
+    }
+    if (o->on_body == NULL || (!h->chunked && h->length == 0))
+        return 0;
+    return o->on_body(o->arg, &c->slot->req, reason);
+}
+
 static void conn_begin_body(struct http_conn *c, const struct http_head *h)
 {
-    if (h->has_length && h->length > c->srv->o.max_body) {
-        conn__error(c, 413, "the request body is too large");
+    const char *reason = NULL;
+    int status = conn_judge_body(c, h, &reason);
+
+    if (status != 0) {
+        conn__error(c, status, reason);
         return;
     }
     http_body_init(&c->framing, h->chunked ? HTTP_BODY_CHUNKED : HTTP_BODY_LENGTH, h->length);
@@ -198,6 +215,12 @@ static size_t conn_read_head(struct http_conn *c, const char *p, size_t n)
     return (size_t)len;
 }
 
+/* Large bodies share a budget; small ones pass, so that a few large ones don't end leases. */
+static bool conn_body_fits(const struct http_conn *c, size_t more)
+{
+    return c->slot->body.n + more <= SLOT_BODY_KEEP || c->srv->bodies + more <= c->srv->o.max_bodies;
+}
+
 static size_t conn_read_body(struct http_conn *c, const char *p, size_t n)
 {
     struct str in = str_make(p, n), data;
@@ -211,7 +234,12 @@ static size_t conn_read_body(struct http_conn *c, const char *p, size_t n)
             conn__error(c, 413, "the request body is too large");
             return n;
         }
+        if (!conn_body_fits(c, data.n)) {
+            conn__error(c, 429, "too many large request bodies at a time, please try again later");
+            return n;
+        }
         buf_str_add(body, data);
+        c->srv->bodies += data.n;
     }
     if (rc == HTTP_BODY_BAD) {
         conn__error(c, 400, "the request body's chunks are malformed");

@@ -66,6 +66,7 @@ struct http_server {
     struct ready_item drained;
     void (*on_drained)(void *arg); void *drain_arg;
     struct qlink stock; size_t n_stock;
+    size_t bodies;                               /* bytes in the bodies of all slots that are out */
     struct http_parser parser;
     struct http_head head;
     struct buf out;                              /* scratch for heads */

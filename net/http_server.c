@@ -41,6 +41,8 @@ int http_server_open(struct loop *l, const struct http_server_opts *o, struct ht
     srv->o.addr = NULL;
     if (srv->o.max_body == 0)
         srv->o.max_body = HTTP_MAX_BODY;
+    if (srv->o.max_bodies == 0)
+        srv->o.max_bodies = 64 * srv->o.max_body;
     if (srv->o.idle_ms == 0)
         srv->o.idle_ms = 5 * 60 * 1000;
     if (srv->o.head_ms == 0)
@@ -69,7 +71,7 @@ const char *http_server_addr(struct http_server *srv)
 
 static void server_free(struct http_server *srv)
 {
-    must(srv->n_conns == 0 && qempty(&srv->conns) && srv->gzip_running == 0);
+    must(srv->n_conns == 0 && qempty(&srv->conns) && srv->gzip_running == 0 && srv->bodies == 0);
     timer_stop(&srv->grace);
     ready_cancel(&srv->drained);
     while (!qempty(&srv->stock)) {
@@ -149,6 +151,8 @@ void server__slot_put(struct http_server *srv, struct http_slot *slot)
 {
     struct arena arena = slot->req.arena;
 
+    must(srv->bodies >= slot->body.n);
+    srv->bodies -= slot->body.n;
     if (srv->n_stock >= SLOT_KEEP) {
         arena_release(&arena);
         buf_release(&slot->body);

@@ -8,7 +8,7 @@
  * A connection that breaks under a request without on_abort leaves the request alive: answer it as ever,
  * nothing is sent.  A peer that closes its half while its answer is streamed counts as gone.
  * One request of a connection at a time; the next is read when the answer is queued.
- * Malformed, oversized and too slow requests are answered here (400, 413, 414, 431, 408, 417, 501, 505)
+ * Malformed, oversized and too slow requests are answered here (400, 413, 414, 429, 431, 408, 417, 501, 505)
  * with the body that error_body makes, and the connection closes.  Control characters in the values of
  * headers given here are sent as spaces: no client's text can become a header. */
 #ifndef NET_HTTP_SERVER_H
@@ -41,8 +41,12 @@ struct http_server_opts {
     const char *addr;
     struct tls_ctx *tls;                         /* NULL: plain */
     size_t max_body;                             /* 0: HTTP_MAX_BODY */
+    size_t max_bodies;                           /* of all requests being read or answered; 0: 64 * max_body */
     uint64_t idle_ms, head_ms;                   /* 0: 5 min idle, 30 s for a head or a stalled body */
     void (*on_request)(void *arg, struct http_req *req);
+    /* A head whose body is still to come: 0: read it; else the status to refuse it with, and why.
+     * NULL: every body is read.  So nobody fills our memory who may not even ask. */
+    int  (*on_body)(void *arg, struct http_req *req, const char **ret_reason);
     /* Make the body of an error that the server itself answers (Status JSON).  NULL: plain text. */
     struct blob *(*error_body)(void *arg, int status, const char *reason);
     void *arg;

@@ -2,6 +2,8 @@
 #include <stdarg.h>
 #include "node/server_impl.h"
 
+#define BODY_MAX 4096                            /* nothing served here reads one */
+
 /* ---- helpers ---------------------------------------------------------------------------------- */
 
 void server_text(struct http_req *req, int status, const char *fmt, ...)
@@ -213,7 +215,8 @@ static void on_request(void *arg, struct http_req *req)
 int agent_server_open(struct agent *a, const char *addr, struct tls_ctx *tls, struct errbuf *err)
 {
     struct node_server *s = mem_new(struct node_server);
-    struct http_server_opts o = { .addr = addr, .tls = tls, .on_request = on_request, .arg = s };
+    struct http_server_opts o = { .addr = addr, .tls = tls, .on_request = on_request, .max_body = BODY_MAX,
+                                  .arg = s };
     int rc;
 
     s->agent = a;

@@ -137,9 +137,16 @@ static void rig_handle(void *arg, struct http_req *req)
     }
 }
 
+static int rig_judge(void *arg, struct http_req *req, const char **ret_reason)
+{
+    *ret_reason = "no body of yours";
+    return http_header_get(req->headers, req->n_headers, "X-Refuse").p != NULL ? 401 : 0;
+}
+
 static inline void rig_open_lazy(struct rig *g)
 {
-    struct http_server_opts o = { .addr = "srv", .on_request = rig_handle, .arg = g, .max_body = 100000 };
+    struct http_server_opts o = { .addr = "srv", .on_request = rig_handle, .on_body = rig_judge, .arg = g,
+                                  .max_body = 100000, .max_bodies = 250000 };
 
     *g = (struct rig){ .blocks = mem_live() };
     g->w = mem_world_new();

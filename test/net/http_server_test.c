@@ -186,6 +186,63 @@ TEST(limits)
     rig_close(&g);
 }
 
+TEST(bodies_are_judged_by_their_head)
+{
+    struct rig g;
+    struct raw r;
+    struct str a;
+
+    rig_open(&g);
+    raw_open(g.w, "srv", &r);
+    raw_send(&r, "POST /echo HTTP/1.1\r\nHost: a\r\nX-Refuse: 1\r\nContent-Length: 3\r\n\r\n");
+    mem_run_for(g.w, 10);
+    CHECK_INT(status_of(buf_str(&r.got)), 401);          /* before a byte of it has come */
+    CHECK_INT(g.requests, 0);
+    raw_close(&g, &r);
+    a = rig_ask(&g, "POST /echo HTTP/1.1\r\nHost: a\r\nX-Refuse: 1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n");
+    CHECK(status_of(a) == 401 && count(a, "HTTP/1.1") == 1 && str_has(a, "Connection: close\r\n"));
+    a = rig_ask(&g, "GET /hello HTTP/1.1\r\nHost: a\r\nX-Refuse: 1\r\nContent-Length: 0\r\n\r\n");
+    CHECK_INT(status_of(a), 200);
+    rig_close(&g);
+}
+
+/* Two and a half of the largest bodies fit at a time; small ones always do. */
+TEST(bodies_share_a_budget)
+{
+    static const char head[] = "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n";
+    static char half[99999];
+    struct rig g;
+    struct raw r[3];
+
+    memset(half, 'x', sizeof half);
+    rig_open(&g);
+    for (int i = 0; i < 3; i++) {
+        raw_open(g.w, "srv", &r[i]);
+        raw_send(&r[i], head);
+        stream_write(r[i].s, half, sizeof half);
+        mem_run_for(g.w, 10);
+        CHECK_INT(r[i].got.n > 0, i == 2);
+    }
+    CHECK_INT(status_of(buf_str(&r[2].got)), 429);
+    CHECK_INT(status_of(rig_ask(&g, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc")), 200);
+    raw_close(&g, &r[2]);
+    raw_send(&r[0], "y");                        /* an end, and a break: both give their share back */
+    mem_run_for(g.w, 10);
+    CHECK_INT(status_of(buf_str(&r[0].got)), 200);
+    raw_close(&g, &r[0]);
+    raw_close(&g, &r[1]);
+    for (int i = 0; i < 2; i++) {
+        raw_open(g.w, "srv", &r[i]);
+        raw_send(&r[i], head);
+        stream_write(r[i].s, half, sizeof half);
+        raw_send(&r[i], "z");
+        mem_run_for(g.w, 10);
+        CHECK_INT(status_of(buf_str(&r[i].got)), 200);
+        raw_close(&g, &r[i]);
+    }
+    rig_close(&g);
+}
+
 TEST(keep_alive_and_versions)
 {
     struct rig g;
