@@ -128,7 +128,7 @@ build-fuzz/test/fuzz/%: build-fuzz/test/fuzz/%.o $(foreach l,$(below_node),$(cal
 .PHONY: fuzz
 fuzz:
 	@$(call install,$(DEPS) $(DEPS_FUZZ))
-	@$(MAKE) --no-print-directory BUILD=build-fuzz CC=clang $(FUZZ_BIN) \
+	+@$(MAKE) --no-print-directory BUILD=build-fuzz CC=clang $(FUZZ_BIN) \
 	    OPT="-O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,$(FUZZ_SAN) -fno-sanitize-recover=all"
 	@test/run_fuzz.sh $(FUZZ_SECONDS) $(FUZZ_BIN)
 
@@ -148,7 +148,7 @@ deps-test:
 
 # ---- for people -----------------------------------------------------------------------------------------
 # What has just been installed is seen by a make of its own.
-AGAIN := @$(MAKE) --no-print-directory
+AGAIN := +@$(MAKE) --no-print-directory
 
 .PHONY: all run test unit e2e bench tidy clean help
 all: coracle $(TEST_BIN)

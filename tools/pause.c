@@ -15,6 +15,7 @@ static int pause_run(int argc, char **argv)
     signal(SIGCHLD, on_child);
     for (;;)
         pause();
+    return 0;                                    /* never */
 }
 
 const struct command cmd_pause = { "pause", "pause", NULL, "Sleeps; the first process of a pod.", pause_run };

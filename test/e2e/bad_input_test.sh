@@ -135,7 +135,7 @@ check_is "... nothing of all that was stored" 1 kubectl get configmap v -o jsonp
 refused "an object that is not there" 404 NotFound 'configmaps \\"nope\\" not found' GET $CM/nope
 answered "a path that is not there" 404 . GET /apis/nothing/v1/things
 refused "a method that is not served" 405 MethodNotAllowed . POST $CM/v -H "$JSON" -d '{}'
-answered "a path with dots" 404 . GET /api/v1/../../etc/passwd --path-as-is
+refused "a path with dots" 400 BadRequest . GET /api/v1/../../etc/passwd --path-as-is
 answered "without a certificate" 401 Unauthorized GET $CM --cert '' --key ''
 check_out "with a wrong token" '"code":401' curl -sS --cacert "$PKI/ca.crt" -H 'authorization: Bearer wrong' "$SERVER$CM"
 
