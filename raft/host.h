@@ -64,7 +64,8 @@ struct raft {
 
     /* Reads. */
     struct qlink reads_new, reads_asked, reads_placed;
-    uint64_t read_ctx, read_asked_ns;
+    uint64_t read_ctx, read_asked_ns;            /* questions are numbered on ... */
+    uint64_t read_base;                          /* ... from a random number: a former life's are others */
 
     /* Snapshots. */
     struct snapshot_meta snapshot;               /* newest on disk; index 0: none */

@@ -48,6 +48,9 @@ void raft__read_step(struct raft *r)
 
 static void read_place(struct raft *r, uint64_t ctx, uint64_t index)
 {
+    /* To a question of our life before the restart: it says nothing about those asked in this one. */
+    if (ctx <= r->read_base || ctx > r->read_ctx)
+        return;
     qeach(&r->reads_asked, it, tmp) {
         struct raft_read *req = qentry(it, struct raft_read, link);
         if (req->seq > ctx)

@@ -72,6 +72,7 @@ int raft_open(const struct raft_opts *o, struct raft **ret, struct errbuf *err)
     host_defaults(&r->opts);
     r->loop = o->loop;
     r->boot = loop_random_u64(r->loop) | 1;
+    r->read_base = r->read_ctx = loop_random_u64(r->loop) / 2;
     r->first_seq = r->queued_from = 1;
     r->pins = 1;
     turn_init(&r->step, raft__on_step);

@@ -185,6 +185,8 @@ TEST(snapshot_files_cut_and_flipped_everywhere)
     buf_release(&restored);
 }
 
+static bool long_enough(struct group *g) { return false; }
+
 /* ---- Strangers on the port ------------------------------------------------------------------------- */
 
 static unsigned strangers_gone;
@@ -243,6 +245,75 @@ TEST(strangers_are_shown_out)
     group_free(g);
 }
 
+/* ---- Answers to questions of a former life --------------------------------------------------------- */
+
+static struct stream *fake_stream;
+static bool fake_ends;
+static void fake_send(struct raft_message m)
+{
+    struct buf b = BUF_INIT;
+
+    m.from = 2;
+    m.to = 1;
+    m.term = 99;
+    raft_message_encode(&m, NULL, &b);
+    stream_write(fake_stream, b.p, b.n);
+    buf_release(&b);
+}
+static void fake_on_open(void *arg, struct stream *s)
+{
+    struct buf b = BUF_INIT;
+
+    raft_hello_encode(&(struct raft_hello){ 0xc0ffee, 2, 1 }, &b);
+    stream_write(s, b.p, b.n);
+    buf_release(&b);
+    fake_send((struct raft_message){ .type = RAFT_MSG_HEARTBEAT, .heartbeat = { .round = 1 } });
+}
+static void fake_on_data(void *arg, struct stream *s, const char *p, size_t n) { }
+static void fake_on_close(void *arg, struct stream *s, int err, const char *reason) { fake_ends = true; }
+static const struct stream_events fake_events = {
+    .on_open = fake_on_open, .on_data = fake_on_data, .on_close = fake_on_close,
+};
+static bool fake_is_gone(struct group *g) { return fake_ends; }
+static bool fake_leads(struct group *g)
+{
+    struct raft_status st;
+
+    raft_status(g->head[0].raft, &st);
+    return st.leader == 2;
+}
+static unsigned reads_answered;
+static void on_read(struct raft_read *req, int err) { reads_answered++; }
+
+/* A head that asks, dies and asks again may hear the answer to its first question then: what has been
+ * acknowledged since is not in it. */
+TEST(an_answer_to_a_former_life_answers_nothing)
+{
+    static const uint64_t ctx[] = { 1, 2, 1000, 1ull << 40, UINT64_MAX / 2, UINT64_MAX };
+    struct raft_opts base = { 0 };
+    struct group *g = group_new(3, &base, 0);
+    struct stream_connect_opts o = { .addr = g->addr[0], .ev = &fake_events };
+    struct raft_read read = { .done = on_read };
+
+    reads_answered = 0;
+    fake_ends = false;
+    head_start(&g->head[0]);
+    CHECK_INT(stream_connect(g->loop, &o, &fake_stream, NULL), 0);
+    CHECK(group_run(g, fake_leads, 3000));
+    raft_read(g->head[0].raft, &read);
+    group_run(g, long_enough, 20);
+    for (size_t i = 0; i < ARRAY_LEN(ctx); i++)
+        fake_send((struct raft_message){ .type = RAFT_MSG_READ_REPLY, .read_reply = { ctx[i], 0, true } });
+    group_run(g, long_enough, 60);
+    CHECK_INT(reads_answered, 0);
+    CHECK(fake_leads(g));                        /* it did listen */
+    if (reads_answered == 0)
+        raft_read_cancel(g->head[0].raft, &read);
+    stream_close(fake_stream);
+    CHECK(group_run(g, fake_is_gone, 2000));
+    group_free(g);
+}
+
 /* ---- TLS ------------------------------------------------------------------------------------------- */
 
 static struct buf ca_cert, ca_key;
@@ -275,8 +346,6 @@ static void free_addr(struct group *g, char *out, size_t cap)
     snprintf(out, cap, "%s", listener_addr(ln));
     listener_close(ln);
 }
-
-static bool long_enough(struct group *g) { return false; }
 
 static void tls_group(const char *org, bool works)
 {
