@@ -1,11 +1,13 @@
 /* api/authz.c: the policy, until roles are read from the store: one ordered table of who may do what.
  *
  * First match allows; no match refuses.  system:masters may do everything.  The control plane's own
- * identities get what their programs need.  Any authenticated user may read what discovery needs and
+ * identities get what their programs need; nodes write only what bears their own name, and of pods only
+ * their own (api/node_gate.h).  Any authenticated user may read what discovery needs and
  * review its own rights; service accounts may read, but no secrets and no tokens, which is what
  * unprivileged in-cluster clients commonly need. */
 #include "api/authz.h"
 #include "api/authn.h"
+#include "api/node_gate.h"
 
 struct rule {
     const char *user;                            /* exact, or a prefix ending in '*'; NULL: any */
@@ -14,6 +16,7 @@ struct rule {
     /* space separated: resource or resource/sub, "*": all but `except`; or paths that begin with / */
     const char *what;
     const char *except;                          /* space separated; NULL: none */
+    bool own;                                    /* only the object that is named like the node that asks */
 };
 
 #define SECRET_THINGS "secrets serviceaccounts/token pods/exec pods/attach pods/portforward pods/proxy " \
@@ -30,10 +33,12 @@ static const struct rule rules[] = {
     { NULL, "system:nodes", "read", "*",
       "serviceaccounts/token pods/exec pods/attach pods/portforward pods/proxy nodes/proxy services/proxy" },
     { NULL, "system:nodes", "create",
-      "nodes pods events leases pods/eviction serviceaccounts/token tokenreviews subjectaccessreviews "
+      "nodes events leases pods/eviction serviceaccounts/token tokenreviews subjectaccessreviews "
                                       "localsubjectaccessreviews certificatesigningrequests csinodes", NULL },
-    { NULL, "system:nodes", "update patch delete",
-      "nodes nodes/status pods pods/status events leases csinodes", NULL },
+    { NULL, "system:nodes", "update patch delete", "pods pods/status events", NULL },
+    { NULL, "system:nodes", "update patch delete", "nodes nodes/status leases csinodes", NULL, .own = true },
+    /* For nodes that ask whether the heads may: real kubelets do. */
+    { "kube-apiserver-kubelet-client", NULL, "*", "nodes/*", NULL },
     { NULL, "system:serviceaccounts:kube-system", "*", "*", NULL },
     { NULL, "system:serviceaccounts", "read", "*", SECRET_THINGS },
     { NULL, "system:serviceaccounts", "create update patch", "events leases", NULL },
@@ -85,6 +90,8 @@ static bool rule_allows(const struct rule *r, const struct authz_attr *a, struct
     if (r->user != NULL && !word_in(r->user, a->user->name))
         return false;
     if ((r->what[0] == '/') == a->is_resource || !verb_matches(r->verbs, a->verb))
+        return false;
+    if (r->own && (a->name.n == 0 || !str_eq(a->name, node_gate_name(a->user))))
         return false;
     return word_in(r->what, thing) && (r->except == NULL || !word_in(r->except, thing));
 }

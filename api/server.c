@@ -4,6 +4,7 @@
 #include "api/authz.h"
 #include "api/connect.h"
 #include "api/impersonate.h"
+#include "api/node_gate.h"
 
 #define DEFAULT_ISSUER "https://kubernetes.default.svc"
 #define DEFAULT_CIDR   "10.96.0.0/16"
@@ -160,7 +161,7 @@ static void route(struct call *c)
 {
     uint32_t verbs;
 
-    if (!find_resource(c))
+    if (!find_resource(c) || !node_gate(c))
         return;
     verbs = c->sub != NULL ? c->sub->verbs : c->res->verbs;
     if ((verbs & verb_bit(c->rq.verb)) == 0 && !(c->sub != NULL && c->sub->connect)) {

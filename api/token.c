@@ -2,6 +2,7 @@
  * secret. */
 #include "api/decode.h"
 #include "api/jwt.h"
+#include "api/node_gate.h"
 #include "api/subresource.h"
 #include "api/time_fmt.h"
 #include "api/uuid.h"
@@ -30,6 +31,15 @@ static void invalid(struct call *c, const char *field, const char *text)
     call_invalid(c, c->sub->kind, STR_NONE, &causes);
 }
 
+/* False: answered. */
+static bool allowed(struct call *c, const struct json *pod)
+{
+    if (node_gate_token(c->user, pod))
+        return true;
+    call_forbidden(c, "a node may only ask for tokens that are bound to pods on it");
+    return false;
+}
+
 /* spec.boundObjectRef: the object must be there and be the one that is meant.  False: answered. */
 static bool read_bound(struct call *c, const struct json *body, struct bound *ret)
 {
@@ -39,7 +49,7 @@ static bool read_bound(struct call *c, const struct json *body, struct bound *re
 
     *ret = (struct bound){ NULL, NULL, json_str(json_getz(ref, "name")), STR_NONE };
     if (ref == NULL)
-        return true;
+        return allowed(c, NULL);
     if (str_is(kind, "Pod"))
         ret->plural = "pods", ret->claim = "pod";
     else if (str_is(kind, "Secret"))
@@ -53,6 +63,8 @@ static bool read_bound(struct call *c, const struct json *body, struct bound *re
         call_fail(c, 404, REASON_NOT_FOUND, "%s \"%.*s\" not found", ret->plural, STR_ARG(ret->name));
         return false;
     }
+    if (!allowed(c, ret->claim[0] == 'p' ? obj : NULL))
+        return false;
     ret->uid = json_path_str(obj, "metadata.uid");
     if (uid.n > 0 && !str_eq(uid, ret->uid)) {
         call_conflict(c, ret->name, arena_fmt(c->arena,

@@ -104,7 +104,7 @@ int cluster_write_pki(const struct cluster *c, struct errbuf *err)
     if (rc == 0)
         rc = issue(&p, "head", "coracle-head", HEAD_ORGANIZATION, sans, ARRAY_LEN(sans), err);
     if (rc == 0)
-        rc = issue(&p, "head-to-node", "kube-apiserver-kubelet-client", "system:masters", NULL, 0, err);
+        rc = issue(&p, "head-to-node", "kube-apiserver-kubelet-client", NULL, NULL, 0, err);
     if (rc == 0)
         rc = issue(&p, "admin", "kubernetes-admin", "system:masters", NULL, 0, err);
     if (rc == 0)

@@ -2,6 +2,7 @@
  * tokens, reviews. */
 #include "api/client.h"
 #include "net/tls.h"
+#include "net/tls.h"
 #include "test/api/api_rig.h"
 
 #define PODS "/api/v1/namespaces/default/pods"
@@ -355,6 +356,53 @@ TEST(authorization)
     answer_free(&a);
     CALL(r, 422, "POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", "{'spec':{}}");
     rig_close(r);
+}
+
+TEST(a_node_writes_only_its_own)
+{
+    static const char account[] = "/api/v1/namespaces/default/serviceaccounts/default/token";
+    static const char lease[] = "{'apiVersion':'coordination.k8s.io/v1','kind':'Lease',"
+                                "'metadata':{'name':'n2'},'spec':{}}";
+    static const char done[] = "{'status':{'phase':'Running'}}";
+    static const char any[] = "{'spec':{}}";
+    static const char bound[] = "{'spec':{'boundObjectRef':{'kind':'Pod','apiVersion':'v1','name':'p'}}}";
+    struct buf key = BUF_INIT, pub = BUF_INIT;
+    struct api_opts o = { 0 };
+    struct rig *r;
+
+    must(pki_new_key(&key, &pub, NULL) == 0);
+    o.service_account_key_pem = buf_str(&key);
+    o.service_account_pub_pem = buf_str(&pub);
+    r = rig_open_with(&o);
+    make_account(r);
+    CALL(r, 201, "POST", PODS, pod_p);
+    bind(r, "p");                                /* to n1 */
+    r->group = "system:nodes";
+    r->user = "system:node:n2";
+    r->type = "application/merge-patch+json";
+    CALL(r, 403, "PATCH", PODS "/p/status", done);
+    CALL(r, 403, "PATCH", "/api/v1/nodes/n1/status", done);
+    CALL(r, 404, "PATCH", "/api/v1/nodes/n2/status", any);
+    r->type = NULL;
+    CALL(r, 403, "DELETE", PODS "/p", NULL);
+    CALL(r, 403, "POST", PODS, pod_p);
+    CALL(r, 403, "POST", account, any);
+    CALL(r, 403, "POST", account, bound);
+    CALL(r, 201, "POST", "/apis/coordination.k8s.io/v1/namespaces/default/leases", lease);
+    CALL(r, 422, "PUT", "/apis/coordination.k8s.io/v1/namespaces/default/leases/n2", lease);     /* no version */
+    r->user = "system:node:n1";
+    CALL(r, 403, "PUT", "/apis/coordination.k8s.io/v1/namespaces/default/leases/n2", lease);
+    CALL(r, 403, "POST", account, any);
+    CALL(r, 201, "POST", account, bound);
+    r->type = "application/merge-patch+json";
+    CALL(r, 200, "PATCH", PODS "/p/status", done);
+    r->type = NULL;
+    CALL(r, 200, "DELETE", PODS "/p", NULL);
+    r->user = "system:node:";                    /* a node without a name owns nothing */
+    CALL(r, 403, "PUT", "/apis/coordination.k8s.io/v1/namespaces/default/leases/n2", lease);
+    rig_close(r);
+    buf_release(&key);
+    buf_release(&pub);
 }
 
 TEST(impersonation)
