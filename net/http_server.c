@@ -4,6 +4,8 @@
 #include <time.h>
 #include "net/http_conn.h"
 
+#define SPARE_FILES 64                           /* for disks, children and peers, however many clients come */
+
 static void server_on_accept(void *arg, struct stream *s)
 {
     struct http_server *srv = arg;
@@ -53,7 +55,8 @@ int http_server_open(struct loop *l, const struct http_server_opts *o, struct ht
     timer_init(&srv->grace, l, server_on_grace);
     ready_init(&srv->drained, server_on_drained);
     http_parser_init(&srv->parser);
-    struct listener_opts lo = { .addr = o->addr, .tls = o->tls, .on_accept = server_on_accept, .arg = srv };
+    struct listener_opts lo = { .addr = o->addr, .tls = o->tls, .on_accept = server_on_accept, .arg = srv,
+                                .spare_files = SPARE_FILES };
     int rc = listener_open(l, &lo, &srv->ln, err);
     if (rc < 0) {
         mem_free(srv);

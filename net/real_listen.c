@@ -3,7 +3,9 @@
  * Accepts a bounded number per wake-up and keeps a bounded number of handshakes under way.  When the
  * process is out of file descriptors the listener rests a moment instead of spinning. */
 #include <errno.h>
+#include <limits.h>
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -30,6 +32,7 @@ struct real_listener {
     bool            accepting, closed;           /* closed while accepting: freed at its end */
     struct qlink    shaking;                     /* streams in their handshake */
     size_t          n_shaking;
+    int             fd_end;                      /* descriptors from here on are not for clients */
 };
 
 static void listener_on_poll(uv_poll_t *h, int status, int events);
@@ -95,14 +98,30 @@ static void accept_one(struct real_listener *ln, int fd, const struct addr *peer
     real_stream_established(rs, ln->tls);
 }
 
+static void accept_rest(struct real_listener *ln, const char *why)
+{
+    if (!ln->short_of_fds)
+        log_warn("net", "accept on %s: %s", ln->addr, why);
+    ln->short_of_fds = true;
+    timer_start(&ln->rest, REST_MS);
+}
+
 static bool accept_out_of_fds(struct real_listener *ln, int errnum)
 {
     if (errnum != EMFILE && errnum != ENFILE && errnum != ENOBUFS && errnum != ENOMEM)
         return false;
-    if (!ln->short_of_fds)
-        log_warn("net", "accept on %s: %s; clients wait", ln->addr, strerror(errnum));
-    ln->short_of_fds = true;
-    timer_start(&ln->rest, REST_MS);
+    accept_rest(ln, strerror(errnum));
+    return true;
+}
+
+/* The kernel hands out the lowest descriptor that is free, so its number tells how many are in use.
+ * Closing sends the client elsewhere at once. */
+static bool accept_too_many(struct real_listener *ln, int fd)
+{
+    if (fd < ln->fd_end)
+        return false;
+    close(fd);
+    accept_rest(ln, "too many connections; further ones are closed");
     return true;
 }
 
@@ -115,6 +134,8 @@ static void listener_on_poll(uv_poll_t *h, int status, int events)
     for (int i = 0; i < ACCEPTS_PER_WAKE && !ln->closed && ln->n_shaking < HANDSHAKES_MAX; i++) {
         struct addr peer = { .len = sizeof peer.ss };
         int fd = accept4(ln->fd, (struct sockaddr *)&peer.ss, &peer.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0 && accept_too_many(ln, fd))
+            break;
         if (fd >= 0) {
             ln->short_of_fds = false;
             accept_one(ln, fd, &peer);
@@ -216,6 +237,16 @@ static char *listener_name(int fd, const struct addr_text *t)
     return mem_strdup(text);
 }
 
+/* At most half of all are kept from clients. */
+static int fd_end(unsigned spare)
+{
+    struct rlimit r;
+
+    if (getrlimit(RLIMIT_NOFILE, &r) != 0 || r.rlim_cur > INT_MAX)
+        return INT_MAX;
+    return (int)(r.rlim_cur - MIN_OF(r.rlim_cur / 2, (rlim_t)spare));
+}
+
 int real_listen(struct loop *l, const struct listener_opts *o, struct listener **ret, struct errbuf *err)
 {
     struct addr_text t;
@@ -239,6 +270,7 @@ int real_listen(struct loop *l, const struct listener_opts *o, struct listener *
     ln->tls = o->tls;
     ln->on_accept = o->on_accept;
     ln->arg = o->arg;
+    ln->fd_end = fd_end(o->spare_files);
     ln->addr = listener_name(fd, &t);
     ln->unlink_path = t.is_unix ? mem_strdup(t.host) : NULL;
     qinit(&ln->shaking);

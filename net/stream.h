@@ -71,6 +71,7 @@ struct listener_opts {
     /* TLS handshake done.  The callee calls stream_set_events() at once. */
     void (*on_accept)(void *arg, struct stream *s);
     void *arg;
+    unsigned spare_files;                        /* descriptors of the process that clients here may not use up */
 };
 int  listener_open(struct loop *l, const struct listener_opts *o, struct listener **ret, struct errbuf *err);
 void listener_close(struct listener *ln);        /* accepted streams stay */

@@ -1,20 +1,10 @@
 /* tools/bench.c: coracle bench: load for any Kubernetes API, and what came of it. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include "tools/bench.h"
+#include "tools/limits.h"
 
 #define BENCH_MAX_CONNECTIONS 100000
-
-static void raise_files(void)
-{
-    struct rlimit r;
-
-    if (getrlimit(RLIMIT_NOFILE, &r) == 0) {
-        r.rlim_cur = r.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &r);
-    }
-}
 
 /* ---- Where to ----------------------------------------------------------------------------------- */
 
@@ -134,7 +124,7 @@ static int bench_go(struct bench *b, int others, char **argv)
         return fail(&cmd_bench, "%s", err.s);
     if (b->cfg.work != WORK_IDLE && open_targets(b, &err) != 0)
         return fail(&cmd_bench, "%s", err.s);
-    raise_files();
+    limits_raise_files();
     b->loop = loop_new_real();
     if (bench_start(b, &err) != 0)
         return fail(&cmd_bench, "%s", err.s);

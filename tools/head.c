@@ -10,6 +10,7 @@
 #include "sched/scheduler.h"
 #include "node/files.h"
 #include "tools/flags.h"
+#include "tools/limits.h"
 #include "tools/version.h"
 
 struct head_flags {
@@ -315,6 +316,7 @@ static int head_run(int argc, char **argv)
         return fail(&cmd_head, "--id must be above 0, and at most %d --head", RAFT_MAX_HEADS);
     if (f->verbosity >= 4)
         log_level = LOG_DEBUG;
+    limits_raise_files();                        /* each watch is a connection */
     h.loop = loop_new_real();
     if (head_start(&h, &err) != 0)
         return fail(&cmd_head, "%s", err.s);

@@ -572,6 +572,43 @@ TEST(out_of_descriptors)
     rig_finish(&r, live);
 }
 
+/* Clients don't get the last descriptors: one too many is closed, and the one before it is served. */
+static void last_descriptor(bool fits)
+{
+    long live = mem_live();
+    struct rlimit was, lim;
+    int hold[2];
+    struct rig r;
+
+    rig_open(&r, "127.0.0.1:0");
+    struct listener_opts o = { .addr = "127.0.0.1:0", .on_accept = rig_on_accept, .arg = &r, .spare_files = 4 };
+    listener_close(r.ln);
+    CHECK(pipe(hold) == 0);                      /* next: the listener, its client, the other end */
+    close(hold[0]);
+    close(hold[1]);
+    getrlimit(RLIMIT_NOFILE, &was);
+    lim = was;
+    lim.rlim_cur = (rlim_t)hold[1] + 1 + fits + o.spare_files;
+    setrlimit(RLIMIT_NOFILE, &lim);
+    CHECK(listener_open(r.l, &o, &r.ln, NULL) == 0);
+    rig_connect(&r);
+    run_until(&r, r.accepted == 1 || r.client.eofs + r.client.closed > 0);
+    CHECK_INT(r.accepted, fits);
+    CHECK_INT(r.client.eofs + r.client.closed > 0, !fits);
+    setrlimit(RLIMIT_NOFILE, &was);
+    if (r.client.s != NULL)
+        stream_close(r.client.s);
+    if (r.server.s != NULL)
+        stream_close(r.server.s);
+    rig_finish(&r, live);
+}
+
+TEST(some_descriptors_are_not_for_clients)
+{
+    last_descriptor(true);
+    last_descriptor(false);
+}
+
 /* A listener closed in its own on_accept, and with handed-over streams alive. */
 static void close_listener(struct rig *r, struct stream *s)
 {
