@@ -24,6 +24,7 @@ struct exec_session {
     struct proc *proc;
     struct stream *in, *out, *err;               /* tty: in and out are one */
     int listener, master;                        /* tty: where crun connects; a dup of the master, for its size */
+    bool connected;                              /* listener is crun's connection now */
     struct fd_watch *watch;
     uint16_t cols, rows;
     struct buf early;                            /* input before there is a stream */
@@ -96,6 +97,8 @@ static void exec_maybe_finish(struct exec_session *x)
     }
 }
 
+static void take_console(struct exec_session *x);
+
 static void exec_on_exit(void *arg, struct proc *p, int status)
 {
     struct exec_session *x = arg;
@@ -103,6 +106,7 @@ static void exec_on_exit(void *arg, struct proc *p, int status)
     x->proc = NULL;
     x->exited = true;
     x->exit_code = status;
+    take_console(x);
     close_console(x);
     if (x->in != NULL && x->in != x->out)
         stream_close(x->in);
@@ -238,8 +242,18 @@ static void console_on_connect(void *arg, int listener)
     x->watch = NULL;
     close(x->listener);
     x->listener = conn;
+    x->connected = true;
     if (fd_watch_open(x->base.rt->loop, conn, console_on_message, x, &x->watch, &x->reason) < 0)
         x->watch = NULL;
+}
+
+/* A command that is quick may be over before the loop has seen its terminal come: what it said is in there. */
+static void take_console(struct exec_session *x)
+{
+    if (x->watch != NULL && !x->connected)
+        console_on_connect(x, x->listener);
+    if (x->watch != NULL && x->connected)
+        console_on_message(x, x->listener);
 }
 
 static int console_listen(struct exec_session *x, struct errbuf *err)
