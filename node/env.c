@@ -1,7 +1,6 @@
 /* node/env.c: see node/env.h. */
 #include "api/quantity.h"
 #include "net/map.h"
-#include "net/tls.h"
 #include "node/env.h"
 
 /* ---- The downward API ----------------------------------------------------------------------- */
@@ -177,17 +176,6 @@ static struct str expand(struct vars *v, struct str in)
 
 /* ---- ConfigMaps and Secrets ----------------------------------------------------------------- */
 
-static struct str secret_value(struct arena *a, const struct json *v)
-{
-    struct buf b = BUF_INIT;
-    struct str s = STR_NONE;
-
-    if (base64_decode(&b, json_str(v), false) == 0)
-        s = arena_str(a, buf_str(&b));
-    buf_release(&b);
-    return s;
-}
-
 static int get(const struct downward *d, struct source_set *set, bool secret, const struct json *ref,
                struct arena *a, struct json **ret, struct errbuf *err)
 {
@@ -221,7 +209,7 @@ static int add_all(const struct downward *d, struct source_set *set, const struc
         struct str name =
             prefix.n > 0 ? arena_fmt(v->a, "%.*s%.*s", STR_ARG(prefix), STR_ARG(e->key)) : e->key;
         if (name.n > 0 && str_find(name, '=') < 0 && memchr(name.p, 0, name.n) == NULL)
-            vars_set(v, name, secret ? secret_value(v->a, e) : json_str(e));
+            vars_set(v, name, secret ? source_bytes(v->a, e) : json_str(e));
     }
     return 0;
 }
@@ -242,7 +230,7 @@ static int key_value(const struct downward *d, struct source_set *set, bool secr
                        secret ? "Secret" : "ConfigMap", STR_ARG(json_path_str(d->pod, "metadata.namespace")),
                        STR_ARG(json_path_str(ref, "name")));
     if (e != NULL)
-        *ret = secret ? secret_value(v->a, e) : json_str(e);
+        *ret = secret ? source_bytes(v->a, e) : json_str(e);
     return 0;
 }
 

@@ -1,5 +1,6 @@
 /* node/source.c: see node/source.h. */
 #include "net/map.h"
+#include "net/tls.h"
 #include "node/source.h"
 
 struct source {
@@ -130,4 +131,15 @@ int source_get(struct source_set *set, bool secret, struct str ns, struct str na
         return informer_synced(s->informer) ? E_NOTFOUND : E_AGAIN;
     *ret = object_json(o, a);
     return 0;
+}
+
+struct str source_bytes(struct arena *a, const struct json *value)
+{
+    struct buf b = BUF_INIT;
+    struct str s = STR_NONE;
+
+    if (base64_decode(&b, json_str(value), false) == 0)
+        s = arena_str(a, buf_str(&b));
+    buf_release(&b);
+    return s;
 }

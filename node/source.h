@@ -16,5 +16,7 @@ void source_set_release(struct source_set *set);
 /* 0: *ret is the object (a tree in a, valid with it); E_AGAIN: not known yet; E_NOTFOUND: there is none.  The first asking
  * starts the watch. */
 int source_get(struct source_set *set, bool secret, struct str ns, struct str name, struct arena *a, struct json **ret);
+/* The bytes of a value in data of a Secret or binaryData of a ConfigMap; empty if it is no base64. */
+struct str source_bytes(struct arena *a, const struct json *value);
 
 #endif

@@ -7,7 +7,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "api/quantity.h"
-#include "net/tls.h"
 #include "node/atomic_dir.h"
 #include "node/files.h"
 #include "node/volumes.h"
@@ -216,17 +215,6 @@ static void files_add(struct files *f, struct str path, struct str data, int64_t
     f->v[f->n++] = (struct atomic_file){ path, data, mode >= 0 ? (unsigned)mode & 0777 : f->mode };
 }
 
-static struct str decoded(struct arena *a, const struct json *v)
-{
-    struct buf b = BUF_INIT;
-    struct str s = STR_NONE;
-
-    if (base64_decode(&b, json_str(v), false) == 0)
-        s = arena_str(a, buf_str(&b));
-    buf_release(&b);
-    return s;
-}
-
 /* All keys, or those that `items` names. */
 static int add_data(struct files *f, const struct json *ref, const struct json *obj, struct str name,
                     struct errbuf *err)
@@ -237,9 +225,9 @@ static int add_data(struct files *f, const struct json *ref, const struct json *
 
     if (json__first(items) == NULL) {
         json_each(e, data)
-            files_add(f, e->key, secret ? decoded(f->a, e) : json_str(e), -1);
+            files_add(f, e->key, secret ? source_bytes(f->a, e) : json_str(e), -1);
         json_each(e, binary)
-            files_add(f, e->key, decoded(f->a, e), -1);
+            files_add(f, e->key, source_bytes(f->a, e), -1);
         return 0;
     }
     json_each(item, items) {
@@ -247,7 +235,7 @@ static int add_data(struct files *f, const struct json *ref, const struct json *
         const struct json *e = json_get(data, key), *b = json_get(binary, key);
         if (e != NULL || b != NULL)
             files_add(f, json_path_str(item, "path"),
-                      b != NULL || secret ? decoded(f->a, e != NULL ? e : b) : json_str(e),
+                      b != NULL || secret ? source_bytes(f->a, e != NULL ? e : b) : json_str(e),
                       json_path_i64(item, "mode", -1));
         else if (!json_path_true(ref, "optional"))
             return err_set(err, E_NOTFOUND, "references non-existent key %.*s of \"%.*s\"", STR_ARG(key),

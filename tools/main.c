@@ -4,15 +4,14 @@
 #include "tools/flags.h"
 
 static const struct command *const commands[] = {
-    &cmd_up, &cmd_down, &cmd_head, &cmd_node, &cmd_bench, &cmd_version, &cmd_pause,
+    &cmd_up, &cmd_down, &cmd_head, &cmd_node, &cmd_bench, &cmd_version,
 };
 
 static void usage(FILE *to)
 {
     fprintf(to, "Coracle is Kubernetes in one small program.\n\nUsage:\n  coracle COMMAND [flags]\n\nCommands:\n");
     for (size_t i = 0; i < ARRAY_LEN(commands); i++)
-        if (commands[i]->summary != NULL)
-            fprintf(to, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
+        fprintf(to, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
     fprintf(to, "\ncoracle COMMAND --help tells more.\n");
 }
 
