@@ -26,6 +26,7 @@ void call_release(struct call *c)
     call_forget_commits(c);
     must(api->metrics.in_flight > 0);
     api->metrics.in_flight--;
+    qdel(&c->due);
     qdel(&c->link);
     c->x->on_abort = NULL;
     c->x->on_drain = NULL;

@@ -1,5 +1,6 @@
 /* api/authn.c: see api/authn.h. */
 #include "api/authn_impl.h"
+#include "api/names.h"
 #include "net/tls.h"
 
 bool authn_in_group(const struct exchange_user *u, const char *group)
@@ -8,6 +9,26 @@ bool authn_in_group(const struct exchange_user *u, const char *group)
         if (str_is(u->groups[i], group))
             return true;
     return false;
+}
+
+bool authn_account_of(struct str user, struct str *ret_ns, struct str *ret_name)
+{
+    struct str rest, ns;
+
+    if (!str_starts(user, STR(ACCOUNT_PREFIX)))
+        return false;
+    rest = str_from(user, sizeof(ACCOUNT_PREFIX) - 1);
+    if (!str_split(&rest, ':', &ns) || name_check_label(ns) != NULL || name_check_subdomain(rest) != NULL)
+        return false;
+    *ret_ns = ns;
+    *ret_name = rest;
+    return true;
+}
+
+void authn_account_groups(struct arena *a, struct str ns, struct str to[ACCOUNT_GROUPS])
+{
+    to[0] = STR("system:serviceaccounts");
+    to[1] = arena_fmt(a, "system:serviceaccounts:%.*s", STR_ARG(ns));
 }
 
 /* ---- Static tokens ------------------------------------------------------------------------------ */
@@ -86,7 +107,7 @@ static const struct exchange_user *static_find(const struct authn *n, struct str
 
 static const struct str anonymous_groups[] = { { GROUP_UNAUTHENTICATED, sizeof(GROUP_UNAUTHENTICATED) - 1 } };
 static const struct exchange_user anonymous =
-    { { USER_ANONYMOUS, sizeof(USER_ANONYMOUS) - 1 }, { NULL, 0 }, anonymous_groups, 1 };
+    { { USER_ANONYMOUS, sizeof(USER_ANONYMOUS) - 1 }, { NULL, 0 }, anonymous_groups, 1, NULL, 0 };
 
 static const struct exchange_user *user_of_peer(struct arena *a, const struct tls_peer *peer)
 {
@@ -105,6 +126,7 @@ static const struct exchange_user *user_of_peer(struct arena *a, const struct tl
 static struct exchange_user *user_copy(struct arena *a, const struct exchange_user *from)
 {
     struct exchange_user *u = arena_new(a, struct exchange_user);
+    struct user_extra    *extra;
     struct str           *groups = arena_alloc(a, (from->n_groups + 1) * sizeof(*groups));
 
     for (size_t i = 0; i < from->n_groups; i++)
@@ -113,6 +135,11 @@ static struct exchange_user *user_copy(struct arena *a, const struct exchange_us
     u->uid = arena_str(a, from->uid);
     u->groups = groups;
     u->n_groups = from->n_groups;
+    extra = arena_alloc(a, (from->n_extra + 1) * sizeof(*extra));
+    for (size_t i = 0; i < from->n_extra; i++)
+        extra[i] = (struct user_extra){ arena_str(a, from->extra[i].key), arena_str(a, from->extra[i].value) };
+    u->extra = extra;
+    u->n_extra = from->n_extra;
     return u;
 }
 

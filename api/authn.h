@@ -13,6 +13,7 @@
 #define USER_ANONYMOUS        "system:anonymous"
 #define GROUP_AUTHENTICATED   "system:authenticated"
 #define GROUP_UNAUTHENTICATED "system:unauthenticated"
+#define ACCOUNT_PREFIX        "system:serviceaccount:"
 #define GROUP_MASTERS         "system:masters"
 
 struct authn;
@@ -32,6 +33,11 @@ int  authn_exchange(struct authn *n, struct exchange *x, const struct exchange_u
 int  authn_token(struct authn *n, struct arena *a, struct str token, const struct str *audiences,
                  size_t n_audiences,
                  struct exchange_user *ret, struct str *ret_audience, struct errbuf *err);
+/* Is this a service account's user name?  Then its namespace and name (views). */
+bool authn_account_of(struct str user, struct str *ret_ns, struct str *ret_name);
+/* The groups that every service account of a namespace is in. */
+#define ACCOUNT_GROUPS 2
+void authn_account_groups(struct arena *a, struct str ns, struct str to[ACCOUNT_GROUPS]);
 bool authn_in_group(const struct exchange_user *u, const char *group);
 
 #endif

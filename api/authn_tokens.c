@@ -43,16 +43,21 @@ static void token_audiences(struct token *t, const struct json *aud)
 
 static void token_user(struct token *t)
 {
-    struct str *groups = arena_zalloc(&t->arena, 3 * sizeof(struct str));
+    struct str        *groups = arena_zalloc(&t->arena, (ACCOUNT_GROUPS + 1) * sizeof(struct str));
+    struct user_extra *extra = arena_zalloc(&t->arena, 2 * sizeof(*extra));
 
-    groups[0] = STR("system:serviceaccounts");
-    groups[1] = arena_fmt(&t->arena, "system:serviceaccounts:%.*s", STR_ARG(t->ns));
-    groups[2] = STR(GROUP_AUTHENTICATED);
-    t->user.name = arena_fmt(&t->arena, "system:serviceaccount:%.*s:%.*s", STR_ARG(t->ns),
-                             STR_ARG(t->account));
+    authn_account_groups(&t->arena, t->ns, groups);
+    groups[ACCOUNT_GROUPS] = STR(GROUP_AUTHENTICATED);
+    t->user.name = arena_fmt(&t->arena, ACCOUNT_PREFIX "%.*s:%.*s", STR_ARG(t->ns), STR_ARG(t->account));
     t->user.uid = t->account_uid;
     t->user.groups = groups;
-    t->user.n_groups = 3;
+    t->user.n_groups = ACCOUNT_GROUPS + 1;
+    if (t->pod.n == 0)
+        return;
+    extra[0] = (struct user_extra){ STR("authentication.kubernetes.io/pod-name"), t->pod };
+    extra[1] = (struct user_extra){ STR("authentication.kubernetes.io/pod-uid"), t->pod_uid };
+    t->user.extra = extra;
+    t->user.n_extra = 2;
 }
 
 /* Signature and claims, without what may change later. */

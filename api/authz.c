@@ -75,7 +75,7 @@ static struct str thing_of(const struct authz_attr *a, char buf[160])
 {
     size_t n = MIN_OF(a->resource.n, (size_t)79), m = MIN_OF(a->subresource.n, (size_t)79);
 
-    memcpy(buf, a->resource.p, n);
+    memcpy(buf, a->resource.p, n);               /* (of extras only the key's start: no rule names one) */
     if (m > 0) {
         buf[n++] = '/';
         memcpy(buf + n, a->subresource.p, m);

@@ -47,6 +47,7 @@ struct api {
     struct bootstrap *bootstrap;                 /* while under way */
     struct qlink pipes;                          /* exec and attach, once upgraded */
     struct qlink calls;                          /* those that did not end within api_serve() */
+    struct qlink due; struct timer overdue;      /* those of them that must end in time, oldest first; see api/deadline.h */
     unsigned pins;                               /* commits under way and the like */
     bool closing;
     void (*close_done)(void *arg); void *close_arg;
@@ -66,6 +67,7 @@ struct call {
     struct causes warnings;
     uint64_t start_ns;
     struct qlink link;                           /* api->calls */
+    struct qlink due; uint64_t due_ns;           /* api->due */
     void (*cancel)(struct call *c);              /* NULL ok */
     void (*drain)(struct call *c);               /* streamed answers: room again */
     void *state;                                 /* the verb's */

@@ -40,30 +40,24 @@ struct str at_text(struct arena *a, const struct at *at)
     return str_make(to, at_write(to, at));
 }
 
-static void cause_push(struct causes *c, const char *reason, const struct at *at, struct str message)
+void cause_add(struct causes *c, const char *reason, const struct at *at, const char *fmt, ...)
 {
-    struct cause *x = arena_new(c->arena, struct cause);
+    struct cause *x;
+    va_list ap;
 
+    if (c->n++ >= CAUSES_KEPT)
+        return;
+    x = arena_new(c->arena, struct cause);
     x->reason = reason;
     x->field = at_text(c->arena, at);
-    x->message = message;
+    va_start(ap, fmt);
+    x->message = arena_vfmt(c->arena, fmt, ap);
+    va_end(ap);
     if (c->first == NULL)
         c->first = x;
     else
         *c->last = x;
     c->last = &x->next;
-    c->n++;
-}
-
-void cause_add(struct causes *c, const char *reason, const struct at *at, const char *fmt, ...)
-{
-    struct str message;
-    va_list ap;
-
-    va_start(ap, fmt);
-    message = arena_vfmt(c->arena, fmt, ap);
-    va_end(ap);
-    cause_push(c, reason, at, message);
 }
 
 static const char *colon(const char *detail) { return detail != NULL && *detail != '\0' ? ": " : ""; }
@@ -88,9 +82,14 @@ static int by_text(const void *x, const void *y) { return strcmp(*(const char *c
 
 void cause_unsupported(struct causes *c, const struct at *at, struct str value, const char *const *allowed, size_t n)
 {
-    const char **sorted = arena_alloc(c->arena, (n + 1) * sizeof(*sorted));
+    const char **sorted;
     struct str list = STR("");
 
+    if (c->n >= CAUSES_KEPT) {
+        c->n++;                                  /* nobody will read the list of what is allowed */
+        return;
+    }
+    sorted = arena_alloc(c->arena, (n + 1) * sizeof(*sorted));
     memcpy(sorted, allowed, n * sizeof(*sorted));
     qsort(sorted, n, sizeof(*sorted), by_text);
     for (size_t i = 0; i < n; i++)

@@ -17,7 +17,12 @@
 #define CAUSE_TYPE          "FieldValueTypeInvalid"
 
 struct cause { const char *reason; struct str field, message; struct cause *next; };
+
+/* An object of a few megabytes can be wrong in a hundred thousand places: all are counted, the first so many kept.
+ * Who shows them says how many more there are. */
+#define CAUSES_KEPT 128
 struct causes { struct arena *arena; struct cause *first, **last; unsigned n; };
+static inline unsigned causes_more(const struct causes *c) { return c->n > CAUSES_KEPT ? c->n - CAUSES_KEPT : 0; }
 
 static inline void causes_init(struct causes *c, struct arena *a) { *c = (struct causes){ a, NULL, NULL, 0 }; }
 

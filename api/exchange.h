@@ -28,7 +28,13 @@ struct exchange_ops {
                               const struct stream_events *ev, void *arg);     /* NULL: not possible here */
 };
 
-struct exchange_user { struct str name, uid; const struct str *groups; size_t n_groups; };
+/* What an authenticator tells beside: a key may come with several values. */
+struct user_extra { struct str key, value; };
+struct exchange_user {
+    struct str name, uid;
+    const struct str *groups; size_t n_groups;
+    const struct user_extra *extra; size_t n_extra;
+};
 
 struct exchange {
     const struct exchange_ops *ops;

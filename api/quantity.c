@@ -130,7 +130,7 @@ static bool scale_digits(const struct digits *d, int shift, quantity_int unit, q
 
 int quantity_parse(struct str s, struct quantity *ret, struct errbuf *err)
 {
-    quantity_int unit = NANO, nano, cap = (quantity_int)INT64_MAX * NANO;
+    quantity_int unit = NANO, nano = 0, cap = (quantity_int)INT64_MAX * NANO;
     struct suffix suffix;
     struct digits digits;
     bool negative, fits;

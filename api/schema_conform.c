@@ -8,6 +8,7 @@
 #include "api/time_fmt.h"
 
 #define STRICT_MAX 100                           /* unknown and duplicate fields named in one answer, as in the original */
+_Static_assert(STRICT_MAX < CAUSES_KEPT, "the hundred and the line that says there are more");
 
 struct conform {
     const struct schema_kind *kind;

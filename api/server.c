@@ -3,6 +3,7 @@
 #include "api/bootstrap.h"
 #include "api/authz.h"
 #include "api/connect.h"
+#include "api/deadline.h"
 #include "api/impersonate.h"
 #include "api/node_gate.h"
 
@@ -40,6 +41,7 @@ static struct call *call_new(struct api *a, struct exchange *x)
     c->rq.verb_name = "";
     c->out.version = "v1";
     causes_init(&c->warnings, x->arena);
+    qinit(&c->due);
     qpush(&a->calls, &c->link);
     a->metrics.in_flight++;
     x->state = c;
@@ -174,6 +176,8 @@ static void route(struct call *c)
     }
     if (!negotiate(c))
         return;
+    if (c->rq.verb != API_WATCH)
+        deadline_start(c);
     if (c->res->virtual_)
         call_virtual(c);
     else if (c->sub != NULL && strcmp(c->sub->name, "status") != 0)
@@ -263,6 +267,7 @@ static void api_free(struct api *a)
         mem_free((char *)a->info[i].list_head.p);
     }
     mem_free(a->info);
+    deadline_stop(a);
     for (unsigned i = 0; i < a->n_http; i++)
         http_server_close(a->http[i]);
     for (size_t i = 0; map_next(&a->documents, &i, &key, &doc);)
@@ -305,6 +310,7 @@ int api_open(const struct api_opts *o, struct api **ret, struct errbuf *err)
     a->ca_pem = mem_strndup(o->ca_pem);
     a->key_pem = o->service_account_key_pem.n > 0 ? mem_strndup(o->service_account_key_pem) : NULL;
     qinit(&a->calls);
+    deadline_init(a);
     qinit(&a->pipes);
     info_make(a);
     store_on_frame_free(a->store, call_watch_frame_free);
@@ -335,7 +341,7 @@ static void on_closed(struct ready_item *it)
     void (*done)(void *) = a->close_done;
     void *arg = a->close_arg;
 
-    must(qempty(&a->calls));
+    must(qempty(&a->calls) && qempty(&a->due));
     store_on_frame_free(a->store, call_watch_frame_free);
     api_free(a);
     if (done != NULL)

@@ -51,6 +51,8 @@ static void add_causes(struct buf *out, const struct causes *causes, bool *first
         buf_char(out, '}');
         first_cause = false;
     }
+    if (causes_more(causes) > 0)
+        buf_fmt(out, ",{\"reason\":\"" CAUSE_TOO_MANY "\",\"message\":\"... and %u more\"}", causes_more(causes));
     buf_char(out, ']');
     *first = false;
 }
@@ -118,6 +120,8 @@ struct str status_causes_text(struct arena *a, const struct causes *causes)
             buf_z(&b, ": ");
         buf_str_add(&b, c->message);
     }
+    if (causes_more(causes) > 0)
+        buf_fmt(&b, ", ... and %u more", causes_more(causes));
     if (causes->n > 1)
         buf_char(&b, ']');
     text = arena_str(a, buf_str(&b));

@@ -14,6 +14,13 @@ static void set_user(struct arena *a, struct json *in, const struct exchange_use
     groups = json_setz(a, in, "groups", json_array(a));
     for (size_t i = 0; i < u->n_groups; i++)
         json_push(groups, json_string(a, u->groups[i]));
+    for (size_t i = 0; i < u->n_extra; i++) {
+        struct json *map = json_make_path(a, in, "extra"), *values = json_get(map, u->extra[i].key);
+
+        if (values == NULL)
+            values = json_set(a, map, u->extra[i].key, json_array(a));
+        json_push(values, json_string(a, u->extra[i].value));
+    }
 }
 
 /* ---- Access reviews -------------------------------------------------------------------------------- */
@@ -68,8 +75,7 @@ static void self_subject_access(struct call *c, struct json *body)
 static void subject_access(struct call *c, struct json *body)
 {
     const struct json   *spec = json_getz(body, "spec"), *list = json_getz(spec, "groups");
-    struct exchange_user user = { json_str(json_getz(spec, "user")), json_str(json_getz(spec, "uid")), NULL,
-                                  0 };
+    struct exchange_user user = { json_str(json_getz(spec, "user")), json_str(json_getz(spec, "uid")) };
     struct str          *groups = arena_alloc(c->arena, ((list != NULL ? list->n : 0) + 1) * sizeof(*groups));
     struct authz_attr    attr = { .user = &user };
     struct causes        causes;
@@ -148,7 +154,7 @@ static void token_review(struct call *c, struct json *body)
     const struct json   *spec = json_getz(body, "spec"), *list = json_getz(spec, "audiences");
     struct str          *want = arena_alloc(c->arena, ((list != NULL ? list->n : 0) + 1) * sizeof(*want)),
         audience, token;
-    struct exchange_user user = { STR_NONE, STR_NONE, NULL, 0 };
+    struct exchange_user user = { STR_NONE };
     struct errbuf        err = { "" };
     struct json         *status = json_setz(c->arena, body, "status", json_object(c->arena));
     size_t               n = 0;

@@ -163,6 +163,7 @@ static void conn_begin_body(struct http_conn *c, const struct http_head *h)
     if (h->has_length)                           /* what is promised is believed in steps only */
         buf_reserve(&c->slot->body, MIN_OF((size_t)h->length, SLOT_BODY_KEEP));
     c->state = CONN_BODY;
+    c->slot->body_since_ms = loop_now_ms(c->srv->loop);
     conn__deadline(c, c->srv->o.head_ms);
 }
 
@@ -221,6 +222,15 @@ static bool conn_body_fits(const struct http_conn *c, size_t more)
     return c->slot->body.n + more <= SLOT_BODY_KEEP || c->srv->bodies + more <= c->srv->o.max_bodies;
 }
 
+/* Neither long silent nor, on the whole, too slow. */
+static void conn_body_deadline(struct http_conn *c)
+{
+    uint64_t patience = c->srv->o.head_ms, taken = loop_now_ms(c->srv->loop) - c->slot->body_since_ms;
+    uint64_t whole = patience + c->slot->body.n / HTTP_BODY_PACE;
+
+    conn__deadline(c, MIN_OF(patience, whole > taken ? whole - taken : 0));
+}
+
 static size_t conn_read_body(struct http_conn *c, const char *p, size_t n)
 {
     struct str in = str_make(p, n), data;
@@ -248,7 +258,7 @@ static size_t conn_read_body(struct http_conn *c, const char *p, size_t n)
     if (rc == HTTP_BODY_DONE)
         conn_dispatch(c);
     else
-        conn__deadline(c, c->srv->o.head_ms);
+        conn_body_deadline(c);
     return n - in.n;
 }
 

@@ -27,7 +27,7 @@
 #define GZIP_AT_ONCE       2                     /* visits at a time: the pool also syncs the log */
 
 /* A request and its memory, taken from stock. */
-struct http_slot { struct http_req req; struct buf body; struct qlink link; };
+struct http_slot { struct http_req req; struct buf body; struct qlink link; uint64_t body_since_ms; };
 
 enum conn_state { CONN_HEAD, CONN_BODY, CONN_BUSY, CONN_STREAM, CONN_FLUSH, CONN_CLOSED, CONN_ORPHAN,
                   CONN_GIVEN /* upgraded */ };

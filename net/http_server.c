@@ -48,7 +48,7 @@ int http_server_open(struct loop *l, const struct http_server_opts *o, struct ht
     if (srv->o.idle_ms == 0)
         srv->o.idle_ms = 5 * 60 * 1000;
     if (srv->o.head_ms == 0)
-        srv->o.head_ms = 30 * 1000;
+        srv->o.head_ms = 10 * 1000;
     qinit(&srv->conns);
     qinit(&srv->stock);
     qinit(&srv->gzip_waiting);

@@ -16,6 +16,9 @@
 
 #include "net/http.h"
 
+/* A body has head_ms and so much more as its bytes take at this pace: one that trickles ends, whatever its gaps. */
+#define HTTP_BODY_PACE 16                        /* bytes a millisecond */
+
 struct http_server;
 struct http_conn;
 
@@ -42,7 +45,7 @@ struct http_server_opts {
     struct tls_ctx *tls;                         /* NULL: plain */
     size_t max_body;                             /* 0: HTTP_MAX_BODY */
     size_t max_bodies;                           /* of all requests being read or answered; 0: 64 * max_body */
-    uint64_t idle_ms, head_ms;                   /* 0: 5 min idle, 30 s for a head or a stalled body */
+    uint64_t idle_ms, head_ms;                   /* 0: 5 min idle, 10 s for a head or a stalled body (HTTP_BODY_PACE) */
     void (*on_request)(void *arg, struct http_req *req);
     /* A head whose body is still to come: 0: read it; else the status to refuse it with, and why.
      * NULL: every body is read.  So nobody fills our memory who may not even ask. */

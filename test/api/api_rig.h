@@ -15,7 +15,7 @@
 struct talk {                                    /* one exchange and what came back */
     struct exchange x;
     struct arena arena;
-    struct http_header headers[8];
+    struct http_header headers[12];
     char *method, *target, *body_in;
     struct str user_name; const struct str *user_groups; size_t n_user_groups;
     struct exchange_user user;
@@ -38,9 +38,10 @@ struct rig {
     struct api *api;
     struct api_opts opts;
     unsigned index, n_heads;                     /* of a group that shares the world */
+    size_t queued;                               /* of the next exchanges: so much is never taken */
     /* of the next calls; NULL: defaults */
     struct str raw;                              /* the next bodies, bytes as they are; empty: the literal */
-    const char *type, *accept, *user, *group, *bearer, *as, *as_group;
+    const char *type, *accept, *user, *group, *bearer, *as, *as_group, *as_uid, *as_extra[2];
 };
 
 static void talk_take(struct talk *t, const struct http_piece *p, size_t n)
@@ -126,6 +127,7 @@ static struct talk *talk_open(struct rig *r, const char *method, const char *tar
     struct talk *t = calloc(1, sizeof *t);
 
     t->rig = r;
+    t->queued = r->queued;
     t->method = strdup(method);
     t->target = strdup(target);
     t->body_in = strdup(body != NULL ? body : "");
@@ -137,6 +139,9 @@ static struct talk *talk_open(struct rig *r, const char *method, const char *tar
     talk_header(t, "Authorization", r->bearer);
     talk_header(t, "Impersonate-User", r->as);
     talk_header(t, "Impersonate-Group", r->as_group);
+    talk_header(t, "Impersonate-Uid", r->as_uid);
+    talk_header(t, "Impersonate-Extra-Scopes", r->as_extra[0]);
+    talk_header(t, "impersonate-extra-Example.com%2fTeam", r->as_extra[1]);
     if (r->bearer == NULL && (r->user == NULL || r->user[0] != '\0')) {
         t->user.name = str_of(r->user != NULL ? r->user : "admin");
         other[0] = str_of(r->group != NULL ? r->group : "nobody");

@@ -424,6 +424,71 @@ TEST(impersonation)
     rig_close(r);
 }
 
+static struct answer who(struct rig *r)
+{
+    return call(r, "POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", "{}");
+}
+
+TEST(impersonated_accounts_have_their_groups)
+{
+    struct rig   *r = rig_open();
+    struct answer a;
+
+    r->as = "system:serviceaccount:ns1:robot";
+    a = who(r);
+    CHECK_AT(a, "status.userInfo.groups.0", "system:serviceaccounts");
+    CHECK_AT(a, "status.userInfo.groups.1", "system:serviceaccounts:ns1");
+    CHECK_AT(a, "status.userInfo.groups.2", "system:authenticated");
+    answer_free(&a);
+    r->as_group = "others";                      /* groups asked for are all there are */
+    a = who(r);
+    CHECK_AT(a, "status.userInfo.groups.0", "others");
+    CHECK_AT(a, "status.userInfo.groups.1", "system:authenticated");
+    CHECK_AT(a, "status.userInfo.groups.2", "");
+    answer_free(&a);
+    r->as_group = "system:authenticated";        /* not twice */
+    a = who(r);
+    CHECK_AT(a, "status.userInfo.groups.0", "system:authenticated");
+    CHECK_AT(a, "status.userInfo.groups.1", "");
+    answer_free(&a);
+    r->as = "system:anonymous";
+    r->as_group = NULL;
+    CALL(r, 401, "POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", "{}");
+    r->as = "system:serviceaccount:ns1:no:name"; /* a user like any other */
+    a = who(r);
+    CHECK_AT(a, "status.userInfo.groups.0", "system:authenticated");
+    answer_free(&a);
+    r->as = "system:serviceaccount:ns1:robot";
+    r->user = "eve";
+    a = who(r);
+    CHECK_INT(a.status, 403);
+    CHECK_AT(a, "message", "serviceaccounts \"robot\" is forbidden: User \"eve\" cannot impersonate resource "
+                           "\"serviceaccounts\" in API group \"\" in the namespace \"ns1\"");
+    answer_free(&a);
+    rig_close(r);
+}
+
+TEST(impersonated_uid_and_extra)
+{
+    struct rig   *r = rig_open();
+    struct answer a;
+
+    r->as = "bob";
+    r->as_uid = "u-1";
+    r->as_extra[0] = "view";
+    r->as_extra[1] = "Red";
+    a = who(r);
+    CHECK_AT(a, "status.userInfo.uid", "u-1");
+    CHECK_STR(json_str(json_at(json_getz(json_path(a.obj, "status.userInfo.extra"), "scopes"), 0)), "view");
+    CHECK_STR(json_str(json_at(json_getz(json_path(a.obj, "status.userInfo.extra"), "example.com/team"), 0)), "Red");
+    answer_free(&a);
+    r->as = NULL;                                /* each of them needs a user */
+    CALL(r, 400, "GET", "/version", NULL);
+    r->as_uid = NULL;
+    CALL(r, 400, "GET", "/version", NULL);
+    rig_close(r);
+}
+
 TEST(delete_options_in_protobuf)
 {
     static const char options[] = "k8s\0\x0a\x13\x0a\x02v1\x12\x0d" "DeleteOptions\x12\x02\x08\x05";

@@ -1,6 +1,7 @@
 /* test/api/kinds_test.c: what the kinds' own rules say, case by case: JSON in, "path: message" out.
  * In literals single quotes stand for double ones. */
 #include "api/kinds.h"
+#include "api/status.h"
 #include "test/api/api_fixture.h"
 
 struct at_work { struct arena a; struct kind_ctx c; struct causes causes; const struct resource *res; const struct kind_hooks *hooks; };
@@ -455,6 +456,39 @@ TEST(pod_hooks_are_fast)
     }
     printf("pod's default_ and validate: %.2f us\n", (seconds() - start) * 1e6 / rounds);
     arena_release(&w.a);
+}
+
+/* Tens of thousands of mistakes make a short answer that says how many there are. */
+TEST(causes_are_counted_but_not_all_kept)
+{
+    enum { N = 30000 };
+    struct at_work w;
+    struct buf     b = BUF_INIT, out = BUF_INIT;
+    struct status  s = { .code = 422, .reason = REASON_INVALID };
+    struct json   *obj, *answer;
+    struct json_error err;
+
+    buf_z(&b, "{'metadata':{'name':'x'},'spec':{'containers':[{'name':'c','image':'i','volumeMounts':[");
+    for (int i = 0; i < N; i++)
+        buf_fmt(&b, "%s{'name':'v%d','mountPath':'/%d'}", i > 0 ? "," : "", i, i);
+    buf_z(&b, "]}]}}");
+    buf_add(&b, "", 1);
+    work_open(&w, "", "pods");
+    obj = complete(&w, b.p);
+    w.hooks->validate(&w.c, obj, &w.causes);
+    CHECK_INT(w.causes.n, N);
+    s.causes = &w.causes;
+    s.message = status_causes_text(&w.a, &w.causes);
+    status_write(&out, &s);
+    CHECK(out.n < 100000);
+    CHECK(memmem(s.message.p, s.message.n, ", ... and 29872 more]", 21) != NULL);
+    CHECK_INT(json_parse(&w.a, buf_str(&out), &answer, &err), 0);
+    CHECK_INT(json_path(answer, "details.causes")->n, CAUSES_KEPT + 1);
+    CHECK_STR(json_path_str(answer, "details.causes.0.field"), "spec.containers[0].volumeMounts[0].name");
+    CHECK_STR(json_path_str(answer, "details.causes.128.message"), "... and 29872 more");
+    arena_release(&w.a);
+    buf_release(&b);
+    buf_release(&out);
 }
 
 /* Long lists of everything that is looked up somewhere: done in a moment, or the test's time runs out. */

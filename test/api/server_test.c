@@ -284,3 +284,32 @@ TEST(namespace_ends)
     CALL(r, 404, "GET", "/api/v1/namespaces/n", NULL);
     rig_close(r);
 }
+
+/* Whoever does not read its list is let go after a minute; a watch may last. */
+TEST(requests_end_in_time)
+{
+    struct rig  *r = rig_open();
+    struct talk *list, *watch;
+    static char  body[40100];
+    char         filler[40000];
+
+    memset(filler, 'x', sizeof filler);
+    for (int i = 0; i < 50; i++) {
+        snprintf(body, sizeof body, "{'metadata':{'name':'m%d'},'data':{'k':'%.39000s'}}", i, filler);
+        CALL(r, 201, "POST", "/api/v1/namespaces/default/configmaps", body);
+    }
+    r->queued = 1 << 30;
+    list = talk_open(r, "GET", "/api/v1/configmaps", NULL);
+    watch = talk_open(r, "GET", "/api/v1/configmaps?watch=1", NULL);
+    rig_run(r, 59000);
+    CHECK(list->answered && !list->ended);
+    CHECK(watch->answered && !watch->ended);
+    rig_run(r, 2000);
+    CHECK(list->ended);
+    CHECK(!watch->ended);
+    talk_close(list);
+    talk_close(watch);
+    r->queued = 0;
+    CALL(r, 200, "GET", "/api/v1/configmaps", NULL);
+    rig_close(r);
+}

@@ -1,0 +1,15 @@
+/* api/deadline.h: requests that are not meant to last (all but watch, log, exec and the like) end within a minute, as
+ * the original's do: answered 504, or cut off where the answer has begun.  Free for those that end earlier. */
+#ifndef API_DEADLINE_H
+#define API_DEADLINE_H
+
+#include "api/call.h"
+
+#define REQUEST_MS 60000
+
+void deadline_init(struct api *a);
+void deadline_stop(struct api *a);
+/* From now on; the end of the call takes it back. */
+void deadline_start(struct call *c);
+
+#endif
