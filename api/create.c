@@ -79,6 +79,7 @@ static bool create_build(struct call *c, struct draft *d)
     if (c->info->base != c->res)
         schema_to_stored(c->res, d->obj, c->arena);
     causes_init(&causes, c->arena);
+    k->creating = true;
     meta_prepare_create(k, d->obj);
     if (c->info->base->has_status && !h->status_on_create)
         json_delz(d->obj, "status");

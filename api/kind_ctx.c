@@ -8,7 +8,7 @@ void call_kind_ctx(struct call *c, struct kind_ctx *ret, struct str ns, struct s
 {
     *ret = (struct kind_ctx){
         .arena = c->arena, .loop = c->api->loop, .view = store_live(c->api->store), .res = c->info->base,
-            .sub = c->sub,
+            .asked = c->res, .sub = c->sub,
         .user = c->user, .ns = ns, .name = name, .wall_ns = loop_wall_ns(c->api->loop),
             .dry_run = c->rq.opt.dry_run,
         .service_cidr = c->api->service_cidr, .warnings = &c->warnings,

@@ -32,7 +32,9 @@ struct kind_ctx {
     struct arena *arena;                         /* lives as long as the request: allocate here */
     struct loop  *loop;                          /* for randomness */
     struct store_view *view;                     /* what is stored now (live: valid during the hook only) */
-    const struct resource *res;
+    const struct resource *res;                  /* what is stored */
+    const struct resource *asked;                /* what the client said: res, or another face of it (res is its stored_as) */
+    bool creating;                               /* false: an update */
     const struct resource_sub *sub;              /* NULL: the object itself */
     const struct exchange_user *user;
     /* of the object; name is empty in default_ when it is to be generated */

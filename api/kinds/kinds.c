@@ -7,7 +7,6 @@ static const struct kind_hooks kind_neutral = { .group = "", .plural = "", .unco
 static const struct kind_hooks *const kind_table[] = {
     &kind_pods,
     &kind_core_events,
-    &kind_new_events,
     &kind_leases,
     &kind_nodes,
     &kind_namespaces,

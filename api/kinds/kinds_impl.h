@@ -13,7 +13,7 @@
 
 extern const struct kind_hooks kind_namespaces, kind_nodes, kind_pods, kind_config_maps, kind_secrets,
     kind_service_accounts, kind_services, kind_endpoints, kind_endpoint_slices, kind_core_events,
-    kind_new_events, kind_leases, kind_deployments, kind_replica_sets, kind_controller_revisions,
+    kind_leases, kind_deployments, kind_replica_sets, kind_controller_revisions,
     kind_pod_disruption_budgets;
 
 /* ---- check.c: small things that many kinds have ----------------------------------------------------- */

@@ -236,6 +236,53 @@ TEST(events_have_two_faces_and_an_end)
     rig_close(r);
 }
 
+/* An event of the newer group, with these fields before those that any may have. */
+static struct answer new_event(struct rig *r, const char *name, const char *fields)
+{
+    char body[900];
+
+    snprintf(body, sizeof body, "{'metadata':{'name':'%s'},'regarding':{'kind':'Pod','namespace':'default','name':'p'}%s}",
+             name, fields);
+    return call(r, "POST", "/apis/events.k8s.io/v1/namespaces/default/events", body);
+}
+
+#define GOOD_EVENT ",'eventTime':'2026-01-01T00:00:00.000000Z','reportingController':'example.com/c'," \
+                   "'reportingInstance':'c-1','action':'Do','reason':'Why','type':'Normal','note':'n'"
+
+TEST(new_events_are_strict)
+{
+    static const struct { const char *fields, *field; unsigned n; } wrong[] = {
+        { ",'reason':'Why','type':'Normal'", "eventTime", 4 },
+        { GOOD_EVENT ",'deprecatedCount':1", "count", 1 },
+        { GOOD_EVENT ",'deprecatedSource':{'component':'c'}", "source", 1 },
+        { GOOD_EVENT ",'deprecatedFirstTimestamp':'2026-01-01T00:00:00Z'", "firstTimestamp", 1 },
+        { GOOD_EVENT ",'deprecatedLastTimestamp':'2026-01-01T00:00:00Z'", "lastTimestamp", 1 },
+        { GOOD_EVENT ",'type':'Odd'", "type", 1 },
+        { GOOD_EVENT ",'action':''", "action", 1 },
+    };
+    const char   *path = "/apis/events.k8s.io/v1/namespaces/default/events/good";
+    struct rig   *r = rig_open();
+    struct answer a;
+
+    for (unsigned i = 0; i < ARRAY_LEN(wrong); i++) {
+        a = new_event(r, "bad", wrong[i].fields);
+        CHECK_INT(a.status, 422);
+        CHECK_AT(a, "details.causes.0.field", wrong[i].field);
+        CHECK_INT(json_path(a.obj, "details.causes")->n, wrong[i].n);
+        answer_free(&a);
+    }
+    a = new_event(r, "good", GOOD_EVENT ",'deprecatedCount':0");
+    CHECK_INT(a.status, 201);
+    answer_free(&a);
+    r->type = "application/merge-patch+json";
+    CALL(r, 200, "PATCH", path, "{'series':{'count':2,'lastObservedTime':'2026-01-01T00:00:01.000000Z'}}");
+    CALL(r, 422, "PATCH", path, "{'note':'other'}");
+    CALL(r, 422, "PATCH", path, "{'deprecatedCount':3}");
+    CALL(r, 200, "PATCH", "/api/v1/namespaces/default/events/good", "{'message':'other','count':3}");
+    r->type = NULL;
+    rig_close(r);
+}
+
 TEST(tokens)
 {
     struct buf      key = BUF_INIT, pub = BUF_INIT;

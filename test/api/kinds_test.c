@@ -16,7 +16,7 @@ static void work_open(struct at_work *w, const char *group, const char *plural)
         abort();
     }
     w->hooks = kind_hooks_find(w->res);
-    w->c = (struct kind_ctx){ .arena = &w->a, .res = w->res, .ns = STR("default"), .name = STR("x"), .service_cidr = "10.96.0.0/16" };
+    w->c = (struct kind_ctx){ .arena = &w->a, .res = w->res, .asked = w->res, .ns = STR("default"), .name = STR("x"), .service_cidr = "10.96.0.0/16" };
     causes_init(&w->causes, &w->a);
 }
 
