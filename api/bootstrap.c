@@ -1,9 +1,7 @@
-/* api/bootstrap.c: what a fresh cluster has: the system's namespaces, the kubernetes service and its
- * endpoints.
+/* api/bootstrap.c: what a fresh cluster has: the system's namespaces and the kubernetes service.
  *
  * One step after the other through the API itself, as its own user; each is tried until it has worked or
- * the object is there. Every head runs it: whoever comes second finds it done, and only adds its own
- * address to the endpoints. */
+ * the object is there. Every leader runs it: whoever comes second finds it done. */
 #include "api/bootstrap.h"
 #include "api/call.h"
 #include "api/client.h"
@@ -25,11 +23,11 @@ struct bootstrap {
 
 static void run_step(struct bootstrap *b);
 
-enum { STEP_AUTH = ARRAY_LEN(namespaces), STEP_SERVICE, STEP_ENDPOINTS, STEP_SLICE, STEP_DONE };
+enum { STEP_AUTH = ARRAY_LEN(namespaces), STEP_SERVICE, STEP_DONE };
 
 /* ---- Bodies ---------------------------------------------------------------------------------------- */
 
-static struct json *object_of(struct arena *a, const char *version, const char *kind, const char *ns,
+struct json *bootstrap_object(struct arena *a, const char *version, const char *kind, const char *ns,
                               const char *name)
 {
     struct json *obj = json_object(a), *meta;
@@ -43,14 +41,14 @@ static struct json *object_of(struct arena *a, const char *version, const char *
     return obj;
 }
 
-static void label(struct arena *a, struct json *obj, const char *key, const char *value)
+void bootstrap_label(struct arena *a, struct json *obj, const char *key, const char *value)
 {
     json_setz(a, json_make_path(a, obj, "metadata.labels"), key, json_string(a, str_of(value)));
 }
 
 static struct json *auth_config(struct bootstrap *b)
 {
-    struct json *obj = object_of(&b->arena, "v1", "ConfigMap", "kube-system",
+    struct json *obj = bootstrap_object(&b->arena, "v1", "ConfigMap", "kube-system",
                                  "extension-apiserver-authentication");
 
     json_setf(&b->arena, json_make_path(&b->arena, obj, "data"), "client-ca-file", "%s", b->api->ca_pem);
@@ -74,7 +72,7 @@ static struct str first_service_ip(struct bootstrap *b)
     return arena_fmt(&b->arena, "%u.%u.%u.%u", o[0], o[1], o[2], o[3] + 1);
 }
 
-static struct json *https_port(struct arena *a, unsigned port)
+struct json *bootstrap_https_port(struct arena *a, unsigned port)
 {
     struct json *p = json_object(a);
 
@@ -87,78 +85,19 @@ static struct json *https_port(struct arena *a, unsigned port)
 static struct json *service(struct bootstrap *b)
 {
     struct arena *a = &b->arena;
-    struct json  *obj = object_of(a, "v1", "Service", "default", "kubernetes"),
+    struct json  *obj = bootstrap_object(a, "v1", "Service", "default", "kubernetes"),
         *spec = json_make_path(a, obj, "spec"), *port;
     struct str    ip = first_service_ip(b);
 
-    label(a, obj, "component", "apiserver");
-    label(a, obj, "provider", "kubernetes");
+    bootstrap_label(a, obj, "component", "apiserver");
+    bootstrap_label(a, obj, "provider", "kubernetes");
     if (ip.n > 0)
         json_setz(a, spec, "clusterIP", json_string(a, ip));
-    port = https_port(a, 443);
+    port = bootstrap_https_port(a, 443);
     json_setz(a, port, "targetPort", json_int(a, b->api->advertise_port));
     json_push(json_setz(a, spec, "ports", json_array(a)), port);
     json_setf(a, spec, "type", "ClusterIP");
     json_setf(a, spec, "sessionAffinity", "None");
-    return obj;
-}
-
-static struct json *endpoint_address(struct bootstrap *b)
-{
-    struct json *address = json_object(&b->arena);
-
-    json_setf(&b->arena, address, "ip", "%s", b->api->advertise_host);
-    return address;
-}
-
-static struct json *endpoints(struct bootstrap *b)
-{
-    struct arena *a = &b->arena;
-    struct json  *obj = object_of(a, "v1", "Endpoints", "default", "kubernetes"), *subset = json_object(a);
-
-    label(a, obj, "endpointslice.kubernetes.io/skip-mirror", "true");
-    json_push(json_setz(a, subset, "addresses", json_array(a)), endpoint_address(b));
-    json_push(json_setz(a, subset, "ports", json_array(a)), https_port(a, b->api->advertise_port));
-    json_push(json_setz(a, obj, "subsets", json_array(a)), subset);
-    return obj;
-}
-
-static struct json *slice_endpoint(struct bootstrap *b)
-{
-    struct arena *a = &b->arena;
-    struct json  *e = json_object(a);
-
-    json_push(json_setz(a, e, "addresses", json_array(a)), json_string(a, str_of(b->api->advertise_host)));
-    json_setz(a, json_make_path(a, e, "conditions"), "ready", json_bool(a, true));
-    return e;
-}
-
-static struct json *slice(struct bootstrap *b)
-{
-    struct arena *a = &b->arena;
-    struct json  *obj = object_of(a, "discovery.k8s.io/v1", "EndpointSlice", "default", "kubernetes");
-
-    label(a, obj, "kubernetes.io/service-name", "kubernetes");
-    json_setf(a, obj, "addressType", "IPv4");
-    json_push(json_setz(a, obj, "endpoints", json_array(a)), slice_endpoint(b));
-    json_push(json_setz(a, obj, "ports", json_array(a)), https_port(a, b->api->advertise_port));
-    return obj;
-}
-
-/* What is there plus our address; NULL: it is listed already. */
-static struct json *merged(struct bootstrap *b, const struct json *there)
-{
-    struct json *obj = json_copy(&b->arena, there), *list;
-    struct str   own = str_of(b->api->advertise_host);
-    bool         is_slice = b->step == STEP_SLICE;
-
-    list = is_slice ? json_getz(obj, "endpoints") : json_path(obj, "subsets.0.addresses");
-    json_each(it, list)
-        if (str_eq(is_slice ? json_path_str(it, "addresses.0") : json_path_str(it, "ip"), own))
-            return NULL;
-    if (list == NULL)
-        return is_slice ? slice(b) : endpoints(b);
-    json_push(list, is_slice ? slice_endpoint(b) : endpoint_address(b));
     return obj;
 }
 
@@ -191,17 +130,6 @@ static void retry(struct bootstrap *b, const struct client_result *r)
     timer_start(&b->timer, RETRY_MS);
 }
 
-static void on_put(void *arg, const struct client_result *r)
-{
-    struct bootstrap *b = arg;
-
-    b->call = NULL;
-    if (r->ok)
-        next_step(b);
-    else
-        retry(b, r);
-}
-
 static struct client_req request(struct bootstrap *b, const char *method)
 {
     struct client_req q = { .method = method, .arg = b };
@@ -209,8 +137,6 @@ static struct client_req request(struct bootstrap *b, const char *method)
     switch (b->step) {
     case STEP_AUTH:      q.res = CLIENT_CONFIGMAPS; q.ns = STR("kube-system"); break;
     case STEP_SERVICE:   q.res = CLIENT_SERVICES; q.ns = STR("default"); break;
-    case STEP_ENDPOINTS: q.res = CLIENT_ENDPOINTS; q.ns = STR("default"); break;
-    case STEP_SLICE:     q.res = CLIENT_ENDPOINTSLICES; q.ns = STR("default"); break;
     default:             q.res = CLIENT_NAMESPACES; break;
     }
     return q;
@@ -223,41 +149,15 @@ static void send(struct bootstrap *b, struct client_req *q)
         timer_start(&b->timer, RETRY_MS);
 }
 
-static void on_existing(void *arg, const struct client_result *r)
-{
-    struct bootstrap *b = arg;
-    struct client_req q = request(b, "PUT");
-
-    b->call = NULL;
-    if (!r->ok) {
-        retry(b, r);
-        return;
-    }
-    q.body = merged(b, r->obj);
-    if (q.body == NULL) {
-        next_step(b);
-        return;
-    }
-    q.name = STR("kubernetes");
-    q.done = on_put;
-    send(b, &q);
-}
-
 static void on_created(void *arg, const struct client_result *r)
 {
     struct bootstrap *b = arg;
-    struct client_req q = request(b, "GET");
 
     b->call = NULL;
-    if (r->ok || (r->status == 409 && b->step < STEP_ENDPOINTS)) {
+    if (r->ok || r->status == 409)
         next_step(b);
-    } else if (r->status == 409) {
-        q.name = STR("kubernetes");
-        q.done = on_existing;
-        send(b, &q);
-    } else {
+    else
         retry(b, r);
-    }
 }
 
 static bool step_applies(const struct bootstrap *b)
@@ -272,9 +172,7 @@ static struct json *step_body(struct bootstrap *b)
     switch (b->step) {
     case STEP_AUTH:      return auth_config(b);
     case STEP_SERVICE:   return service(b);
-    case STEP_ENDPOINTS: return endpoints(b);
-    case STEP_SLICE:     return slice(b);
-    default:             return object_of(&b->arena, "v1", "Namespace", NULL, namespaces[b->step]);
+    default:             return bootstrap_object(&b->arena, "v1", "Namespace", NULL, namespaces[b->step]);
     }
 }
 

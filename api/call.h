@@ -45,6 +45,7 @@ struct api {
     /* nodes on 127.0.0.0/8 may be called: we listen there ourselves */
     bool loopback_nodes;
     struct bootstrap *bootstrap;                 /* while under way */
+    struct heads *heads;                         /* NULL: no address to tell */
     struct qlink pipes;                          /* exec and attach, once upgraded */
     struct qlink calls;                          /* those that did not end within api_serve() */
     struct qlink due; struct timer overdue;      /* those of them that must end in time, oldest first; see api/deadline.h */

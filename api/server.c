@@ -4,6 +4,7 @@
 #include "api/authz.h"
 #include "api/connect.h"
 #include "api/deadline.h"
+#include "api/heads.h"
 #include "api/impersonate.h"
 #include "api/node_gate.h"
 
@@ -321,6 +322,7 @@ int api_open(const struct api_opts *o, struct api **ret, struct errbuf *err)
         api_free(a);
         return rc;
     }
+    a->heads = heads_join(a);
     *ret = a;
     return 0;
 }
@@ -383,6 +385,7 @@ void api_close(struct api *a, void (*done)(void *arg), void *arg)
     a->close_arg = arg;
     api_pin(a);
     bootstrap_stop(a);
+    heads_leave(a->heads);
     end_calls(a);
     connect_close_all(a);
     for (unsigned i = 0; i < a->n_http; i++) {

@@ -7,16 +7,24 @@
 
 struct heads { struct sim *sim; struct rig h[N]; };
 
-static void heads_open(struct heads *g, uint64_t seed)
+static void heads_open_with(struct heads *g, uint64_t seed, const char *const hosts[N], const unsigned ports[N])
 {
     struct sim_net_opts slow = { .delay_min_ns = 200000, .delay_max_ns = 8000000 };
 
     memset(g, 0, sizeof *g);
     g->sim = sim_new(seed);
     sim_net_default(g->sim, &slow);
-    for (unsigned i = 0; i < N; i++)
+    for (unsigned i = 0; i < N; i++) {
+        g->h[i].opts.advertise_host = hosts[i];
+        g->h[i].opts.advertise_port = ports[i];
         rig_start(&g->h[i], g->sim, i, N);
+    }
     sim_run_for(g->sim, 5000000000ull);
+}
+
+static void heads_open(struct heads *g, uint64_t seed)
+{
+    heads_open_with(g, seed, (const char *const[N]){ 0 }, (const unsigned[N]){ 0 });
 }
 
 static unsigned leader(struct heads *g)
@@ -134,4 +142,111 @@ TEST(no_majority)
     answer_free(&a);
     CALL(&g.h[keep], 200, "GET", "/livez", NULL);
     sim_free(g.sim);
+}
+
+/* ---- The endpoints of default/kubernetes ---------------------------------------------------------------- */
+
+#define ENDPOINTS "/api/v1/namespaces/default/endpoints/kubernetes"
+#define SLICES    "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
+
+/* "ip:port ip:port ...", in order, of the Endpoints; and of the slices, which must say the same. */
+static void check_served(struct rig *r, const char *want)
+{
+    struct answer e = call(r, "GET", ENDPOINTS, NULL), s = call(r, "GET", SLICES, NULL);
+    struct buf    have = BUF_INIT, sliced = BUF_INIT;
+
+    json_each(sub, json_getz(e.obj, "subsets"))
+        json_each(a, json_getz(sub, "addresses"))
+            buf_fmt(&have, "%.*s:%lld ", STR_ARG(json_path_str(a, "ip")), (long long)json_path_i64(sub, "ports.0.port", 0));
+    json_each(slice, json_getz(s.obj, "items"))
+        json_each(a, json_getz(slice, "endpoints"))
+            buf_fmt(&sliced, "%.*s:%lld ", STR_ARG(json_path_str(a, "addresses.0")),
+                    (long long)json_path_i64(slice, "ports.0.port", 0));
+    CHECK_INT(strcmp(arena_cstr(&e.arena, buf_str(&have)), want), 0);
+    CHECK_INT(strcmp(arena_cstr(&e.arena, buf_str(&sliced)), want), 0);
+    buf_release(&have);
+    buf_release(&sliced);
+    answer_free(&e);
+    answer_free(&s);
+}
+
+static const char *const three_hosts[N] = { "10.0.0.1", "10.0.0.2", "10.0.0.3" };
+static const unsigned    one_port[N] = { 6443, 6443, 6443 };
+#define ALL_THREE "10.0.0.1:6443 10.0.0.2:6443 10.0.0.3:6443 "
+
+static const char *without(unsigned i)
+{
+    static const char *const text[N] = { "10.0.0.2:6443 10.0.0.3:6443 ", "10.0.0.1:6443 10.0.0.3:6443 ",
+                                         "10.0.0.1:6443 10.0.0.2:6443 " };
+    return text[i];
+}
+
+/* A head that dies is listed for its lease's time, no longer; when it is back it is listed again. Leader or not. */
+TEST(dead_heads_leave_the_service)
+{
+    for (unsigned leads = 0; leads < 2; leads++) {
+        struct heads g;
+        unsigned     dead, other;
+
+        heads_open_with(&g, 9 + leads, three_hosts, one_port);
+        dead = (leader(&g) + !leads) % N;
+        other = (dead + 1) % N;
+        check_served(&g.h[other], ALL_THREE);
+        sim_crash(g.h[dead].m);
+        sim_run_for(g.sim, 9000000000ull);
+        check_served(&g.h[other], ALL_THREE);
+        sim_run_for(g.sim, 11000000000ull);
+        check_served(&g.h[other], without(dead));
+        sim_boot(g.h[dead].m);
+        sim_do(g.h[dead].m, rig_open_in, &g.h[dead]);
+        sim_run_for(g.sim, 2000000000ull);
+        check_served(&g.h[other], ALL_THREE);
+        heads_close(&g);
+    }
+}
+
+/* One that stops in order goes at once; what somebody else wrote into the endpoints is put right. */
+TEST(leaving_and_meddling)
+{
+    struct heads g;
+    unsigned     leaves, other;
+
+    heads_open_with(&g, 11, three_hosts, one_port);
+    leaves = leader(&g);
+    other = (leaves + 1) % N;
+    CALL(&g.h[other], 200, "DELETE", ENDPOINTS, NULL);
+    g.h[other].type = "application/merge-patch+json";
+    CALL(&g.h[other], 200, "PATCH", SLICES "/kubernetes", "{'endpoints':[{'addresses':['6.6.6.6']}]}");
+    g.h[other].type = NULL;
+    sim_run_for(g.sim, 7000000000ull);
+    check_served(&g.h[other], ALL_THREE);
+    sim_do(g.h[leaves].m, rig_close_in, &g.h[leaves]);
+    sim_run_for(g.sim, 3000000000ull);
+    CHECK(g.h[leaves].api == NULL);
+    check_served(&g.h[other], without(leaves));
+    for (unsigned i = 0; i < N; i++)
+        if (i != leaves)
+            sim_do(g.h[i].m, rig_close_in, &g.h[i]);
+    sim_run_for(g.sim, 20000000000ull);
+    for (unsigned i = 0; i < N; i++)
+        CHECK(g.h[i].api == NULL && g.h[i].store == NULL);
+    sim_free(g.sim);
+}
+
+/* Heads on one machine differ by port: a subset and a slice each. */
+TEST(heads_on_several_ports)
+{
+    static const char *const one[N] = { "10.0.0.9", "10.0.0.9", "10.0.0.9" };
+    struct heads g;
+
+    heads_open_with(&g, 12, one, (const unsigned[N]){ 6445, 6443, 6444 });
+    check_served(&g.h[0], "10.0.0.9:6443 10.0.0.9:6444 10.0.0.9:6445 ");
+    sim_crash(g.h[1].m);
+    sim_run_for(g.sim, 20000000000ull);
+    check_served(&g.h[0], "10.0.0.9:6444 10.0.0.9:6445 ");
+    sim_boot(g.h[1].m);
+    sim_do(g.h[1].m, rig_open_in, &g.h[1]);
+    sim_run_for(g.sim, 2000000000ull);
+    check_served(&g.h[0], "10.0.0.9:6443 10.0.0.9:6444 10.0.0.9:6445 ");
+    heads_close(&g);
 }
