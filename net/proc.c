@@ -174,8 +174,7 @@ static void proc_abort(struct proc *p)
 static int proc_start(struct proc *p, const struct proc_opts *o, struct ends *e, struct errbuf *err)
 {
     struct spawn sp = { .argv = o->argv, .env = o->env, .cwd = o->cwd, .fds = e->child, .n_fds = e->n_child,
-                        .setsid = o->setsid, .die_with_parent = o->die_with_parent,
-                        .without_unified = o->new_mount_ns_without_unified };
+                        .setsid = o->setsid, .die_with_parent = o->die_with_parent };
     int rc = proc_open_streams(p, e, err);
 
     if (rc == 0)

@@ -13,7 +13,6 @@ struct proc_opts {
     const int *fds; size_t n_fds;                /* further inherited fds, become 3, 4, ... */
     bool setsid;                                 /* own session: survives us */
     bool die_with_parent;                        /* PR_SET_PDEATHSIG SIGKILL */
-    bool new_mount_ns_without_unified;           /* see node/: crun on hybrid cgroup hosts */
     /* The child itself has ended; its pipes may still be open, even for good when it left a daemon behind
      * that holds them.  NULL ok. */
     void (*on_reaped)(void *arg, struct proc *p);
@@ -40,7 +39,6 @@ struct proc_run_opts {
     struct str in;                               /* copied */
     size_t max_out;                              /* 0: 1 MiB */
     uint64_t timeout_ms;                         /* 0: none; then SIGKILL to all its group */
-    bool new_mount_ns_without_unified;           /* see node/: crun on hybrid cgroup hosts */
     void (*done)(void *arg, const struct proc_run_result *r);
     void *arg;
 };

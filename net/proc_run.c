@@ -91,7 +91,7 @@ int proc_run(struct loop *l, const struct proc_run_opts *o, struct proc_run **re
     struct proc_opts po = {
         .argv = o->argv, .env = o->env, .cwd = o->cwd,
         .stdio = { str_empty(o->in) ? -1 : PROC_PIPE, PROC_PIPE, PROC_PIPE },
-        .setsid = true, .new_mount_ns_without_unified = o->new_mount_ns_without_unified,
+        .setsid = true,
         .on_reaped = run_on_reaped, .on_exit = run_on_exit, .arg = r,
     };
     int rc = proc_spawn(l, &po, &r->proc, err);

@@ -5,9 +5,7 @@
  * was prepared before, with all signals blocked until ours no longer handles any. */
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
-#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -57,15 +55,6 @@ static void child_reset_signals(const struct child *c)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* crun up to 1.8 refuses hosts that mount cgroup v2 beside v1; in a mount namespace of its own it
- * does not get to see that one. */
-static bool child_hide_unified(void)
-{
-    if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-        return false;
-    return umount2("/sys/fs/cgroup/unified", MNT_DETACH) == 0 || errno == EINVAL || errno == ENOENT;
-}
-
 static const char *child_prepare(struct child *c)
 {
     const struct spawn *o = c->o;
@@ -76,8 +65,6 @@ static const char *child_prepare(struct child *c)
         return "prctl";
     if (o->die_with_parent && getppid() != c->parent)
         return "the parent is gone";
-    if (o->without_unified && !child_hide_unified())
-        return "mount namespace";
     if (!child_move_fds(c))
         return "descriptors";
     if (o->cwd != NULL && chdir(o->cwd) < 0)

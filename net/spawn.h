@@ -11,7 +11,7 @@ struct spawn {
     const char *const *env;                      /* NULL: ours */
     const char *cwd;                             /* NULL: ours */
     const int  *fds; size_t n_fds;               /* become 0, 1, 2, 3, ...; all others are closed */
-    bool setsid, die_with_parent, without_unified;
+    bool setsid, die_with_parent;
 };
 /* The child's pid once its program runs; or an error, when nothing is left of it. */
 int spawn_child(const struct spawn *o, pid_t *ret_pid, struct errbuf *err);

@@ -7,6 +7,7 @@
 #include "api/server.h"
 #include "ctrl/controllers.h"
 #include "net/log.h"
+#include "net/trim.h"
 #include "sched/scheduler.h"
 #include "node/files.h"
 #include "tools/flags.h"
@@ -272,6 +273,7 @@ static int head_run(int argc, char **argv)
                              .history_bytes = 64 << 20, .listen = "127.0.0.1:6443", .listen_peer = "127.0.0.1:2380" },
                       .ca = BUF_INIT, .sa_pub = BUF_INIT, .sa_key = BUF_INIT };
     struct head_flags *f = &h.f;
+    struct trim trim;
     const struct flag flags[] = {
         { "id", NULL, FLAG_INT, &f->id, "N", "this head's number in the cluster, above 0" },
         { "cluster", NULL, FLAG_STRING, &f->cluster, "NAME", "heads of another name are refused" },
@@ -320,7 +322,9 @@ static int head_run(int argc, char **argv)
     h.loop = loop_new_real();
     if (head_start(&h, &err) != 0)
         return fail(&cmd_head, "%s", err.s);
+    trim_start(&trim, h.loop);
     loop_run(h.loop);
+    trim_stop(&trim);
     head_release(&h);
     return 0;
 }

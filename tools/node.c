@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include "net/log.h"
+#include "net/trim.h"
 #include "node/agent.h"
 #include "node/files.h"
 #include "node/mountns.h"
@@ -142,6 +143,7 @@ static int node_run(int argc, char **argv)
     struct node n = { .f = { .root = "/var/lib/coracle/node", .run = "/run/coracle/node", .cgroup = "/coracle",
                              .ready_fd = -1, .count = 1 } };
     struct node_flags *f = &n.f;
+    struct trim trim;
     const struct flag flags[] = {
         { "hostname-override", NULL, FLAG_STRING, &f->name, "NAME", "the node's name" },
         { "server", NULL, FLAG_STRINGS, &f->servers, "HOST:PORT", "a head's API" },
@@ -188,7 +190,9 @@ static int node_run(int argc, char **argv)
     n.loop = loop_new_real();
     if (node_start(&n, &err) != 0)
         return fail(&cmd_node, "%s", err.s);
+    trim_start(&trim, n.loop);
     loop_run(n.loop);
+    trim_stop(&trim);
     client_free(n.client);
     tls_ctx_free(n.tls_client);
     tls_ctx_free(n.tls_server);

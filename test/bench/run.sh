@@ -66,7 +66,7 @@ rss_mb() { awk '/^VmRSS/ { printf "%.1f", $2 / 1024 }' "/proc/$1/status"; }
 # ---- heads only ----------------------------------------------------------------------------------------------
 bench_idle() {
     local before after
-    sleep 3
+    sleep 5
     before=$(metric head-1 coracle_raft_fsyncs_total)
     bench idle idle --duration 10s "${pids[@]}"
     after=$(metric head-1 coracle_raft_fsyncs_total)
@@ -123,7 +123,7 @@ bench_start() {
     up --nodes 1 --sample=false || { failed=1; return; }
     local node
     node=$(pgrep -f "coracle node .*$name" | head -n 1)
-    sleep 2
+    sleep 5                                      # what only its start needed is given back after 4 s (net/trim.h)
     [ -n "$node" ] && row "idle node: memory (RSS)" "≤ 8 MB" "$(rss_mb "$node") MB"
     bench start start --objects 50 --connections 1 --server "$leader_at" "${pids[@]}" &&
         row "pod create to Running seen on a watch, one at a time" "p99 ≤ 150 ms" \

@@ -262,20 +262,3 @@ TEST(signals_are_reset)
     }
     result_release(&x);
 }
-
-TEST(mount_namespace_of_its_own)
-{
-    if (geteuid() != 0) {
-        printf("skipped: needs root\n");
-        return;
-    }
-    char ours[64] = "", theirs[64];
-    CHECK(readlink("/proc/self/ns/mnt", ours, sizeof ours - 1) > 0);
-    struct result x = run_sh("readlink /proc/self/ns/mnt; grep -c cgroup/unified /proc/self/mounts",
-                             (struct proc_run_opts){ .new_mount_ns_without_unified = true });
-    snprintf(theirs, sizeof theirs, "%.*s", (int)MIN_OF(x.out.n, (size_t)60), x.out.p != NULL ? x.out.p : "");
-    CHECK(str_starts(str_of(theirs), STR("mnt:[")));
-    CHECK(!str_starts(str_of(theirs), str_of(ours)));
-    CHECK(str_ends(buf_str(&x.out), STR("\n0\n")));
-    result_release(&x);
-}
