@@ -251,6 +251,18 @@ static const char *exec_accept(struct exec *e, struct http_req *req)
     return NULL;
 }
 
+/* An empty message on the lowest channel of ours says that the connection stands; clients of the first protocols may
+ * wait for it.  Those of v5 do not, and kubectl before 1.31 complains of it ("Unknown stream id 1, discarding message"): it
+ * begins to read before it has made its streams. */
+static void greet(struct exec *e)
+{
+    if (!e->v5)
+        ws_send_channel(e->ws, e->want_out   ? CHANNEL_STDOUT
+                               : e->want_err ? CHANNEL_STDERR
+                                             : CHANNEL_ERROR,
+                        "", 0);
+}
+
 void server_exec(struct node_server *s, struct http_req *req, const struct server_target *t, bool attach)
 {
     struct agent *agent = s->agent;
@@ -279,12 +291,7 @@ void server_exec(struct node_server *s, struct http_req *req, const struct serve
     e->s.container_id = arena_cstr(&e->arena, str_of(t->container->id));
     qpush(&s->execs, &e->link);
     s->n_execs++;
-    /* An empty message on the lowest channel of ours says that the connection stands. */
-    ws_send_channel(e->ws,
-                    e->want_out   ? CHANNEL_STDOUT
-                    : e->want_err ? CHANNEL_STDERR
-                                  : CHANNEL_ERROR,
-                    "", 0);
+    greet(e);
     e->rt->ops->session_open(e->rt, &e->s);
 }
 

@@ -31,6 +31,7 @@ struct rig {
     struct client *api_client;
     struct buf body;                             /* of the last answer, or of channels */
     struct buf out[4];                           /* what came on each channel */
+    unsigned n_empty;                            /* messages without content */
     int answer;
     unsigned done, closed;
     int close_code;
@@ -494,6 +495,7 @@ static void on_message(void *arg, struct ws *w, bool text, const char *p, size_t
     CHECK(!text && n >= 1 && (unsigned char)p[0] < 4);
     if (n >= 1 && (unsigned char)p[0] < 4)
         buf_add(&r->out[(unsigned char)p[0]], p + 1, n - 1);
+    r->n_empty += n == 1;
     if (r->stall > 0) {
         ws_pause(w);
         loop_stop(r->l);
@@ -534,7 +536,7 @@ static int dial(struct rig *r, const char *target, const char *protocols)
     buf_clear(&r->body);
     for (int i = 0; i < 4; i++)
         buf_clear(&r->out[i]);
-    r->closed = 0;
+    r->closed = r->n_empty = 0;
     must_ok(ws_connect(r->cli[HEAD], &o, NULL));
     rig_run(r);
     return r->ws != NULL ? 101 : r->answer;
@@ -569,6 +571,7 @@ TEST(exec_v5_with_stdin)
     CHECK_INT(r->cols, 0);
     CHECK_INT(r->close_code, 1000);
     CHECK_STR(buf_str(&r->out[1]), "hello world");
+    CHECK_INT(r->n_empty, 0);                    /* kubectl is told nothing before it has streams to take it */
     CHECK_STR(buf_str(&r->out[3]), "{\"metadata\":{},\"status\":\"Success\"}");
     rig_close(r);
 }
@@ -579,6 +582,7 @@ TEST(exec_exit_codes_and_failures)
 
     CHECK_INT(dial(r, EXEC "command=exit&command=3&output=1&error=1", V4), 101);
     until_closed(r);
+    CHECK_INT(r->n_empty, 1);                    /* "the connection stands" */
     CHECK_STR(buf_str(&r->out[2]), "bye");
     CHECK_STR(buf_str(&r->out[3]), "{\"metadata\":{},\"status\":\"Failure\",\"message\":\"command terminated "
                                    "with non-zero exit code: exit status 3\","
@@ -639,6 +643,7 @@ TEST(a_flood_waits_for_its_reader)
 
     r->stall = 1;
     CHECK_INT(dial(r, EXEC "command=flood&output=1", V5), 101);
+    rig_run(r);                                  /* until the first message, the last that is read */
     nap(r, 100);
     CHECK(r->paused && r->flood > 0);            /* the process is held up, not our memory */
     r->stall = 0;
@@ -664,6 +669,7 @@ TEST(a_client_that_goes_away_ends_the_process)
     /* Also one that is held up. */
     r->stall = 1;
     CHECK_INT(dial(r, EXEC "command=flood&output=1", V5), 101);
+    rig_run(r);
     nap(r, 50);
     CHECK(r->paused);
     r->stall = 0;
