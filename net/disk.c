@@ -224,6 +224,14 @@ int disk_replace_now(struct disk *d, const char *name, struct str data, struct e
     return rc < 0 ? rc : d->ops->replace_now(d, name, data, err);
 }
 
+int disk_rename_now(struct disk *d, const char *from, const char *to, struct errbuf *err)
+{
+    int rc = name_check(from, err);
+    if (rc == 0)
+        rc = name_check(to, err);
+    return rc < 0 ? rc : d->ops->rename_now(d, from, to, err);
+}
+
 int disk_unlink_now(struct disk *d, const char *name, struct errbuf *err)
 {
     int rc = name_check(name, err);

@@ -23,6 +23,7 @@ int  disk_list_now(struct disk *d, void (*fn)(void *arg, const char *name, uint6
 int  disk_read_now(struct disk *d, const char *name, struct buf *ret, struct errbuf *err);   /* whole file */
 /* Written whole to a temporary name, synced, renamed over, directory synced. */
 int  disk_replace_now(struct disk *d, const char *name, struct str data, struct errbuf *err);
+int  disk_rename_now(struct disk *d, const char *from, const char *to, struct errbuf *err);
 int  disk_unlink_now(struct disk *d, const char *name, struct errbuf *err);
 int  disk_truncate_now(struct disk *d, const char *name, uint64_t size, struct errbuf *err);  /* and sync */
 

@@ -36,6 +36,7 @@ struct disk_ops {
                      struct errbuf *err);
     int  (*read_now)(struct disk *d, const char *name, struct buf *ret, struct errbuf *err);
     int  (*replace_now)(struct disk *d, const char *name, struct str data, struct errbuf *err);
+    int  (*rename_now)(struct disk *d, const char *from, const char *to, struct errbuf *err);
     int  (*unlink_now)(struct disk *d, const char *name, struct errbuf *err);
     int  (*truncate_now)(struct disk *d, const char *name, uint64_t size, struct errbuf *err);
     int  (*file_open)(struct disk *d, const char *name, bool create, struct disk_file **ret,

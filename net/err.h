@@ -34,7 +34,7 @@
 enum err { ERR_MAP(ERR_ENUM) };
 #undef ERR_ENUM
 
-struct errbuf { char s[256]; };
+struct errbuf { char s[400]; };
 
 /* The fixed text of a code ("not found"). */
 const char *err_text(int code);

@@ -145,6 +145,7 @@ static const struct disk_ops real_disk_ops = {
     .list_now = real_disk_list_now,
     .read_now = real_disk_read_now,
     .replace_now = real_disk_replace_now,
+    .rename_now = real_disk_rename_now,
     .unlink_now = real_disk_unlink_now,
     .truncate_now = real_disk_truncate_now,
     .file_open = real_file_open,

@@ -16,6 +16,7 @@ int  real_disk_list_now(struct disk *d, void (*fn)(void *arg, const char *name, 
                         struct errbuf *err);
 int  real_disk_read_now(struct disk *d, const char *name, struct buf *ret, struct errbuf *err);
 int  real_disk_replace_now(struct disk *d, const char *name, struct str data, struct errbuf *err);
+int  real_disk_rename_now(struct disk *d, const char *from, const char *to, struct errbuf *err);
 int  real_disk_unlink_now(struct disk *d, const char *name, struct errbuf *err);
 int  real_disk_truncate_now(struct disk *d, const char *name, uint64_t size, struct errbuf *err);
 

@@ -156,6 +156,13 @@ int real_disk_replace_now(struct disk *d, const char *name, struct str data, str
     return err_sys(err, errnum, "replace %s/%s", d->path, name);
 }
 
+int real_disk_rename_now(struct disk *d, const char *from, const char *to, struct errbuf *err)
+{
+    int errnum = real_disk_rename(real_disk(d)->dir, from, to);
+
+    return errnum != 0 ? err_sys(err, errnum, "rename %s/%s", d->path, from) : 0;
+}
+
 int real_disk_unlink_now(struct disk *d, const char *name, struct errbuf *err)
 {
     int dir = real_disk(d)->dir;

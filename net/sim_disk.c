@@ -253,9 +253,9 @@ static int req_begin(struct disk_req *r)
     }
 }
 
-static int req_rename(struct sim_store *st, const struct disk_req *r)
+static int store_rename(struct sim_store *st, const char *from, const char *to)
 {
-    struct sim_file *f = file_find(st, r->from), *old = file_find(st, r->to);
+    struct sim_file *f = file_find(st, from), *old = file_find(st, to);
 
     if (f == NULL)
         return E_NOTFOUND;
@@ -264,7 +264,7 @@ static int req_rename(struct sim_store *st, const struct disk_req *r)
     if (old != NULL)
         file_remove(st, old);
     mem_free(f->name);
-    f->name = mem_strdup(r->to);
+    f->name = mem_strdup(to);
     return 0;
 }
 
@@ -285,7 +285,7 @@ static int req_end(struct disk_req *r)
         file_sync(f);
         return 0;
     case DISK_RENAME:
-        return req_rename(st, r);
+        return store_rename(st, r->from, r->to);
     case DISK_UNLINK:
         f = file_find(st, r->from);
         if (f == NULL)
@@ -403,6 +403,15 @@ static int sim_disk_replace(struct disk *d, const char *name, struct str data, s
     return 0;
 }
 
+static int sim_disk_rename(struct disk *d, const char *from, const char *to, struct errbuf *err)
+{
+    struct mem_domain *was = sim__outside();
+    int rc = store_rename(store_of(d), from, to);
+
+    mem_domain_enter(was);
+    return rc != 0 ? err_set(err, rc, "no file %s", from) : 0;
+}
+
 static int sim_disk_unlink(struct disk *d, const char *name, struct errbuf *err)
 {
     struct sim_store *st = store_of(d);
@@ -471,7 +480,7 @@ static void sim_disk_close(struct disk *d)
 
 static const struct disk_ops sim_disk_ops = {
     .close = sim_disk_close, .start = sim_disk_start, .list_now = sim_disk_list, .read_now = sim_disk_read,
-    .replace_now = sim_disk_replace, .unlink_now = sim_disk_unlink, .truncate_now = sim_disk_truncate,
+    .replace_now = sim_disk_replace, .rename_now = sim_disk_rename, .unlink_now = sim_disk_unlink, .truncate_now = sim_disk_truncate,
     .file_open = sim_disk_file_open, .file_close = sim_disk_file_close,
 };
 

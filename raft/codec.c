@@ -123,6 +123,10 @@ static void encode_body(const struct raft_message *m, const struct raft_log *log
         FIELDS(out, m->propose_reply.boot, m->propose_reply.first_seq, m->propose_reply.n, m->propose_reply.index,
                (uint64_t)-m->propose_reply.err);
         break;
+    case RAFT_MSG_RECALL:      FIELDS(out, m->recall.ctx); break;
+    case RAFT_MSG_RECALL_REPLY:
+        FIELDS(out, m->recall_reply.ctx, m->recall_reply.last_index, m->recall_reply.last_term);
+        break;
     case RAFT_MSG_TIMEOUT_NOW:
     case RAFT_MSG_TYPES:       break;
     }
@@ -238,6 +242,9 @@ static bool decode_body(struct str *in, struct blob *owner, struct raft_message 
         return TAKE(in, &m->propose.boot, &m->propose.first_seq, &m->propose.n)
             && decode_entries(in, owner, m->propose.n, &m->propose.entry);
     case RAFT_MSG_PROPOSE_REPLY: return decode_propose_reply(in, m);
+    case RAFT_MSG_RECALL:     return str_varint(in, &m->recall.ctx);
+    case RAFT_MSG_RECALL_REPLY:
+        return TAKE(in, &m->recall_reply.ctx, &m->recall_reply.last_index, &m->recall_reply.last_term);
     default: return false;
     }
 }

@@ -21,6 +21,8 @@ void raft_core_init(struct raft_core *c, const struct raft_core_opts *o, struct 
     c->config = c->config_before = o->config;
     c->hard.term = MAX_OF(o->term, trail_last_term(trail));
     c->hard.vote = o->term == c->hard.term ? o->vote : 0;
+    c->doubt = o->doubt;
+    c->recall_ctx = (c->rng * 0xd1342543de82ef95u) | 1;
     c->trail = *trail;
     trail_init(trail, 0, 0);
     c->durable = c->trail.last;
@@ -224,6 +226,15 @@ static void core_receive(struct raft_core *c, const struct raft_message *m, stru
 {
     if (m->from == 0 || m->from == c->id)
         return;
+    if (c->doubt.lost) {                         /* neither what it has nor what it promised is known */
+        if (m->type == RAFT_MSG_RECALL_REPLY)
+            raft_doubt__on_recall_reply(c, m);
+        return;
+    }
+    if (m->type == RAFT_MSG_RECALL) {
+        raft_doubt__on_recall(c, m);
+        return;
+    }
     if (m->type == RAFT_MSG_READ) {
         raft_read__on_read(c, m);
         return;
@@ -245,7 +256,7 @@ static void core_receive(struct raft_core *c, const struct raft_message *m, stru
     case RAFT_MSG_ACK:           raft_replication__on_ack(c, m); break;
     case RAFT_MSG_READ_REPLY:    raft_read__on_reply(c, m); break;
     case RAFT_MSG_TIMEOUT_NOW:
-        if (c->role == RAFT_FOLLOWER && m->from == c->leader && raft_core__votes(c))
+        if (c->role == RAFT_FOLLOWER && m->from == c->leader && raft_core__votes(c) && raft_doubt__may_lead(c))
             raft_election__campaign(c, true, u);
         break;
     default: break;                              /* the host's own messages, or nonsense */
@@ -283,6 +294,10 @@ static void core_fail(struct raft_core *c)
 
 static void core_tick(struct raft_core *c, struct raft_update *u)
 {
+    if (c->doubt.lost) {
+        raft_doubt__tick(c);
+        return;
+    }
     if (c->role == RAFT_LEADER)
         raft_transfer__tick(c);
     raft_election__tick(c, u);

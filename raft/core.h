@@ -18,6 +18,7 @@
 #define RAFT_CORE_H
 
 #include "raft/config.h"
+#include "raft/doubt.h"
 #include "raft/limits.h"
 #include "raft/message.h"
 #include "raft/progress.h"
@@ -33,6 +34,7 @@ struct raft_core_opts {
     struct raft_config config;
     uint64_t term, vote, commit;                 /* as recovered */
     bool restarted;                              /* there was a state: hold votes back for one election timeout */
+    struct raft_doubt doubt;                     /* acknowledged entries that this head may have lost */
     /* Bytes of the entry at an index the log holds: for flow control.  The host's log answers. */
     uint32_t (*entry_size)(void *arg, uint64_t index);
     void *arg;
@@ -98,6 +100,11 @@ struct raft_core {
     uint64_t now_ns, heartbeat_ns, election_min_ns, election_max_ns, lease_ns;
     uint64_t rng;
     uint64_t heard_ns, election_due, votes_from_ns;     /* leader heard; campaign at; no vote before */
+
+    /* What was lost, and what others said about it. */
+    struct raft_doubt doubt;
+    uint64_t recall_ctx;
+    struct { uint64_t term, last_index, last_term; bool answered; } recall[RAFT_MAX_HEADS];
 
     /* Candidate. */
     struct { uint8_t granted, refused; } poll[RAFT_MAX_HEADS];

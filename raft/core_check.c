@@ -12,6 +12,7 @@ static void core_check_log(const struct raft_core *c)
     must(c->config.n > 0 && c->config.n <= RAFT_MAX_HEADS);
     must(c->config.index <= c->trail.last);
     must(c->config_before.index <= c->config.index);
+    must(!c->doubt.lost || (c->role == RAFT_FOLLOWER && c->leader == 0));
 }
 
 static void core_check_role(const struct raft_core *c)

@@ -6,6 +6,7 @@
  * commit.c      what a majority has; durability marks; configurations in the log
  * read_index.c  linearizable reads: rounds and the lease
  * transfer.c    handing leadership over
+ * doubt.c       what a head may still do that lost part of its log
  * core_check.c  invariants */
 #ifndef RAFT_CORE_IMPL_H
 #define RAFT_CORE_IMPL_H
@@ -17,6 +18,7 @@ enum raft_bug {
     RAFT_BUG_COMMIT_OLD_TERM = 1, RAFT_BUG_VOTE_TWICE = 2, RAFT_BUG_VOTE_STALE_LOG = 4, RAFT_BUG_ACK_BEFORE_SYNC = 8,
     RAFT_BUG_NO_TRUNCATE = 16, RAFT_BUG_READ_UNCONFIRMED = 32, RAFT_BUG_VOTE_BEFORE_SYNC = 64,
     RAFT_BUG_LEASE_TOO_LONG = 128, RAFT_BUG_KEEP_EPOCH = 256, RAFT_BUG_COMMIT_UNVERIFIED = 512,
+    RAFT_BUG_FORGET_DOUBT = 1024,
 };
 #ifdef RAFT_BUGS
 #define BUG(c, which) (((c)->bugs & (which)) != 0)
@@ -72,6 +74,14 @@ void raft_read__on_reply(struct raft_core *c, const struct raft_message *m);
 void raft_read__advance(struct raft_core *c);
 void raft_read__drop(struct raft_core *c);
 bool raft_read__wants_round(const struct raft_core *c);
+
+/* doubt.c */
+/* A log with this end holds all that this head may have acknowledged and lost. */
+bool raft_doubt__covered(const struct raft_core *c, uint64_t last_term, uint64_t last_index);
+bool raft_doubt__may_lead(const struct raft_core *c);
+void raft_doubt__tick(struct raft_core *c);
+void raft_doubt__on_recall(struct raft_core *c, const struct raft_message *m);
+void raft_doubt__on_recall_reply(struct raft_core *c, const struct raft_message *m);
 
 /* transfer.c */
 int  raft_transfer__start(struct raft_core *c, uint64_t to);

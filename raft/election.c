@@ -131,7 +131,7 @@ void raft_election__tick(struct raft_core *c, struct raft_update *u)
     }
     if (c->now_ns < c->election_due)
         return;
-    if (raft_core__votes(c))
+    if (raft_core__votes(c) && raft_doubt__may_lead(c))
         election_precampaign(c, u);
     else
         raft_election__timer(c);
@@ -143,7 +143,8 @@ static bool election_log_ok(const struct raft_core *c, const struct raft_message
 
     if (BUG(c, RAFT_BUG_VOTE_STALE_LOG))
         return true;
-    return m->vote.last_term > term || (m->vote.last_term == term && m->vote.last_index >= c->trail.last);
+    return raft_up_to_date(m->vote.last_term, m->vote.last_index, term, c->trail.last)
+        && raft_doubt__covered(c, m->vote.last_term, m->vote.last_index);
 }
 
 void raft_election__on_vote(struct raft_core *c, const struct raft_message *m)

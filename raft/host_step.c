@@ -80,7 +80,7 @@ static void host_log_duties(struct raft *r, const struct raft_update *u)
         return;
     if (r->core.hard.gen != r->hard_written) {   /* before the entries of the new term */
         r->hard_written = r->core.hard.gen;
-        wal_hard(r->wal, r->core.hard.term, r->core.hard.vote);
+        wal_hard(r->wal, r->core.hard.term, r->core.hard.vote, &r->core.doubt);
     }
     if (u->truncate > 0)
         raft_log_cut(&r->log, u->truncate);

@@ -29,6 +29,7 @@
 #define RAFT_ENTRY_OVERHEAD    48                /* what an entry costs besides its bytes */
 
 /* Files. */
+#define RAFT_ASIDE             "bad-"            /* in front of the name of what is damaged and no longer used */
 #define RAFT_SEGMENT_BYTES     (16u << 20)
 #define RAFT_SNAPSHOT_BYTES    (64u << 20)
 #define RAFT_TRAIL_BYTES       (4u << 20)

@@ -34,6 +34,8 @@ enum raft_message_type {
     RAFT_MSG_CHUNK_REPLY,
     RAFT_MSG_PROPOSE,                            /* a follower's proposals (term 0; host to host) */
     RAFT_MSG_PROPOSE_REPLY,
+    RAFT_MSG_RECALL,                             /* I lost my log: what do you have?  (term 0; raft/doubt.h) */
+    RAFT_MSG_RECALL_REPLY,
     RAFT_MSG_TYPES
 };
 
@@ -61,6 +63,8 @@ struct raft_message {
         struct { uint64_t ctx, index; bool ok; } read_reply;
         struct { uint64_t index, snap_term, offset, total; struct str data; } chunk;
         struct { uint64_t index, offset; bool done, ok; } chunk_reply;     /* offset: next one wanted */
+        struct { uint64_t ctx; } recall;
+        struct { uint64_t ctx, last_index, last_term; } recall_reply;
         struct { uint64_t boot, first_seq, n; struct raft_entry *entry; } propose;
         struct { uint64_t boot, first_seq, n, index; int err; } propose_reply; /* err 0: at index ... in header's term */
     };

@@ -42,11 +42,16 @@ int  snapshot_parse(struct snapshot_parser *p, struct str bytes, struct errbuf *
 
 /* ---- At start (blocking) ------------------------------------------------------------------------- */
 
-/* Restores the newest snapshot that verifies (an older one if the newest does not; that is logged).
- * *ret_older: the one before it, index 0 if none (not verified).  index 0: there is none.  E_CORRUPT:
- * there are some, none of which verifies. */
-int snapshot_load(struct disk *d, uint64_t cluster, const struct raft_fsm *fsm, struct snapshot_meta *ret,
-                  struct snapshot_meta *ret_older, struct errbuf *err);
+struct snapshot_found {
+    struct snapshot_meta newest, older;          /* restored; and the one before it (not verified); index 0: none */
+    /* Of the newest that does not verify: identity by its name, and what is wrong. index 0: all do. */
+    uint64_t bad_index, bad_term;
+    struct errbuf damage;
+};
+/* Restores the newest snapshot that verifies.  Those that do not are put aside by snapshot_put_aside(). */
+int  snapshot_load(struct disk *d, uint64_t cluster, const struct raft_fsm *fsm, struct snapshot_found *ret,
+                   struct errbuf *err);
+int  snapshot_put_aside(struct disk *d, uint64_t newer_than, struct errbuf *err);
 
 /* ---- Writing one --------------------------------------------------------------------------------- */
 

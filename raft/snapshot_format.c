@@ -216,26 +216,43 @@ static int load_one(struct disk *d, uint64_t cluster, const struct raft_fsm *fsm
     return rc;
 }
 
-int snapshot_load(struct disk *d, uint64_t cluster, const struct raft_fsm *fsm, struct snapshot_meta *ret,
-                  struct snapshot_meta *ret_older, struct errbuf *err)
+int snapshot_load(struct disk *d, uint64_t cluster, const struct raft_fsm *fsm, struct snapshot_found *ret,
+                  struct errbuf *err)
 {
     struct snapshot_list *l = mem_new(struct snapshot_list);
     int rc = disk_list_now(d, list_on_file, l, err);
 
     memset(ret, 0, sizeof(*ret));
-    memset(ret_older, 0, sizeof(*ret_older));
     for (size_t i = 0; rc == 0 && i < l->n; i++) {
-        rc = load_one(d, cluster, fsm, &l->at[i], err);
-        if (rc == 0) {
-            *ret = l->at[i];
+        struct snapshot_meta *m = &l->at[i];
+        struct errbuf why = { "" };
+        if (load_one(d, cluster, fsm, m, &why) == 0) {
+            ret->newest = *m;
             if (i + 1 < l->n)
-                *ret_older = l->at[i + 1];
+                ret->older = l->at[i + 1];
             break;
         }
-        if (rc != E_CORRUPT || i + 1 == l->n)
-            break;
-        log_error("raft", "snapshot does not verify, trying the one before it: %s", err != NULL ? err->s : "");
-        rc = 0;
+        log_error("raft", "a snapshot does not verify: %s", why.s);
+        if (ret->bad_index == 0) {
+            ret->bad_index = m->index;
+            ret->bad_term = m->term;
+            ret->damage = why;
+        }
+    }
+    mem_free(l);
+    return rc;
+}
+
+int snapshot_put_aside(struct disk *d, uint64_t newer_than, struct errbuf *err)
+{
+    struct snapshot_list *l = mem_new(struct snapshot_list);
+    char name[SNAPSHOT_NAME_MAX], aside[SNAPSHOT_NAME_MAX + 8];
+    int rc = disk_list_now(d, list_on_file, l, err);
+
+    for (size_t i = 0; rc == 0 && i < l->n && l->at[i].index > newer_than; i++) {
+        snapshot_name(name, l->at[i].index, l->at[i].term);
+        snprintf(aside, sizeof(aside), RAFT_ASIDE "%s", name);
+        rc = disk_rename_now(d, name, aside, err);
     }
     mem_free(l);
     return rc;

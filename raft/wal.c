@@ -3,6 +3,8 @@
 #include "raft/wal_impl.h"
 
 static void wal_on_written(struct disk_op *op, int status);
+static void wal_on_vote(struct disk_op *op, int status);
+static void wal_write_vote(struct wal *w, bool sync);
 static void wal_on_spare(struct disk_op *op, int status);
 static void wal_on_trashed(struct disk_op *op, int status);
 static void wal_on_quiet(struct timer *t);
@@ -28,6 +30,9 @@ static void wal_free(struct wal *w)
         disk_file_close(w->file);
     if (w->spare != NULL)
         disk_file_close(w->spare);
+    if (w->vote_file != NULL)
+        disk_file_close(w->vote_file);
+    mem_free(w->vote_bytes);
     timer_stop(&w->seal);
     buf_release(&w->gather);
     buf_release(&w->flight);
@@ -43,6 +48,32 @@ static int wal_create(struct wal *w, uint64_t seq, struct disk_file **ret, struc
     return disk_file_open(w->disk, name, true, ret, err);
 }
 
+static struct vote wal_vote(const struct wal *w)
+{
+    return (struct vote){ .cluster = w->opts.cluster, .head = w->opts.head, .term = w->term, .vote = w->vote,
+                          .doubt = w->doubt, .seq = w->synced > 0 ? w->seq : w->prev_seq,
+                          .synced = w->synced > 0 ? w->synced : w->prev_end };
+}
+
+/* The files that will be written, from now on. */
+static int wal_begin(struct wal *w, bool vote_is_good, struct errbuf *err)
+{
+    struct vote v = wal_vote(w);
+    int rc = vote_is_good ? 0 : vote_write_now(w->disk, &v, err);
+
+    if (rc == 0)
+        rc = disk_file_open(w->disk, VOTE_NAME, false, &w->vote_file, err);
+    if (rc == 0)
+        rc = wal_create(w, w->seq, &w->file, err);
+    if (rc != 0)
+        return rc;
+    w->vote_bytes = mem_alloc(VOTE_BYTES);
+    wal__segment_new(w, w->seq, 0);
+    w->spare_busy = true;                        /* not a spare: the first segment itself */
+    disk_allocate(w->file, &w->spare_op, w->size);
+    return 0;
+}
+
 int wal_open(const struct wal_opts *o, struct wal **ret, struct wal_recovered *ret_found, struct errbuf *err)
 {
     struct wal *w = mem_new(struct wal);
@@ -55,6 +86,7 @@ int wal_open(const struct wal_opts *o, struct wal **ret, struct wal_recovered *r
     w->size = o->segment_bytes > 0 ? o->segment_bytes : RAFT_SEGMENT_BYTES;
     w->opts.segment_bytes = w->size;
     w->op.done = wal_on_written;
+    w->vote_op.done = wal_on_vote;
     w->spare_op.done = wal_on_spare;
     w->trash_op.done = wal_on_trashed;
     qinit(&w->segments);
@@ -63,19 +95,49 @@ int wal_open(const struct wal_opts *o, struct wal **ret, struct wal_recovered *r
     ready_init(&w->closed, wal_on_closed);
     w->sealed = true;
     rc = wal__replay(w, &found, err);
-    if (rc == 0)
-        rc = wal_create(w, w->seq, &w->file, err);
+    if (rc == 0 && !found.damaged)
+        rc = wal_begin(w, found.vote_copies == 2, err);
     if (rc != 0) {
         buf_release(&found.config);
         wal_free(w);
         return rc;
     }
-    wal__segment_new(w, w->seq, 0);
-    w->spare_busy = true;                        /* not a spare: the first segment itself */
-    disk_allocate(w->file, &w->spare_op, w->size);
     *ret_found = found;
     *ret = w;
     return 0;
+}
+
+int wal_restart(struct wal *w, uint64_t index, uint64_t term, const struct raft_doubt *doubt, struct errbuf *err)
+{
+    char name[64], aside[80];
+    int rc;
+
+    must(w->at == 0 && w->gather.n == 0);
+    w->doubt = *doubt;
+    w->synced = w->prev_seq = w->prev_end = 0;
+    struct vote v = wal_vote(w);
+    rc = vote_write_now(w->disk, &v, err);
+    while (rc == 0 && !qempty(&w->segments)) {
+        struct wal_segment *s = qentry(qfirst(&w->segments), struct wal_segment, link);
+        snprintf(name, sizeof(name), WAL_NAME, (unsigned long long)s->seq);
+        snprintf(aside, sizeof(aside), RAFT_ASIDE "%s", name);
+        if (s->seq < w->seq)
+            rc = disk_rename_now(w->disk, name, aside, err);
+        qdel(&s->link);
+        mem_free(s);
+    }
+    w->last_index = index;
+    w->last_term = term;
+    w->commit = w->commit_written = 0;
+    wal__remember(w);
+    if (rc != 0)
+        return rc;
+    if (w->file == NULL)
+        return wal_begin(w, true, err);
+    wal__segment_new(w, w->seq, 0);              /* was begun by wal_open(), is still empty */
+    disk_file_close(w->vote_file);
+    w->vote_file = NULL;
+    return disk_file_open(w->disk, VOTE_NAME, false, &w->vote_file, err);
 }
 
 /* ---- Gathering ----------------------------------------------------------------------------------- */
@@ -91,11 +153,32 @@ static void wal_add(struct wal *w, enum wal_type type, struct wal_record rec, st
     buf_add(&w->gather, zero, wal_padded(data.n) - data.n);
 }
 
-void wal_hard(struct wal *w, uint64_t term, uint64_t vote)
+static void wal_add_doubt(struct wal *w)
+{
+    struct wal_doubt d = { w->doubt.lost };
+
+    wal_add(w, WAL_DOUBT, (struct wal_record){ .index = w->doubt.index, .term = w->doubt.term },
+            str_make((const char *)&d, sizeof(d)));
+}
+
+static void wal_add_commit(struct wal *w)
+{
+    struct wal_last last = { w->last_index, w->last_term };
+
+    w->commit_written = w->commit;
+    wal_add(w, WAL_COMMIT, (struct wal_record){ .index = w->commit }, str_make((const char *)&last, sizeof(last)));
+}
+
+void wal_hard(struct wal *w, uint64_t term, uint64_t vote, const struct raft_doubt *doubt)
 {
     must(term >= w->term);
     w->term = term;
     w->vote = vote;
+    w->vote_stale = true;
+    if (memcmp(&w->doubt, doubt, sizeof(*doubt)) != 0) {
+        w->doubt = *doubt;
+        wal_add_doubt(w);
+    }
     wal_add(w, WAL_HARD, (struct wal_record){ .term = term, .index = vote }, STR_NONE);
 }
 
@@ -133,6 +216,8 @@ void wal_commit(struct wal *w, uint64_t index)
     w->commit = MAX_OF(w->commit, index);        /* less: the log from before the restart is still being applied */
 }
 
+uint64_t wal_last_index(const struct wal *w) { return w->last_index; }
+uint64_t wal_last_term(const struct wal *w) { return w->last_term; }
 bool wal_dirty(const struct wal *w) { return w->gather.n > 0; }
 size_t wal_backlog(const struct wal *w) { return w->gather.n; }
 uint64_t wal_waiting_ns(const struct wal *w) { return w->busy ? loop_hires_ns(w->loop) - w->started_ns : 0; }
@@ -208,6 +293,8 @@ static void wal_begin_segment(struct wal *w, struct buf *out)
     w->gather = BUF_INIT;
     if (w->head.term > 0)
         wal_add(w, WAL_HARD, (struct wal_record){ .term = w->head.term, .index = w->head.vote }, STR_NONE);
+    if (w->doubt.term > 0 || w->doubt.lost)
+        wal_add_doubt(w);
     if (w->config.n > 0)
         wal_add(w, WAL_CONFIG, (struct wal_record){ .index = w->config_index }, buf_str(&w->config));
     buf_str_add(out, buf_str(&w->gather));
@@ -251,14 +338,32 @@ static void wal_check(const struct wal *w)
     must(w->at + w->flight.n <= w->size);
     must(w->at % 8 == 0 && w->gather.n % 8 == 0 && w->flight.n % 8 == 0);
     must(w->busy == (w->flight.n > 0));
+    must(w->vote_busy || !w->vote_wait);
     must(w->commit_written <= w->commit);
     must(w->head.term <= w->term);
+}
+
+/* Beside the log, at the same time.  Not synced: only as a witness of how far the log was durable. */
+static void wal_write_vote(struct wal *w, bool sync)
+{
+    struct vote v = wal_vote(w);
+    struct disk_vec vec = { w->vote_bytes, VOTE_BYTES };
+
+    if (w->vote_busy) {
+        w->vote_again |= sync;
+        return;
+    }
+    if (sync)
+        w->vote_stale = w->vote_again = false;
+    vote_encode(&v, w->vote_bytes);
+    w->vote_busy = true;
+    disk_write(w->vote_file, &w->vote_op, 0, &vec, 1, sync);
 }
 
 static void wal_write(struct wal *w, bool sync)
 {
     struct disk_vec v;
-    size_t bytes = w->gather.n + sizeof(struct wal_header) + 2 * sizeof(struct wal_record) + w->config.n + 8;
+    size_t bytes = w->gather.n + sizeof(struct wal_header) + 3 * sizeof(struct wal_record) + w->config.n + 16;
     size_t skip = 0;
 
     must(!w->busy && w->flight.n == 0);
@@ -287,7 +392,12 @@ static void wal_write(struct wal *w, bool sync)
     w->flight_mark = w->mark;
     w->busy = true;
     w->sealing = !sync;
+    w->landed = false;
     w->started_ns = loop_hires_ns(w->loop);
+    if (w->vote_stale && sync) {
+        w->vote_wait = true;
+        wal_write_vote(w, true);
+    }
     wal_check(w);
     v = (struct disk_vec){ w->flight.p, w->flight.n };
     disk_write(w->file, &w->op, w->at, &v, 1, sync);
@@ -300,16 +410,14 @@ void wal_flush(struct wal *w, struct raft_mark mark)
     w->mark = mark;
     if (w->busy || w->gather.n == 0)
         return;
-    if (w->commit > w->commit_written) {
-        w->commit_written = w->commit;
-        wal_add(w, WAL_COMMIT, (struct wal_record){ .index = w->commit }, STR_NONE);
-    }
+    if (w->commit > w->commit_written)
+        wal_add_commit(w);
     wal_write(w, true);
 }
 
-static void wal_on_written(struct disk_op *op, int status)
+/* The batch is on disk, in the log and, where needed, in the vote file. */
+static void wal_batch_end(struct wal *w)
 {
-    struct wal *w = container_of(op, struct wal, op);
     uint64_t took = loop_hires_ns(w->loop) - w->started_ns;
     bool sealing = w->sealing;
 
@@ -319,20 +427,16 @@ static void wal_on_written(struct disk_op *op, int status)
     buf_clear(&w->flight);
     if (w->flight.cap > (1u << 20) && w->gather.n == 0)
         buf_release(&w->flight);                 /* after a burst; idle heads stay small */
-    if (status != 0) {
-        wal_fail(w, status);
-    } else if (!sealing) {
+    if (!w->failed && !sealing) {
         w->synced = w->at;
         w->stats.syncs++;
         w->stats.sync_ns_sum += took;
         w->stats.sync_ns_max = MAX_OF(w->stats.sync_ns_max, took);
         w->sealed = false;
     }
-    if (w->closing) {
+    if (w->closing)
         ready_post(w->loop, &w->closed);
-        return;
-    }
-    if (status != 0)
+    if (w->closing || w->failed)
         return;
     if (w->at > w->size / 2 && w->spare == NULL && wal_prepare_spare(w, w->opts.segment_bytes) != 0)
         return;
@@ -340,6 +444,37 @@ static void wal_on_written(struct disk_op *op, int status)
         timer_start(&w->seal, RAFT_SEAL_MS);
     if (!sealing)
         w->opts.durable(w->opts.arg, w->flight_mark);
+}
+
+static void wal_on_written(struct disk_op *op, int status)
+{
+    struct wal *w = container_of(op, struct wal, op);
+
+    w->landed = true;
+    if (status != 0)
+        wal_fail(w, status);
+    if (!w->vote_wait)
+        wal_batch_end(w);
+}
+
+static void wal_on_vote(struct disk_op *op, int status)
+{
+    struct wal *w = container_of(op, struct wal, vote_op);
+
+    w->vote_busy = false;
+    if (status != 0)
+        wal_fail(w, status);
+    if (w->vote_again && !w->failed) {
+        wal_write_vote(w, true);
+        return;
+    }
+    if (w->vote_wait) {
+        w->vote_wait = false;
+        if (w->landed)
+            wal_batch_end(w);
+    }
+    if (w->closing)
+        ready_post(w->loop, &w->closed);
 }
 
 /* Nothing was written for a while: say behind the last batch that it was complete.  Not synced: it
@@ -351,9 +486,9 @@ static void wal_on_quiet(struct timer *t)
     if (w->busy || w->failed || w->closing || w->sealed || w->gather.n > 0)
         return;
     w->sealed = true;
-    w->commit_written = w->commit;
-    wal_add(w, WAL_COMMIT, (struct wal_record){ .index = w->commit }, STR_NONE);
+    wal_add_commit(w);
     wal_write(w, false);
+    wal_write_vote(w, false);
 }
 
 /* ---- Removing ------------------------------------------------------------------------------------ */
@@ -420,7 +555,7 @@ static void wal_on_closed(struct ready_item *it)
     void (*cb)(void *) = w->close_cb;
     void *arg = w->close_arg;
 
-    if (w->busy || w->spare_busy || w->trash_busy)
+    if (w->busy || w->vote_busy || w->spare_busy || w->trash_busy)
         return;                                  /* their callbacks post this again */
     wal_free(w);
     cb(arg);

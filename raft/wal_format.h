@@ -29,9 +29,10 @@ _Static_assert(sizeof(struct wal_header) == 72, "on-disk layout");
 enum wal_type {
     WAL_ENTRY = 1,                               /* index, term, payload; index <= last: entries from it on are replaced */
     WAL_HARD,                                    /* term; index: vote */
-    WAL_COMMIT,                                  /* index: known to be committed (a hint) */
+    WAL_COMMIT,                                  /* index: known to be committed (a hint); payload: struct wal_last */
     WAL_BASE,                                    /* index, term: a snapshot replaced the log, which goes on behind it */
     WAL_CONFIG,                                  /* index; payload: configuration in force */
+    WAL_DOUBT,                                   /* index, term; payload: struct wal_doubt.  See raft/doubt.h */
     WAL_TYPES
 };
 
@@ -42,6 +43,10 @@ struct wal_record {
     uint64_t index, term;
 };
 _Static_assert(sizeof(struct wal_record) == 32, "on-disk layout");
+
+/* The last entry of the log at that time: it is known by this should the entry itself be damaged. */
+struct wal_last { uint64_t index, term; };
+struct wal_doubt { uint64_t lost; };
 
 static inline size_t wal_padded(size_t n) { return (n + 7) & ~(size_t)7; }
 static inline size_t wal_record_size(uint32_t len) { return sizeof(struct wal_record) + wal_padded(len); }

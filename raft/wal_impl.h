@@ -2,8 +2,10 @@
 #ifndef RAFT_WAL_IMPL_H
 #define RAFT_WAL_IMPL_H
 
+#include "raft/limits.h"
 #include "raft/wal.h"
 #include "raft/wal_format.h"
+#include "raft/vote.h"
 
 struct wal_segment { struct qlink link; uint64_t seq, max_index; };
 
@@ -23,13 +25,21 @@ struct wal {
     struct buf gather, flight;
     uint64_t last_index, last_term;              /* of the log, with what is gathered */
     uint64_t term, vote;
+    struct raft_doubt doubt;
     /* The state before `gather`: what a new segment begins with. */
     struct { uint64_t index, index_term, term, vote; } head;
     struct buf config;
     uint64_t config_index, commit, commit_written, max_index;
+    /* The vote file: two requests never are under way at once. */
+    struct disk_file *vote_file;
+    struct disk_op vote_op;
+    char    *vote_bytes;                         /* VOTE_BYTES, of the request under way */
+    bool     vote_stale;                         /* term, vote or doubt changed since it was last written */
+    bool     vote_busy, vote_again;              /* again: the one under way does not have the newest */
+    bool     vote_wait;                          /* the batch under way counts once this is durable, too */
     struct raft_mark mark, flight_mark;
     struct disk_op op;
-    bool     busy, sealing, failed, closing, sealed;
+    bool     busy, landed, sealing, failed, closing, sealed;       /* landed: the log's part of the batch is */
     uint64_t started_ns;
     struct timer seal;
 

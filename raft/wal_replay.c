@@ -1,13 +1,13 @@
 /* raft/wal_replay.c: reading the log back: the chain of segments, torn tails, damage.
  *
- * Every byte read here is taken as hostile.  What a torn last write explains is cut off; everything else
- * is E_CORRUPT, never "repaired" by dropping it: what is dropped may have been acknowledged. */
+ * What a torn last write explains is cut off.  Everything else is damage, and never "repaired" by dropping it:
+ * what is dropped may have been acknowledged.  Up to the first damage the log is handed on; behind it records
+ * serve only as witnesses of what there had been: the newest term and vote, the membership, and the identity of
+ * the last entry.  Where even those are missing the head is lost (raft/doubt.h). */
 #include <stdio.h>
 #include <stdlib.h>
 #include "raft/wal_impl.h"
-
-#define WHAT_TO_DO "this head's log is damaged; if the other heads are well, move its data directory away and " \
-                   "start it empty, else restore a backup"
+#include "raft/wal_scan.h"
 
 struct replay_file { uint64_t seq, size; };
 struct replay {
@@ -16,19 +16,17 @@ struct replay {
     struct replay_file *file; size_t n, cap;
     uint64_t seq;                                /* segment at hand */
     uint64_t last, last_term;
-    bool     based;                              /* last is set */
     uint64_t max_index;                          /* in this segment */
+    bool     broken;                             /* damage was met: only witnesses count from here on */
+    bool     end_unknown, hard_unknown;          /* no witness since the last damage */
 };
 
 static void replay_on_file(void *arg, const char *name, uint64_t size)
 {
     struct replay *r = arg;
-    char *end;
+    uint64_t seq = wal_name_seq(name);
 
-    if (strlen(name) != 24 || strncmp(name, "wal-", 4) != 0 || strcmp(name + 20, ".seg") != 0)
-        return;
-    uint64_t seq = strtoull(name + 4, &end, 16);
-    if (end != name + 20 || seq == 0)
+    if (seq == 0)
         return;
     if (r->n == r->cap) {
         r->cap = r->cap > 0 ? 2 * r->cap : 16;
@@ -44,87 +42,91 @@ static int replay_by_seq(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static int replay_damage(const struct replay *r, uint64_t at, struct errbuf *err, const char *what)
+/* The first damage is the one that people are told of. */
+static void replay_damage(struct replay *r, uint64_t at, const char *what)
 {
-    return err_set(err, E_CORRUPT, "%s/" WAL_NAME " at byte %llu: %s; " WHAT_TO_DO, disk_path(r->w->disk),
-                   (unsigned long long)r->seq, (unsigned long long)at, what);
+    if (!r->broken)
+        err_set(&r->found->damage, E_CORRUPT, WAL_NAME " at byte %llu: %s; entries behind %llu may be lost",
+                (unsigned long long)r->seq, (unsigned long long)at, what, (unsigned long long)r->last);
+    r->broken = r->end_unknown = r->hard_unknown = true;
 }
 
-/* A whole, verifying record at `at`? */
-static bool replay_record(const struct replay *r, struct str seg, uint64_t at, struct wal_record *ret)
+/* ---- Records ------------------------------------------------------------------------------------- */
+
+static void replay_end_is(struct replay *r, uint64_t index, uint64_t term)
 {
-    struct wal_record rec;
-
-    if (at > seg.n || seg.n - at < sizeof(rec))
-        return false;
-    memcpy(&rec, seg.p + at, sizeof(rec));
-    if (rec.type == 0 || rec.type >= WAL_TYPES || rec.zero != 0 || rec.synced > at)
-        return false;
-    if (rec.len > seg.n || wal_record_size(rec.len) > seg.n - at)
-        return false;
-    if (rec.crc != wal_record_crc(r->seq, at, seg.p + at, rec.len))
-        return false;
-    *ret = rec;
-    return true;
-}
-
-/* Is there anything behind `at` that was written when `at` was already durable? */
-static bool replay_was_durable(const struct replay *r, struct str seg, uint64_t at)
-{
-    struct wal_record rec;
-
-    for (uint64_t i = wal_padded(at + 1); i + sizeof(rec) <= seg.n; i += 8)
-        if (seg.p[i + offsetof(struct wal_record, type)] != 0 && replay_record(r, seg, i, &rec) && rec.synced > at)
-            return true;
-    return false;
-}
-
-static bool replay_header(const struct replay *r, struct str seg, struct wal_header *ret)
-{
-    struct wal_header h;
-
-    if (seg.n < sizeof(h))
-        return false;
-    memcpy(&h, seg.p, sizeof(h));
-    if (h.magic != WAL_MAGIC || h.crc != wal_header_crc(&h) || h.seq != r->seq)
-        return false;
-    *ret = h;
-    return true;
+    raft_doubt_widen(&r->found->doubt, index, term);
+    r->end_unknown = false;
 }
 
 static int replay_base(struct replay *r, uint64_t index, uint64_t term, struct errbuf *err)
 {
+    if (r->broken) {
+        replay_end_is(r, index, term);
+        return 0;
+    }
     r->last = index;
     r->last_term = term;
-    r->based = true;
     return r->w->opts.replay.base(r->w->opts.replay.arg, index, term, err);
 }
 
-static int replay_one(struct replay *r, uint64_t at, const struct wal_record *rec, struct str data, struct errbuf *err)
+static int replay_entry(struct replay *r, uint64_t at, const struct wal_record *rec, struct str data, struct errbuf *err)
 {
+    if (rec->index == 0 || rec->index > r->last + 1)
+        replay_damage(r, at, "entries are missing before this one");
+    else if (rec->term == 0 || (rec->index == r->last + 1 && rec->term < r->last_term))
+        replay_damage(r, at, "its term is older than that of the entry before it");
+    if (r->broken) {
+        replay_end_is(r, rec->index, rec->term);
+        return 0;
+    }
+    r->last = rec->index;
+    r->last_term = rec->term;
+    r->max_index = MAX_OF(r->max_index, rec->index);
+    return r->w->opts.replay.entry(r->w->opts.replay.arg, rec->index, rec->term, rec->entry_type, data, err);
+}
+
+static void replay_hard(struct replay *r, uint64_t at, const struct wal_record *rec)
+{
+    if (rec->term < r->found->term) {
+        replay_damage(r, at, "the term goes back");
+        return;
+    }
+    r->found->term = rec->term;
+    r->found->vote = rec->index;
+    r->hard_unknown = false;
+}
+
+static void replay_commit(struct replay *r, const struct wal_record *rec, struct str data)
+{
+    struct wal_last last;
+
+    r->found->commit = MAX_OF(r->found->commit, rec->index);
+    if (data.n < sizeof(last))
+        return;
+    memcpy(&last, data.p, sizeof(last));
+    if (r->broken)
+        replay_end_is(r, last.index, last.term);
+}
+
+static int replay_on_record(void *arg, uint64_t at, const struct wal_record *rec, struct str data, struct errbuf *err)
+{
+    struct replay *r = arg;
     struct wal_recovered *f = r->found;
+    struct wal_doubt d;
 
     switch (rec->type) {
-    case WAL_ENTRY:
-        if (rec->index == 0 || rec->index > r->last + 1)
-            return replay_damage(r, at, err, "entries are missing before this one");
-        if (rec->term == 0 || (rec->index == r->last + 1 && rec->term < r->last_term))
-            return replay_damage(r, at, err, "its term is older than that of the entry before it");
-        r->last = rec->index;
-        r->last_term = rec->term;
-        r->max_index = MAX_OF(r->max_index, rec->index);
-        return r->w->opts.replay.entry(r->w->opts.replay.arg, rec->index, rec->term, rec->entry_type, data, err);
-    case WAL_HARD:
-        if (rec->term < f->term)
-            return replay_damage(r, at, err, "the term goes back");
-        f->term = rec->term;
-        f->vote = rec->index;
+    case WAL_ENTRY:  return replay_entry(r, at, rec, data, err);
+    case WAL_HARD:   replay_hard(r, at, rec); return 0;
+    case WAL_COMMIT: replay_commit(r, rec, data); return 0;
+    case WAL_BASE:   return replay_base(r, rec->index, rec->term, err);
+    case WAL_DOUBT:
+        if (data.n < sizeof(d))
+            return 0;
+        memcpy(&d, data.p, sizeof(d));
+        raft_doubt_widen(&f->doubt, rec->index, rec->term);
+        f->doubt.lost = d.lost != 0;
         return 0;
-    case WAL_COMMIT:
-        f->commit = MAX_OF(f->commit, rec->index);
-        return 0;
-    case WAL_BASE:
-        return replay_base(r, rec->index, rec->term, err);
     default:
         r->w->config_index = rec->index;
         buf_clear(&f->config);
@@ -133,22 +135,18 @@ static int replay_one(struct replay *r, uint64_t at, const struct wal_record *re
     }
 }
 
-/* All records of one segment; *ret_end: where the first thing stands that is not one. */
-static int replay_records(struct replay *r, struct str seg, uint64_t *ret_end, struct errbuf *err)
+static int replay_on_hole(void *arg, uint64_t at, uint64_t to, struct errbuf *err)
 {
-    struct wal_record rec;
-    uint64_t at = sizeof(struct wal_header);
-    int rc = 0;
+    struct replay *r = arg;
 
-    while (rc == 0 && replay_record(r, seg, at, &rec)) {
-        rc = replay_one(r, at, &rec, str_make(seg.p + at + sizeof(rec), rec.len), err);
-        at += wal_record_size(rec.len);
-    }
-    *ret_end = at;
-    return rc;
+    (void)to;
+    replay_damage(r, at, "what was written here does not verify");
+    return 0;
 }
 
-static int replay_chain(struct replay *r, const struct wal_header *h, uint64_t prev_end, bool first, struct errbuf *err)
+/* ---- Segments ------------------------------------------------------------------------------------ */
+
+static int replay_chain(struct replay *r, const struct wal_header *h, bool first, struct errbuf *err)
 {
     if (h->cluster != r->w->opts.cluster || h->head != r->w->opts.head)
         return err_set(err, E_INVALID, "%s holds the log of head %llu of another cluster or of another head",
@@ -156,9 +154,9 @@ static int replay_chain(struct replay *r, const struct wal_header *h, uint64_t p
     if (first)
         return replay_base(r, h->prev_index, h->prev_term, err);
     if (h->prev_seq != r->w->prev_seq)
-        return replay_damage(r, 0, err, "the segment before it is missing");
-    if (h->prev_end > prev_end)
-        return replay_damage(r, 0, err, "the segment before it ends too early");
+        replay_damage(r, 0, "the segment before it is missing");
+    else if (h->prev_end > r->w->prev_end)
+        replay_damage(r, 0, "the segment before it ends too early");
     return 0;
 }
 
@@ -179,50 +177,46 @@ static int replay_cut(struct replay *r, struct str seg, uint64_t end, struct err
     return disk_truncate_now(r->w->disk, name, end, err);
 }
 
-/* One segment. Sets w->seq past it, and prev_* if it is kept. */
+/* One segment; `last`: of those that there are. */
 static int replay_segment(struct replay *r, bool last, bool first, struct str seg, struct errbuf *err)
 {
+    struct wal_scan s = { .seq = r->seq, .bytes = seg, .record = replay_on_record, .hole = replay_on_hole, .arg = r };
     struct wal_header h;
     uint64_t end = 0;
-    int rc;
+    int rc = 0;
 
+    if (r->found->mark_seq == r->seq)
+        s.durable = r->found->mark;
     r->max_index = 0;
-    if (!replay_header(r, seg, &h)) {
-        if (!last || replay_was_durable(r, seg, 0))
-            return replay_damage(r, 0, err, "the header does not verify");
-        return replay_cut(r, seg, 0, err);
-    }
-    rc = replay_chain(r, &h, r->w->prev_end, first, err);
+    if (wal_scan_header(&s, &h))
+        rc = replay_chain(r, &h, first, err);
+    else if (!last)
+        replay_damage(r, 0, "the header does not verify");
     if (rc == 0)
-        rc = replay_records(r, seg, &end, err);
+        rc = wal_scan_records(&s, &end, err);
     if (rc != 0)
         return rc;
-    if (replay_was_durable(r, seg, end))
-        return replay_damage(r, end, err, "a record does not verify, but later ones do");
-    if (last)
+    if (last && !r->broken) {
         rc = replay_cut(r, seg, end, err);
+        if (end == 0)
+            return rc;
+    }
     r->w->prev_seq = r->seq;
     r->w->prev_end = end;
     wal__segment_new(r->w, r->seq, r->max_index);
     return rc;
 }
 
-static bool replay_is_blank(struct str seg)
-{
-    for (size_t i = 0; i < seg.n; i++)
-        if (seg.p[i] != 0)
-            return false;
-    return true;
-}
-
-static int replay_read(struct replay *r, size_t i, struct buf *ret, struct errbuf *err)
+/* A segment that the disk does not give out is damaged like one whose bytes are wrong. */
+static void replay_read(struct replay *r, size_t i, struct buf *ret)
 {
     char name[64];
 
     r->seq = r->file[i].seq;
     buf_clear(ret);
     snprintf(name, sizeof(name), WAL_NAME, (unsigned long long)r->seq);
-    return disk_read_now(r->w->disk, name, ret, err);
+    if (disk_read_now(r->w->disk, name, ret, NULL) != 0)
+        replay_damage(r, 0, "the file cannot be read");
 }
 
 /* Files made ahead and never written are no part of the log. */
@@ -230,9 +224,9 @@ static int replay_drop_blank(struct replay *r, struct buf *seg, struct errbuf *e
 {
     int rc = 0;
 
-    while (rc == 0 && r->n > 0) {
-        rc = replay_read(r, r->n - 1, seg, err);
-        if (rc != 0 || !replay_is_blank(buf_str(seg)))
+    while (rc == 0 && r->n > 0 && r->file[r->n - 1].seq > r->found->mark_seq) {
+        replay_read(r, r->n - 1, seg);
+        if (r->broken || !wal_scan_blank(buf_str(seg)))
             break;
         rc = replay_cut(r, buf_str(seg), 0, err);
         r->n--;
@@ -240,32 +234,74 @@ static int replay_drop_blank(struct replay *r, struct buf *seg, struct errbuf *e
     return rc;
 }
 
+/* ---- All of it ------------------------------------------------------------------------------------- */
+
+/* What log and vote file say together.  An intention that reached only one of them was not acted on: it may be
+ * kept. */
+static void replay_merge_vote(struct replay *r, const struct vote *v, bool known)
+{
+    struct wal_recovered *f = r->found;
+
+    if (known) {
+        if (v->term > f->term || (v->term == f->term && f->vote == 0)) {
+            f->term = v->term;
+            f->vote = v->vote;
+        }
+        raft_doubt_widen(&f->doubt, v->doubt.index, v->doubt.term);
+        f->doubt.lost |= v->doubt.lost;
+    }
+    if (!r->broken)
+        return;
+    raft_doubt_widen(&f->doubt, r->last, r->last_term);
+    f->doubt.lost |= r->end_unknown || (r->hard_unknown && !known);
+}
+
+static int replay_files(struct replay *r, struct errbuf *err)
+{
+    struct buf seg = BUF_INIT;
+    int rc = replay_drop_blank(r, &seg, err);
+
+    for (size_t i = 0; rc == 0 && i < r->n; i++) {
+        replay_read(r, i, &seg);
+        rc = replay_segment(r, i + 1 == r->n, i == 0, buf_str(&seg), err);
+    }
+    if (rc == 0 && r->found->mark_seq > r->w->prev_seq) {
+        r->seq = r->found->mark_seq;
+        replay_damage(r, 0, "the file is missing");
+    }
+    buf_release(&seg);
+    return rc;
+}
+
 int wal__replay(struct wal *w, struct wal_recovered *found, struct errbuf *err)
 {
     struct replay r = { .w = w, .found = found };
-    struct buf seg = BUF_INIT;
+    struct vote v = { .term = 0 };
     uint64_t newest = 0;
-    int rc = disk_list_now(w->disk, replay_on_file, &r, err);
+    int rc = vote_read_now(w->disk, w->opts.cluster, w->opts.head, &v, &found->vote_copies, &found->vote_damage);
+    bool known = rc == 0;
 
+    if (rc == E_INVALID)
+        return err_set(err, rc, "%s", found->vote_damage.s);
+    found->mark_seq = v.seq;
+    found->mark = v.synced;
+    rc = disk_list_now(w->disk, replay_on_file, &r, err);
     if (r.n > 0)
         qsort(r.file, r.n, sizeof(*r.file), replay_by_seq);
     if (rc == 0 && r.n > 0)
         newest = r.file[r.n - 1].seq;
     if (rc == 0)
-        rc = replay_drop_blank(&r, &seg, err);
-    for (size_t i = 0; rc == 0 && i < r.n; i++) {
-        rc = replay_read(&r, i, &seg, err);
-        if (rc == 0)
-            rc = replay_segment(&r, i + 1 == r.n, i == 0, buf_str(&seg), err);
-    }
-    found->any = !qempty(&w->segments);
-    buf_release(&seg);
+        rc = replay_files(&r, err);
     mem_free(r.file);
     if (rc != 0)
         return rc;
-    w->seq = newest + 1;
+    replay_merge_vote(&r, &v, known);
+    found->any = r.broken || known || !qempty(&w->segments);
+    found->damaged = r.broken;
+    w->seq = MAX_OF(newest, v.seq) + 1;
     w->term = found->term;
     w->vote = found->vote;
+    w->doubt = found->doubt;
     found->commit = MIN_OF(found->commit, r.last);
     w->commit = w->commit_written = found->commit;
     w->last_index = r.last;

@@ -1,0 +1,84 @@
+/* raft/doubt.c: votes of a head that lost part of its log, and the questions of one that lost all trace of it. */
+#include "raft/core_impl.h"
+
+bool raft_doubt__covered(const struct raft_core *c, uint64_t last_term, uint64_t last_index)
+{
+    if (BUG(c, RAFT_BUG_FORGET_DOUBT))
+        return true;
+    return raft_up_to_date(last_term, last_index, c->doubt.term, c->doubt.index);
+}
+
+bool raft_doubt__may_lead(const struct raft_core *c)
+{
+    return !c->doubt.lost && raft_doubt__covered(c, trail_last_term(&c->trail), c->trail.last);
+}
+
+/* ---- Lost ---------------------------------------------------------------------------------------- */
+
+void raft_doubt__tick(struct raft_core *c)
+{
+    must(c->doubt.lost && c->role == RAFT_FOLLOWER);
+    if (c->now_ns < c->election_due)
+        return;
+    raft_election__timer(c);
+    for (unsigned i = 0; i < c->config.n; i++) {
+        uint64_t to = c->config.head[i].id;
+        if (to == c->id || !raft_config_votes(&c->config, to))
+            continue;
+        struct raft_message *m = raft_core__emit(c, RAFT_MSG_RECALL, to);
+        m->term = 0;
+        m->recall.ctx = c->recall_ctx;
+    }
+}
+
+/* Any head that is not lost itself answers with what it would vote by. */
+void raft_doubt__on_recall(struct raft_core *c, const struct raft_message *m)
+{
+    if (c->doubt.lost || m->recall.ctx == 0)
+        return;
+    struct raft_message *r = raft_core__emit(c, RAFT_MSG_RECALL_REPLY, m->from);
+    r->recall_reply.ctx = m->recall.ctx;
+    r->recall_reply.last_index = c->trail.last;
+    r->recall_reply.last_term = trail_last_term(&c->trail);
+    if (!raft_doubt__may_lead(c)) {
+        r->recall_reply.last_index = c->doubt.index;
+        r->recall_reply.last_term = c->doubt.term;
+    }
+}
+
+static void doubt_resolve(struct raft_core *c)
+{
+    struct raft_doubt d = c->doubt;
+    uint64_t term = c->hard.term;
+
+    for (unsigned i = 0; i < c->config.n; i++) {
+        uint64_t id = c->config.head[i].id;
+        if (id == c->id || !raft_config_votes(&c->config, id))
+            continue;
+        if (!c->recall[i].answered)
+            return;
+        term = MAX_OF(term, c->recall[i].term);
+        raft_doubt_widen(&d, c->recall[i].last_index, c->recall[i].last_term);
+    }
+    c->doubt = (struct raft_doubt){ .index = d.index, .term = d.term };
+    c->hard.term = term;
+    c->hard.vote = RAFT_VOTE_UNKNOWN;
+    c->hard.gen++;
+    raft_election__timer(c);
+}
+
+void raft_doubt__on_recall_reply(struct raft_core *c, const struct raft_message *m)
+{
+    int slot = raft_config_find(&c->config, m->from);
+
+    must(c->doubt.lost);
+    if (slot < 0 || m->from == c->id || m->recall_reply.ctx != c->recall_ctx)
+        return;
+    if (m->term >= UINT64_MAX / 2 || m->recall_reply.last_term > m->term)
+        return;
+    c->recall[slot].answered = true;
+    c->recall[slot].term = m->term;
+    c->recall[slot].last_index = m->recall_reply.last_index;
+    c->recall[slot].last_term = m->recall_reply.last_term;
+    doubt_resolve(c);
+}
