@@ -2,6 +2,7 @@
  * waits or ended rather than the pod's phase, how far initialization is, and that the pod is going away. */
 #include <stdio.h>
 #include "api/columns.h"
+#include "api/pod_rules.h"
 
 schema_column_fn column_pod_ready, column_pod_status, column_pod_restarts, column_pod_ip, column_pod_node,
                  column_pod_nominated, column_pod_gates;
@@ -154,7 +155,7 @@ static void view_make(struct pod_view *v, const struct json *obj)
         return;
     if (str_is(why, "NodeLost"))
         v->reason = STR("Unknown");
-    else if (!str_is(phase, "Succeeded") && !str_is(phase, "Failed"))
+    else if (!pod_has_ended(obj))
         v->reason = STR("Terminating");
 }
 

@@ -2,6 +2,7 @@
 #include "api/delete.h"
 #include "api/decode.h"
 #include "api/meta.h"
+#include "api/pod_rules.h"
 #include "api/time_fmt.h"
 
 #define DEFAULT_POD_GRACE_S 30
@@ -83,10 +84,8 @@ bool deletion_options(struct call *c, const struct json *obj, struct deletion *r
 
 int64_t pod_grace(struct kind_ctx *c, const struct json *pod, int64_t requested)
 {
-    struct str phase = json_path_str(pod, "status.phase");
-
     (void)c;
-    if (json_path_str(pod, "spec.nodeName").n == 0 || str_is(phase, "Succeeded") || str_is(phase, "Failed"))
+    if (json_path_str(pod, "spec.nodeName").n == 0 || pod_has_ended(pod))
         return 0;
     if (requested >= 0)
         return requested;

@@ -5,6 +5,7 @@
 #include "api/decode.h"
 #include "api/delete.h"
 #include "api/meta.h"
+#include "api/pod_rules.h"
 #include "api/selector.h"
 #include "api/subresource.h"
 #include "api/time_fmt.h"
@@ -58,10 +59,7 @@ static bool pod_ready(const struct json *pod)
 /* A pod that serves nobody yet or any more disrupts nothing. */
 static bool budget_applies(const struct json *pod)
 {
-    struct str phase = json_path_str(pod, "status.phase");
-
-    return !meta_deleting(pod) && !str_is(phase, "Pending") && !str_is(phase, "Succeeded") &&
-        !str_is(phase, "Failed");
+    return !meta_deleting(pod) && !str_is(json_path_str(pod, "status.phase"), "Pending") && !pod_has_ended(pod);
 }
 
 /* retry_after_s: 0 where nobody knows when; clients would repeat a request that has it by themselves, unasked. */

@@ -228,34 +228,6 @@ static void mark_pods_unready(struct node_controller *c, struct pass *p)
 
 /* ---- Eviction by NoExecute taints ---------------------------------------------------------------------------------------- */
 
-static bool tolerates(const struct json *tol, const struct json *taint)
-{
-    struct str effect = json_str(json_getz(tol, "effect")), key = json_str(json_getz(tol, "key"));
-
-    if ((effect.n > 0 && !str_eq(effect, json_str(json_getz(taint, "effect")))) ||
-        (key.n > 0 && !str_eq(key, json_str(json_getz(taint, "key")))))
-        return false;
-    return str_is(json_str(json_getz(tol, "operator")), "Exists") ||
-           (key.n > 0 && str_eq(json_str(json_getz(tol, "value")), json_str(json_getz(taint, "value"))));
-}
-
-/* Seconds for which the pod bears this taint; -1: for ever; 0: not at all.  The shortest of all that apply. */
-static int64_t bears(const struct json *pod, const struct json *taint)
-{
-    int64_t shortest = -1;
-    bool any = false;
-
-    json_each(tol, json_path(pod, "spec.tolerations")) {
-        int64_t s;
-        if (!tolerates(tol, taint))
-            continue;
-        any = true;
-        if (json_i64(json_getz(tol, "tolerationSeconds"), &s))
-            shortest = shortest < 0 ? MAX_OF(s, 0) : MIN_OF(shortest, MAX_OF(s, 0));
-    }
-    return any ? shortest : 0;
-}
-
 /* Milliseconds until the pod must leave its node; UINT64_MAX: it may stay. */
 static uint64_t eviction_due_ms(struct node_controller *c, const struct json *pod, const struct object *o, const struct json *node)
 {
@@ -264,7 +236,7 @@ static uint64_t eviction_due_ms(struct node_controller *c, const struct json *po
 
     json_each(taint, json_path(node, "spec.taints")) {
         int64_t s;
-        if (!str_is(json_str(json_getz(taint, "effect")), "NoExecute") || (s = bears(pod, taint)) < 0)
+        if (!str_is(json_str(json_getz(taint, "effect")), "NoExecute") || (s = pod_bears(json_getz(pod, "spec"), taint)) < 0)
             continue;
         uint64_t most = (uint64_t)MIN_OF(s, INT32_MAX) * 1000;
         due = MIN_OF(due, most > borne ? most - borne : 0);

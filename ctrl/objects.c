@@ -87,12 +87,6 @@ bool condition_drop(struct json *conditions, const char *type)
 
 /* ---- Pods ---------------------------------------------------------------------------------------------------- */
 
-bool pod_has_ended(const struct json *pod)
-{
-    struct str phase = json_path_str(pod, "status.phase");
-    return str_is(phase, "Succeeded") || str_is(phase, "Failed");
-}
-
 bool pod_is_active(const struct json *pod) { return !pod_has_ended(pod) && !is_being_deleted(pod); }
 bool pod_is_ready(const struct json *pod) { return condition_is(pod, "Ready", "True"); }
 

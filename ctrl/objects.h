@@ -3,6 +3,7 @@
 #define CTRL_OBJECTS_H
 
 #include "api/client.h"
+#include "api/pod_rules.h"
 
 /* The owner reference with controller: true, or NULL; its uid, or empty. */
 const struct json *controller_ref(const struct json *obj);
@@ -23,7 +24,6 @@ bool condition_set(struct arena *a, struct json *conditions, const char *type, c
 bool condition_drop(struct json *conditions, const char *type);
 
 /* Pods. */
-bool pod_has_ended(const struct json *pod);      /* Succeeded or Failed */
 bool pod_is_active(const struct json *pod);      /* neither ended nor being deleted */
 bool pod_is_ready(const struct json *pod);
 /* Ready for min_ready_s; *ret_left_ms: when it will be, if it is ready but not long enough. */

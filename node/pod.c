@@ -1,6 +1,7 @@
 /* node/pod.c: see node/pod.h for the machine. */
 #include <stdarg.h>
 #include <stdio.h>
+#include "api/pod_rules.h"
 #include "api/time_fmt.h"
 #include "net/log.h"
 #include "node/clean_text.h"
@@ -179,12 +180,6 @@ static void make_containers(struct pod *p)
         container_init(&p->containers[n++], p, c, false);
 }
 
-static bool has_ended_before(const struct json *json)
-{
-    struct str phase = json_path_str(json, "status.phase");
-    return str_is(phase, "Succeeded") || str_is(phase, "Failed");
-}
-
 static struct json *own_tree(struct arena *a, const struct json *json)
 {
     struct buf text = BUF_INIT;
@@ -225,7 +220,7 @@ struct pod *pod_new(struct agent *a, const char *uid, struct object *o, const st
     p->volumes_dirty = true;
     pod_begin_status(p);
     arm_deadline(p);
-    if (has_ended_before(json)) { /* ended before this agent began: nothing to run, nothing to say */
+    if (pod_has_ended(json)) { /* ended before this agent began: nothing to run, nothing to say */
         p->state = POD_ENDED;
         p->final_sent = true;
     }
@@ -303,7 +298,7 @@ static void take_wishes(struct pod *p, const struct json *json)
  * more. */
 static void take_phase(struct pod *p, const struct json *json)
 {
-    if (!has_ended_before(json) || p->state >= POD_STOP)
+    if (!pod_has_ended(json) || p->state >= POD_STOP)
         return;
     p->final_sent = true;
     p->doomed = "Terminated";

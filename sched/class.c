@@ -1,4 +1,5 @@
 /* sched/class.c: the static filters and scores, each a function of one pod and one node; see sched/class.h. */
+#include "api/pod_rules.h"
 #include "api/selector.h"
 #include "sched/class.h"
 
@@ -52,32 +53,11 @@ struct class_ *classes_of(struct classes *t, const struct sched_pod *p)
 
 /* ---- Taints ----------------------------------------------------------------------------------------------- */
 
-static bool tolerates(const struct json *toleration, const struct json *taint)
-{
-    struct str effect = json_path_str(toleration, "effect"), key = json_path_str(toleration, "key");
-
-    if (effect.n > 0 && !str_eq(effect, json_path_str(taint, "effect")))
-        return false;
-    if (key.n > 0 && !str_eq(key, json_path_str(taint, "key")))
-        return false;
-    if (str_is(json_path_str(toleration, "operator"), "Exists"))
-        return true;
-    return key.n > 0 && str_eq(json_path_str(toleration, "value"), json_path_str(taint, "value"));
-}
-
-static bool tolerated(const struct json *spec, const struct json *taint)
-{
-    json_each(t, json_getz(spec, "tolerations"))
-        if (tolerates(t, taint))
-            return true;
-    return false;
-}
-
 static const struct json *refusing_taint(const struct json *spec, const struct json *node)
 {
     json_each(taint, json_path(node, "spec.taints")) {
         struct str effect = json_path_str(taint, "effect");
-        if ((str_is(effect, "NoSchedule") || str_is(effect, "NoExecute")) && !tolerated(spec, taint))
+        if ((str_is(effect, "NoSchedule") || str_is(effect, "NoExecute")) && !pod_tolerates(spec, taint))
             return taint;
     }
     return NULL;
@@ -88,7 +68,7 @@ static int count_prefer_not(const struct json *spec, const struct json *node)
     int n = 0;
 
     json_each(taint, json_path(node, "spec.taints"))
-        n += str_is(json_path_str(taint, "effect"), "PreferNoSchedule") && !tolerated(spec, taint);
+        n += str_is(json_path_str(taint, "effect"), "PreferNoSchedule") && !pod_tolerates(spec, taint);
     return n;
 }
 
@@ -99,7 +79,7 @@ static bool tolerates_unschedulable(const struct json *spec, struct arena *a)
 
     json_setz(a, taint, "key", json_string_ref(a, STR("node.kubernetes.io/unschedulable")));
     json_setz(a, taint, "effect", json_string_ref(a, STR("NoSchedule")));
-    return tolerated(spec, taint);
+    return pod_tolerates(spec, taint);
 }
 
 /* ---- Selectors --------------------------------------------------------------------------------------------- */

@@ -203,9 +203,3 @@ bool sched_pod_is_ours(const struct json *json, const char *scheduler)
     return json_path_str(json, "spec.nodeName").n == 0 && str_is(json_path_str(json, "spec.schedulerName"), scheduler) &&
            json_path(json, "metadata.deletionTimestamp") == NULL;
 }
-
-bool sched_pod_has_ended(const struct json *json)
-{
-    struct str phase = json_path_str(json, "status.phase");
-    return str_is(phase, "Succeeded") || str_is(phase, "Failed");
-}

@@ -53,7 +53,6 @@ struct sched_pod *sched_pod_new(struct object *o, const struct json *json, uint6
 void              sched_pod_free(struct sched_pod *p);
 /* Would the scheduler of this name place it? (no node, right schedulerName, not ending) */
 bool sched_pod_is_ours(const struct json *json, const char *scheduler);
-bool sched_pod_has_ended(const struct json *json);
 /* cpu, memory, ephemeral-storage: those that have places of their own. */
 bool sched_is_core_resource(struct str name);
 

@@ -7,6 +7,7 @@
  *
  * Decisions are synchronous on the snapshot, in slices per turn; bindings are calls in flight. */
 #include "api/json_scan.h"
+#include "api/pod_rules.h"
 #include "api/time_fmt.h"
 #include "net/log.h"
 #include "sched/decide.h"
@@ -319,7 +320,7 @@ static void admit(struct scheduler *s, struct object *o, const struct json *json
 {
     struct sched_pod *p;
 
-    if (sched_pod_has_ended(json)) {
+    if (pod_has_ended(json)) {
         o->user = NULL;
         return;
     }
@@ -344,7 +345,7 @@ static bool confirms(struct scheduler *s, struct sched_pod *p, const struct obje
 {
     struct str node = json_path_str(json, "spec.nodeName");
 
-    return p->state == POD_ASSUMED && str_eq(p->object->uid, o->uid) && node.n > 0 && p->node >= 0 && !sched_pod_has_ended(json) &&
+    return p->state == POD_ASSUMED && str_eq(p->object->uid, o->uid) && node.n > 0 && p->node >= 0 && !pod_has_ended(json) &&
            str_is(node, s->decider.nodes.info[p->node].name);
 }
 
@@ -353,7 +354,7 @@ static bool same_to_us(const struct sched_pod *p, const struct object *o, const 
 {
     struct str was = STR_NONE, is = STR_NONE;
 
-    if (!str_eq(p->object->uid, o->uid) || sched_pod_has_ended(json))
+    if (!str_eq(p->object->uid, o->uid) || pod_has_ended(json))
         return false;
     if (p->state == POD_BOUND)                   /* on its way out or not: it takes its room until it is gone */
         return str_eq(json_path_str(json, "spec.nodeName"), p->node_name);

@@ -4,6 +4,23 @@
 #define REQUIRED_KEY  "requiredDuringSchedulingIgnoredDuringExecution"
 #define PREFERRED_KEY "preferredDuringSchedulingIgnoredDuringExecution"
 
+typedef void (*check_item)(const struct json *item, const struct at *at, struct causes *causes);
+
+/* Check every item of parent's list `key`, at its index. */
+static void check_each(const struct json *parent, const char *key, const struct at *up, check_item check,
+                       struct causes *causes)
+{
+    struct at list = AT_STR(up, str_of(key));
+    unsigned  i = 0;
+
+    json_each(it, json_getz(parent, key)) {
+        struct at here = AT_INDEX(&list, i);
+
+        i++;
+        check(it, &here, causes);
+    }
+}
+
 /* ---- Nodes ------------------------------------------------------------------------------------------ */
 
 static void check_node_expression(const struct json *e, const struct at *at, struct causes *causes)
@@ -41,88 +58,60 @@ static void check_node_field(const struct json *e, const struct at *at, struct c
 
 static void check_node_term(const struct json *term, const struct at *at, struct causes *causes)
 {
-    struct at expressions = AT_KEY(at, "matchExpressions"), fields = AT_KEY(at, "matchFields");
-    unsigned  i = 0;
+    check_each(term, "matchExpressions", at, check_node_expression, causes);
+    check_each(term, "matchFields", at, check_node_field, causes);
+}
 
-    json_each(e, json_getz(term, "matchExpressions")) {
-        struct at here = AT_INDEX(&expressions, i);
+static void check_node_wish(const struct json *wish, const struct at *at, struct causes *causes)
+{
+    struct at preference = AT_KEY(at, "preference");
 
-        i++;
-        check_node_expression(e, &here, causes);
-    }
-    i = 0;
-    json_each(e, json_getz(term, "matchFields")) {
-        struct at here = AT_INDEX(&fields, i);
-
-        i++;
-        check_node_field(e, &here, causes);
-    }
+    check_node_term(json_getz(wish, "preference"), &preference, causes);
 }
 
 static void check_node_affinity(const struct json *affinity, const struct at *at, struct causes *causes)
 {
-    const struct json *required = json_getz(affinity, REQUIRED_KEY),
-                      *terms = json_getz(required, "nodeSelectorTerms");
-    struct at at_required = AT_KEY(at, REQUIRED_KEY), at_terms = AT_KEY(&at_required, "nodeSelectorTerms"),
-              at_preferred = AT_KEY(at, PREFERRED_KEY);
-    unsigned  i = 0;
+    const struct json *required = json_getz(affinity, REQUIRED_KEY);
+    struct at at_required = AT_KEY(at, REQUIRED_KEY), at_terms = AT_KEY(&at_required, "nodeSelectorTerms");
 
-    if (required != NULL && json_is_blank(terms))
+    if (required != NULL && json_is_blank(json_getz(required, "nodeSelectorTerms")))
         cause_required(causes, &at_terms, "must have at least one node selector term");
-    json_each(term, terms) {
-        struct at here = AT_INDEX(&at_terms, i);
-
-        i++;
-        check_node_term(term, &here, causes);
-    }
-    i = 0;
-    json_each(wish, json_getz(affinity, PREFERRED_KEY)) {
-        struct at here = AT_INDEX(&at_preferred, i), preference = AT_KEY(&here, "preference");
-
-        i++;
-        check_node_term(json_getz(wish, "preference"), &preference, causes);
-    }
+    check_each(required, "nodeSelectorTerms", &at_required, check_node_term, causes);
+    check_each(affinity, PREFERRED_KEY, at, check_node_wish, causes);
 }
 
 /* ---- Other pods ------------------------------------------------------------------------------------- */
 
+static void check_namespace(const struct json *ns, const struct at *at, struct causes *causes)
+{
+    const char *wrong = name_check_label(json_str(ns));
+
+    if (wrong != NULL)
+        cause_invalid(causes, at, json_str(ns), wrong);
+}
+
 static void check_pod_term(const struct json *term, const struct at *at, struct causes *causes)
 {
     struct at selector = AT_KEY(at, "labelSelector"), ns_selector = AT_KEY(at, "namespaceSelector"),
-              namespaces = AT_KEY(at, "namespaces"), key = AT_KEY(at, "topologyKey");
-    unsigned  i = 0;
+              key = AT_KEY(at, "topologyKey");
 
     check_label_selector(json_getz(term, "labelSelector"), &selector, causes);
     check_label_selector(json_getz(term, "namespaceSelector"), &ns_selector, causes);
-    json_each(ns, json_getz(term, "namespaces")) {
-        struct at   here = AT_INDEX(&namespaces, i);
-        const char *wrong = name_check_label(json_str(ns));
-
-        i++;
-        if (wrong != NULL)
-            cause_invalid(causes, &here, json_str(ns), wrong);
-    }
+    check_each(term, "namespaces", at, check_namespace, causes);
     check_text(name_check_qualified, json_str(json_getz(term, "topologyKey")), &key, causes);
+}
+
+static void check_pod_wish(const struct json *wish, const struct at *at, struct causes *causes)
+{
+    struct at term = AT_KEY(at, "podAffinityTerm");
+
+    check_pod_term(json_getz(wish, "podAffinityTerm"), &term, causes);
 }
 
 static void check_pod_affinity(const struct json *affinity, const struct at *at, struct causes *causes)
 {
-    struct at required = AT_KEY(at, REQUIRED_KEY), preferred = AT_KEY(at, PREFERRED_KEY);
-    unsigned  i = 0;
-
-    json_each(term, json_getz(affinity, REQUIRED_KEY)) {
-        struct at here = AT_INDEX(&required, i);
-
-        i++;
-        check_pod_term(term, &here, causes);
-    }
-    i = 0;
-    json_each(wish, json_getz(affinity, PREFERRED_KEY)) {
-        struct at here = AT_INDEX(&preferred, i), term = AT_KEY(&here, "podAffinityTerm");
-
-        i++;
-        check_pod_term(json_getz(wish, "podAffinityTerm"), &term, causes);
-    }
+    check_each(affinity, REQUIRED_KEY, at, check_pod_term, causes);
+    check_each(affinity, PREFERRED_KEY, at, check_pod_wish, causes);
 }
 
 static void check_affinity(const struct json *affinity, const struct at *at, struct causes *causes)
@@ -178,23 +167,10 @@ static void check_spread(const struct json *s, const struct at *at, struct cause
 
 void pod_placement_check(const struct json *spec, const struct at *at, struct causes *causes)
 {
-    struct at selector = AT_KEY(at, "nodeSelector"), affinity = AT_KEY(at, "affinity"),
-              tolerations = AT_KEY(at, "tolerations"), spread = AT_KEY(at, "topologySpreadConstraints");
-    unsigned  i = 0;
+    struct at selector = AT_KEY(at, "nodeSelector"), affinity = AT_KEY(at, "affinity");
 
     check_labels(json_getz(spec, "nodeSelector"), &selector, causes);
     check_affinity(json_getz(spec, "affinity"), &affinity, causes);
-    json_each(t, json_getz(spec, "tolerations")) {
-        struct at here = AT_INDEX(&tolerations, i);
-
-        i++;
-        check_toleration(t, &here, causes);
-    }
-    i = 0;
-    json_each(s, json_getz(spec, "topologySpreadConstraints")) {
-        struct at here = AT_INDEX(&spread, i);
-
-        i++;
-        check_spread(s, &here, causes);
-    }
+    check_each(spec, "tolerations", at, check_toleration, causes);
+    check_each(spec, "topologySpreadConstraints", at, check_spread, causes);
 }
