@@ -2,6 +2,7 @@
 #include "api/quantity.h"
 #include "net/map.h"
 #include "node/env.h"
+#include "node/env_services.h"
 
 /* ---- The downward API ----------------------------------------------------------------------- */
 
@@ -179,19 +180,11 @@ static struct str expand(struct vars *v, struct str in)
 static int get(const struct downward *d, struct source_set *set, bool secret, const struct json *ref,
                struct arena *a, struct json **ret, struct errbuf *err)
 {
-    struct str name = json_path_str(ref, "name");
-    int rc = source_get(set, secret, json_path_str(d->pod, "metadata.namespace"), name, a, ret);
+    struct source_ref r = { secret, json_path_true(ref, "optional"), json_path_str(d->pod, "metadata.namespace"),
+                            json_path_str(ref, "name") };
+    int rc = source_get(set, &r, a, ret, err);
 
-    if (rc == E_NOTFOUND && json_path_true(ref, "optional")) {
-        *ret = NULL;
-        return 0;
-    }
-    if (rc == E_NOTFOUND)
-        return err_set(err, E_INVALID, "%s \"%.*s\" not found", secret ? "secret" : "configmap",
-                       STR_ARG(name));
-    return rc == E_AGAIN ? err_set(err, E_AGAIN, "waiting for %s \"%.*s\"", secret ? "secret" : "configmap",
-                                   STR_ARG(name))
-                         : rc;
+    return rc == E_NOTFOUND ? E_INVALID : rc;
 }
 
 static int add_all(const struct downward *d, struct source_set *set, const struct json *from, struct vars *v,
@@ -289,11 +282,13 @@ static int pairs(const struct vars *v, struct arena *a, struct env_result *ret, 
     return 0;
 }
 
+static void put_service(void *arg, struct str name, struct str value) { vars_set(arg, name, value); }
+
 int env_resolve(const struct downward *d, struct source_set *sources, const struct json *container,
                 struct arena *a, struct env_result *ret, struct errbuf *err)
 {
     struct vars v = { .a = a, .at = MAP_INIT };
-    int rc = 0;
+    int rc = env_services(d, sources, a, put_service, &v, err);
 
     json_each(from, json_getz(container, "envFrom"))
         if (rc == 0)

@@ -5,6 +5,7 @@
 #include "api/time_fmt.h"
 #include "net/log.h"
 #include "node/clean_text.h"
+#include "node/env_services.h"
 #include "node/pod.h"
 #include "node/pod_dir.h"
 
@@ -223,6 +224,9 @@ struct pod *pod_new(struct agent *a, const char *uid, struct object *o, const st
     if (pod_has_ended(json)) { /* ended before this agent began: nothing to run, nothing to say */
         p->state = POD_ENDED;
         p->final_sent = true;
+    } else if (!a->hollow) {
+        struct downward d = pod_downward(p);
+        env_services(&d, &p->sources, &p->arena, NULL, NULL, NULL);
     }
     if (o != NULL)
         pod_update(p, o, json);

@@ -3,8 +3,11 @@
 #include "net/tls.h"
 #include "node/source.h"
 
+enum kind { CONFIGMAP, SECRET, SERVICES, KINDS };
+
 struct source {
     struct sources *all;
+    enum kind kind;
     struct str key;
     struct informer *informer;
     struct qlink uses;
@@ -43,29 +46,35 @@ static void on_change(void *arg, enum informer_change what, struct object *old, 
 {
     struct source *s = arg;
 
-    if (informer_synced(s->informer))            /* the first list tells through on_synced */
+    if (informer_synced(s->informer) && s->kind != SERVICES)     /* the first list tells through on_synced */
         source_tell(s);
 }
 
 static void on_synced(void *arg) { source_tell(arg); }
 
-static struct source *source_new(struct sources *all, struct str key, bool secret, struct str ns,
-                                 struct str name)
+/* One of a namespace; name empty: all. */
+struct wanted { enum kind kind; struct str ns, name; };
+
+static struct source *source_new(struct sources *all, struct str key, const struct wanted *w)
 {
+    const struct client_resource res[KINDS] = { CLIENT_CONFIGMAPS, CLIENT_SECRETS, CLIENT_SERVICES };
     struct source *s = mem_new(struct source);
     struct buf q = BUF_INIT;
     struct informer_opts o = { .client = all->client,
-                               .res = secret ? CLIENT_SECRETS : CLIENT_CONFIGMAPS,
-                               .ns = ns,
+                               .res = res[w->kind],
+                               .ns = w->ns,
                                .on_change = on_change,
                                .on_synced = on_synced,
                                .arg = s };
     s->all = all;
+    s->kind = w->kind;
     s->key = str_make(mem_strndup(key), key.n);
     qinit(&s->uses);
-    buf_z(&q, "fieldSelector=metadata.name%3D");
-    http_escape(&q, name);
-    o.query = buf_str(&q);
+    if (w->name.n > 0) {
+        buf_z(&q, "fieldSelector=metadata.name%3D");
+        http_escape(&q, w->name);
+        o.query = buf_str(&q);
+    }
     s->informer = informer_start(&o);
     buf_release(&q);
     map_put(&all->by_key, s->key, s);
@@ -100,14 +109,14 @@ void source_set_release(struct source_set *set)
         use_free(qentry(qfirst(&set->uses), struct use, of_set));
 }
 
-static struct source *source_find(struct source_set *set, bool secret, struct str ns, struct str name)
+static struct source *source_find(struct source_set *set, const struct wanted *w)
 {
     struct arena a = ARENA_INIT;
-    struct str key = arena_fmt(&a, "%c/%.*s/%.*s", secret ? 's' : 'c', STR_ARG(ns), STR_ARG(name));
+    struct str key = arena_fmt(&a, "%d/%.*s/%.*s", (int)w->kind, STR_ARG(w->ns), STR_ARG(w->name));
     struct source *s = map_get(&set->all->by_key, key);
 
     if (s == NULL)
-        s = source_new(set->all, key, secret, ns, name);
+        s = source_new(set->all, key, w);
     arena_release(&a);
     qeach(&set->uses, it, tmp)
         if (qentry(it, struct use, of_set)->source == s)
@@ -121,15 +130,36 @@ static struct source *source_find(struct source_set *set, bool secret, struct st
     return s;
 }
 
-int source_get(struct source_set *set, bool secret, struct str ns, struct str name, struct arena *a,
-               struct json **ret)
+int source_get(struct source_set *set, const struct source_ref *ref, struct arena *a, struct json **ret,
+               struct errbuf *err)
 {
-    struct source *s = source_find(set, secret, ns, name);
-    const struct object *o = informer_get(s->informer, ns, name);
+    const char *what = ref->secret ? "secret" : "configmap";
+    struct source *s = source_find(set, &(struct wanted){ ref->secret ? SECRET : CONFIGMAP, ref->ns, ref->name });
+    const struct object *o = informer_get(s->informer, ref->ns, ref->name);
 
-    if (o == NULL)
-        return informer_synced(s->informer) ? E_NOTFOUND : E_AGAIN;
-    *ret = object_json(o, a);
+    *ret = o != NULL ? object_json(o, a) : NULL;
+    if (o == NULL && !informer_synced(s->informer))
+        return err_set(err, E_AGAIN, "waiting for %s \"%.*s\"", what, STR_ARG(ref->name));
+    if (o == NULL && !ref->optional)
+        return err_set(err, E_NOTFOUND, "%s \"%.*s\" not found", what, STR_ARG(ref->name));
+    return 0;
+}
+
+int source_services(struct source_set *set, struct str ns, struct str name,
+                    void (*fn)(void *arg, const struct json *service), void *arg)
+{
+    struct source *s = source_find(set, &(struct wanted){ SERVICES, ns, name });
+    struct arena a = ARENA_INIT;
+    const struct object *o;
+    size_t it = 0;
+
+    if (!informer_synced(s->informer))
+        return E_AGAIN;
+    while ((o = informer_next(s->informer, &it)) != NULL) {
+        fn(arg, object_json(o, &a));
+        arena_release(&a);
+        arena_init(&a);
+    }
     return 0;
 }
 

@@ -249,16 +249,12 @@ static int add_source(struct volumes *v, const struct downward *d, struct files 
 {
     struct str name =
         json_path_str(ref, secret && json_getz(ref, "secretName") != NULL ? "secretName" : "name");
+    struct source_ref r = { secret, json_path_true(ref, "optional"), json_path_str(d->pod, "metadata.namespace"), name };
     struct json *obj;
-    int rc = source_get(v->sources, secret, json_path_str(d->pod, "metadata.namespace"), name, f->a, &obj);
+    int rc = source_get(v->sources, &r, f->a, &obj, err);
 
-    if (rc == E_NOTFOUND && json_path_true(ref, "optional"))
-        return 0;
-    if (rc == E_NOTFOUND)
-        return err_set(err, E_NOTFOUND, "%s \"%.*s\" not found", secret ? "secret" : "configmap",
-                       STR_ARG(name));
-    if (rc != 0)
-        return err_set(err, rc, "waiting for %s \"%.*s\"", secret ? "secret" : "configmap", STR_ARG(name));
+    if (rc != 0 || obj == NULL)
+        return rc;
     if (secret)
         json_setz(f->a, obj, "kind", json_string_ref(f->a, STR("Secret")));
     return add_data(f, ref, obj, name, err);

@@ -101,3 +101,35 @@ TEST(whole_maps_and_single_keys)
     CHECK_ENV("'envFrom':[{'secretRef':{'name':'none'}}]", "secret \"none\" not found");
     node_rig_close(n);
 }
+
+TEST(services_of_the_namespace)
+{
+    struct node_rig *n = node_rig_open();
+    const char *web = "WEB_1_SERVICE_HOST=10.96.0.77;WEB_1_SERVICE_PORT=80;WEB_1_PORT=tcp://10.96.0.77:80;"
+                      "WEB_1_SERVICE_PORT_HTTP_X=80;WEB_1_PORT_80_TCP=tcp://10.96.0.77:80;WEB_1_PORT_80_TCP_PROTO=tcp;"
+                      "WEB_1_PORT_80_TCP_PORT=80;WEB_1_PORT_80_TCP_ADDR=10.96.0.77;WEB_1_SERVICE_PORT_DNS=53;"
+                      "WEB_1_PORT_53_UDP=udp://10.96.0.77:53;WEB_1_PORT_53_UDP_PROTO=udp;WEB_1_PORT_53_UDP_PORT=53;"
+                      "WEB_1_PORT_53_UDP_ADDR=10.96.0.77;";
+    char want[1024];
+
+    CALL(n->r, 201, "POST", "/api/v1/namespaces/default/services",
+         "{'metadata':{'name':'none'},'spec':{'clusterIP':'None','ports':[{'port':80}]}}");
+    CALL(n->r, 201, "POST", "/api/v1/namespaces/default/services",
+         "{'metadata':{'name':'web-1'},'spec':{'clusterIP':'10.96.0.77','ports':["
+         "{'name':'http-x','port':80},{'name':'dns','port':53,'protocol':'UDP'}]}}");
+    snprintf(want, sizeof want, "%sX=at 10.96.0.77;", web);
+    CHECK_ENV("'env':[{'name':'X','value':'at $(WEB_1_SERVICE_HOST)'}]", want);
+    CALL(n->r, 200, "DELETE", "/api/v1/namespaces/default/services/web-1", NULL);
+    CHECK_ENV("'env':[{'name':'X','value':'1'}]", "X=1;");
+    /* The API's own is there whatever the pod wants; another of that name in the namespace only with links. */
+    CALL(n->r, 201, "POST", "/api/v1/namespaces/default/services",
+         "{'metadata':{'name':'kubernetes'},'spec':{'clusterIP':'10.96.0.99','ports':[{'port':443}]}}");
+    CALL(n->r, 201, "POST", "/api/v1/namespaces/default/services",
+         "{'metadata':{'name':'web'},'spec':{'clusterIP':'10.96.0.78','ports':[{'port':80}]}}");
+    rig_run(n->r, 100);
+    pod_create(n, "no-links", "'enableServiceLinks':false,'containers':[{'name':'no-links','image':'i'}]");
+    rig_run(n->r, 100);
+    CHECK(str_starts(str_of(fake_run(n->f, "no-links")->env), STR("KUBERNETES_SERVICE_HOST=10.96.0.99;KUBERNETES_SERVICE_PORT=443;")));
+    CHECK(strstr(fake_run(n->f, "no-links")->env, "WEB") == NULL);
+    node_rig_close(n);
+}

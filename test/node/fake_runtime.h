@@ -41,7 +41,7 @@ struct fake_sandbox {
 struct fake_container {
     struct rt_container_info info;
     char id[65], sandbox[65], uid[65], name[65], image[200], log[512];
-    char env[512], mounts[1024];
+    char env[1024], mounts[1024];
     bool there, ignores_term;
 };
 
