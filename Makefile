@@ -23,7 +23,7 @@ endif
 OPT     := $(if $(SAN),-O1 -g -fno-omit-frame-pointer -fsanitize=$(SAN) -fno-sanitize-recover=all,-O2 -g)
 CFLAGS  += -std=c11 -D_GNU_SOURCE $(OPT) $(WARN) -I. -I$(GEN) -I/usr/share/include/llhttp -fno-strict-aliasing -MMD -MP
 LDFLAGS += $(if $(SAN),-fsanitize=$(SAN))
-LIBS    := -luv -lssl -lcrypto -lz -lyaml -lm -lpthread -ldl
+LIBS    := -luv -lssl -lcrypto -lnghttp2 -lz -lyaml -lm -lpthread -ldl
 # Tests make archives too, with more of libarchive than the program loads (node/archive_lib.c).
 TEST_LIBS := $(LIBS) -Wl,--as-needed -larchive
 
@@ -133,7 +133,7 @@ fuzz:
 	@test/run_fuzz.sh $(FUZZ_SECONDS) $(FUZZ_BIN)
 
 # ---- what Debian has to provide: installed where missing, quietly -------------------------------------
-DEPS      := gcc libc6-dev libuv1-dev libssl-dev zlib1g-dev libyaml-dev libarchive-dev node-llhttp \
+DEPS      := gcc libc6-dev libuv1-dev libssl-dev libnghttp2-dev zlib1g-dev libyaml-dev libarchive-dev node-llhttp \
              crun conmon containernetworking-plugins nftables iproute2 util-linux busybox-static
 DEPS_TEST := curl procps bsdutils git $(if $(shell command -v kubectl),,kubernetes-client)
 DEPS_FUZZ := clang $(if $(wildcard /usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-*.a),,libclang-rt-dev)

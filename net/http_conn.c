@@ -90,28 +90,6 @@ static void conn_dispatch(struct http_conn *c)
         conn__release_slot(c);                   /* answered on the spot */
 }
 
-/* /path?query, "*", or the absolute form that proxies are sent. */
-static bool req_split_target(struct http_req *req)
-{
-    struct str t = req->target;
-
-    if (t.p[0] != '/' && !str_is(t, "*")) {
-        static const struct str http = { "http://", 7 }, https = { "https://", 8 };
-        bool plain = str_starts(t, http);
-        if (!plain && !str_starts(t, https))
-            return false;
-        t = str_from(t, plain ? http.n : https.n);
-        ptrdiff_t slash = str_find(t, '/');
-        if (slash <= 0)
-            return false;
-        t = str_from(t, (size_t)slash);
-    }
-    ptrdiff_t mark = str_find(t, '?');
-    req->path = mark < 0 ? t : str_upto(t, (size_t)mark);
-    req->query = mark < 0 ? STR("") : str_from(t, (size_t)mark + 1);
-    return true;
-}
-
 static void req_fill(struct http_conn *c, struct http_req *req, const struct http_head *h)
 {
     struct http_header *copy = arena_alloc(&req->arena, (h->n_headers + 1) * sizeof *copy);
@@ -123,7 +101,9 @@ static void req_fill(struct http_conn *c, struct http_req *req, const struct htt
     req->target = h->target;
     req->http_1_0 = h->http_1_0;
     req->upgrade = h->upgrade;
-    req->conn = c;
+    req->body_done = true;
+    req->carrier = &http_conn_carrier;
+    req->via = c;
     req->start_ns = loop_hires_ns(c->srv->loop);
     c->keep_alive = h->keep_alive;
     c->http_1_0 = h->http_1_0;
@@ -151,7 +131,7 @@ static void conn_begin_body(struct http_conn *c, const struct http_head *h)
     const char *reason = NULL;
     int status = conn_judge_body(c, h, &reason);
 
-    if (status != 0) {
+    if (status != 0 && status != HTTP_BODY_FOLLOWS) {
         conn__error(c, status, reason);
         return;
     }
@@ -180,7 +160,7 @@ static void conn_take_head(struct http_conn *c, struct str bytes)
     int status = http_head_parse(&c->srv->parser, true, str_make(copy, bytes.n), h, &reason);
     if (status == 0) {
         req_fill(c, req, h);
-        if (!req_split_target(req)) {
+        if (!http__split_target(req)) {
             status = 400;
             reason = "the request target is not a path";
         }
@@ -216,40 +196,20 @@ static size_t conn_read_head(struct http_conn *c, const char *p, size_t n)
     return (size_t)len;
 }
 
-/* Large bodies share a budget; small ones pass, so that a few large ones don't end leases. */
-static bool conn_body_fits(const struct http_conn *c, size_t more)
-{
-    return c->slot->body.n + more <= SLOT_BODY_KEEP || c->srv->bodies + more <= c->srv->o.max_bodies;
-}
-
-/* Neither long silent nor, on the whole, too slow. */
-static void conn_body_deadline(struct http_conn *c)
-{
-    uint64_t patience = c->srv->o.head_ms, taken = loop_now_ms(c->srv->loop) - c->slot->body_since_ms;
-    uint64_t whole = patience + c->slot->body.n / HTTP_BODY_PACE;
-
-    conn__deadline(c, MIN_OF(patience, whole > taken ? whole - taken : 0));
-}
-
 static size_t conn_read_body(struct http_conn *c, const char *p, size_t n)
 {
     struct str in = str_make(p, n), data;
-    struct buf *body = &c->slot->body;
+    const char *reason = NULL;
     int rc = HTTP_BODY_MORE;
 
     c->continue_due = false;
     while (in.n > 0 && rc == HTTP_BODY_MORE) {
         rc = http_body_step(&c->framing, &in, &data);
-        if (data.n > c->srv->o.max_body - body->n) {
-            conn__error(c, 413, "the request body is too large");
+        int status = server__body_add(c->srv, c->slot, data, &reason);
+        if (status != 0) {
+            conn__error(c, status, reason);
             return n;
         }
-        if (!conn_body_fits(c, data.n)) {
-            conn__error(c, 429, "too many large request bodies at a time, please try again later");
-            return n;
-        }
-        buf_str_add(body, data);
-        c->srv->bodies += data.n;
     }
     if (rc == HTTP_BODY_BAD) {
         conn__error(c, 400, "the request body's chunks are malformed");
@@ -258,7 +218,7 @@ static size_t conn_read_body(struct http_conn *c, const char *p, size_t n)
     if (rc == HTTP_BODY_DONE)
         conn_dispatch(c);
     else
-        conn_body_deadline(c);
+        conn__deadline(c, server__body_patience_ms(c->srv, c->slot));
     return n - in.n;
 }
 
@@ -349,11 +309,40 @@ static void conn_on_again(struct ready_item *it)
     conn_continue(c);
 }
 
+static void conn_give_h2(struct http_conn *c, struct str first)
+{
+    struct stream *s = c->s;
+
+    c->state = CONN_GIVEN;
+    c->s = NULL;
+    h2_conn__accept(c->srv, s, first);
+    conn__free(c);
+}
+
+/* The first bytes of a connection whose TLS agreed on nothing: no method of HTTP/1.1 begins like HTTP/2's preface.
+ * True: they are taken. */
+static bool conn_sniff(struct http_conn *c, const char *p, size_t n)
+{
+    static const char preface[4] = "PRI ";
+    size_t had = c->in.n, look = MIN_OF(n, sizeof preface - had);
+
+    must(had < sizeof preface);
+    c->fresh = memcmp(p, preface + had, look) == 0;
+    if (!c->fresh)
+        return false;
+    buf_add(&c->in, p, n);
+    if (c->in.n >= sizeof preface)
+        conn_give_h2(c, buf_str(&c->in));
+    else
+        conn__deadline(c, c->srv->o.head_ms);
+    return true;
+}
+
 static void conn_on_data(void *arg, struct stream *s, const char *p, size_t n)
 {
     struct http_conn *c = arg;
 
-    if (c->state == CONN_CLOSED)
+    if (c->state == CONN_CLOSED || (c->fresh && conn_sniff(c, p, n)))
         return;
     c->reqs_this_turn = 0;
     if (c->in.n > 0 || (c->state != CONN_HEAD && c->state != CONN_BODY)) {
@@ -498,8 +487,14 @@ static const struct stream_events conn_events = {
 
 void conn__accept(struct http_server *srv, struct stream *s)
 {
-    struct http_conn *c = mem_new(struct http_conn);
+    const char *alpn = stream_alpn(s);
 
+    if (strcmp(alpn, "h2") == 0) {
+        h2_conn__accept(srv, s, STR_NONE);
+        return;
+    }
+    struct http_conn *c = mem_new(struct http_conn);
+    c->fresh = *alpn == '\0';
     c->srv = srv;
     c->s = s;
     qinit(&c->link);

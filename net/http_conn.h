@@ -1,7 +1,8 @@
-/* net/http_conn.h: what the files of the HTTP server (http_server.c, http_conn.c, http_write.c,
- * http_gzip.c) share; nobody else includes this.
+/* net/http_conn.h: what the files of the HTTP server (http_server.c, http_req.c, http_gzip.c; http_conn.c and
+ * http_write.c for HTTP/1.1; http2_server.c and http2_answer.c) share; nobody else includes this.
  *
- * A connection answers one request at a time.  Bytes that come meanwhile wait in `in`; above its bound
+ * A request knows its carrier: an HTTP/1.1 connection or an HTTP/2 stream.  http_req.c is what all carriers
+ * have in common.  An HTTP/1.1 connection answers one request at a time.  Bytes that come meanwhile wait in `in`; above its bound
  * the stream is paused.  An idle connection owns neither request nor buffers: those come from the
  * server's stock when the first byte of a head arrives and go back with the answer.
  *
@@ -19,6 +20,7 @@
 #define CONN_IN_MAX        HTTP_MAX_HEAD_BYTES   /* unread bytes kept while busy; one read more at most */
 #define CONN_OUT_MAX       (4 * STREAM_LOW_WATER)/* no next request is begun, no slice compressed above this */
 #define CONN_REQS_PER_TURN 64                    /* pipelined requests of one connection in one turn */
+#define HTTP2_STREAMS      250                   /* Go's default, which clients are used to */
 #define SLOT_KEEP          64                    /* requests in stock */
 #define SLOT_BODY_KEEP     (16u << 10)           /* body buffer a stocked request may keep */
 #define GZIP_MIN           (128u << 10)          /* complete answers below go uncompressed */
@@ -28,6 +30,33 @@
 
 /* A request and its memory, taken from stock. */
 struct http_slot { struct http_req req; struct buf body; struct qlink link; uint64_t body_since_ms; };
+
+/* The head of an answer. */
+struct answer {
+    int status;
+    const char *content_type;
+    const struct http_header *extra; size_t n_extra;
+    bool has_length, gzip;
+    uint64_t length;
+};
+
+/* What carries a request; the interface of http_server.h, after the checks that are the same for all.
+ * accepts_gzip: the client does, and may be sent it; head_only: HEAD. */
+struct http_carrier {
+    bool (*accepts_gzip)(struct http_req *req);
+    void (*respond)(struct http_req *req, const struct answer *a, const struct http_piece *pieces, size_t n);
+    void (*begin)(struct http_req *req, const struct answer *a);
+    void (*send)(struct http_req *req, const void *p, size_t n);
+    void (*send_blob)(struct http_req *req, struct blob *b, size_t off, size_t len);
+    size_t (*queued)(struct http_req *req);
+    void (*end)(struct http_req *req, const struct http_header *trailers, size_t n);
+    void (*abort)(struct http_req *req);
+    void (*flow)(struct http_req *req, bool paused);
+    struct stream *(*upgrade)(struct http_req *req, const struct http_header *extra, size_t n_extra,
+                              const struct stream_events *ev, void *arg);
+    struct stream *(*stream)(struct http_req *req);      /* NULL when it broke */
+    struct http_server *(*server)(struct http_req *req);
+};
 
 enum conn_state { CONN_HEAD, CONN_BODY, CONN_BUSY, CONN_STREAM, CONN_FLUSH, CONN_CLOSED, CONN_ORPHAN,
                   CONN_GIVEN /* upgraded */ };
@@ -44,6 +73,7 @@ struct http_conn {
     bool continue_due;                           /* 100 is sent unless the body is there */
     bool eof, paused;
     bool above;                                  /* on_drain is owed to the handler */
+    bool fresh;                                  /* its first bytes tell HTTP/1.1 from HTTP/2 */
     bool processing;                             /* inside conn_process(): it releases the request */
     unsigned reqs_this_turn;
     struct buf in;
@@ -59,7 +89,7 @@ struct http_server {
     struct listener *ln;
     struct http_server_opts o;
     char *addr;
-    struct qlink conns;
+    struct qlink conns, h2_conns;
     size_t n_conns;                              /* pins: the server is freed after the last */
     bool draining, closing;
     struct timer grace;
@@ -79,7 +109,13 @@ struct http_server {
 struct http_slot *server__slot_take(struct http_server *srv);
 void server__slot_put(struct http_server *srv, struct http_slot *slot);
 void server__conn_gone(struct http_server *srv);         /* the last statement of whoever drops a pin */
-struct str server__date(struct http_server *srv);
+struct str server__date(struct http_server *srv);        /* "Date: ...\r\n" */
+/* More of a body: 0, or the status to refuse it with. */
+int server__body_add(struct http_server *srv, struct http_slot *slot, struct str data, const char **ret_reason);
+/* How long to wait for the next bytes of a body: neither long silent nor, on the whole, too slow. */
+uint64_t server__body_patience_ms(struct http_server *srv, const struct http_slot *slot);
+/* The body of an answer of the server itself; NULL ok. */
+struct blob *server__error_body(struct http_server *srv, int status, const char *reason, const char **ret_type);
 
 /* http_conn.c */
 void conn__accept(struct http_server *srv, struct stream *s);
@@ -90,13 +126,27 @@ void conn__drain(struct http_conn *c);                   /* room again: tell the
 void conn__release_slot(struct http_conn *c);
 void conn__free(struct http_conn *c);
 
-/* http_write.c */
-void conn__error(struct http_conn *c, int status, const char *reason);
-void conn__send_chunk(struct http_conn *c, const char *p, size_t n);
-void conn__end_body(struct http_conn *c);
+/* http_req.c */
+bool http__status_has_body(int status);
+bool http__split_target(struct http_req *req);           /* /path?query, "*" or the absolute form; else false */
 
-/* http_gzip.c: one compressed answer of one connection. */
-struct gzip *gzip_new(struct http_conn *c);
+/* http_write.c */
+extern const struct http_carrier http_conn_carrier;
+void conn__error(struct http_conn *c, int status, const char *reason);
+
+/* http2_server.c */
+void h2_conn__accept(struct http_server *srv, struct stream *s, struct str first);
+void h2_conn__drain(struct qlink *at);                   /* of srv->h2_conns: GOAWAY, then what is at work ends */
+void h2_conn__close(struct qlink *at);
+
+/* http_gzip.c: one compressed answer, and where it goes. */
+struct gzip_sink {
+    bool (*full)(void *to);                              /* the next slice waits for gzip_pump() */
+    void (*out)(void *to, const char *p, size_t n);
+    void (*drain)(void *to);                             /* a slice is through: look again */
+    void (*end)(void *to);                               /* the last is out, and the compressor gone */
+};
+struct gzip *gzip_new(struct http_server *srv, const struct gzip_sink *sink, void *to);
 void   gzip_add(struct gzip *g, struct blob *b, size_t off, size_t len);   /* takes a reference */
 void   gzip_end(struct gzip *g);
 size_t gzip_pending(const struct gzip *g);

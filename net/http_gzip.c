@@ -14,7 +14,7 @@
 #define GZIP_MEMORY  6
 
 struct gzip {
-    struct http_conn *conn;                      /* NULL: dropped, freed when the pool returns it */
+    const struct gzip_sink *sink; void *to;      /* NULL: dropped, freed when the pool returns it */
     struct http_server *srv;
     struct loop_work work;
     struct qlink link;                           /* waits for its visit */
@@ -30,12 +30,13 @@ struct gzip {
     unsigned char *out; size_t n_out, cap_out;
 };
 
-struct gzip *gzip_new(struct http_conn *c)
+struct gzip *gzip_new(struct http_server *srv, const struct gzip_sink *sink, void *to)
 {
     struct gzip *g = mem_new(struct gzip);
 
-    g->conn = c;
-    g->srv = c->srv;
+    g->sink = sink;
+    g->to = to;
+    g->srv = srv;
     qinit(&g->link);
     must(deflateInit2(&g->z, GZIP_LEVEL, Z_DEFLATED, GZIP_WINDOW, GZIP_MEMORY, Z_DEFAULT_STRATEGY) == Z_OK);
     g->whole = true;
@@ -58,7 +59,7 @@ static void gzip_free(struct gzip *g)
 
 void gzip_drop(struct gzip *g)
 {
-    g->conn = NULL;
+    g->to = NULL;
     if (!g->busy)
         gzip_free(g);
 }
@@ -146,7 +147,7 @@ static void gzip_emit(struct gzip *g)
         g->batch_bytes = 0;
     }
     if (g->n_out > 0)
-        conn__send_chunk(g->conn, (char *)g->out, g->n_out);
+        g->sink->out(g->to, (char *)g->out, g->n_out);
     g->n_out = 0;
 }
 
@@ -167,11 +168,11 @@ static void gzip_next_visits(struct http_server *srv)
 
 static void gzip_finish(struct gzip *g)
 {
-    struct http_conn *c = g->conn;
+    const struct gzip_sink *sink = g->sink;
+    void *to = g->to;
 
-    c->gz = NULL;
     gzip_free(g);
-    conn__end_body(c);
+    sink->end(to);
 }
 
 static void gzip_work_done(struct loop_work *w)
@@ -181,14 +182,14 @@ static void gzip_work_done(struct loop_work *w)
 
     g->busy = false;
     srv->gzip_running--;
-    if (g->conn == NULL) {
+    if (g->to == NULL) {
         gzip_free(g);
     } else {
         gzip_emit(g);
         if (g->finished)
             gzip_finish(g);
         else
-            conn__drain(g->conn);                /* also goes on with the next slice */
+            g->sink->drain(g->to);               /* also goes on with the next slice */
     }
     gzip_next_visits(srv);
     server__conn_gone(srv);
@@ -196,7 +197,7 @@ static void gzip_work_done(struct loop_work *w)
 
 void gzip_pump(struct gzip *g)
 {
-    if (g->busy || qlinked(&g->link) || g->finished || stream_queued(g->conn->s) > CONN_OUT_MAX)
+    if (g->busy || qlinked(&g->link) || g->finished || g->sink->full(g->to))
         return;
     if (g->whole && g->first == g->n_in && !g->ending)
         return;

@@ -19,6 +19,8 @@ static void server_on_grace(struct timer *t)
 
     qeach(&srv->conns, it, tmp)
         conn__close(qentry(it, struct http_conn, link));
+    qeach(&srv->h2_conns, at, next)
+        h2_conn__close(at);
 }
 
 static void server_on_drained(struct ready_item *it)
@@ -49,7 +51,14 @@ int http_server_open(struct loop *l, const struct http_server_opts *o, struct ht
         srv->o.idle_ms = 5 * 60 * 1000;
     if (srv->o.head_ms == 0)
         srv->o.head_ms = 10 * 1000;
+    if (srv->o.max_streams == 0)
+        srv->o.max_streams = HTTP2_STREAMS;
+    if (srv->o.ping_timeout_ms == 0)
+        srv->o.ping_timeout_ms = 20 * 1000;
+    if (srv->o.client_ping_min_ms == 0)
+        srv->o.client_ping_min_ms = 1000;
     qinit(&srv->conns);
+    qinit(&srv->h2_conns);
     qinit(&srv->stock);
     qinit(&srv->gzip_waiting);
     timer_init(&srv->grace, l, server_on_grace);
@@ -74,7 +83,7 @@ const char *http_server_addr(struct http_server *srv)
 
 static void server_free(struct http_server *srv)
 {
-    must(srv->n_conns == 0 && qempty(&srv->conns) && srv->gzip_running == 0 && srv->bodies == 0);
+    must(srv->n_conns == 0 && qempty(&srv->conns) && qempty(&srv->h2_conns) && srv->gzip_running == 0 && srv->bodies == 0);
     timer_stop(&srv->grace);
     ready_cancel(&srv->drained);
     while (!qempty(&srv->stock)) {
@@ -114,6 +123,8 @@ void http_server_drain(struct http_server *srv, uint64_t grace_ms, void (*done)(
         if (c->state == CONN_HEAD && c->in.n == 0)
             conn__close(c);
     }
+    qeach(&srv->h2_conns, at, next)
+        h2_conn__drain(at);
     timer_start(&srv->grace, grace_ms);
     if (srv->n_conns == 0)
         ready_post(srv->loop, &srv->drained);
@@ -132,6 +143,8 @@ void http_server_close(struct http_server *srv)
     srv->n_conns++;                              /* hold it while walking */
     qeach(&srv->conns, it, tmp)
         conn__close(qentry(it, struct http_conn, link));
+    qeach(&srv->h2_conns, at, next)
+        h2_conn__close(at);
     server__conn_gone(srv);
 }
 
@@ -170,6 +183,40 @@ void server__slot_put(struct http_server *srv, struct http_slot *slot)
         buf_release(&slot->body);
     qpush_front(&srv->stock, &slot->link);       /* the warm one is taken next */
     srv->n_stock++;
+}
+
+/* Large bodies share a budget; small ones pass, so that a few large ones don't end leases. */
+int server__body_add(struct http_server *srv, struct http_slot *slot, struct str data, const char **ret_reason)
+{
+    struct buf *body = &slot->body;
+
+    if (data.n > srv->o.max_body - body->n) {
+        *ret_reason = "the request body is too large";
+        return 413;
+    }
+    if (body->n + data.n > SLOT_BODY_KEEP && srv->bodies + data.n > srv->o.max_bodies) {
+        *ret_reason = "too many large request bodies at a time, please try again later";
+        return 429;
+    }
+    buf_str_add(body, data);
+    srv->bodies += data.n;
+    return 0;
+}
+
+uint64_t server__body_patience_ms(struct http_server *srv, const struct http_slot *slot)
+{
+    uint64_t patience = srv->o.head_ms, taken = loop_now_ms(srv->loop) - slot->body_since_ms;
+    uint64_t whole = patience + slot->body.n / HTTP_BODY_PACE;
+
+    return MIN_OF(patience, whole > taken ? whole - taken : 0);
+}
+
+struct blob *server__error_body(struct http_server *srv, int status, const char *reason, const char **ret_type)
+{
+    bool own = srv->o.error_body != NULL;
+
+    *ret_type = own ? "application/json" : "text/plain; charset=utf-8";
+    return own ? srv->o.error_body(srv->o.arg, status, reason) : blob_copy(str_of(reason));
 }
 
 /* The Date header, made once a second. */

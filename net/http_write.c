@@ -1,23 +1,10 @@
-/* net/http_write.c: answers: heads by a small formatter, bodies by reference, chunks, upgrade.
+/* net/http_write.c: answers over HTTP/1.1: heads by a small formatter, bodies by reference, chunks, upgrade.
  * Head and body are queued on the stream in one turn, so they leave in one TLS record. */
 #include "net/http_conn.h"
 
 enum { SHARED_MAX = 256 << 10 };                 /* larger blobs are worth a reference more than a copy */
 
 /* ---- heads -------------------------------------------------------------------------------------- */
-
-struct answer {
-    int status;
-    const char *content_type;
-    const struct http_header *extra; size_t n_extra;
-    bool has_length, gzip;
-    uint64_t length;
-};
-
-static bool status_has_body(int status)
-{
-    return status >= 200 && status != 204 && status != 304;
-}
 
 static void head_status(struct buf *out, int status)
 {
@@ -56,7 +43,7 @@ static void head_connection(struct http_conn *c, struct buf *out)
 static void conn_write_head(struct http_conn *c, const struct answer *a)
 {
     struct buf *out = &c->srv->out;
-    bool body = status_has_body(a->status);
+    bool body = http__status_has_body(a->status);
 
     c->chunked_out = body && !a->has_length && !c->http_1_0;
     if (body && !a->has_length && c->http_1_0)
@@ -85,11 +72,29 @@ static void conn_write_head(struct http_conn *c, const struct answer *a)
 
 /* ---- whole answers ------------------------------------------------------------------------------ */
 
-static bool may_gzip(struct http_conn *c, const struct answer *a)
+static bool conn_accepts_gzip(struct http_req *req)
 {
-    return c->accept_gzip && !c->http_1_0 && !c->head_only && status_has_body(a->status) &&
-           http_header_get(a->extra, a->n_extra, "Content-Encoding").p == NULL;
+    struct http_conn *c = req->via;
+
+    return c->accept_gzip && !c->http_1_0 && !c->head_only;
 }
+
+static void conn_send_chunk(struct http_conn *c, const char *p, size_t n);
+static void conn_end_body(struct http_conn *c, const struct http_header *trailers, size_t n);
+
+static bool gzip_on_full(void *to) { return stream_queued(((struct http_conn *)to)->s) > CONN_OUT_MAX; }
+static void gzip_on_out(void *to, const char *p, size_t n) { conn_send_chunk(to, p, n); }
+static void gzip_on_drain(void *to) { conn__drain(to); }
+
+static void gzip_on_end(void *to)
+{
+    struct http_conn *c = to;
+
+    c->gz = NULL;
+    conn_end_body(c, NULL, 0);
+}
+
+static const struct gzip_sink conn_gzip_sink = { gzip_on_full, gzip_on_out, gzip_on_drain, gzip_on_end };
 
 static void conn_flush_gzip(struct http_conn *c)
 {
@@ -103,10 +108,10 @@ static void conn_flush_gzip(struct http_conn *c)
 static void conn_send_pieces(struct http_conn *c, const struct answer *a,
                              const struct http_piece *pieces, size_t n)
 {
-    bool body = status_has_body(a->status) && !c->head_only;
+    bool body = http__status_has_body(a->status) && !c->head_only;
 
     if (a->gzip)
-        c->gz = gzip_new(c);
+        c->gz = gzip_new(c->srv, &conn_gzip_sink, c);
     for (size_t i = 0; i < n; i++) {
         const struct http_piece *p = &pieces[i];
         if (p->blob == NULL)
@@ -121,12 +126,9 @@ static void conn_send_pieces(struct http_conn *c, const struct answer *a,
     }
 }
 
-void http_respond_pieces(struct http_req *req, int status, const char *content_type,
-                         const struct http_piece *pieces, size_t n,
-                         const struct http_header *extra, size_t n_extra)
+static void conn_respond(struct http_req *req, const struct answer *a, const struct http_piece *pieces, size_t n)
 {
-    struct http_conn *c = req->conn;
-    struct answer a = { .status = status, .content_type = content_type, .extra = extra, .n_extra = n_extra };
+    struct http_conn *c = req->via;
 
     must(c->state == CONN_BUSY || c->state == CONN_ORPHAN);
     if (c->state == CONN_ORPHAN) {
@@ -135,33 +137,20 @@ void http_respond_pieces(struct http_req *req, int status, const char *content_t
         conn__free(c);
         return;
     }
-    for (size_t i = 0; i < n; i++)
-        a.length += pieces[i].blob != NULL ? pieces[i].len : 0;
-    a.gzip = a.length >= GZIP_MIN && may_gzip(c, &a);
-    a.has_length = !a.gzip;
-    conn_write_head(c, &a);
-    conn_send_pieces(c, &a, pieces, n);
-    if (a.gzip)
+    conn_write_head(c, a);
+    conn_send_pieces(c, a, pieces, n);
+    if (a->gzip)
         conn_flush_gzip(c);
     else
         conn__answered(c);
-}
-
-void http_respond(struct http_req *req, int status, const char *content_type, struct blob *body,
-                  const struct http_header *extra, size_t n_extra)
-{
-    struct http_piece piece = { body, 0, body != NULL ? body->len : 0 };
-
-    http_respond_pieces(req, status, content_type, &piece, 1, extra, n_extra);
 }
 
 /* An answer of the server itself, to what is no request, or none that may go on. */
 void conn__error(struct http_conn *c, int status, const char *reason)
 {
     struct http_server *srv = c->srv;
-    const char *type = srv->o.error_body != NULL ? "application/json" : "text/plain; charset=utf-8";
-    struct blob *body = srv->o.error_body != NULL ? srv->o.error_body(srv->o.arg, status, reason)
-                                                  : blob_copy(str_of(reason));
+    const char *type;
+    struct blob *body = server__error_body(srv, status, reason, &type);
     struct answer a = { .status = status, .content_type = type, .has_length = true,
                         .length = body != NULL ? body->len : 0 };
 
@@ -178,22 +167,19 @@ void conn__error(struct http_conn *c, int status, const char *reason)
 
 /* ---- streamed answers --------------------------------------------------------------------------- */
 
-void http_begin(struct http_req *req, int status, const char *content_type, bool gzip,
-                const struct http_header *extra, size_t n_extra)
+static void conn_begin(struct http_req *req, const struct answer *a)
 {
-    struct http_conn *c = req->conn;
-    struct answer a = { .status = status, .content_type = content_type, .extra = extra, .n_extra = n_extra };
+    struct http_conn *c = req->via;
 
     must(c->state == CONN_BUSY || c->state == CONN_ORPHAN);
     if (c->state == CONN_ORPHAN)
         return;
     c->state = CONN_STREAM;
     c->above = false;
-    a.gzip = gzip && may_gzip(c, &a);
-    conn_write_head(c, &a);
-    if (a.gzip)
-        c->gz = gzip_new(c);
-    c->head_only |= !status_has_body(status);
+    conn_write_head(c, a);
+    if (a->gzip)
+        c->gz = gzip_new(c->srv, &conn_gzip_sink, c);
+    c->head_only |= !http__status_has_body(a->status);
     conn__deadline(c, c->srv->o.idle_ms);
 }
 
@@ -234,7 +220,7 @@ static void conn_chunk_close(struct http_conn *c)
     c->written += 2;
 }
 
-void conn__send_chunk(struct http_conn *c, const char *p, size_t n)
+static void conn_send_chunk(struct http_conn *c, const char *p, size_t n)
 {
     must(n > 0);
     conn_chunk_open(c, n);
@@ -243,30 +229,39 @@ void conn__send_chunk(struct http_conn *c, const char *p, size_t n)
     conn_chunk_close(c);
 }
 
-void conn__end_body(struct http_conn *c)
+static void conn_end_body(struct http_conn *c, const struct http_header *trailers, size_t n)
 {
-    if (c->chunked_out && !c->head_only)
-        stream_write(c->s, "0\r\n\r\n", 5);
+    struct buf *out = &c->srv->out;
+
+    if (c->chunked_out && !c->head_only) {
+        buf_clear(out);
+        buf_str_add(out, STR("0\r\n"));
+        head_extra(out, trailers, n);
+        buf_str_add(out, STR("\r\n"));
+        stream_write(c->s, out->p, out->n);
+    }
     conn__answered(c);
 }
 
 static bool req_can_send(struct http_req *req)
 {
-    enum conn_state st = req->conn->state;
+    const struct http_conn *c = req->via;
 
-    must(st == CONN_STREAM || st == CONN_ORPHAN);
-    return st == CONN_STREAM && !req->conn->head_only;
+    must(c->state == CONN_STREAM || c->state == CONN_ORPHAN);
+    return c->state == CONN_STREAM && !c->head_only;
 }
+
+static size_t conn_queued(struct http_req *req);
 
 static void conn_sent(struct http_conn *c, struct http_req *req)
 {
-    if (http_queued(req) > STREAM_LOW_WATER)
+    if (conn_queued(req) > STREAM_LOW_WATER)
         c->above = true;
 }
 
-void http_send(struct http_req *req, const void *p, size_t n)
+static void conn_send(struct http_req *req, const void *p, size_t n)
 {
-    struct http_conn *c = req->conn;
+    struct http_conn *c = req->via;
 
     if (!req_can_send(req) || n == 0)
         return;
@@ -274,7 +269,7 @@ void http_send(struct http_req *req, const void *p, size_t n)
         gzip_add(c->gz, blob_copy(str_make(p, n)), 0, n);
         gzip_pump(c->gz);
     } else {
-        conn__send_chunk(c, p, n);
+        conn_send_chunk(c, p, n);
     }
     conn_sent(c, req);
 }
@@ -313,9 +308,9 @@ static bool conn_send_shared(struct http_conn *c, struct blob *b)
     return true;
 }
 
-void http_send_blob(struct http_req *req, struct blob *b, size_t off, size_t len)
+static void conn_send_blob(struct http_req *req, struct blob *b, size_t off, size_t len)
 {
-    struct http_conn *c = req->conn;
+    struct http_conn *c = req->via;
 
     must(off <= b->len && len <= b->len - off);
     if (!req_can_send(req) || len == 0) {
@@ -334,18 +329,18 @@ void http_send_blob(struct http_req *req, struct blob *b, size_t off, size_t len
     conn_sent(c, req);
 }
 
-size_t http_queued(struct http_req *req)
+static size_t conn_queued(struct http_req *req)
 {
-    struct http_conn *c = req->conn;
+    struct http_conn *c = req->via;
 
     if (c->s == NULL)
         return 0;
     return stream_queued(c->s) + (c->gz != NULL ? gzip_pending(c->gz) : 0);
 }
 
-void http_end(struct http_req *req)
+static void conn_end(struct http_req *req, const struct http_header *trailers, size_t n)
 {
-    struct http_conn *c = req->conn;
+    struct http_conn *c = req->via;
 
     must(c->state == CONN_STREAM || c->state == CONN_ORPHAN);
     if (c->state == CONN_ORPHAN)
@@ -353,12 +348,12 @@ void http_end(struct http_req *req)
     else if (c->gz != NULL)
         conn_flush_gzip(c);
     else
-        conn__end_body(c);
+        conn_end_body(c, trailers, n);
 }
 
-void http_abort(struct http_req *req)
+static void conn_abort(struct http_req *req)
 {
-    struct http_conn *c = req->conn;
+    struct http_conn *c = req->via;
 
     must(c->state == CONN_BUSY || c->state == CONN_STREAM || c->state == CONN_ORPHAN);
     if (c->state == CONN_ORPHAN) {
@@ -373,10 +368,10 @@ void http_abort(struct http_req *req)
 
 /* ---- upgrade ------------------------------------------------------------------------------------ */
 
-struct stream *http_upgrade(struct http_req *req, const struct http_header *extra, size_t n_extra,
-                            const struct stream_events *ev, void *arg)
+static struct stream *conn_upgrade(struct http_req *req, const struct http_header *extra, size_t n_extra,
+                                   const struct stream_events *ev, void *arg)
 {
-    struct http_conn *c = req->conn;
+    struct http_conn *c = req->via;
     struct stream *s = c->s;
     struct buf *out = &c->srv->out;
 
@@ -408,17 +403,12 @@ struct stream *http_upgrade(struct http_req *req, const struct http_header *extr
     return s;
 }
 
-struct loop *http_req_loop(struct http_req *req)
-{
-    return req->conn->srv->loop;
-}
+static void conn_flow(struct http_req *req, bool paused) { }     /* its body came before it */
+static struct stream *conn_stream(struct http_req *req) { return ((struct http_conn *)req->via)->s; }
+static struct http_server *conn_server(struct http_req *req) { return ((struct http_conn *)req->via)->srv; }
 
-const struct tls_peer *http_req_tls_peer(struct http_req *req)
-{
-    return req->conn->s != NULL ? stream_tls_peer(req->conn->s) : NULL;
-}
-
-const char *http_req_peer_addr(struct http_req *req)
-{
-    return req->conn->s != NULL ? stream_peer_addr(req->conn->s) : "";
-}
+const struct http_carrier http_conn_carrier = {
+    .accepts_gzip = conn_accepts_gzip, .respond = conn_respond, .begin = conn_begin, .send = conn_send,
+    .send_blob = conn_send_blob, .queued = conn_queued, .end = conn_end, .abort = conn_abort, .flow = conn_flow,
+    .upgrade = conn_upgrade, .stream = conn_stream, .server = conn_server,
+};

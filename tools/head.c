@@ -134,7 +134,7 @@ static int head_tls(const char *ca, const char *cert, const char *key, bool serv
                     struct errbuf *err)
 {
     struct buf ca_pem = BUF_INIT, cert_pem = BUF_INIT, key_pem = BUF_INIT;
-    struct tls_opts o = { .server = server, .client_cert_optional = optional, .alpn = server && optional ? "http/1.1" : NULL };
+    struct tls_opts o = { .server = server, .client_cert_optional = optional, .alpn = server && optional ? "h2,http/1.1" : NULL };
     int rc = 0;
 
     if (ca != NULL)
