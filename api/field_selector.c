@@ -120,10 +120,12 @@ static bool text_equals(struct str raw, struct str value)
 
 bool field_selector_matches_text(const struct field_selector *s, struct str obj)
 {
-    for (unsigned i = 0; i < s->n; i++) {
-        struct str raw;
+    struct str raw = STR_NONE;
 
-        if (!json_scan_path(obj, s->terms[i].path, &raw))
+    for (unsigned i = 0; i < s->n; i++) {
+        bool same_path = i > 0 && strcmp(s->terms[i].path, s->terms[i - 1].path) == 0;
+
+        if (!same_path && !json_scan_path(obj, s->terms[i].path, &raw))
             raw = STR_NONE;
         if (text_equals(raw, s->terms[i].value) == s->terms[i].not_equal)
             return false;

@@ -38,6 +38,13 @@ void *arena__grow(struct arena *a, size_t n)
     return a->chunk->data;
 }
 
+void arena_init_sized(struct arena *a, size_t n)
+{
+    struct arena_chunk *c = chunk_new((n + 15) & ~(size_t)15, NULL);
+
+    *a = (struct arena){ .chunk = c, .at = c->data, .end = c->data + c->size };
+}
+
 void arena_release(struct arena *a)
 {
     for (struct arena_chunk *c = a->chunk, *older; c != NULL; c = older) {

@@ -15,6 +15,8 @@ struct arena { struct arena_chunk *chunk; char *at, *end; size_t total; };
 
 #define ARENA_INIT ((struct arena){ NULL, NULL, NULL, 0 })
 static inline void arena_init(struct arena *a) { *a = ARENA_INIT; }
+/* One that will hold few bytes for long: the first chunk has room for n, later ones double it. */
+void  arena_init_sized(struct arena *a, size_t n);
 void  arena_release(struct arena *a);            /* frees all; the arena is as after init */
 void  arena_reset(struct arena *a);
 void *arena__grow(struct arena *a, size_t n);

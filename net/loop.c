@@ -107,6 +107,12 @@ void loop_on_signal(struct loop *l, int signum, void (*fn)(void *arg, int signum
     l->ops->on_signal(l, signum, fn, arg);
 }
 
+void loop_memory_rest(struct loop *l)
+{
+    if (l->ops->memory_rest != NULL)
+        l->ops->memory_rest(l);
+}
+
 uint64_t loop_longest_turn_ns(struct loop *l, bool reset)
 {
     uint64_t v = l->longest_turn_ns;

@@ -70,6 +70,10 @@ void loop_work(struct loop *l, struct loop_work *w);
 /* Signals (real loop only; ignored in the simulator): fn on the loop for each. */
 void loop_on_signal(struct loop *l, int signum, void (*fn)(void *arg, int signum), void *arg);
 
+/* A load is over: what free memory the process still holds goes back to the system.  Takes milliseconds after a large
+ * load; for when there is nothing else to do. */
+void loop_memory_rest(struct loop *l);
+
 /* How long slices took, for metrics: longest turn since the last call, in ns. */
 uint64_t loop_longest_turn_ns(struct loop *l, bool reset);
 

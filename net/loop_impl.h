@@ -30,6 +30,7 @@ struct loop_ops {
     void     (*random)(struct loop *l, void *p, size_t n);
     void     (*work)(struct loop *l, struct loop_work *w);
     void     (*on_signal)(struct loop *l, int signum, void (*fn)(void *arg, int signum), void *arg);
+    void     (*memory_rest)(struct loop *l);     /* NULL: there is nothing to give back to */
     /* Something was queued or armed from outside of a turn.  NULL: the world looks by itself. */
     void     (*wake)(struct loop *l);
     /* What else starts from a loop: see net/stream.h and net/disk.h. */

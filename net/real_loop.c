@@ -201,6 +201,12 @@ static void real_free(struct loop *l)
     mem_free(r);
 }
 
+/* Free pages between blocks in use, which no free() gives back by itself. */
+static void real_memory_rest(struct loop *l)
+{
+    (void)malloc_trim(0);
+}
+
 static const struct loop_ops real_ops = {
     .free = real_free,
     .run = real_run,
@@ -209,6 +215,7 @@ static const struct loop_ops real_ops = {
     .random = real_random,
     .work = real_work,
     .on_signal = real_on_signal,
+    .memory_rest = real_memory_rest,
     .connect = real_connect,
     .listen = real_listen,
     .disk_open = real_disk_open,

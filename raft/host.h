@@ -5,7 +5,8 @@
  * host_step.c      the turn: events into the core, duties out of it, in one fixed order
  * host_propose.c   local proposals, forwarding, matching them up at apply
  * host_read.c      linearizable reads
- * host_snapshot.c  snapshots taken, sent, received; compaction */
+ * host_snapshot.c  snapshots taken, sent, received
+ * host_memory.c    how much of the log stays in memory */
 #ifndef RAFT_HOST_H
 #define RAFT_HOST_H
 
@@ -71,7 +72,10 @@ struct raft {
     struct snapshot_meta snapshot;               /* newest on disk; index 0: none */
     struct snapshot_meta snapshot_older;         /* the one before it, kept in case it does not verify */
     uint64_t bytes_since;                        /* of log applied since it was pinned */
+    uint64_t load, load_seen;                    /* bytes applied since the last rest; at the timer's last look */
+    struct timer rest;
     struct snapshot_writer *writer;
+    uint64_t writer_index;                       /* of the state it writes */
     struct snapshot_receiver *receiver;
     struct snapshot_sender *sender[RAFT_MAX_HEADS];
     uint64_t offer_after_ns;                     /* no snapshot is offered before; one has just been refused */
@@ -133,5 +137,11 @@ void raft__snapshot_open(struct raft *r);
 void raft__snapshot_close(struct raft *r);
 void raft__snapshot_on_chunk(struct raft *r, struct raft_message *m, struct blob *owner);
 void raft__snapshot_on_reply(struct raft *r, const struct raft_message *m);
+/* Index of the snapshot that head `id`, which needs one, gets. */
+uint64_t raft__snapshot_for(const struct raft *r, uint64_t id);
+
+/* host_memory.c */
+void raft__memory_init(struct raft *r);
+void raft__memory_step(struct raft *r);
 
 #endif

@@ -5,19 +5,6 @@
 
 /* ---- Taking one ---------------------------------------------------------------------------------- */
 
-/* Memory keeps a trail of entries before the snapshot, for followers that lag a little. */
-static void snapshot_forget(struct raft *r, uint64_t index)
-{
-    uint64_t upto = MIN_OF(index, r->applied), bytes = 0;
-
-    while (upto >= r->log.first && bytes < RAFT_TRAIL_BYTES)
-        bytes += raft_log_at(&r->log, upto--)->len + RAFT_ENTRY_OVERHEAD;
-    if (upto < r->log.first)
-        return;
-    raft__event(r, (struct raft_event){ .type = RAFT_EV_COMPACT, .compact_upto = upto });
-    raft_log_forget(&r->log, upto);
-}
-
 static void snapshot_trash_next(struct raft *r)
 {
     char name[SNAPSHOT_NAME_MAX];
@@ -61,8 +48,8 @@ static void snapshot_on_written(void *arg, int status, const struct snapshot_met
     r->writer = NULL;
     if (status == 0 && !r->closing && m->index > r->snapshot.index) {
         snapshot_in_force(r, m);
-        snapshot_forget(r, m->index);
     } else if (status != 0 && status != E_CANCELED && !r->closing) {
+        r->offer_after_ns = loop_now_ns(r->loop) + RAFT_SNAPSHOT_RETRY_MS * 1000000ull;
         log_error("raft", "head %llu: a snapshot could not be written: %s; the log grows on until the next try",
                   (unsigned long long)r->opts.id, err_text(status));
     }
@@ -77,6 +64,7 @@ static void snapshot_take(struct raft *r)
     must(m.index > r->snapshot.index && m.term > 0);
     m.config = r->core.config.index <= r->applied ? r->core.config : r->core.config_before;
     r->bytes_since = 0;
+    r->writer_index = m.index;
     r->pins++;
     r->writer = snapshot_write(r->loop, r->opts.disk, r->opts.cluster, &r->opts.fsm, &m, snapshot_on_written, r);
 }
@@ -133,7 +121,7 @@ static void snapshot_begin_send(struct raft *r, uint64_t to)
 
     if (slot == NULL)
         return;
-    must(r->snapshot.index > 0);                 /* nothing is compacted but after one */
+    must(r->snapshot.index > 0 && r->snapshot.index >= r->core.trail.offset);
     rc = snapshot_send(&o, slot, &err);
     if (rc == 0) {
         r->pins++;
@@ -216,23 +204,50 @@ void raft__snapshot_on_chunk(struct raft *r, struct raft_message *m, struct blob
 
 /* ---- The turn, and life -------------------------------------------------------------------------- */
 
-void raft__snapshot_step(struct raft *r)
+/* A snapshot costs as much as it is long: the larger the state, the longer the log that one stands for. */
+static bool snapshot_is_due(const struct raft *r)
 {
-    if (r->writer == NULL && !r->disk_failed && r->bytes_since >= r->opts.snapshot_bytes
-        && r->applied > r->snapshot.index)
-        snapshot_take(r);
-    bool offer = loop_now_ns(r->loop) >= r->offer_after_ns;
-    for (unsigned slot = 0; offer && r->core.wants_snapshot != 0 && slot < r->core.config.n; slot++) {
+    return r->bytes_since >= MAX_OF(r->opts.snapshot_bytes, r->snapshot.size) && r->applied > r->snapshot.index;
+}
+
+/* To the heads that need more than the log in memory; first a newer one, if ours does not reach up to it either. */
+static void snapshot_offer(struct raft *r)
+{
+    if (r->core.wants_snapshot == 0 || loop_now_ns(r->loop) < r->offer_after_ns)
+        return;
+    if (r->snapshot.index < r->core.trail.offset) {
+        if (r->writer == NULL && !r->disk_failed)
+            snapshot_take(r);
+        return;
+    }
+    for (unsigned slot = 0; r->core.wants_snapshot != 0 && slot < r->core.config.n; slot++) {
         if (!(r->core.wants_snapshot & (1u << slot)))
             continue;
         r->core.wants_snapshot &= ~(uint64_t)(1u << slot);
         snapshot_begin_send(r, r->core.config.head[slot].id);
     }
+}
+
+void raft__snapshot_step(struct raft *r)
+{
+    if (r->writer == NULL && !r->disk_failed && snapshot_is_due(r))
+        snapshot_take(r);
+    snapshot_offer(r);
     if (r->core.role == RAFT_LEADER)
         return;
     for (unsigned i = 0; i < RAFT_MAX_HEADS; i++)
         if (r->sender[i] != NULL)
             snapshot_send_cancel(r->sender[i]);
+}
+
+uint64_t raft__snapshot_for(const struct raft *r, uint64_t id)
+{
+    for (unsigned i = 0; i < RAFT_MAX_HEADS; i++)
+        if (r->sender[i] != NULL && snapshot_send_to(r->sender[i]) == id)
+            return snapshot_send_index(r->sender[i]);
+    if (r->snapshot.index >= r->core.trail.offset)
+        return r->snapshot.index;
+    return r->writer != NULL ? r->writer_index : r->applied;
 }
 
 void raft__snapshot_open(struct raft *r)

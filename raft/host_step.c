@@ -179,6 +179,7 @@ static void host_apply_one(struct raft *r, uint64_t index)
 
     r->applied = index;
     r->bytes_since += e->len + RAFT_ENTRY_OVERHEAD;
+    r->load += e->len + RAFT_ENTRY_OVERHEAD;
     if (e->type != RAFT_ENTRY_COMMAND || !raft__wrap_take(&command, &w))
         return;
     r->opts.fsm.apply(r->opts.fsm.arg, index, command, raft__propose_match(r, &w));
@@ -298,6 +299,7 @@ void raft__on_step(struct turn_hook *h)
     raft__read_deliver(r);
     raft__propose_expire(r);
     raft__snapshot_step(r);
+    raft__memory_step(r);
     host_check(r);
     if (!r->disk_failed && wal_dirty(r->wal))
         turn_arm(r->loop, TURN_WRITE, &r->write);

@@ -1,7 +1,7 @@
 /* raft/limits.h: every bound of the consensus layer, by name.
  *
- * Worst-case memory of one head, from these: RAFT_SNAPSHOT_BYTES (log since the last snapshot) +
- * RAFT_TRAIL_BYTES (what is kept before it for followers that lag a little) + RAFT_MAX_UNCOMMITTED (no
+ * Worst-case memory of one head, from these: RAFT_LOG_BYTES (RAFT_LOG_PATIENCE times that while a head that
+ * answers lags; after a start once what was written since the last snapshot) + RAFT_MAX_UNCOMMITTED (no
  * quorum) + per peer RAFT_PEER_QUEUE (unsent) and RAFT_MAX_FRAME (half-read) + two write buffers of what
  * comes in during one write. */
 #ifndef RAFT_LIMITS_H
@@ -28,11 +28,18 @@
 #define RAFT_MAX_HELD          256               /* messages waiting for term and vote to be durable */
 #define RAFT_ENTRY_OVERHEAD    48                /* what an entry costs besides its bytes */
 
+/* Entries in memory, newest first: for followers that lag.  More stays only for a head that still answers. */
+#define RAFT_LOG_BYTES         (16u << 20)
+#define RAFT_LOG_PATIENCE      4
+#define RAFT_LOG_QUIET_BYTES   (2u << 20)        /* what stays when the load is over ... */
+#define RAFT_QUIET_MS          2000              /* ... that is, when in such a time less than this was applied: */
+#define RAFT_QUIET_BYTES       (1u << 20)
+#define RAFT_LOAD_BYTES        (8u << 20)        /* less than this since the last rest is no load */
+
 /* Files. */
 #define RAFT_ASIDE             "bad-"            /* in front of the name of what is damaged and no longer used */
 #define RAFT_SEGMENT_BYTES     (16u << 20)
-#define RAFT_SNAPSHOT_BYTES    (64u << 20)
-#define RAFT_TRAIL_BYTES       (4u << 20)
+#define RAFT_SNAPSHOT_BYTES    (64u << 20)       /* of log before the next, and at least as much as the last one's size */
 #define RAFT_SNAPSHOT_SLICE    (256u << 10)      /* written, read, restored or sent per turn */
 #define RAFT_SNAPSHOTS_KEPT    2
 #define RAFT_SNAPSHOT_RETRY_MS 1000              /* before a snapshot is offered again to a head that could not take it */

@@ -1,4 +1,4 @@
-/* raft/log.h: the entries themselves, in memory, from the last snapshot (and a trail before it) to the end.
+/* raft/log.h: the entries themselves, in memory: the newest (raft/host_memory.c says how many).
  * A ring of slices; each holds a reference on the bytes it lies in. Thread: loop only. */
 #ifndef RAFT_LOG_H
 #define RAFT_LOG_H

@@ -15,6 +15,8 @@ static void host_defaults(struct raft_opts *o)
         o->apply_per_turn = RAFT_APPLY_PER_TURN;
     if (o->snapshot_bytes == 0)
         o->snapshot_bytes = RAFT_SNAPSHOT_BYTES;
+    if (o->log_bytes == 0)
+        o->log_bytes = RAFT_LOG_BYTES;
 }
 
 static int host_open_peers(struct raft *r, struct errbuf *err)
@@ -78,6 +80,7 @@ int raft_open(const struct raft_opts *o, struct raft **ret, struct errbuf *err)
     turn_init(&r->step, raft__on_step);
     turn_init(&r->write, raft__on_write);
     timer_init(&r->tick, r->loop, raft__on_tick);
+    raft__memory_init(r);
     ready_init(&r->closed, host_on_closed);
     qinit(&r->inbox);
     qinit(&r->reads_new);
@@ -125,6 +128,7 @@ static void host_on_closed(struct ready_item *it)
     raft__read_fail_all(r, E_CLOSED);
     host_drop_inbox(r);
     timer_stop(&r->tick);
+    timer_stop(&r->rest);
     host_free(r);
     if (cb != NULL)
         cb(arg);
@@ -139,6 +143,7 @@ void raft_close(struct raft *r, void (*done)(void *arg), void *arg)
     turn_cancel(&r->step);
     turn_cancel(&r->write);
     timer_stop(&r->tick);
+    timer_stop(&r->rest);
     raft__snapshot_close(r);
     wal_close(r->wal, host_on_part_closed, r);
     peers_close(r->peers, host_on_part_closed, r);

@@ -62,6 +62,7 @@ struct raft_opts {
     /* 0: defaults of raft/limits.h (heartbeat 50, election 200..400, snapshot every 64 MiB of log). */
     unsigned heartbeat_ms, election_min_ms, election_max_ms;
     uint64_t snapshot_bytes;
+    uint64_t log_bytes;                          /* entries kept in memory; 0: 16 MiB */
     size_t   segment_bytes;                      /* of the log's files; 0: 16 MiB */
     unsigned apply_per_turn;                     /* entries; 0: 8192 */
     size_t   append_bytes;                       /* of entries in one message to a peer; 0: 1 MiB */

@@ -101,5 +101,6 @@ int  snapshot_send(const struct snapshot_sender_opts *o, struct snapshot_sender 
 void snapshot_send_on_reply(struct snapshot_sender *s, const struct raft_message *m);
 void snapshot_send_cancel(struct snapshot_sender *s);              /* done(false) follows */
 uint64_t snapshot_send_to(const struct snapshot_sender *s);
+uint64_t snapshot_send_index(const struct snapshot_sender *s);
 
 #endif

@@ -129,3 +129,4 @@ void snapshot_send_cancel(struct snapshot_sender *s)
 }
 
 uint64_t snapshot_send_to(const struct snapshot_sender *s) { return s->o.to; }
+uint64_t snapshot_send_index(const struct snapshot_sender *s) { return s->o.meta.index; }

@@ -4,6 +4,7 @@
 
 #define SCORE_CPU_DEFAULT     100
 #define SCORE_MEMORY_DEFAULT  (200ll << 20)
+#define TEXTS_TYPICAL         384               /* bytes of texts that a usual pod keeps */
 
 /* ---- Requests ---------------------------------------------------------------------------------------- */
 
@@ -173,7 +174,7 @@ struct sched_pod *sched_pod_new(struct object *o, const struct json *json, uint6
     const struct json *spec = json_getz(json, "spec");
 
     qinit(&p->link);
-    arena_init(&p->arena);
+    arena_init_sized(&p->arena, TEXTS_TYPICAL);
     p->object = object_ref(o);
     p->seq = seq;
     p->node = -1;

@@ -319,20 +319,19 @@ static struct str message_of(const struct json *pod)
 static void admit(struct scheduler *s, struct object *o, const struct json *json)
 {
     struct sched_pod *p;
+    bool placed = json_path_str(json, "spec.nodeName").n > 0;
 
-    if (pod_has_ended(json)) {
-        o->user = NULL;
-        return;
-    }
+    o->user = NULL;
+    if (pod_has_ended(json) || (!placed && !sched_pod_is_ours(json, s->name)))
+        return;                                  /* it takes no room: looked at again when it changes */
     p = sched_pod_new(o, json, ++s->seq);
     o->user = p;
     p->reported = arena_str(&p->arena, message_of(json));
-    if (p->node_name.n > 0) {
+    if (placed) {
         p->state = POD_BOUND;
         qpush(&s->bound, &p->link);
         count(s, p, p->node_name);
-    } else if (p->state == POD_GATED || !sched_pod_is_ours(json, s->name)) {
-        p->state = POD_GATED;
+    } else if (p->state == POD_GATED) {
         qpush(&s->bound, &p->link);
     } else {
         queue_add(&s->queue, p);

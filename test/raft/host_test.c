@@ -254,7 +254,7 @@ static void count_snapshots(void *arg, const char *name, uint64_t size)
 
 TEST(a_head_that_lags_gets_a_snapshot)
 {
-    struct raft_opts base = { .snapshot_bytes = 200000, .segment_bytes = 65536 };
+    struct raft_opts base = { .snapshot_bytes = 200000, .log_bytes = 1 << 20, .segment_bytes = 65536 };
     struct group *g = group_new(3, &base, 3u << 20);
     static char big[8000];
 

@@ -146,7 +146,7 @@ static void head_do_open(void *arg)
 {
     struct head *h = arg;
     struct raft_opts o = { .loop = sim_machine_loop(h->m), .id = h->n + 1, .cluster = 9, .heads = w.peer, .n_heads = HEADS,
-                           .listen_addr = w.peer[h->n].addr, .snapshot_bytes = 30000, .segment_bytes = 16384 };
+                           .listen_addr = w.peer[h->n].addr, .snapshot_bytes = 30000, .log_bytes = 9000, .segment_bytes = 16384 };
     struct errbuf err = { { 0 } };
 
     o.fsm = (struct raft_fsm){ head_apply, NULL, head_snapshot_open, head_snapshot_read, head_snapshot_close,

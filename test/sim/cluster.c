@@ -104,7 +104,7 @@ static int head_open_store(struct head *h, struct errbuf *err)
     struct store_opts o = {
         .raft = { .loop = sim_machine_loop(h->m), .id = h->index + 1, .cluster = 77, .heads = peer,
                   .n_heads = w->n_heads, .listen_addr = h->addr,
-                  .snapshot_bytes = 4000 + w->seed % 7 * 9000,
+                  .snapshot_bytes = 4000 + w->seed % 7 * 9000, .log_bytes = 2000 + w->seed % 5 * 6000,
                   .apply_per_turn = w->seed % 3 ? 0 : 1 + (unsigned)(w->seed % 5),
                   /* 1: each entry goes alone */
                   .append_bytes = w->seed % 2 && !w->faults.storm ? 0 : 1 },
