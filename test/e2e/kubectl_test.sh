@@ -205,7 +205,8 @@ check_out "wait --for=condition" 'condition met' kubectl wait deployment/web --f
 check_out "wait --for=jsonpath" 'condition met' kubectl wait configmap/cm --for=jsonpath='{.data.b}'=22 --timeout=10s
 check_err "wait times out" 'timed out' kubectl wait configmap/cm --for=jsonpath='{.data.b}'=0 --timeout=1s
 check "create" kubectl create configmap going
-background "$KUBECTL" wait configmap/going --for=delete --timeout=30s >"$TMP/wait.out" 2>&1
+background "$KUBECTL" wait configmap/going --for=delete --timeout=30s -v=6 >"$TMP/wait.out" 2>&1
+check "wait --for=delete has seen it" wait_for 10 grep -q 'going.*200 OK' "$TMP/wait.out"
 check_out "delete, and wait --for=delete sees it" 'deleted' kubectl delete configmap going
 check "wait --for=delete ends" wait_for 10 ended "$BACKGROUND"
 check_out "... well" 'condition met' cat "$TMP/wait.out"
