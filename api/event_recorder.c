@@ -8,8 +8,10 @@
 #include "api/informer.h"
 #include "api/time_fmt.h"
 #include "net/map.h"
+#include "net/slices.h"
 
 #define MEMORY     4096                          /* events and objects remembered */
+#define FREE_SLICE 128                           /* forgotten in one turn */
 #define BURST      25
 #define REFILL_MS  300000
 
@@ -61,19 +63,34 @@ static void about_free(struct event_recorder *r, struct about *x)
     mem_free(x);
 }
 
-void event_recorder_free(struct event_recorder *r)
+static bool free_some(void *state)
 {
-    if (r == NULL)
-        return;
-    while (!qempty(&r->said_age))
+    struct event_recorder *r = state;
+
+    for (int n = 0; n < FREE_SLICE && !qempty(&r->said_age); n++)
         said_free(r, qentry(qfirst(&r->said_age), struct said, link));
-    while (!qempty(&r->about_age))
+    for (int n = 0; n < FREE_SLICE && !qempty(&r->about_age); n++)
         about_free(r, qentry(qfirst(&r->about_age), struct about, link));
+    if (!qempty(&r->said_age) || !qempty(&r->about_age))
+        return false;
     map_release(&r->said);
     map_release(&r->about);
     mem_free(r->component);
     mem_free(r->host);
     mem_free(r);
+    return true;
+}
+
+void event_recorder_free(struct event_recorder *r)
+{
+    struct loop *l;
+
+    if (r == NULL)
+        return;
+    l = client_loop(r->client);
+    r->client = NULL;                            /* may be gone before the last slice */
+    if (!free_some(r))
+        slices_run(l, free_some, r);
 }
 
 /* A token bucket per object. */

@@ -10,8 +10,10 @@
 #include "api/informer.h"
 #include "net/log.h"
 #include "net/map.h"
+#include "net/slices.h"
 
-#define LIST_PAGE          "limit=500"
+#define LIST_PAGE          "limit=100"           /* parsed and told in one turn */
+#define FREE_SLICE         128                   /* objects forgotten in one turn */
 #define BACKOFF_FIRST_MS   50
 #define BACKOFF_MAX_MS     10000
 #define SILENCE_MS         150000                /* a watch brings a bookmark each minute: one that says nothing is dead */
@@ -20,6 +22,7 @@
 struct index_list;
 struct entry_link { struct index_list *list; size_t at; };       /* this entry is list->v[at] */
 struct entry {
+    struct qlink order;                          /* informer->order: as they were first seen */
     struct object *o;
     uint64_t listed;                             /* number of the list that saw it last */
     struct entry_link *links[4]; unsigned n_links[4];
@@ -32,6 +35,7 @@ struct informer {
     char *ns, *query;
     struct map objects;                          /* "ns/name" -> struct entry */
     struct map indexes[4];                       /* key -> struct index_list */
+    struct qlink order, walks;
     struct client_call *call;
     struct client_watch *watch;
     struct timer backoff, silence;
@@ -171,8 +175,20 @@ static void tell(struct informer *i, enum informer_change what, struct object *o
     i->running = false;
 }
 
+/* Walks that stand at an entry which goes step on. */
+static void walks_leave(struct informer *i, struct entry *e)
+{
+    qeach(&i->walks, it, tmp) {
+        struct informer_walk *w = qentry(it, struct informer_walk, link);
+        if (w->at == &e->order)
+            w->at = e->order.next;
+    }
+}
+
 static void entry_free(struct informer *i, struct entry *e)
 {
+    walks_leave(i, e);
+    qdel(&e->order);
     index_remove(i, e);
     object_unref(e->o);
     mem_free(e);
@@ -222,6 +238,7 @@ static void informer_put(struct informer *i, struct json *j, struct blob *raw, s
     }
     if (e == NULL) {
         e = mem_new(struct entry);
+        qpush(&i->order, &e->order);
         map_put(&i->objects, key, e);
     } else {
         old = e->o;
@@ -239,13 +256,21 @@ static void informer_put(struct informer *i, struct json *j, struct blob *raw, s
 
 /* ---- Life of the copy -------------------------------------------------------------------------------- */
 
-static void informer_free(struct informer *i)
+/* A slice of what is left of a stopped informer; true: that was all. */
+static bool informer_free_some(void *state)
 {
-    struct str key;
-    void *val;
+    struct informer *i = state;
+    struct arena a = ARENA_INIT;
 
-    for (size_t it = 0; map_next(&i->objects, &it, &key, &val);)
-        entry_free(i, val);
+    for (int n = 0; n < FREE_SLICE && !qempty(&i->order); n++) {
+        struct entry *e = qentry(qfirst(&i->order), struct entry, order);
+        map_del(&i->objects, entry_key(&a, e->o->ns, e->o->name));
+        entry_free(i, e);
+    }
+    arena_release(&a);
+    if (!qempty(&i->order))
+        return false;
+    must(i->objects.n == 0);
     map_release(&i->objects);
     for (unsigned x = 0; x < i->o.n_index; x++)
         map_release(&i->indexes[x]);
@@ -254,6 +279,14 @@ static void informer_free(struct informer *i)
     mem_free(i->ns);
     mem_free(i->query);
     mem_free(i);
+    return true;
+}
+
+static void informer_free(struct informer *i)
+{
+    must(qempty(&i->walks));
+    if (!informer_free_some(i))
+        slices_run(i->loop, informer_free_some, i);
 }
 
 /* After handlers ran: false if one of them stopped the informer, which is freed then. */
@@ -355,7 +388,7 @@ static void informer_on_list(void *arg, const struct client_result *r)
     buf_clear(&i->page);
     buf_str_add(&i->page, more);
     if (more.n > 0)
-        informer_list(i);
+        timer_start(&i->backoff, 0);             /* a page a turn: an answer may be here as soon as it is asked for */
     else
         informer_list_done(i, json_path_str(r->obj, "metadata.resourceVersion"));
 }
@@ -454,6 +487,8 @@ struct informer *informer_start(const struct informer_opts *o)
     i->ns = mem_strndup(o->ns);
     i->query = mem_strndup(o->query);
     i->backoff_ms = BACKOFF_FIRST_MS;
+    qinit(&i->order);
+    qinit(&i->walks);
     timer_init(&i->backoff, i->loop, informer_on_backoff);
     timer_init(&i->silence, i->loop, informer_on_silence);
     informer_list(i);
@@ -505,6 +540,25 @@ struct object *informer_next(const struct informer *i, size_t *it)
 
     return map_next(&i->objects, it, &key, &val) ? ((struct entry *)val)->o : NULL;
 }
+
+void informer_walk_start(struct informer_walk *w, struct informer *i)
+{
+    w->of = i;
+    w->at = qfirst(&i->order);
+    qpush(&i->walks, &w->link);
+}
+
+struct object *informer_walk_next(struct informer_walk *w)
+{
+    struct qlink *at = w->at;
+
+    if (at == &w->of->order)
+        return NULL;
+    w->at = at->next;
+    return qentry(at, struct entry, order)->o;
+}
+
+void informer_walk_stop(struct informer_walk *w) { qdel(&w->link); }
 
 struct object *informer_by(const struct informer *i, unsigned index, struct str key, size_t *it)
 {

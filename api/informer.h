@@ -38,7 +38,8 @@ struct informer_opts {
 };
 struct informer *informer_start(const struct informer_opts *o);
 struct client_resource informer_resource(const struct informer *i);
-void informer_stop(struct informer *i);          /* NULL ok; frees; no more callbacks */
+/* NULL ok; no more callbacks; frees, what is large in slices: its loop runs on. */
+void informer_stop(struct informer *i);
 bool informer_synced(const struct informer *i);
 size_t informer_count(const struct informer *i);
 /* All changes up to this revision have been seen (as far as they concern this resource). */
@@ -47,6 +48,13 @@ struct object *informer_get(const struct informer *i, struct str ns, struct str 
 /* Walk all, or those with an index key: for (it = 0; (o = informer_next(i, &it)); ) / informer_by(i, 0, key, &it). */
 struct object *informer_next(const struct informer *i, size_t *it);
 struct object *informer_by(const struct informer *i, unsigned index, struct str key, size_t *it);
+
+/* A walk over all that may take many turns: it steps over what goes meanwhile, and finds what comes (at the end).
+ * To be stopped before the informer is. */
+struct informer_walk { struct qlink link; struct informer *of; struct qlink *at; };
+void informer_walk_start(struct informer_walk *w, struct informer *i);
+struct object *informer_walk_next(struct informer_walk *w);              /* borrowed; NULL: the end */
+void informer_walk_stop(struct informer_walk *w);
 
 /* Events for people ("Normal Scheduled Successfully assigned ..."): counted up when repeated, rate-limited per object. */
 struct event_recorder;

@@ -5,6 +5,7 @@
 #include "ctrl/controllers.h"
 #include "ctrl/objects.h"
 #include "ctrl/shared.h"
+#include "ctrl/sweep.h"
 #include "ctrl/workqueue.h"
 
 struct ctrl_env {

@@ -16,6 +16,6 @@ struct controllers_opts {
     unsigned terminated_pod_gc_threshold;
 };
 struct controllers *controllers_start(const struct controllers_opts *o);
-void controllers_stop(struct controllers *c);    /* NULL ok; frees at once */
+void controllers_stop(struct controllers *c);    /* NULL ok; in-flight calls are canceled; large caches are freed in slices: the loop runs on */
 
 #endif

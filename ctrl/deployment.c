@@ -209,17 +209,16 @@ static void on_pod(void *arg, enum informer_change what, struct object *old, str
 static void deploy_ready(struct controller *base)
 {
     struct deploy_controller *c = container_of(base, struct deploy_controller, base);
-    struct object *o;
 
     c->ready = true;
-    for (size_t it = 0; (o = informer_next(c->deployments, &it)) != NULL;)
-        workqueue_add(c->queue, o->ns, o->name);
+    sweep_into(&c->sweep, c->env->loop, c->deployments, c->queue);
 }
 
 static void deploy_stop(struct controller *base)
 {
     struct deploy_controller *c = container_of(base, struct deploy_controller, base);
 
+    sweep_stop(&c->sweep);
     workqueue_free(c->queue);
     mem_free(c);
 }

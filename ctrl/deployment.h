@@ -15,6 +15,7 @@
 
 struct deploy_controller {
     struct controller base;
+    struct sweep sweep;
     struct ctrl_env *env;
     struct informer *deployments, *sets, *pods;
     struct workqueue *queue;

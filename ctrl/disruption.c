@@ -10,6 +10,7 @@
 
 struct pdb_controller {
     struct controller base;
+    struct sweep sweep;
     struct ctrl_env *env;
     struct informer *budgets, *pods, *sets, *deployments;
     struct workqueue *queue;
@@ -194,17 +195,16 @@ static void on_owner(void *arg, enum informer_change what, struct object *old, s
 static void pdb_ready(struct controller *base)
 {
     struct pdb_controller *c = container_of(base, struct pdb_controller, base);
-    struct object *o;
 
     c->ready = true;
-    for (size_t it = 0; (o = informer_next(c->budgets, &it)) != NULL;)
-        workqueue_add(c->queue, o->ns, o->name);
+    sweep_into(&c->sweep, c->env->loop, c->budgets, c->queue);
 }
 
 static void pdb_stop(struct controller *base)
 {
     struct pdb_controller *c = container_of(base, struct pdb_controller, base);
 
+    sweep_stop(&c->sweep);
     workqueue_free(c->queue);
     mem_free(c);
 }

@@ -15,6 +15,7 @@ struct gc {
     struct gc_graph graph;
     struct workqueue *queue;
     struct gc_kind *kinds;                       /* by resource->index */
+    struct turn_hook first_look;                 /* at all that the first lists showed */
     bool ready;
 };
 
@@ -306,23 +307,33 @@ static void gc_on_change(void *arg, enum informer_change what, struct object *ol
         touch(gc, n);
 }
 
+static void gc_on_first_look(struct turn_hook *h)
+{
+    struct gc *gc = container_of(h, struct gc, first_look);
+    struct gc_node *n = NULL;
+
+    for (int i = 0; i < CTRL_SWEEP_SLICE && (n = gc_graph_unseen(&gc->graph)) != NULL; i++)
+        touch(gc, n);
+    if (n != NULL)
+        turn_arm(gc->env->loop, TURN_NOTIFY, h);
+}
+
 static void gc_ready(struct controller *base)
 {
     struct gc *gc = container_of(base, struct gc, base);
-    struct str uid;
-    void *val;
 
     gc->ready = true;
-    for (size_t it = 0; map_next(&gc->graph.by_uid, &it, &uid, &val);)
-        touch(gc, val);
+    gc->graph.remember = false;                  /* what comes from now on is touched as it comes */
+    turn_arm(gc->env->loop, TURN_NOTIFY, &gc->first_look);
 }
 
 static void gc_stop(struct controller *base)
 {
     struct gc *gc = container_of(base, struct gc, base);
 
+    turn_cancel(&gc->first_look);
     workqueue_free(gc->queue);
-    gc_graph_release(&gc->graph);
+    gc_graph_release(&gc->graph, gc->env->loop);
     mem_free(gc->kinds);
     mem_free(gc);
 }
@@ -342,6 +353,8 @@ struct controller *garbage_collector(struct ctrl_env *env)
 
     gc->base = (struct controller){ gc_ready, gc_stop };
     gc->env = env;
+    gc_graph_init(&gc->graph);
+    turn_init(&gc->first_look, gc_on_first_look);
     gc->queue = workqueue_new(&qo);
     gc->kinds = mem_zalloc((schema_n_resources + 1) * sizeof *gc->kinds);
     for (unsigned i = 0; i < schema_n_resources; i++) {

@@ -1,6 +1,8 @@
 /* ctrl/gc_graph.c: see ctrl/gc_graph.h. */
 #include "ctrl/gc_graph.h"
+#include "ctrl/limits.h"
 #include "ctrl/objects.h"
+#include "net/slices.h"
 
 struct gc_node *gc_graph_find(const struct gc_graph *g, struct str uid) { return map_get(&g->by_uid, uid); }
 
@@ -13,12 +15,16 @@ static struct gc_node *node_get(struct gc_graph *g, struct str uid)
     n = mem_new(struct gc_node);
     n->uid = mem_strndup(uid);
     qinit(&n->dependents);
+    qinit(&n->unseen);
+    if (g->remember)
+        qpush(&g->unseen, &n->unseen);
     map_put(&g->by_uid, uid, n);
     return n;
 }
 
 static void node_free(struct gc_node *n)
 {
+    qdel(&n->unseen);
     mem_free(n->uid);
     mem_free(n->ns);
     mem_free(n->name);
@@ -129,16 +135,46 @@ void gc_graph_drop(struct gc_graph *g, struct str uid, void (*touched)(void *arg
     node_drop_if_alone(g, n);
 }
 
-void gc_graph_release(struct gc_graph *g)
+void gc_graph_init(struct gc_graph *g)
 {
+    *g = (struct gc_graph){ .by_uid = MAP_INIT, .remember = true };
+    qinit(&g->unseen);
+}
+
+struct gc_node *gc_graph_unseen(struct gc_graph *g)
+{
+    return qempty(&g->unseen) ? NULL : qentry(qpop(&g->unseen), struct gc_node, unseen);
+}
+
+/* A graph on its way out: the map is walked but not changed. */
+struct remains { struct map by_uid; size_t at; };
+
+static bool remains_free_some(void *state)
+{
+    struct remains *r = state;
     struct str key;
     void *val;
 
-    for (size_t it = 0; map_next(&g->by_uid, &it, &key, &val);) {
+    for (int i = 0; i < CTRL_SWEEP_SLICE; i++) {
+        if (!map_next(&r->by_uid, &r->at, &key, &val)) {
+            map_release(&r->by_uid);
+            mem_free(r);
+            return true;
+        }
         struct gc_node *n = val;
-        for (unsigned i = 0; i < n->n_edges; i++)
-            mem_free(n->edges[i]);
+        for (unsigned k = 0; k < n->n_edges; k++)
+            mem_free(n->edges[k]);
+        qinit(&n->unseen);                       /* its neighbours may be gone */
         node_free(n);
     }
-    map_release(&g->by_uid);
+    return false;
+}
+
+void gc_graph_release(struct gc_graph *g, struct loop *l)
+{
+    struct remains *r = mem_new(struct remains);
+
+    *r = (struct remains){ .by_uid = g->by_uid };
+    gc_graph_init(g);
+    slices_run(l, remains_free_some, r);
 }

@@ -6,6 +6,7 @@
 #define CTRL_GC_GRAPH_H
 
 #include "api/schema.h"
+#include "net/loop.h"
 #include "net/map.h"
 
 struct gc_node;
@@ -15,6 +16,7 @@ struct gc_edge {                                 /* one ownerReference: item -> 
     bool blocks;                                 /* blockOwnerDeletion */
 };
 struct gc_node {
+    struct qlink unseen;
     char *uid;
     const struct resource *res;                  /* NULL: not known (by reference only) */
     char *ns, *name;
@@ -24,9 +26,15 @@ struct gc_node {
     struct gc_edge **edges; unsigned n_edges;    /* to its owners */
     struct qlink dependents;
 };
-struct gc_graph { struct map by_uid; };
+/* unseen: nodes in the order they were made, until somebody takes them off. */
+struct gc_graph { struct map by_uid; struct qlink unseen; bool remember; };
 
-void gc_graph_release(struct gc_graph *g);
+void gc_graph_init(struct gc_graph *g);
+
+/* Takes the content over and frees it in slices: the loop runs on. */
+void gc_graph_release(struct gc_graph *g, struct loop *l);
+/* The next node that was made while `remember` was set and nobody has seen; NULL: none is left. */
+struct gc_node *gc_graph_unseen(struct gc_graph *g);
 struct gc_node *gc_graph_find(const struct gc_graph *g, struct str uid);
 /* The object as it is now; *ret_changed: its owners changed.  NULL: it has nothing to do with any other. */
 struct gc_node *gc_graph_put(struct gc_graph *g, const struct resource *res, const struct json *obj, bool *ret_changed);

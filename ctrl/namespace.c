@@ -10,6 +10,7 @@
 
 struct ns_controller {
     struct controller base;
+    struct sweep sweep;
     struct ctrl_env *env;
     struct informer *namespaces;
     struct workqueue *queue;
@@ -162,17 +163,16 @@ static void on_pod(void *arg, enum informer_change what, struct object *old, str
 static void ns_ready(struct controller *base)
 {
     struct ns_controller *c = container_of(base, struct ns_controller, base);
-    struct object *o;
 
     c->ready = true;
-    for (size_t it = 0; (o = informer_next(c->namespaces, &it)) != NULL;)
-        workqueue_add(c->queue, STR_NONE, o->name);
+    sweep_into(&c->sweep, c->env->loop, c->namespaces, c->queue);
 }
 
 static void ns_stop(struct controller *base)
 {
     struct ns_controller *c = container_of(base, struct ns_controller, base);
 
+    sweep_stop(&c->sweep);
     workqueue_free(c->queue);
     mem_free(c);
 }

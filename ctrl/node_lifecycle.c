@@ -13,6 +13,7 @@ struct node_state { uint64_t seen_ms, tainted_ms; char *taints; };
 
 struct node_controller {
     struct controller base;
+    struct sweep sweep;
     struct ctrl_env *env;
     struct informer *nodes, *leases, *pods;
     struct workqueue *queue, *evictions;         /* nodes; pods */
@@ -338,17 +339,22 @@ static void node_sync(void *arg, struct pass *p)
     consider_evictions(c, node, o->name);
 }
 
+/* Everyone has the full time from here on. */
+static void first_look(void *arg, struct object *o)
+{
+    struct node_controller *c = arg;
+
+    saw(c, o);
+    state_of(o)->tainted_ms = loop_now_ms(c->env->loop);
+    workqueue_add(c->queue, STR_NONE, o->name);
+}
+
 static void node_ready(struct controller *base)
 {
     struct node_controller *c = container_of(base, struct node_controller, base);
-    struct object *o;
 
     c->ready = true;
-    for (size_t it = 0; (o = informer_next(c->nodes, &it)) != NULL;) {
-        saw(c, o);
-        state_of(o)->tainted_ms = loop_now_ms(c->env->loop);
-        workqueue_add(c->queue, STR_NONE, o->name);
-    }
+    sweep_start(&c->sweep, c->env->loop, c->nodes, first_look, c);
 }
 
 static void node_stop(struct controller *base)
@@ -356,6 +362,7 @@ static void node_stop(struct controller *base)
     struct node_controller *c = container_of(base, struct node_controller, base);
     struct object *o;
 
+    sweep_stop(&c->sweep);
     workqueue_free(c->queue);
     workqueue_free(c->evictions);
     for (size_t it = 0; (o = informer_next(c->nodes, &it)) != NULL;)

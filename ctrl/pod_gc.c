@@ -9,6 +9,7 @@
 
 struct pod_gc {
     struct controller base;
+    struct sweep sweep;
     struct ctrl_env *env;
     struct informer *pods, *nodes;
     struct workqueue *queue;
@@ -133,19 +134,23 @@ static void gc_on_node(void *arg, enum informer_change what, struct object *old,
         workqueue_add(c->queue, o->ns, o->name);
 }
 
+static void first_look(void *arg, struct object *o)
+{
+    struct pod_gc *c = arg;
+    struct str node, gone;
+    bool bound = json_scan_path(blob_str(o->raw), "spec.nodeName", &node) && node.n > 2;
+
+    if (bound ? informer_get(c->nodes, STR_NONE, str_make(node.p + 1, node.n - 2)) == NULL
+              : json_scan_path(blob_str(o->raw), "metadata.deletionTimestamp", &gone))
+        workqueue_add(c->queue, o->ns, o->name);
+}
+
 static void gc_ready(struct controller *base)
 {
     struct pod_gc *c = container_of(base, struct pod_gc, base);
-    struct object *o;
 
     c->ready = true;
-    for (size_t it = 0; (o = informer_next(c->pods, &it)) != NULL;) {
-        struct str node, gone;
-        bool bound = json_scan_path(blob_str(o->raw), "spec.nodeName", &node) && node.n > 2;
-        if (bound ? informer_get(c->nodes, STR_NONE, str_make(node.p + 1, node.n - 2)) == NULL
-                  : json_scan_path(blob_str(o->raw), "metadata.deletionTimestamp", &gone))
-            workqueue_add(c->queue, o->ns, o->name);
-    }
+    sweep_start(&c->sweep, c->env->loop, c->pods, first_look, c);
     trim_when_due(c);
 }
 
@@ -154,6 +159,7 @@ static void gc_stop(struct controller *base)
     struct pod_gc *c = container_of(base, struct pod_gc, base);
 
     timer_stop(&c->trim);
+    sweep_stop(&c->sweep);
     workqueue_free(c->queue);
     mem_free(c);
 }

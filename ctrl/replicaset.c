@@ -10,6 +10,7 @@
 
 struct rs_controller {
     struct controller base;
+    struct sweep sweep;
     struct ctrl_env *env;
     struct informer *sets, *pods;
     struct workqueue *queue;
@@ -412,11 +413,9 @@ static void rs_on_pod(void *arg, enum informer_change what, struct object *old, 
 static void rs_ready(struct controller *base)
 {
     struct rs_controller *c = container_of(base, struct rs_controller, base);
-    struct object *o;
 
     c->ready = true;
-    for (size_t it = 0; (o = informer_next(c->sets, &it)) != NULL;)
-        workqueue_add(c->queue, o->ns, o->name);
+    sweep_into(&c->sweep, c->env->loop, c->sets, c->queue);
 }
 
 static void rs_stop(struct controller *base)
@@ -426,6 +425,7 @@ static void rs_stop(struct controller *base)
     struct str uid;
     void *why;
 
+    sweep_stop(&c->sweep);
     workqueue_free(c->queue);
     for (size_t it = 0; map_next(&c->refusals, &it, &uid, &why);)
         mem_free(why);

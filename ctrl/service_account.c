@@ -5,6 +5,7 @@
 
 struct sa_controller {
     struct controller base;
+    struct sweep sweep;
     struct ctrl_env *env;
     struct informer *namespaces, *accounts, *maps;
     struct workqueue *queue;
@@ -73,17 +74,16 @@ static void on_thing(void *arg, enum informer_change what, struct object *old, s
 static void sa_ready(struct controller *base)
 {
     struct sa_controller *c = container_of(base, struct sa_controller, base);
-    struct object *o;
 
     c->ready = true;
-    for (size_t it = 0; (o = informer_next(c->namespaces, &it)) != NULL;)
-        workqueue_add(c->queue, STR_NONE, o->name);
+    sweep_into(&c->sweep, c->env->loop, c->namespaces, c->queue);
 }
 
 static void sa_stop(struct controller *base)
 {
     struct sa_controller *c = container_of(base, struct sa_controller, base);
 
+    sweep_stop(&c->sweep);
     workqueue_free(c->queue);
     mem_free(c);
 }

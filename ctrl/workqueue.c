@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include "ctrl/workqueue.h"
 #include "net/log.h"
+#include "net/slices.h"
 
 /* A key the queue knows: waiting, being worked on, delayed, or remembered for its back-off. */
 struct key {
@@ -80,17 +81,51 @@ static void key_free(struct key *k)
     mem_free(k);
 }
 
+/* Keys that nobody works on any more: inert memory. */
+struct remains { struct map keys; size_t at; };
+
+static bool remains_free_some(void *state)
+{
+    struct remains *r = state;
+    struct str key;
+    void *val;
+
+    for (int i = 0; i < CTRL_SWEEP_SLICE; i++) {
+        if (!map_next(&r->keys, &r->at, &key, &val)) {
+            map_release(&r->keys);
+            mem_free(r);
+            return true;
+        }
+        key_free(val);
+    }
+    return false;
+}
+
+/* Timers and calls end at once, since they lead back here: the ready list and the calls of CTRL_PASSES passes are
+ * short work, the timers a few steps in a heap each. */
 void workqueue_free(struct workqueue *q)
 {
+    struct remains *r;
     struct str key;
     void *val;
 
     if (q == NULL)
         return;
     ready_cancel(&q->work);
-    for (size_t it = 0; map_next(&q->keys, &it, &key, &val);)
-        key_free(val);
-    map_release(&q->keys);
+    r = mem_new(struct remains);
+    r->keys = q->keys;
+    for (size_t it = 0; map_next(&r->keys, &it, &key, &val);) {
+        struct key *k = val;
+        timer_stop(&k->delay);
+        qinit(&k->link);                         /* the list it is in goes as a whole */
+        if (k->pass != NULL)
+            pass_free(k->pass);
+        k->pass = NULL;
+    }
+    if (remains_free_some(r))
+        r = NULL;
+    if (r != NULL)
+        slices_run(q->loop, remains_free_some, r);
     mem_free(q);
 }
 

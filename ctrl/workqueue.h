@@ -24,7 +24,7 @@ struct workqueue_opts {
     void *arg;
 };
 struct workqueue *workqueue_new(const struct workqueue_opts *o);
-void workqueue_free(struct workqueue *q);        /* cancels all calls in flight */
+void workqueue_free(struct workqueue *q);        /* cancels all calls in flight; many keys go in slices: the loop runs on */
 void workqueue_add(struct workqueue *q, struct str ns, struct str name);
 void workqueue_add_after(struct workqueue *q, struct str ns, struct str name, uint64_t ms);   /* the earliest wins */
 size_t workqueue_length(const struct workqueue *q);

@@ -4,6 +4,7 @@
 
 #define SCHED_BINDS_IN_FLIGHT   512      /* bindings sent and not yet answered */
 #define SCHED_DECISIONS_PER_TURN 256     /* the rest of the queue waits for the next turn */
+#define SCHED_FREED_PER_TURN    128      /* pods forgotten in one turn when the scheduler stops */
 #define SCHED_CLASSES           64       /* pod classes whose static answers are kept; the least used goes */
 #define SCHED_BACKOFF_FIRST_MS  1000
 #define SCHED_BACKOFF_MAX_MS    10000

@@ -134,6 +134,14 @@ struct sched_pod *queue_pop(struct sched_queue *q)
     return p;
 }
 
+/* The last of a heap: taking it out moves nothing. */
+struct sched_pod *queue_any(const struct sched_queue *q)
+{
+    const struct pod_heap *h = q->active.n > 0 ? &q->active : &q->backoff;
+
+    return h->n > 0 ? h->v[h->n - 1] : NULL;
+}
+
 uint64_t queue_wake_due(struct sched_queue *q, uint64_t now_ms)
 {
     while (q->backoff.n > 0 && q->backoff.v[0]->due_ms <= now_ms) {

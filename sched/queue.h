@@ -22,6 +22,7 @@ struct sched_pod *queue_pop(struct sched_queue *q);                             
 uint64_t queue_wake_due(struct sched_queue *q, uint64_t now_ms);
 /* The cluster changed: parked pods for which fits() holds go on (to back-off until their time, else active). */
 void queue_wake_parked(struct sched_queue *q, uint64_t now_ms, bool (*fits)(void *arg, struct sched_pod *p), void *arg);
+struct sched_pod *queue_any(const struct sched_queue *q);                            /* any but the parked; NULL: none */
 size_t queue_length(const struct sched_queue *q);
 
 #endif

@@ -10,6 +10,7 @@
 #include "api/pod_rules.h"
 #include "api/time_fmt.h"
 #include "net/log.h"
+#include "net/slices.h"
 #include "sched/decide.h"
 #include "sched/queue.h"
 #include "sched/scheduler.h"
@@ -417,10 +418,39 @@ struct scheduler *scheduler_start(const struct scheduler_opts *o)
     return s;
 }
 
+/* A pod that is still in one of the places; NULL: none is left. */
+static struct sched_pod *any_pod(struct scheduler *s)
+{
+    struct qlink *lists[] = { &s->bound, &s->assumed, &s->queue.parked };
+
+    for (size_t i = 0; i < ARRAY_LEN(lists); i++)
+        if (!qempty(lists[i]))
+            return qentry(qfirst(lists[i]), struct sched_pod, link);
+    return queue_any(&s->queue);
+}
+
+static bool free_some(void *state)
+{
+    struct scheduler *s = state;
+    struct sched_pod *p = NULL;
+
+    for (int n = 0; n < SCHED_FREED_PER_TURN && (p = any_pod(s)) != NULL; n++) {
+        queue_remove(&s->queue, p);
+        qdel(&p->link);
+        uncount(s, p);
+        sched_pod_free(p);
+    }
+    if (p != NULL)
+        return false;
+    queue_release(&s->queue);
+    decider_release(&s->decider);
+    mem_free(s->name);
+    mem_free(s);
+    return true;
+}
+
 void scheduler_stop(struct scheduler *s)
 {
-    struct object *o;
-
     if (s == NULL)
         return;
     ready_cancel(&s->work);
@@ -431,21 +461,10 @@ void scheduler_stop(struct scheduler *s)
         client_cancel(b->call);
         bind_free(b);
     }
-    for (size_t it = 0; (o = informer_next(s->pods, &it)) != NULL;)
-        if (o->user != NULL) {
-            struct sched_pod *p = o->user;
-            queue_remove(&s->queue, p);
-            qdel(&p->link);
-            uncount(s, p);
-            sched_pod_free(p);
-        }
     informer_stop(s->pods);
     informer_stop(s->nodes);
     event_recorder_free(s->events);
-    queue_release(&s->queue);
-    decider_release(&s->decider);
-    mem_free(s->name);
-    mem_free(s);
+    slices_run(s->loop, free_some, s);
 }
 
 void scheduler_stats(const struct scheduler *s, struct scheduler_stats *ret)

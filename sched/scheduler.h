@@ -15,7 +15,7 @@ struct scheduler_opts {
     unsigned max_binds_in_flight;                /* 0: default of sched/limits.h */
 };
 struct scheduler *scheduler_start(const struct scheduler_opts *o);
-void scheduler_stop(struct scheduler *s);        /* NULL ok; frees at once, in-flight calls are canceled */
+void scheduler_stop(struct scheduler *s);        /* NULL ok; in-flight calls are canceled; frees in slices: its loop runs on */
 
 struct scheduler_stats { uint64_t scheduled, unschedulable, bind_errors, queued, nodes; };
 void scheduler_stats(const struct scheduler *s, struct scheduler_stats *ret);

@@ -288,3 +288,44 @@ TEST(pods_of_lost_nodes_and_too_many_ended_ones_go)
     CHECK_INT(tally_of(w, "app", "x").all, 0);
     world_close(w);
 }
+
+/* The most blocks of memory that came or went in one turn while the world ran so long: how long its turns are, counted. */
+static long busiest_turn(struct world *w, uint64_t ms)
+{
+    uint64_t end = sim_now_ns(w->r->sim) + ms * 1000000;
+    long most = 0;
+
+    while (sim_now_ns(w->r->sim) < end) {
+        long before = mem_live();
+        if (!sim_step(w->r->sim))
+            break;
+        most = MAX_OF(most, labs(mem_live() - before));
+    }
+    return most;
+}
+
+TEST(thousands_of_objects_make_no_long_turn)
+{
+    struct world *w = world_open(0);
+    char name[20];
+
+    make_map(w, "owner", NULL, NULL, NULL, NULL, "");
+    snprintf(name, sizeof name, "%s", "");
+    char uid[80];
+    snprintf(uid, sizeof uid, "%s", uid_of(w, MAPS "/owner"));
+    world_stop_controllers(w);
+    for (int i = 0; i < 2000; i++) {
+        snprintf(name, sizeof name, "m%d", i);
+        make_map(w, name, "v1", "ConfigMap", "owner", uid, "");
+    }
+    run(w, 1000);
+    long idle = mem_live();
+    world_start_controllers(w);
+    CHECK(busiest_turn(w, 3000) < 4000);
+    CHECK(mem_live() - idle > 2000 * 5);
+    world_stop_controllers(w);
+    CHECK(mem_live() - idle > 2000 * 4);         /* little at once */
+    CHECK(busiest_turn(w, 1000) < 4000);
+    CHECK(mem_live() - idle < 200);
+    world_close(w);
+}

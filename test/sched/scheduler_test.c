@@ -424,3 +424,39 @@ TEST(parked_pods_sleep)
     CHECK_INT(s.unschedulable, 1000);
     stage_close(g);
 }
+
+/* The most blocks of memory that came or went in one turn while the world ran so long: how long its turns are, counted. */
+static long busiest_turn(struct stage *g, uint64_t ms)
+{
+    uint64_t end = sim_now_ns(g->r->sim) + ms * 1000000;
+    long most = 0;
+
+    while (sim_now_ns(g->r->sim) < end) {
+        long before = mem_live();
+        if (!sim_step(g->r->sim))
+            break;
+        most = MAX_OF(most, labs(mem_live() - before));
+    }
+    return most;
+}
+
+TEST(thousands_of_pods_make_no_long_turn)
+{
+    struct stage *g = stage_open();
+    struct flood f = { g, 4000, 0 };
+    long live;
+
+    add_node(g, "n1", "'cpu':'1000','memory':'6400Gi','pods':'2000'");
+    sim_do(g->r->m, flood_in, &f);
+    rig_run(g->r, 20000);
+    CHECK_INT(g->bound, 1000);                   /* half is bound, half is parked */
+    live = mem_live();
+    sim_do(g->r->m, stop_in, g);
+    CHECK(live - mem_live() < 2000);
+    CHECK(busiest_turn(g, 1000) < 2000);
+    CHECK(live - mem_live() > 4000 * 4);
+    sim_do(g->r->m, start_in, g);
+    rig_run(g->r, 3000);
+    CHECK(mem_live() > live - 1000);
+    stage_close(g);
+}
