@@ -6,6 +6,8 @@
  * boots.
  * Creating, replacing, renaming and removing files are synced with their directory, as net/disk.h
  * promises. */
+#include <limits.h>
+#include <stdlib.h>
 #include "net/sim_impl.h"
 
 #define SECTOR 512u
@@ -22,6 +24,8 @@ struct sim_file {                                /* the world's: survives crashe
     struct qlink unsynced;
     unsigned     n_open;
     bool         removed;
+    bool         doomed, astray;                 /* a write that is there yet, but will not have been; or elsewhere */
+    uint64_t     doomed_off; size_t doomed_n;
 };
 
 struct sim_store {                               /* one directory of one machine */
@@ -152,6 +156,40 @@ static void file_resize(struct sim_file *f, uint64_t size)
     file_note(f, 0, NULL, 0, true, size);
 }
 
+static void file_zap(struct sim_file *f, uint64_t to, uint64_t from, size_t n, bool zero)
+{
+    char *copy = mem_zalloc(n + 1);
+
+    if (!zero)
+        bytes_read(&f->durable, from, copy, n);
+    bytes_write(&f->durable, to, copy, n);
+    bytes_write(&f->now, to, copy, n);
+    mem_free(copy);
+}
+
+/* A later write is durable: the doomed one turns out to be lost, or to have gone to a sector before its own. */
+static void file_lose(struct sim *s, struct sim_file *f)
+{
+    f->doomed = false;
+    if (f->astray && f->doomed_off >= SECTOR) {
+        uint64_t to = sim_below(s, f->doomed_off / SECTOR) * SECTOR;
+        file_zap(f, to, f->doomed_off, (size_t)MIN_OF(f->doomed_n, f->doomed_off - to), false);
+    }
+    file_zap(f, f->doomed_off, 0, f->doomed_n, true);
+}
+
+static void file_doom(struct sim *s, struct sim_file *f, const struct sim_disk_opts *o, uint64_t off, size_t n)
+{
+    if (f->doomed && off != f->doomed_off)
+        file_lose(s, f);
+    if (f->doomed || n == 0 || n > 65536)
+        return;
+    f->astray = sim__chance(s, o->misdirect_per_million);
+    f->doomed = f->astray || sim__chance(s, o->lose_per_million);
+    f->doomed_off = off;
+    f->doomed_n = n;
+}
+
 static void file_sync(struct sim_file *f)
 {
     while (!qempty(&f->unsynced)) {
@@ -278,8 +316,11 @@ static int req_end(struct disk_req *r)
         *r->ret_n = bytes_read(&f->now, r->off, r->read_to, r->read_n);
         return 0;
     case DISK_WRITE:
-        if (r->sync)
-            file_sync(f);
+        if (!r->sync)
+            return 0;
+        file_sync(f);
+        if (f->doomed || st->machine->disk.lose_per_million + st->machine->disk.misdirect_per_million > 0)
+            file_doom(st->machine->sim, f, &st->machine->disk, r->off, r->n_vec > 0 ? r->vec[0].n : 0);
         return 0;
     case DISK_SYNC:
         file_sync(f);
@@ -342,23 +383,67 @@ void sim_disk(struct sim_machine *m, const struct sim_disk_opts *o)
         req_schedule(qentry(qpop(&m->stuck), struct disk_req, link));
 }
 
-bool sim_disk_rot(struct sim_machine *m, const char *name)
+static int file_by_name(const void *a, const void *b)
 {
+    return strcmp((*(struct sim_file *const *)a)->name, (*(struct sim_file *const *)b)->name);
+}
+
+static void file_garbage(struct sim *s, struct sim_file *f, uint64_t at, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        f->durable.b.p[at + i] = (char)sim_random(s);
+}
+
+static void file_damage(struct sim *s, struct sim_store *st, struct sim_file *f, enum sim_damage how)
+{
+    size_t n = f->durable.b.n, at = (size_t)sim_below(s, n), some = (size_t)(1 + sim_below(s, 8)) * SECTOR;
+
+    switch (how) {
+    case SIM_BIT:
+        f->durable.b.p[at] = (char)(f->durable.b.p[at] ^ (1 << sim_below(s, 8)));
+        break;
+    case SIM_SECTORS:
+        at = at / SECTOR * SECTOR;
+        file_garbage(s, f, at, MIN_OF(n - at, some));
+        break;
+    case SIM_GARBAGE:
+        file_garbage(s, f, 0, n);
+        break;
+    case SIM_CUT:
+        bytes_resize(&f->durable, at);
+        break;
+    default:
+        file_remove(st, f);
+        return;
+    }
+    bytes_copy(&f->now, &f->durable);
+}
+
+#define DAMAGE_FILES 64
+bool sim_disk_damage(struct sim_machine *m, const char *name, int which, enum sim_damage how)
+{
+    struct sim_file *file[DAMAGE_FILES];
+    struct sim_store *of[DAMAGE_FILES];
+    size_t n = 0, at;
+
+    must(m->loop == NULL);
     qeach(&m->disks, it, tmp) {
         struct sim_store *st = qentry(it, struct sim_store, link);
         qeach(&st->files, jt, jtmp) {
             struct sim_file *f = qentry(jt, struct sim_file, link);
-            size_t at;
-            if (strstr(f->name, name) == NULL || f->durable.b.n == 0)
+            if (strncmp(f->name, name, strlen(name)) != 0 || f->durable.b.n == 0 || n == DAMAGE_FILES)
                 continue;
-            at = (size_t)sim_below(m->sim, f->durable.b.n);
-            f->durable.b.p[at] = (char)(f->durable.b.p[at] ^ (1 << sim_below(m->sim, 8)));
-            if (at < f->now.b.n)
-                f->now.b.p[at] = f->durable.b.p[at];
-            return true;
+            file[n] = f;
+            of[n++] = st;
         }
     }
-    return false;
+    if (n == 0 || (which >= 0 && which != INT_MAX && (size_t)which >= n) || (which < 0 && (size_t)-which > n))
+        return false;
+    at = which == INT_MAX ? (size_t)sim_below(m->sim, n) : which >= 0 ? (size_t)which : n - (size_t)-which;
+    must(n == 1 || of[0] == of[n - 1]);          /* files are sorted by name: of one directory */
+    qsort(file, n, sizeof file[0], file_by_name);
+    file_damage(m->sim, of[0], file[at], how);
+    return true;
 }
 
 /* ---- calls that block ---------------------------------------------------------------------------- */

@@ -17,6 +17,7 @@ void raft_core_init(struct raft_core *c, const struct raft_core_opts *o, struct 
     must(o->commit >= trail->offset && o->commit <= trail->last);
     memset(c, 0, sizeof(*c));
     c->id = o->id;
+    c->bugs = o->bugs;
     c->rng = (o->seed ^ (o->id * 0x9e3779b97f4a7c15u)) | 1;
     c->config = c->config_before = o->config;
     c->hard.term = MAX_OF(o->term, trail_last_term(trail));

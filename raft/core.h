@@ -33,6 +33,7 @@ struct raft_core_opts {
     uint64_t max_append;                         /* 0: RAFT_MAX_APPEND */
     struct raft_config config;
     uint64_t term, vote, commit;                 /* as recovered */
+    unsigned bugs;                               /* tests only: see bugs.h */
     bool restarted;                              /* there was a state: hold votes back for one election timeout */
     struct raft_doubt doubt;                     /* acknowledged entries that this head may have lost */
     /* Bytes of the entry at an index the log holds: for flow control.  The host's log answers. */
@@ -136,7 +137,7 @@ struct raft_core {
     uint32_t (*entry_size)(void *arg, uint64_t index);
     void *arg;
     uint64_t leader_changes;
-    unsigned bugs;                               /* tests plant errors to see that they are found; see core_impl.h */
+    unsigned bugs;                               /* tests plant errors to see that they are found; see bugs.h */
 };
 
 /* trail: the recovered log; taken over. All of it is durable. */

@@ -11,20 +11,8 @@
 #ifndef RAFT_CORE_IMPL_H
 #define RAFT_CORE_IMPL_H
 
+#include "raft/bugs.h"
 #include "raft/core.h"
-
-/* Errors that a test can plant, to see that its checks would find them. Never compiled into the program. */
-enum raft_bug {
-    RAFT_BUG_COMMIT_OLD_TERM = 1, RAFT_BUG_VOTE_TWICE = 2, RAFT_BUG_VOTE_STALE_LOG = 4, RAFT_BUG_ACK_BEFORE_SYNC = 8,
-    RAFT_BUG_NO_TRUNCATE = 16, RAFT_BUG_READ_UNCONFIRMED = 32, RAFT_BUG_VOTE_BEFORE_SYNC = 64,
-    RAFT_BUG_LEASE_TOO_LONG = 128, RAFT_BUG_KEEP_EPOCH = 256, RAFT_BUG_COMMIT_UNVERIFIED = 512,
-    RAFT_BUG_FORGET_DOUBT = 1024,
-};
-#ifdef RAFT_BUGS
-#define BUG(c, which) (((c)->bugs & (which)) != 0)
-#else
-#define BUG(c, which) false
-#endif
 
 /* core.c */
 uint64_t raft_core__random(struct raft_core *c, uint64_t below);

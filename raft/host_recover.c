@@ -76,7 +76,7 @@ static int recovery_open_wal(struct recovery *v, struct errbuf *err)
 {
     struct raft *r = v->r;
     struct wal_opts o = { .loop = r->loop, .disk = r->opts.disk, .cluster = r->opts.cluster, .head = r->opts.id,
-                          .segment_bytes = r->opts.segment_bytes,
+                          .segment_bytes = r->opts.segment_bytes, .bugs = r->opts.bugs,
                           .replay = { recovery_on_base, recovery_on_entry, v },
                           .durable = raft__on_durable, .failed = raft__on_disk_failed, .arg = r };
     int rc = wal_open(&o, &r->wal, &v->found, err);
@@ -229,7 +229,7 @@ static void recovery_start_core(struct recovery *v, const struct raft_config *co
                                 .election_max_ns = r->opts.election_max_ms * 1000000ull,
                                 .max_append = r->opts.append_bytes,
                                 .config = *config, .term = v->found.term, .vote = v->found.vote,
-                                .restarted = v->found.any, .doubt = v->doubt, .entry_size = recovery_entry_size, .arg = &r->log };
+                                .restarted = v->found.any, .doubt = v->doubt, .bugs = r->opts.bugs, .entry_size = recovery_entry_size, .arg = &r->log };
 
     o.commit = MAX_OF(r->snapshot.index, MIN_OF(v->found.commit, v->trail.last));
     raft_core_init(&r->core, &o, &v->trail);

@@ -168,6 +168,8 @@ void raft_status(struct raft *r, struct raft_status *ret)
                              .proposals_failed = r->proposals_failed, .n_heads = c->config.n };
     struct wal_stats w;
 
+    s.repairing = c->doubt.lost || !raft_up_to_date(trail_last_term(&c->trail), c->trail.last, c->doubt.term,
+                                                    c->doubt.index);
     wal_stats(r->wal, &w);
     s.fsyncs = w.syncs;
     s.fsync_ns_sum = w.sync_ns_sum;

@@ -66,6 +66,7 @@ struct raft_opts {
     size_t   segment_bytes;                      /* of the log's files; 0: 16 MiB */
     unsigned apply_per_turn;                     /* entries; 0: 8192 */
     size_t   append_bytes;                       /* of entries in one message to a peer; 0: 1 MiB */
+    unsigned bugs;                               /* tests only: see raft/bugs.h */
 };
 
 /* After a failed open, run the loop once before closing the disk: what was half open closes from there.
@@ -92,6 +93,7 @@ void raft_transfer(struct raft *r, uint64_t to);
 struct raft_status {
     uint64_t id, leader, term, commit, applied, last, snapshot_index;
     bool     is_leader, disk_failed;
+    bool     repairing;                          /* it lost part of its log and does not have all of it back */
     uint64_t leader_changes, proposals, proposals_failed, fsyncs, fsync_ns_sum, fsync_ns_max, bytes_written;
     unsigned n_heads;
     struct { uint64_t id, match; bool connected; const char *addr; } head[RAFT_MAX_HEADS];

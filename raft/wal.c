@@ -83,6 +83,7 @@ int wal_open(const struct wal_opts *o, struct wal **ret, struct wal_recovered *r
     w->loop = o->loop;
     w->disk = o->disk;
     w->opts = *o;
+    w->bugs = o->bugs;
     w->size = o->segment_bytes > 0 ? o->segment_bytes : RAFT_SEGMENT_BYTES;
     w->opts.segment_bytes = w->size;
     w->op.done = wal_on_written;
@@ -400,7 +401,7 @@ static void wal_write(struct wal *w, bool sync)
     }
     wal_check(w);
     v = (struct disk_vec){ w->flight.p, w->flight.n };
-    disk_write(w->file, &w->op, w->at, &v, 1, sync);
+    disk_write(w->file, &w->op, w->at, &v, 1, sync && !BUG(w, RAFT_BUG_NO_SYNC));
 }
 
 void wal_flush(struct wal *w, struct raft_mark mark)

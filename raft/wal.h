@@ -39,6 +39,7 @@ struct wal_opts {
     struct disk *disk;
     uint64_t cluster, head;
     size_t   segment_bytes;                      /* 0: RAFT_SEGMENT_BYTES */
+    unsigned bugs;                               /* tests only: see raft/bugs.h */
     struct wal_replay replay;
     void (*durable)(void *arg, struct raft_mark mark);
     void (*failed)(void *arg, int err);

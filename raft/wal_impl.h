@@ -2,6 +2,7 @@
 #ifndef RAFT_WAL_IMPL_H
 #define RAFT_WAL_IMPL_H
 
+#include "raft/bugs.h"
 #include "raft/limits.h"
 #include "raft/wal.h"
 #include "raft/wal_format.h"
@@ -13,6 +14,7 @@ struct wal {
     struct loop *loop;
     struct disk *disk;
     struct wal_opts opts;
+    unsigned bugs;
     struct qlink segments;                       /* oldest first; the last one is being written */
 
     struct disk_file *file, *spare;              /* of the last segment, and of the one after it */

@@ -19,6 +19,7 @@ struct replay {
     uint64_t max_index;                          /* in this segment */
     bool     broken;                             /* damage was met: only witnesses count from here on */
     bool     end_unknown, hard_unknown;          /* no witness since the last damage */
+    bool     cut;                                /* a planted error: the rest of the segment is ignored */
 };
 
 static void replay_on_file(void *arg, const char *name, uint64_t size)
@@ -45,6 +46,10 @@ static int replay_by_seq(const void *a, const void *b)
 /* The first damage is the one that people are told of. */
 static void replay_damage(struct replay *r, uint64_t at, const char *what)
 {
+    if (BUG(r->w, RAFT_BUG_CUT_AT_DAMAGE)) {
+        r->cut = true;
+        return;
+    }
     if (!r->broken)
         err_set(&r->found->damage, E_CORRUPT, WAL_NAME " at byte %llu: %s; entries behind %llu may be lost",
                 (unsigned long long)r->seq, (unsigned long long)at, what, (unsigned long long)r->last);
@@ -115,6 +120,8 @@ static int replay_on_record(void *arg, uint64_t at, const struct wal_record *rec
     struct wal_recovered *f = r->found;
     struct wal_doubt d;
 
+    if (r->cut)
+        return 0;
     switch (rec->type) {
     case WAL_ENTRY:  return replay_entry(r, at, rec, data, err);
     case WAL_HARD:   replay_hard(r, at, rec); return 0;
@@ -188,6 +195,7 @@ static int replay_segment(struct replay *r, bool last, bool first, struct str se
     if (r->found->mark_seq == r->seq)
         s.durable = r->found->mark;
     r->max_index = 0;
+    r->cut = false;
     if (wal_scan_header(&s, &h))
         rc = replay_chain(r, &h, first, err);
     else if (!last)
@@ -252,6 +260,8 @@ static void replay_merge_vote(struct replay *r, const struct vote *v, bool known
     }
     if (!r->broken)
         return;
+    if (BUG(r->w, RAFT_BUG_NEVER_LOST))
+        r->end_unknown = r->hard_unknown = false;
     raft_doubt_widen(&f->doubt, r->last, r->last_term);
     f->doubt.lost |= r->end_unknown || (r->hard_unknown && !known);
 }
@@ -285,11 +295,14 @@ int wal__replay(struct wal *w, struct wal_recovered *found, struct errbuf *err)
         return err_set(err, rc, "%s", found->vote_damage.s);
     found->mark_seq = v.seq;
     found->mark = v.synced;
+    bool torn_vote = rc == E_CORRUPT;
     rc = disk_list_now(w->disk, replay_on_file, &r, err);
     if (r.n > 0)
         qsort(r.file, r.n, sizeof(*r.file), replay_by_seq);
     if (rc == 0 && r.n > 0)
         newest = r.file[r.n - 1].seq;
+    if (r.n == 0 && torn_vote)                   /* this head has lived: it is no new one */
+        replay_damage(&r, 0, "neither the log nor the vote file is there");
     if (rc == 0)
         rc = replay_files(&r, err);
     mem_free(r.file);
@@ -299,6 +312,10 @@ int wal__replay(struct wal *w, struct wal_recovered *found, struct errbuf *err)
     found->any = r.broken || known || !qempty(&w->segments);
     found->damaged = r.broken;
     w->seq = MAX_OF(newest, v.seq) + 1;
+    if (BUG(w, RAFT_BUG_LOSE_VOTE)) {
+        found->vote = 0;
+        found->any &= r.last > 0;
+    }
     w->term = found->term;
     w->vote = found->vote;
     w->doubt = found->doubt;

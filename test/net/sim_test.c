@@ -357,8 +357,8 @@ TEST(sim_disks_fill_up_fail_get_stuck_and_rot)
     sim_run_for(s, 3 * MS);
     CHECK(w.done && w.status == E_FULL);         /* poisoned: never as if it had worked */
     sim_crash(w.m);
-    CHECK(sim_disk_rot(w.m, "lo"));
-    CHECK(!sim_disk_rot(w.m, "absent"));
+    CHECK(sim_disk_damage(w.m, "lo", 0, SIM_BIT));
+    CHECK(!sim_disk_damage(w.m, "absent", 0, SIM_BIT));
     sim_boot(w.m);
     w.create = false;
     sim_do(w.m, writer_read_back, &w);

@@ -5,8 +5,7 @@
 #include <unistd.h>
 #include "test/sim/cluster.h"
 #ifdef RAFT_BUGS
-#include "raft/core_impl.h"
-#include "raft/host.h"
+#include "raft/bugs.h"
 
 static const struct { unsigned bug; const char *name; } list[] = {
     { RAFT_BUG_COMMIT_OLD_TERM, "commits entries of older terms by counting" },
@@ -19,12 +18,12 @@ static const struct { unsigned bug; const char *name; } list[] = {
     { RAFT_BUG_LEASE_TOO_LONG, "believes in its lease too long" },
     { RAFT_BUG_KEEP_EPOCH, "counts a write of a log that was cut" },
     { RAFT_BUG_COMMIT_UNVERIFIED, "commits what it has not matched" },
+    { RAFT_BUG_CUT_AT_DAMAGE, "cuts its log at the first bad record" },
+    { RAFT_BUG_FORGET_DOUBT, "votes and leads as if it had not lost entries" },
+    { RAFT_BUG_NEVER_LOST, "guesses a vote that it cannot know" },
+    { RAFT_BUG_NO_SYNC, "does not sync its log" },
+    { RAFT_BUG_LOSE_VOTE, "loses its vote when it restarts" },
 };
-
-void bugs_plant(struct head *h)
-{
-    store_raft(h->store)->core.bugs = h->w->bugs;
-}
 
 /* A broken promise and a failed must() are finds alike: the child does not end well. */
 static bool bugs_found_in(unsigned bug, uint64_t seed, bool (*life)(uint64_t seed, unsigned bugs))
@@ -65,11 +64,6 @@ bool bugs_found(uint64_t seeds, const char *only, bool (*life)(uint64_t seed, un
     return missed == 0 && tried > 0;
 }
 #else
-void bugs_plant(struct head *h)
-{
-    must(h->w->bugs == 0);
-}
-
 bool bugs_found(uint64_t seeds, const char *only, bool (*life)(uint64_t seed, unsigned bugs))
 {
     printf("built without -DRAFT_BUGS: nothing can be planted (make sim-bugs)\n");

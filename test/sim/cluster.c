@@ -12,9 +12,7 @@ bool cluster_agrees(struct world *w)
 
     for (unsigned i = 0; i < w->n_heads; i++) {
         struct head *h = &w->head[i];
-        if (h->written_off)
-            continue;
-        if (!head_serves(h) || head_ailing(h))
+        if (!head_serves(h) || head_ailing(h) || head_repairing(h))
             return false;
         check_state(h);
         first = first != NULL ? first : h;
@@ -32,6 +30,16 @@ bool head_ailing(const struct head *h)
         return false;
     raft_status(store_raft(h->store), &st);
     return st.disk_failed;
+}
+
+bool head_repairing(const struct head *h)
+{
+    struct raft_status st;
+
+    if (!head_serves(h))
+        return false;
+    raft_status(store_raft(h->store), &st);
+    return st.repairing;
 }
 
 void head_do(struct head *h, void (*fn)(void *arg), void *arg)
@@ -103,7 +111,9 @@ static int head_open_store(struct head *h, struct errbuf *err)
     struct raft_peer_opts peer[MAX_HEADS];
     struct store_opts o = {
         .raft = { .loop = sim_machine_loop(h->m), .id = h->index + 1, .cluster = 77, .heads = peer,
-                  .n_heads = w->n_heads, .listen_addr = h->addr,
+                  .n_heads = w->n_heads, .listen_addr = h->addr, .bugs = w->bugs,
+                  /* small: there are several at most times */
+                  .segment_bytes = 8192 + w->seed % 6 * 6000,
                   .snapshot_bytes = 4000 + w->seed % 7 * 9000, .log_bytes = 2000 + w->seed % 5 * 6000,
                   .apply_per_turn = w->seed % 3 ? 0 : 1 + (unsigned)(w->seed % 5),
                   /* 1: each entry goes alone */
@@ -128,18 +138,11 @@ static void head_in_start(void *arg)
     int rc = head_open_store(h, &err);
 
     if (rc == 0) {
-        bugs_plant(h);
         trace(h->w, "%s starts at revision %" PRIu64, h->name, store_revision(h->store));
         tap_open(h);
         return;
     }
-    if (rc == E_CORRUPT && h->rotten) {          /* it says so, and does no harm */
-        trace(h->w, "%s refuses its data: %s", h->name, err.s);
-        h->written_off = h->open_failed = true;
-        h->w->written_off++;
-        return;
-    }
-    /* Full or failing disks are excuses; a torn file never is. */
+    /* Full or failing disks are excuses; a torn or damaged file never is: others have what is lost. */
     if (rc == E_CORRUPT || h->w->calm)
         broken(h->w, "%s cannot open its data: %s", h->name, err.s);
     trace(h->w, "%s cannot open: %s", h->name, err.s);

@@ -6,6 +6,7 @@
  *     watcher.c   watches that wander from head to head
  *     lease.c     leases, and keys that go with them
  *     fault.c     what goes wrong, chosen anew for each seed
+ *     rot.c       disks that lose or change what they were given
  *     storm.c     elections upon elections, with deaths at the worst moments
  *     script.c    one particular chain of deaths
  *     bugs.c      planted errors, which the judges must find
@@ -108,7 +109,8 @@ struct head {
     uint64_t term_seen;                          /* by the storm */
     bool     hardy;                              /* survives a vote in it */
     bool     leading, closing, open_failed;
-    bool     rotten, written_off;                /* bits of its disk flipped; it refused to start with them */
+    bool     damaged, repaired;                  /* part of its disk is, or may be; it was seen to repair itself */
+    uint64_t damaged_boot, damaged_rev;          /* in which life; what it has to have again */
     uint64_t starts, restores;
 };
 
@@ -129,7 +131,7 @@ struct script {
 
 struct faults {
     bool crash, crash_all, partition, one_way, delay, drop, slow_disk, stuck_disk, io_error, disk_full,
-        clocks, close, storm, rot,
+        clocks, close, storm, rot, lost_write,
         birth;                                   /* the first storm comes before the first leader */
     unsigned percent;                            /* of steps that do something bad */
     uint64_t heal_ns;                            /* until when */
@@ -150,8 +152,8 @@ struct world {
     struct lease_client lease[LEASE_KEYS];
     struct truth_rev *truth; uint64_t max_rev;
     uint64_t acked_rev;                          /* newest revision any client was told of */
-    unsigned done, reads, lost, not_done, maybe, crashes, partitions, disk_faults, expiries, rots,
-    written_off;
+    unsigned done, reads, lost, not_done, maybe, crashes, partitions, disk_faults, expiries,
+    rots, repairs;
     bool     trace;
 };
 
@@ -165,6 +167,7 @@ void cluster_open(struct world *w);
 void cluster_close(struct world *w);
 bool cluster_agrees(struct world *w);            /* all heads serve, are well, at one revision, with one state */
 bool head_serves(const struct head *h);
+bool head_repairing(const struct head *h);       /* it lost entries and does not have them back */
 bool head_ailing(const struct head *h);          /* its disk failed: it takes no part until it is started again */
 void head_start(struct head *h);
 void head_crash(struct head *h);
@@ -194,6 +197,11 @@ void fault_step(struct world *w);
 void fault_heal(struct world *w);
 void fault_restarts(struct world *w);
 
+/* rot.c */
+void rot_step(struct world *w);                  /* who has been damaged and is well again? */
+void rot_one(struct world *w);                   /* damage one that is up, killing it */
+void rot_writes(struct world *w);                /* one loses or misplaces what it writes for a while */
+
 /* storm.c */
 void storm_begin(struct world *w);
 void storm_birth(struct world *w);                     /* at the very start */
@@ -205,7 +213,6 @@ void script_look(struct world *w);
 void script_end(struct world *w);
 
 /* bugs.c */
-void bugs_plant(struct head *h);
 /* only: those with it in their description; NULL: all. */
 bool bugs_found(uint64_t seeds, const char *only, bool (*life)(uint64_t seed, unsigned bugs));
 

@@ -15,7 +15,8 @@ void fault_choose(struct world *w)
         .delay = bits & 32,
         .drop = bits & 64, .slow_disk = bits & 128, .stuck_disk = bits & 256, .io_error = bits & 512,
         .disk_full = (bits & 3072) == 3072, .clocks = bits & 4096, .close = bits & 8192,
-        .storm = (bits & 49152) == 49152,
+        .storm = (bits & 49152) == 49152, .rot = bits & 131072 && w->n_heads > 2,
+        .lost_write = bits & 262144 && w->n_heads > 2,
     };
     f->percent = (unsigned)(1 + sim_below(w->s, 12));
     f->birth = f->storm && bits & 65536;
@@ -24,14 +25,15 @@ void fault_choose(struct world *w)
     if (w->seed % 10 == 1)
         *f = (struct faults){ .percent = 0 };    /* fair weather is a case too */
     if (w->seed % 10 == 2 && w->n_heads > 2)     /* alone: no protocol survives a lost record and a lost head */
-        *f = (struct faults){ .percent = 6, .rot = true };
-    trace(w, "%u heads; %u %% faults:%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s", w->n_heads, f->percent,
+        *f = (struct faults){ .percent = 6, .rot = true, .lost_write = true };
+    trace(w, "%u heads; %u %% faults:%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s", w->n_heads, f->percent,
           f->crash ? " crash" : "", f->crash_all ? " crash-all" : "", f->partition ? " partition" : "",
           f->one_way ? " one-way" : "", f->delay ? " delay" : "", f->drop ? " drop" : "",
           f->slow_disk ? " slow-disk" : "", f->stuck_disk ? " stuck-disk" : "",
           f->io_error ? " io-error" : "",
           f->disk_full ? " disk-full" : "", f->clocks ? " clocks" : "", f->close ? " close" : "",
-          f->storm ? " storm" : "", f->rot ? " rot" : "", f->birth ? " birth" : "");
+          f->storm ? " storm" : "", f->rot ? " rot" : "", f->lost_write ? " lost-write" : "",
+          f->birth ? " birth" : "");
 }
 
 /* Half the time the leader, if there is one: elections are where the danger is. */
@@ -121,26 +123,12 @@ static void fault_clock(struct world *w)
     sim_clock_skew(h->m, jump, rate);
 }
 
-/* A bit flips on the disk of a head that is down.  Starting, it may refuse, or find that its last record is not one and
- * drop it, which the others have; it may not believe it. */
-static void fault_rot(struct world *w)
-{
-    struct head *h = &w->head[sim_below(w->s, w->n_heads)];
-
-    if (w->written_off > 0 || !cluster_agrees(w))
-        return;
-    head_crash(h);
-    h->rotten = sim_disk_rot(h->m, sim_below(w->s, 3) ? "wal" : "snap");
-    w->rots += h->rotten;
-    trace(w, "%s: %s", h->name, h->rotten ? "a bit flips" : "no such file yet");
-}
-
 static void fault_one(struct world *w)
 {
     struct faults *f = &w->faults;
     struct head   *h = any_up(w);
 
-    switch (f->rot ? 12 : f->storm && sim_below(w->s, 3) == 0 ? 11 : sim_below(w->s, 14)) {
+    switch (f->storm && sim_below(w->s, 3) == 0 ? 11 : sim_below(w->s, 15)) {
     case 0:  if (f->crash && h != NULL) head_crash(h); break;
     case 1:  if (f->close && h != NULL && sim_below(w->s, 3) == 0) head_close(h); break;
     case 2:  if (f->partition) fault_partition(w, false); break;
@@ -158,7 +146,8 @@ static void fault_one(struct world *w)
         else if (f->storm)
             storm_begin(w);
         break;
-    case 12: if (f->rot) fault_rot(w); break;
+    case 12: if (f->rot) rot_one(w); break;
+    case 13: if (f->lost_write) rot_writes(w); break;
     default:
         for (unsigned i = 0; f->crash_all && i < w->n_heads && sim_below(w->s, 3) > 0; i++)
             if (sim_up(w->head[i].m))
@@ -183,8 +172,6 @@ void fault_restarts(struct world *w)
 {
     for (unsigned i = 0; i < w->n_heads; i++) {
         struct head *h = &w->head[i];
-        if (h->written_off)
-            continue;
         if (h->store == NULL && (w->calm || sim_now_ns(w->s) >= h->restart_ns))
             head_start(h);
         else if (head_ailing(h) && (w->calm || sim_below(w->s, 30) == 0))
@@ -201,4 +188,5 @@ void fault_step(struct world *w)
     if (sim_below(w->s, 100) < w->faults.percent)
         fault_one(w);
     fault_restarts(w);
+    rot_step(w);
 }

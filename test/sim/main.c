@@ -54,8 +54,6 @@ static void world_calm(struct world *w)
     world_settle(w, "after the storm");
     for (unsigned i = 0; i < w->n_heads; i++) {
         unsigned done = w->done;
-        if (w->head[i].written_off)
-            continue;
         client_final_put(w, i);
         world_settle(w, "a last write");
         if (w->done != done + 1 && w->n_op < MAX_OPS)
@@ -94,7 +92,7 @@ static void world_free(struct world *w)
 }
 
 struct totals { uint64_t done, reads, lost, not_done, maybe, crashes, partitions, disk_faults, expiries,
-    events, stale, restores, revs, rots, written_off; };
+    events, stale, restores, revs, rots, repairs; };
 
 static void world_count(const struct world *w, struct totals *t)
 {
@@ -109,7 +107,7 @@ static void world_count(const struct world *w, struct totals *t)
     t->expiries += w->expiries;
     t->revs += w->max_rev;
     t->rots += w->rots;
-    t->written_off += w->written_off;
+    t->repairs += w->repairs;
     for (unsigned i = 0; i < WATCHERS; i++) {
         t->events += w->watcher[i].events;
         t->stale += w->watcher[i].stale;
@@ -163,7 +161,7 @@ static void totals_print(const struct totals *t, uint64_t lives, uint64_t twice)
         { "lost races", t->lost }, { "refused", t->not_done }, { "unknown", t->maybe },
         { "crashes", t->crashes },
         { "partitions", t->partitions }, { "disk faults", t->disk_faults },
-        { "bits flipped", t->rots }, { "heads that refused them", t->written_off },
+        { "disks damaged", t->rots }, { "heads that had lost entries", t->repairs },
         { "snapshots restored", t->restores },
         { "leases ended", t->expiries }, { "watch events", t->events }, { "watches too slow", t->stale },
     };

@@ -1,0 +1,22 @@
+/* raft/bugs.h: errors that a test can plant, to see that its checks would find them.  Never compiled into the
+ * program. */
+#ifndef RAFT_BUGS_H
+#define RAFT_BUGS_H
+
+enum raft_bug {
+    /* The core's. */
+    RAFT_BUG_COMMIT_OLD_TERM = 1, RAFT_BUG_VOTE_TWICE = 2, RAFT_BUG_VOTE_STALE_LOG = 4, RAFT_BUG_ACK_BEFORE_SYNC = 8,
+    RAFT_BUG_NO_TRUNCATE = 16, RAFT_BUG_READ_UNCONFIRMED = 32, RAFT_BUG_VOTE_BEFORE_SYNC = 64,
+    RAFT_BUG_LEASE_TOO_LONG = 128, RAFT_BUG_KEEP_EPOCH = 256, RAFT_BUG_COMMIT_UNVERIFIED = 512,
+    RAFT_BUG_FORGET_DOUBT = 1024,
+    /* The log's. */
+    RAFT_BUG_CUT_AT_DAMAGE = 1 << 16, RAFT_BUG_NO_SYNC = 1 << 17, RAFT_BUG_LOSE_VOTE = 1 << 18,
+    RAFT_BUG_NEVER_LOST = 1 << 19,
+};
+#ifdef RAFT_BUGS
+#define BUG(c, which) (((c)->bugs & (which)) != 0)
+#else
+#define BUG(c, which) false
+#endif
+
+#endif
