@@ -40,24 +40,81 @@ void joined_cell(struct buf *out, struct joined *j)
     buf_release(&j->text);
 }
 
-schema_column_fn column_age, column_containers, column_images, column_selector, column_service_selector;
+schema_column_fn column_age;
+schema_cell_fn cell_of_text, cell_of_or_none, cell_of_or_unset, cell_of_true_false, cell_of_is_true, cell_of_count, cell_of_since,
+               cell_of_joined, cell_of_names, cell_of_images, cell_of_labels, cell_of_selector;
 
 void column_age(struct buf *out, const struct json *obj, int64_t now_s)
 {
     cell_since(out, json_path_str(obj, "metadata.creationTimestamp"), now_s);
 }
 
-static void template_containers(struct buf *out, const struct json *obj, const char *what)
+/* ---- what a path leads to ------------------------------------------------------------------------ */
+
+struct str scalar_text(const struct json *v)
+{
+    if (v == NULL || v->type == JSON_NULL)
+        return STR("");
+    if (v->type == JSON_BOOL)
+        return v->boolean ? STR("true") : STR("false");
+    return v->type == JSON_STRING || v->type == JSON_NUMBER ? v->s : STR("");
+}
+
+static void text_or(struct buf *out, const struct json *v, struct str otherwise)
+{
+    struct str s = scalar_text(v);
+    cell_text(out, s.n > 0 ? s : otherwise);
+}
+
+void cell_of_text(struct buf *out, const struct json *v, int64_t now_s) { cell_text(out, scalar_text(v)); }
+void cell_of_or_none(struct buf *out, const struct json *v, int64_t now_s) { text_or(out, v, STR("<none>")); }
+void cell_of_or_unset(struct buf *out, const struct json *v, int64_t now_s) { text_or(out, v, STR("<unset>")); }
+void cell_of_is_true(struct buf *out, const struct json *v, int64_t now_s) { text_or(out, v, STR("false")); }
+void cell_of_count(struct buf *out, const struct json *v, int64_t now_s) { cell_int(out, v != NULL ? v->n : 0); }
+
+void cell_of_true_false(struct buf *out, const struct json *v, int64_t now_s)
+{
+    cell_text(out, v == NULL ? STR("<unset>") : json_true(v) ? STR("True") : STR("False"));
+}
+
+void cell_of_since(struct buf *out, const struct json *v, int64_t now_s)
+{
+    if (json_str(v).n > 0)
+        cell_since(out, json_str(v), now_s);
+    else
+        cell_text(out, STR("<none>"));
+}
+
+void joined_members(struct joined *j, const struct json *list, const char *member)
+{
+    json_each(v, list)
+        joined_add(j, json_str(member != NULL ? json_getz(v, member) : v));
+}
+
+static void members_cell(struct buf *out, const struct json *list, const char *member)
 {
     struct joined j = { BUF_INIT };
 
-    json_each(c, json_path(obj, "spec.template.spec.containers"))
-        joined_add(&j, json_str(json_getz(c, what)));
+    joined_members(&j, list, member);
     joined_cell(out, &j);
 }
 
-void column_containers(struct buf *out, const struct json *obj, int64_t now_s) { template_containers(out, obj, "name"); }
-void column_images(struct buf *out, const struct json *obj, int64_t now_s) { template_containers(out, obj, "image"); }
+void cell_of_joined(struct buf *out, const struct json *v, int64_t now_s) { members_cell(out, v, NULL); }
+void cell_of_names(struct buf *out, const struct json *v, int64_t now_s) { members_cell(out, v, "name"); }
+void cell_of_images(struct buf *out, const struct json *v, int64_t now_s) { members_cell(out, v, "image"); }
+
+const struct json *condition(const struct json *obj, const char *type)
+{
+    json_each(c, json_path(obj, "status.conditions"))
+        if (str_is(json_str(json_getz(c, "type")), type))
+            return c;
+    return NULL;
+}
+
+bool condition_holds(const struct json *obj, const char *type)
+{
+    return str_is(json_str(json_getz(condition(obj, type), "status")), "True");
+}
 
 /* ---- selectors ---------------------------------------------------------------------------------- */
 
@@ -120,12 +177,9 @@ static void selector_cell(struct buf *out, const struct json *labels, const stru
     arena_release(&a);
 }
 
-void column_selector(struct buf *out, const struct json *obj, int64_t now_s)
+void cell_of_selector(struct buf *out, const struct json *v, int64_t now_s)
 {
-    selector_cell(out, json_path(obj, "spec.selector.matchLabels"), json_path(obj, "spec.selector.matchExpressions"));
+    selector_cell(out, json_getz(v, "matchLabels"), json_getz(v, "matchExpressions"));
 }
 
-void column_service_selector(struct buf *out, const struct json *obj, int64_t now_s)
-{
-    selector_cell(out, json_path(obj, "spec.selector"), NULL);
-}
+void cell_of_labels(struct buf *out, const struct json *v, int64_t now_s) { selector_cell(out, v, NULL); }

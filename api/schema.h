@@ -44,9 +44,11 @@ struct schema_field {
     const char *merge_key;                       /* strategic merge */
     const char *const *list_keys;                /* NULL-terminated, SCHEMA_BY_KEYS */
     const char *format;                          /* "dns1123label", "ip", "port" ...: names of api/names.h checks; NULL */
-    int64_t  min, max;                           /* integers; min > max: no bound */
+    int64_t  min, max;                           /* integers; min > max: no bound.  Quantities: only min 0 */
+    uint32_t min_items, max_items;               /* lists; 0: no bound */
     uint32_t pb;                                 /* protobuf number */
-    uint32_t pb_inline;                          /* != 0: sits in an embedded message with this number (JSON-inlined struct) */
+    uint32_t pb_inline;                          /* != 0: sits in an embedded message with this number (JSON-inlined
+                                                  * struct); in one in another: outer << 8 | inner */
     const char *stored;                          /* name in the resource this one is stored as; NULL: the same */
     const char *help;
 };
@@ -68,10 +70,17 @@ static inline const char *schema_short_name(const struct schema_type *t)   /* "P
     return dot != NULL ? dot + 1 : t->name;
 }
 
-/* A column of kubectl get: value by dotted path from the object, or computed by a function of
- * api/columns*.c that writes one JSON value. */
+/* A column of kubectl get: the value that a dotted path leads to, that value shown by a function (NULL:
+ * there is none), or computed from the object.  The functions are in api/columns*.c and write one JSON value. */
 typedef void schema_column_fn(struct buf *out, const struct json *obj, int64_t now_s);
-struct schema_column { const char *name, *type, *format, *help; int priority; const char *path; schema_column_fn *fn; };
+typedef void schema_cell_fn(struct buf *out, const struct json *value, int64_t now_s);
+struct schema_column {
+    const char *name, *type, *format, *help;
+    int priority;
+    const char *path;
+    schema_column_fn *fn;                        /* instead of a path */
+    schema_cell_fn *show;                        /* of what the path leads to; NULL: as it is */
+};
 
 #define VERB_GET 1u
 #define VERB_LIST 2u

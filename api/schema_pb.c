@@ -466,8 +466,15 @@ static int decode_field(struct pb *p, const struct schema_field *f, const struct
     return 0;
 }
 
+static bool is_on_path(uint32_t path, uint32_t message)
+{
+    while (path > message)
+        path >>= 8;
+    return path == message;
+}
+
 /* The field with this number; *ret_inlined tells that the number is that of a message whose fields are
- * inlined. */
+ * inlined.  in_message: the path of inlined messages that we are in, as schema_field.pb_inline. */
 static const struct schema_field *field_by_number(const struct schema_type *t, uint32_t in_message, uint32_t number,
                                                   bool *ret_inlined)
 {
@@ -479,12 +486,12 @@ static const struct schema_field *field_by_number(const struct schema_type *t, u
 
         if (f->pb_inline == 0)
             continue;
-        if (in_message == 0 && f->pb_inline == number) {
+        if (f->pb_inline == in_message && f->pb == number)
+            return f;
+        if (number <= 0xff && is_on_path(f->pb_inline, in_message << 8 | number)) {
             *ret_inlined = true;
             return f;
         }
-        if (in_message != 0 && f->pb_inline == in_message && f->pb == number)
-            return f;
     }
     return NULL;
 }
@@ -511,7 +518,7 @@ static int decode_object(struct pb *p, const struct schema_type *t, uint32_t in_
         else if (item.wire != WIRE_BYTES)
             rc = bad(p, "wrong wire type");
         else
-            rc = decode_object(p, t, item.number, item.bytes, obj);
+            rc = decode_object(p, t, in_message << 8 | item.number, item.bytes, obj);
         if (rc < 0)
             err_wrap(p->err, rc, "%.*s", STR_ARG(f->name));
     }

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include "api/names.h"
+#include "api/quantity.h"
 #include "api/schema.h"
 
 #define SCAN_MAX 16                              /* lists up to this length are compared pair by pair */
@@ -38,6 +39,16 @@ static void validate_range(const struct schema_field *f, const struct json *v, c
         cause_add(causes, CAUSE_INVALID, at, "Invalid value: %" PRIi64 ": must be less than or equal to %" PRIi64, n, f->max);
 }
 
+static void validate_amount(const struct schema_field *f, const struct json *v, const struct at *at, struct causes *causes)
+{
+    struct quantity q;
+    struct errbuf err;
+
+    if (f->min > f->max || quantity_from_json(v, &q, &err) < 0 || quantity_sign(q) >= 0)
+        return;
+    cause_invalid(causes, at, v->s, "must be greater than or equal to 0");
+}
+
 /* A port by number or by name. */
 static void validate_port(const struct json *v, const struct at *at, struct causes *causes)
 {
@@ -59,6 +70,8 @@ static void validate_value(const struct schema_field *f, const struct json *v, c
         validate_enum(f, json_str(v), at, causes);
     else if (f->base == SCHEMA_INT32 || f->base == SCHEMA_INT64)
         validate_range(f, v, at, causes);
+    else if (f->base == SCHEMA_QUANTITY)
+        validate_amount(f, v, at, causes);
     else if (f->base == SCHEMA_INT_OR_STRING && f->format != NULL)
         validate_port(v, at, causes);
     else if (f->format != NULL && json_str(v).n > 0) {
@@ -183,6 +196,14 @@ static bool is_empty(const struct schema_field *f, const struct json *v)
     return v->type == JSON_STRING && v->s.n == 0;
 }
 
+static void validate_length(const struct schema_field *f, const struct json *list, const struct at *at, struct causes *causes)
+{
+    if (f->max_items > 0 && list->n > f->max_items)
+        cause_add(causes, CAUSE_TOO_MANY, at, "Too many: %u: must have at most %u items", list->n, f->max_items);
+    if (list->n < f->min_items)
+        cause_add(causes, CAUSE_INVALID, at, "Invalid value: %u: must have at least %u items", list->n, f->min_items);
+}
+
 static void validate_field(const struct schema_field *f, const struct json *v, const struct at *at, struct causes *causes)
 {
     bool plain = f->base != SCHEMA_OBJECT && f->enums == NULL && f->format == NULL && f->min > f->max;
@@ -192,6 +213,8 @@ static void validate_field(const struct schema_field *f, const struct json *v, c
         cause_required(causes, at, "");
         return;
     }
+    if (f->shape == SCHEMA_LIST)
+        validate_length(f, v, at, causes);
     if (f->flags & SCHEMA_UNIQUE)
         validate_unique(f, v, at, causes);
     if (plain)

@@ -3,8 +3,8 @@
 #include "api/columns.h"
 
 static const struct schema_column usual[] = {   /* of kinds that name no columns */
-    { "Name", "string", "name", "", 0, "metadata.name", NULL },
-    { "Created At", "date", "", "", 0, "metadata.creationTimestamp", NULL },
+    { "Name", "string", "name", "", 0, "metadata.name", NULL, NULL },
+    { "Created At", "date", "", "", 0, "metadata.creationTimestamp", NULL, NULL },
 };
 
 static const struct schema_column *columns_of(const struct resource *r, unsigned *ret_n)
@@ -69,6 +69,8 @@ void table_cells(struct buf *out, const struct resource *r, const struct json *o
             buf_char(out, ',');
         if (c->fn != NULL)
             c->fn(out, obj, now_s);
+        else if (c->show != NULL)
+            c->show(out, json_path(obj, c->path), now_s);
         else
             cell_path(out, c, obj);
     }

@@ -159,16 +159,29 @@ static void check_keys(const struct gen_field *f)
             fail(f->at, "keys=%s: %s has no such field", f->keys.v[i], f->type->name);
 }
 
+static void check_bounds(const struct gen_field *f)
+{
+    bool amount = strcmp(f->base, "SCHEMA_QUANTITY") == 0;
+
+    check_integer(f, "min", f->min);
+    check_integer(f, "max", f->max);
+    check_integer(f, "minitems", f->min_items);
+    check_integer(f, "maxitems", f->max_items);
+    if ((f->min != NULL || f->max != NULL) && !is_int(f) && !amount)
+        fail(f->at, "min and max are for integers");
+    if (amount && (f->max != NULL || (f->min != NULL && strcmp(f->min, "0") != 0)))
+        fail(f->at, "the only bound of a quantity is min=0");
+    if ((f->min_items != NULL || f->max_items != NULL) && strcmp(f->shape, "SCHEMA_LIST") != 0)
+        fail(f->at, "minitems and maxitems are for lists");
+}
+
 static void check_field(const struct gen_type *t, const struct gen_field *f)
 {
     bool one = strcmp(f->shape, "SCHEMA_ONE") == 0;
 
     check_default(f);
     check_keys(f);
-    check_integer(f, "min", f->min);
-    check_integer(f, "max", f->max);
-    if ((f->min != NULL || f->max != NULL) && !is_int(f))
-        fail(f->at, "min and max are for integers");
+    check_bounds(f);
     if (f->required && f->always)
         fail(f->at, "required and always exclude each other");
     if (f->help == NULL)
@@ -183,6 +196,16 @@ static void check_field(const struct gen_type *t, const struct gen_field *f)
 }
 
 /* ---- inlined types ------------------------------------------------------------------------------ */
+
+/* The path to a field through embedded messages, a byte for the number of each, the outermost first. */
+static int inline_path(const struct gen_field *f, int inner)
+{
+    int shift = inner == 0 ? 0 : inner > 0xff ? 16 : 8;
+
+    if (f->pb < 1 || f->pb > 0xff || inner > 0xffff)
+        fail(f->at, "inlined too deep, or as a number over 255");
+    return f->pb << shift | inner;
+}
 
 static void flatten(struct schema *s, struct gen_type *t)
 {
@@ -209,9 +232,8 @@ static void flatten(struct schema *s, struct gen_type *t)
         for (int j = 0; j < in->n_fields; j++) {
             out = more(out, (size_t)n, sizeof(*out));
             out[n] = in->fields[j];
-            if (out[n].pb_inline != 0)
-                fail(f->at, "%s has inlined fields itself", f->type_name);
-            out[n++].pb_inline = f->pb;
+            out[n].pb_inline = inline_path(f, out[n].pb_inline);
+            n++;
         }
     }
     t->fields = out;
@@ -254,14 +276,16 @@ static struct gen_type *list_kind(struct schema *s, const struct gen_type *of)
     return s->types[s->n_types++] = t;
 }
 
-/* Core first, then by group and plural: the order of discovery. */
+/* The order of discovery: groups as their packages say, of a group the newest version (v2 before v1) first. */
 static int resource_cmp(const void *x, const void *y)
 {
     const struct gen_resource *a = *(struct gen_resource *const *)x, *b = *(struct gen_resource *const *)y;
-    int c = strcmp(a->kind->pkg->group, b->kind->pkg->group);
+    int c = (a->kind->pkg->order > b->kind->pkg->order) - (a->kind->pkg->order < b->kind->pkg->order);
 
     if (c == 0)
-        c = strcmp(a->kind->pkg->version, b->kind->pkg->version);
+        c = strcmp(a->kind->pkg->group, b->kind->pkg->group);
+    if (c == 0)
+        c = strcmp(b->kind->pkg->version, a->kind->pkg->version);
     return c != 0 ? c : strcmp(a->plural, b->plural);
 }
 

@@ -131,6 +131,9 @@ static void put_field(FILE *out, const struct gen_type *t, int j)
         fputs(", .min = 1, .max = 0", out);
     else
         fprintf(out, ", .min = %s, .max = %s", f->min != NULL ? f->min : "INT64_MIN", f->max != NULL ? f->max : "INT64_MAX");
+    if (f->min_items != NULL || f->max_items != NULL)
+        fprintf(out, ", .min_items = %s, .max_items = %s", f->min_items != NULL ? f->min_items : "0",
+                f->max_items != NULL ? f->max_items : "0");
     fprintf(out, ",\n      .pb = %d, .pb_inline = %d, .stored = ", f->pb, f->pb_inline);
     put_string(out, f->stored);
     fputs(",\n      .help = ", out);
@@ -269,10 +272,10 @@ static void put_column(FILE *out, const struct gen_column *c)
     }
     fprintf(out, "%d, ", c->wide ? 1 : 0);
     put_string(out, c->path);
-    if (c->func != NULL)
-        fprintf(out, ", column_%s },\n", c->func);
-    else
-        fputs(", NULL },\n", out);
+    fprintf(out, ", %s%s, ", c->func != NULL && c->path == NULL ? "column_" : "NULL",
+            c->func != NULL && c->path == NULL ? c->func : "");
+    fprintf(out, "%s%s },\n", c->func != NULL && c->path != NULL ? "cell_of_" : "NULL",
+            c->func != NULL && c->path != NULL ? c->func : "");
 }
 
 static void put_resource_parts(const struct schema *s, FILE *out)
@@ -280,7 +283,9 @@ static void put_resource_parts(const struct schema *s, FILE *out)
     for (int i = 0; i < s->n_resources; i++)
         for (int j = 0; j < s->resources[i]->n_columns; j++)
             if (s->resources[i]->columns[j].func != NULL)
-                fprintf(out, "extern schema_column_fn column_%s;\n", s->resources[i]->columns[j].func);
+                fprintf(out, s->resources[i]->columns[j].path == NULL ? "extern schema_column_fn column_%s;\n"
+                                                                      : "extern schema_cell_fn cell_of_%s;\n",
+                        s->resources[i]->columns[j].func);
     fputs("static const char *const none[] = { NULL };\n\n", out);
     for (int i = 0; i < s->n_resources; i++) {
         const struct gen_resource *r = s->resources[i];
@@ -310,7 +315,7 @@ static int stored_index(const struct schema *s, const struct gen_resource *r)
         const struct gen_resource *o = s->resources[i];
         size_t n = strlen(o->kind->pkg->group);
 
-        if (strncmp(r->stored_as, o->kind->pkg->group, n) == 0 && r->stored_as[n] == '/'
+        if (o != r && strncmp(r->stored_as, o->kind->pkg->group, n) == 0 && r->stored_as[n] == '/'
             && strcmp(r->stored_as + n + 1, o->plural) == 0)
             return i;
     }

@@ -20,7 +20,7 @@ char *text_copy(const char *z);
 
 struct list { char *v[MAX_LIST]; int n; };
 
-struct package { const char *alias, *openapi, *group, *version; };
+struct package { const char *alias, *openapi, *group, *version; int order; };
 
 struct gen_enum { struct where at; const struct package *pkg; const char *name; char **values; int n; int index; };
 
@@ -31,7 +31,7 @@ struct gen_field {
     const char *shape, *list_type;
     bool required, always, nullable, immutable, merge, replace, retain_keys, unique;
     char *dflt, *merge_key, *format, *stored, *help;
-    char *min, *max;
+    char *min, *max, *min_items, *max_items;
     struct list keys;
     int pb, pb_inline;
     bool is_inline;                              /* @inline, until check.c has put the type's fields in its place */
@@ -39,6 +39,7 @@ struct gen_field {
     struct gen_enum *enums;
 };
 
+/* path alone: that value; func alone: computed from the object; both: from what the path leads to. */
 struct gen_column { char *name, *type, *format, *path, *func, *help; bool wide; };
 struct gen_sub { struct where at; char *name; unsigned verbs; bool connect; char *kind_name; struct gen_type *kind; };
 

@@ -69,12 +69,23 @@ static char *attr(char *word, const char *name)
 
 /* ---- top level ---------------------------------------------------------------------------------- */
 
+static int parse_number(const struct parser *p, const char *text, const char *what)
+{
+    char *end;
+    long v = strtol(text, &end, 10);
+
+    if (end == text || *end != '\0' || v < 0 || v > 0xffff)
+        fail(p->at, "%s: %s expected", text, what);
+    return (int)v;
+}
+
 static void parse_package(struct parser *p, struct words *w)
 {
-    char *group, *version;
+    char *group, *version, *order = w->n == 6 ? attr(w->v[5], "order") : NULL;
 
-    if (w->n != 5 || (group = attr(w->v[3], "group")) == NULL || (version = attr(w->v[4], "version")) == NULL)
-        fail(p->at, "package ALIAS OPENAPI-NAME group=G version=V expected");
+    if (w->n < 5 || w->n > 6 || (w->n == 6 && order == NULL) || (group = attr(w->v[3], "group")) == NULL
+        || (version = attr(w->v[4], "version")) == NULL)
+        fail(p->at, "package ALIAS OPENAPI-NAME group=G version=V [order=N] expected");
     p->type = NULL;
     p->help = NULL;
     for (int i = 0; i < p->s->n_packages; i++)
@@ -86,7 +97,8 @@ static void parse_package(struct parser *p, struct words *w)
     p->pkg = more(NULL, 0, sizeof(*p->pkg));
     p->s->packages[p->s->n_packages++] = p->pkg;
     *p->pkg = (struct package){ text_copy(w->v[1]), text_copy(w->v[2]),
-                                strcmp(group, "\"\"") == 0 ? "" : text_copy(group), text_copy(version) };
+                                strcmp(group, "\"\"") == 0 ? "" : text_copy(group), text_copy(version),
+                                order != NULL ? parse_number(p, order, "a place in the order") : 0 };
 }
 
 static void parse_enum(struct parser *p, struct words *w)
@@ -183,6 +195,10 @@ static void parse_attr(struct parser *p, struct gen_field *f, char *a)
         f->min = text_copy(v);
     else if ((v = attr(a, "max")) != NULL)
         f->max = text_copy(v);
+    else if ((v = attr(a, "minitems")) != NULL)
+        f->min_items = text_copy(v);
+    else if ((v = attr(a, "maxitems")) != NULL)
+        f->max_items = text_copy(v);
     else if ((v = attr(a, "format")) != NULL)
         f->format = text_copy(v);
     else if ((v = attr(a, "stored")) != NULL)
@@ -200,16 +216,6 @@ static struct gen_field *field_add(struct parser *p)
     return &t->fields[t->n_fields++];
 }
 
-static int parse_number(const struct parser *p, const char *text)
-{
-    char *end;
-    long v = strtol(text, &end, 10);
-
-    if (end == text || *end != '\0' || v < 0 || v > 0xffff)
-        fail(p->at, "%s: a protobuf number expected", text);
-    return (int)v;
-}
-
 static void parse_field(struct parser *p, struct words *w)
 {
     struct gen_field *f;
@@ -222,7 +228,7 @@ static void parse_field(struct parser *p, struct words *w)
     f = field_add(p);
     f->name = text_copy(w->v[0]);
     f->type_name = text_copy(w->v[1]);
-    f->pb = parse_number(p, w->v[2]);
+    f->pb = parse_number(p, w->v[2], "a protobuf number");
     for (int i = 3; i < w->n; i++)
         parse_attr(p, f, w->v[i]);
     p->help = &f->help;
@@ -318,20 +324,21 @@ static void parse_sub(struct parser *p, struct gen_resource *r, struct words *w)
 static void parse_column(struct parser *p, struct gen_resource *r, struct words *w)
 {
     struct gen_column *c;
-    char *from = w->n > 4 ? w->v[4] : NULL;
+    char *from = w->n > 4 ? w->v[4] : NULL, *bracket = from != NULL ? strchr(from, '(') : NULL;
     size_t n = from != NULL ? strlen(from) : 0;
 
     if (w->n < 5 || w->n > 6 || (w->n == 6 && strcmp(w->v[5], "wide") != 0))
-        fail(p->at, "@column NAME TYPE FORMAT PATH|FUNC() [wide] expected");
+        fail(p->at, "@column NAME TYPE FORMAT PATH|FUNC()|FUNC(PATH) [wide] expected");
     r->columns = more(r->columns, (size_t)r->n_columns, sizeof(r->columns[0]));
     c = &r->columns[r->n_columns++];
     c->name = text_copy(w->v[1]);
     c->type = text_copy(w->v[2]);
     c->format = strcmp(w->v[3], "-") == 0 ? text_copy("") : text_copy(w->v[3]);
     c->wide = w->n == 6;
-    if (n > 2 && strcmp(from + n - 2, "()") == 0) {
-        from[n - 2] = '\0';
+    if (bracket > from && from[n - 1] == ')') {
+        from[n - 1] = *bracket = '\0';
         c->func = text_copy(from);
+        c->path = bracket[1] != '\0' ? text_copy(bracket + 1) : NULL;
     } else {
         c->path = text_copy(from);
     }
@@ -351,7 +358,7 @@ static void parse_directive(struct parser *p, struct words *w)
         f = field_add(p);
         f->is_inline = true;
         f->type_name = text_copy(w->v[1]);
-        f->pb = parse_number(p, w->v[2]);
+        f->pb = parse_number(p, w->v[2], "a protobuf number");
     } else if (strcmp(w->v[0], "@resource") == 0) {
         parse_resource(p, w);
     } else if (r == NULL) {
