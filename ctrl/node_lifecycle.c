@@ -193,6 +193,8 @@ static void mark_unknown(struct node_controller *c, struct pass *p, const struct
                             .content_type = CLIENT_STRATEGIC_PATCH };
     struct event_about about = { .api_version = "v1", .kind = "Node", .name = pass_name(p), .uid = meta_str(node, "uid") };
 
+    /* Only as it was seen: it may have spoken meanwhile, to another head. */
+    json_setz(a, json_make_path(a, patch, "metadata"), "resourceVersion", json_string(a, meta_str(node, "resourceVersion")));
     for (size_t i = 0; i < ARRAY_LEN(types); i++) {
         struct json *cond = json_push(conds, json_object(a));
         json_setz(a, cond, "type", json_string_ref(a, str_of(types[i])));
@@ -219,7 +221,9 @@ static void mark_pods_unready(struct node_controller *c, struct pass *p)
         struct json *cond = json_push(conds, json_object(a));
         struct client_req r = { .method = "PATCH", .res = CLIENT_PODS, .ns = o->ns, .name = o->name, .sub = "status", .body = patch,
                                 .content_type = CLIENT_STRATEGIC_PATCH };
-        json_setz(a, json_make_path(a, patch, "metadata"), "uid", json_string(a, o->uid));
+        struct json *meta = json_make_path(a, patch, "metadata");
+        json_setz(a, meta, "uid", json_string(a, o->uid));
+        json_setz(a, meta, "resourceVersion", json_string(a, meta_str(pod, "resourceVersion")));
         json_setz(a, cond, "type", json_string_ref(a, STR("Ready")));
         json_setz(a, cond, "status", json_string_ref(a, STR("False")));
         json_setz(a, cond, "lastTransitionTime", json_string(a, time_text(a, env_now_s(c->env))));

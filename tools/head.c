@@ -301,7 +301,7 @@ static int head_run(int argc, char **argv)
         { "election-timeout", NULL, FLAG_DURATION_MS, &f->election_ms, "TIME", "shortest silence before an election (default 200ms)" },
         { "snapshot-bytes", NULL, FLAG_INT, &f->snapshot_bytes, "N", "log written between snapshots (default 64 MiB)" },
         { "watch-history-bytes", NULL, FLAG_INT, &f->history_bytes, "N", "changes kept for watches that come back and for lists of the past" },
-        { "node-monitor-period", NULL, FLAG_DURATION_MS, &f->monitor_period_ms, "TIME", "taken for compatibility: leases are watched, not polled" },
+        { "node-monitor-period", NULL, FLAG_DURATION_MS, &f->monitor_period_ms, "TIME", "while no node is heard of: how often to look whether pods may be evicted again (default 5s); silence itself is noticed at once" },
         { "node-monitor-grace-period", NULL, FLAG_DURATION_MS, &f->monitor_grace_ms, "TIME", "silence before a node is not ready (default 40s)" },
         { "terminated-pod-gc-threshold", NULL, FLAG_INT, &f->terminated_pod_gc, "N", "ended pods that are kept (default 12500)" },
         { "no-scheduler", NULL, FLAG_BOOL, &f->no_sched, NULL, "leave scheduling to another scheduler" },

@@ -38,6 +38,7 @@ struct rig {
     struct api *api;
     struct api_opts opts;
     unsigned index, n_heads;                     /* of a group that shares the world */
+    void (*on_leading)(void *rig, bool leader);  /* NULL: nobody wants to know */
     size_t queued;                               /* of the next exchanges: so much is never taken */
     /* of the next calls; NULL: defaults */
     struct str raw;                              /* the next bodies, bytes as they are; empty: the literal */
@@ -197,6 +198,8 @@ static void rig_open_in(void *arg)
 
     must_ok(disk_open(o.raft.loop, "data", &r->disk, &err));
     o.raft.disk = r->disk;
+    o.on_leading = r->on_leading;
+    o.arg = r;
     must_ok(store_open(&o, &r->store, &err));
     r->opts.loop = o.raft.loop;
     r->opts.store = r->store;

@@ -174,3 +174,27 @@ TEST(budgets_allow_what_they_say)
     check_budget(w, "min", 0, 4, 8, 4);
     world_close(w);
 }
+
+/* Leases are watched: the period bounds only how soon evictions that were held back go on. */
+TEST(the_monitor_period_bounds_held_back_evictions)
+{
+    static const struct { uint64_t period_ms; unsigned leaving; } of[] = { { 1000, 2 }, { 60000, 0 } };
+
+    for (unsigned i = 0; i < ARRAY_LEN(of); i++) {
+        struct world *w = world_open(2);
+        world_stop_controllers(w);
+        w->opts.node_monitor_period_ms = of[i].period_ms;
+        world_start_controllers(w);
+        make_web(w, 4, 5);
+        w->node[0].silent = w->node[1].silent = true;
+        run(w, 300000);
+        CHECK_INT(tally_of(w, "app", "web").leaving, 0);
+        w->node[1].silent = false;
+        world_node_ready(w, "n2");
+        run(w, 2500);
+        CHECK_INT(tally_of(w, "app", "web").leaving, of[i].leaving);
+        run(w, 60000);
+        CHECK_INT(tally_of(w, "app", "web").leaving, 2);
+        world_close(w);
+    }
+}
