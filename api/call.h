@@ -95,7 +95,6 @@ void call_virtual(struct call *c);               /* reviews */
 void call_subresource(struct call *c);           /* scale, binding, eviction, token, finalize */
 void call_connect(struct call *c);               /* log, exec, attach */
 void call_path(struct call *c);                  /* what is no resource */
-void call_watch_frame_free(void *frame);         /* encoded events that the store keeps for us */
 
 /* ---- Waiting ------------------------------------------------------------------------------------- */
 

@@ -314,7 +314,6 @@ int api_open(const struct api_opts *o, struct api **ret, struct errbuf *err)
     deadline_init(a);
     qinit(&a->pipes);
     info_make(a);
-    store_on_frame_free(a->store, call_watch_frame_free);
     rc = authn_open(a, o, err);
     if (rc == 0 && o->listen_addr != NULL)
         rc = api_http_open(a, o, err);
@@ -344,7 +343,6 @@ static void on_closed(struct ready_item *it)
     void *arg = a->close_arg;
 
     must(qempty(&a->calls) && qempty(&a->due));
-    store_on_frame_free(a->store, call_watch_frame_free);
     api_free(a);
     if (done != NULL)
         done(arg);

@@ -75,11 +75,6 @@ static struct blob *frame_make(struct str type, struct str object)
     return b;
 }
 
-void call_watch_frame_free(void *frame)
-{
-    blob_unref(frame);
-}
-
 /* An object in this watch's form. */
 static void send_object(struct call *c, struct str type, struct blob *object)
 {

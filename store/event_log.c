@@ -23,8 +23,7 @@ static void event_log_drop_first(struct event_log *l)
     must(e->pub.rev >= l->trimmed_rev);
     l->trimmed_rev = e->pub.rev;
     for (size_t i = 0; i < ARRAY_LEN(e->pub.frame); i++)
-        if (e->pub.frame[i] != NULL && l->frame_free != NULL)
-            l->frame_free(e->pub.frame[i]);
+        blob_unref(e->pub.frame[i]);
     blob_unref(e->pub.value);
     blob_unref(e->pub.prev);
     blob_unref(e->key);
@@ -78,7 +77,7 @@ struct event *event_log_append(struct event_log *l)
         l->ring[slot] = mem_alloc(sizeof(struct event_chunk));
     e = &l->ring[slot]->ev[l->end % EVENT_CHUNK];
     l->end++;
-    *e = (struct event){ .lease = 0 };
+    *e = (struct event){ .at_ns = 0 };
     return e;
 }
 
@@ -106,11 +105,17 @@ uint64_t event_log_after(const struct event_log *l, uint64_t rev)
     return lo;
 }
 
+void event_log_compact(struct event_log *l, uint64_t rev)
+{
+    must(rev >= l->compacted);
+    l->compacted = rev;
+}
+
 static bool event_log_over(const struct event_log *l, uint64_t now_ns)
 {
     if (l->first == l->end)
         return false;
-    if (l->bytes > l->max_bytes)
+    if (l->bytes > l->max_bytes || event_log_at(l, l->first)->pub.rev < l->compacted)
         return true;
     uint64_t at = event_log_at(l, l->first)->at_ns;
     return now_ns > at && now_ns - at > l->max_age_ns;

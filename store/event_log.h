@@ -13,8 +13,6 @@
 struct event {
     struct store_event pub;
     struct blob *key;
-    uint64_t lease;
-    uint64_t prev_create, prev_mod, prev_version, prev_lease;    /* 0: there was none */
     uint64_t at_ns;                              /* loop time of apply */
 };
 
@@ -27,8 +25,8 @@ struct event_log {
     size_t   ring_cap;
     uint64_t first, end;
     uint64_t trimmed_rev;                        /* all events after this revision are here */
+    uint64_t compacted;                          /* events before this revision may go at once */
     uint64_t bytes, max_bytes, max_age_ns;
-    void   (*frame_free)(void *frame);
 };
 
 void event_log_init(struct event_log *l, uint64_t max_age_ns, uint64_t max_bytes);
@@ -49,6 +47,13 @@ struct event *event_log_append(struct event_log *l);
 void          event_log_added(struct event_log *l, struct event *e, uint64_t now_ns);
 /* Position of the first event with a revision above rev. */
 uint64_t      event_log_after(const struct event_log *l, uint64_t rev);
+/* Nobody is to see events before rev any more; they go in event_log_trim(). */
+void          event_log_compact(struct event_log *l, uint64_t rev);
+/* The oldest revision after which a watch may start. */
+static inline uint64_t event_log_start(const struct event_log *l)
+{
+    return l->compacted > l->trimmed_rev ? l->compacted - 1 : l->trimmed_rev;
+}
 /* Let go of what is over age or over size, at most `budget` events; true when more is to go. */
 bool          event_log_trim(struct event_log *l, uint64_t now_ns, unsigned budget);
 

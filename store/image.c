@@ -30,7 +30,7 @@ static uint64_t lease_key_id(const struct blob *b)
 
 void image_init(struct image *m, struct btree_pool *pool)
 {
-    *m = (struct image){ .rev = 0 };
+    *m = (struct image){ .rev = 1 };
     btree_init(&m->keys, pool);
     btree_init(&m->leases, pool);
 }
@@ -120,6 +120,20 @@ struct blob *image_lease_any_key(const struct image *m, uint64_t id)
     if (it == NULL || lease_key_id(it->key) != id)
         return NULL;
     return blob_copy(str_from(blob_str(it->key), LEASE_ID));
+}
+
+bool image_lease_next_key(const struct image *m, uint64_t id, struct str from, struct buf *ret_key)
+{
+    struct lease_key k;
+    struct btree_cursor c;
+    const struct btree_item *it;
+
+    btree_seek(&c, &m->leases, lease_key(&k, id, from.n > 0 ? from : STR("\0")));
+    it = btree_next(&c);
+    if (it == NULL || lease_key_id(it->key) != id)
+        return false;
+    buf_str_add(ret_key, str_from(blob_str(it->key), LEASE_ID));
+    return true;
 }
 
 bool image_lease_next(const struct image *m, uint64_t from, struct image_lease *ret)

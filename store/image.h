@@ -15,6 +15,7 @@ struct image {
     uint64_t rev;
     uint64_t epoch;                              /* of the leader that keeps lease time */
     uint64_t lease_seq;                          /* last lease id picked by the store */
+    uint64_t compacted;                          /* states before this revision are not to be read any more */
     uint64_t bytes;                              /* keys and values */
     uint64_t n_leases;
 };
@@ -31,6 +32,8 @@ void     image_lease_remove(struct image *m, uint64_t id);
 uint64_t image_lease_keys(const struct image *m, uint64_t id);       /* attached keys */
 /* Any key attached to the lease, NULL: none.  A reference is the caller's. */
 struct blob *image_lease_any_key(const struct image *m, uint64_t id);
+/* The first attached key >= from, appended to *ret_key; false: none. */
+bool     image_lease_next_key(const struct image *m, uint64_t id, struct str from, struct buf *ret_key);
 /* The first lease with id >= from; false: none. */
 bool     image_lease_next(const struct image *m, uint64_t from, struct image_lease *ret);
 

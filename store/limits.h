@@ -9,6 +9,8 @@
 #define STORE_MAX_KEY           4096u            /* bytes of a key */
 /* keys that range deletes and revokes of one transaction may touch */
 #define STORE_MAX_TXN_EVENTS    16384u
+/* keys that its ranges may read */
+#define STORE_MAX_TXN_READS     16384u
 #define STORE_MAX_LEASE_KEYS    8192u            /* keys attached to one lease: a revoke is one transaction */
 #define STORE_MAX_LEASE_TTL_MS  (1ull << 50)
 

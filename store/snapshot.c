@@ -3,7 +3,7 @@
 #include "store/snapshot.h"
 #include "store/store.h"
 
-#define STATE_VERSION 1
+#define STATE_VERSION 2                          /* 1: without the revision of compaction */
 #define MAGIC         "CORACLE"
 #define MAGIC_LEN     8u                         /* with the version */
 #define MAX_VALUE     (RAFT_MAX_COMMAND + 20u)   /* a command's value with its revision */
@@ -33,6 +33,7 @@ struct snapshot_writer *snapshot_writer_new(const struct image *m)
     buf_varint(&w->head, m->rev);
     buf_varint(&w->head, m->epoch);
     buf_varint(&w->head, m->lease_seq);
+    buf_varint(&w->head, m->compacted);
     buf_varint(&w->head, w->leases_left);
     buf_varint(&w->head, w->keys_left);
     return w;
@@ -151,15 +152,18 @@ static int read_begin(struct snapshot_reader *r, struct str *s)
 {
     struct image *m = &r->image;
     struct str magic, in = *s;
+    char version;
 
     if (!str_take(&in, MAGIC_LEN, &magic))
         return 0;
-    if (!str_eq(str_upto(magic, MAGIC_LEN - 1), STR(MAGIC)) || magic.p[MAGIC_LEN - 1] != STATE_VERSION)
+    version = magic.p[MAGIC_LEN - 1];
+    if (!str_eq(str_upto(magic, MAGIC_LEN - 1), STR(MAGIC)) || version < 1 || version > STATE_VERSION)
         return E_CORRUPT;
     if (!str_varint(&in, &m->rev) || !str_varint(&in, &m->epoch) || !str_varint(&in, &m->lease_seq)
+        || (version > 1 && !str_varint(&in, &m->compacted))
         || !str_varint(&in, &r->leases_left) || !str_varint(&in, &r->keys_left))
         return 0;
-    if (m->rev >= UINT64_MAX / 2)
+    if (m->rev >= UINT64_MAX / 2 || m->compacted > m->rev)
         return E_CORRUPT;
     r->begun = true;
     *s = in;

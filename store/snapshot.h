@@ -1,6 +1,6 @@
 /* store/snapshot.h: an image as a stream of bytes, and back.
  *
- *     magic "CORACLE" version:1   rev epoch lease_seq n_leases n_keys         (varints)
+ *     magic "CORACLE" version:1   rev epoch lease_seq compacted n_leases n_keys   (varints)
  *     lease...   id ttl_ms touches                                            ascending by id
  *     key...     len KEY create mod version lease tag len VALUE               ascending by key
  *

@@ -8,13 +8,14 @@
 
 #include "store/event_log.h"
 #include "store/image.h"
+#include "store/txn.h"
 
 struct state {
     struct btree_pool pool;
     struct image      now;
     struct event_log  log;
     /* Leases that the last command granted, touched or removed (an id may appear twice). */
-    uint64_t          lease_changed[STORE_MAX_OPS]; unsigned n_lease_changed;
+    uint64_t          lease_changed[TXN_MAX_WAY]; unsigned n_lease_changed;
 };
 
 struct state_result {
@@ -23,18 +24,19 @@ struct state_result {
     bool     succeeded;
     uint64_t rev;
     /* in the arena; blobs borrowed from image and history */
-    const struct store_op_result *op; uint32_t n_op;
+    const struct store_op_result *op; size_t n_op;
 };
 
 void state_init(struct state *s, uint64_t history_ns, uint64_t history_bytes);
 void state_release(struct state *s);
 /* results NULL: nobody asks, only s changes (ret may be NULL then).
- * Refusals: E_INVALID, E_TOOBIG (malformed, over a limit of store/limits.h), E_NOTFOUND (a put names a lease
- * that is not there), E_EXISTS (grant of an id in use).
+ * Refusals: see struct store_commit.
  * Keys and values in results live until history is trimmed in TURN_FREE: whatever leaves the tree stays in
  * an event. */
 void state_apply(struct state *s, struct str command, uint64_t now_ns, struct arena *results,
                  struct state_result *ret);
+/* What a command that only reads would find now; E_INVALID if it writes. */
+int  state_read(struct state *s, struct str command, struct arena *results, struct state_result *ret);
 /* The keys as of an earlier revision, by undoing events of history on `from`: the present, or a later past that is
  * still pinned; costs O(events between).  E_STALE, E_FUTURE. */
 int  state_rewind(const struct state *s, const struct image *from, uint64_t rev, struct image *ret);

@@ -225,6 +225,24 @@ void store_commit(struct store *s, struct store_commit *c, const struct store_tx
     raft_propose(s->raft, &c->proposal, command);
 }
 
+int store_read_txn(struct store *s, struct store_commit *c, const struct store_txn *t)
+{
+    struct state_result r;
+    struct str command;
+    int rc = txn_command(t, &command);
+
+    if (rc == 0)
+        rc = state_read(&s->state, command, &s->results, &r);
+    if (rc != 0)
+        return rc;
+    store_notify_soon(s);                        /* where results are given back */
+    c->succeeded = r.succeeded;
+    c->rev = r.rev;
+    c->op = r.op;
+    c->n_op = r.n_op;
+    return 0;
+}
+
 /* ---- leases -------------------------------------------------------------------------------------- */
 
 /* A commit that the store makes for itself, or a keep-alive. */
@@ -322,6 +340,21 @@ bool store_lease_get(struct store *s, uint64_t id, uint64_t *ret_ttl_ms, uint64_
     return true;
 }
 
+bool store_lease_next(struct store *s, uint64_t from, uint64_t *ret_id)
+{
+    struct image_lease l;
+    bool there = image_lease_next(&s->state.now, from, &l);
+
+    if (there)
+        *ret_id = l.id;
+    return there;
+}
+
+bool store_lease_next_key(struct store *s, uint64_t id, struct str from, struct buf *ret_key)
+{
+    return image_lease_next_key(&s->state.now, id, from, ret_key);
+}
+
 /* ---- waiting ------------------------------------------------------------------------------------- */
 
 bool store_read_now(struct store *s)
@@ -368,11 +401,6 @@ void store_wait_cancel(struct store_wait *w)
 int store_watch_open(struct store *s, const struct store_watch_opts *o, struct store_watch **ret)
 {
     return watch_hub_open(&s->hub, o, ret);
-}
-
-void store_on_frame_free(struct store *s, void (*fn)(void *frame))
-{
-    s->state.log.frame_free = fn;
 }
 
 /* ---- life ---------------------------------------------------------------------------------------- */
@@ -471,14 +499,15 @@ void store_close(struct store *s, void (*done)(void *arg), void *arg)
 struct raft *store_raft(struct store *s) { return s->raft; }
 struct loop *store_loop(struct store *s) { return s->loop; }
 uint64_t store_revision(const struct store *s) { return s->state.now.rev; }
-uint64_t store_history_start(const struct store *s) { return s->state.log.trimmed_rev; }
+uint64_t store_history_start(const struct store *s) { return event_log_start(&s->state.log); }
+uint64_t store_compacted(const struct store *s) { return s->state.now.compacted; }
 
 void store_stats(const struct store *s, struct store_stats *ret)
 {
     const struct event_log *log = &s->state.log;
 
     *ret = (struct store_stats){
-        .rev = s->state.now.rev, .history_start = log->trimmed_rev, .keys = btree_len(&s->state.now.keys),
+        .rev = s->state.now.rev, .history_start = event_log_start(log), .keys = btree_len(&s->state.now.keys),
         .bytes = s->state.now.bytes, .events = event_log_end(log) - event_log_first(log),
         .event_bytes = log->bytes,
         .watches = s->hub.n, .slow_watches = s->hub.n_awake, .pins = s->n_pins,

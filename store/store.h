@@ -3,7 +3,8 @@
  *
  * Keys and values are bytes; the store knows nothing of what they mean.  The tree is a copy-on-write
  * B+tree (store/btree.h): pinning a view is O(1) and lets the past be read while the present moves on.
- * Revisions are 64-bit, count transactions that changed something, start at 1, never go back or repeat.
+ * Revisions are 64-bit, count transactions that changed something, never go back or repeat; an empty store is
+ * at 1, as etcd's is, so that no client takes its answers for "no revision".
  * Thread: loop only.  Callbacks come from the loop, never from inside the call. */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
@@ -30,6 +31,8 @@ struct loop *store_loop(struct store *s);
 /* Newest applied revision here; oldest revision after which all events are still there. */
 uint64_t store_revision(const struct store *s);
 uint64_t store_history_start(const struct store *s);
+/* What a transaction has compacted explicitly (0: nothing): states before it are refused on every head. */
+uint64_t store_compacted(const struct store *s);
 
 /* ---- Reading ------------------------------------------------------------------------------------ */
 
@@ -73,6 +76,7 @@ void store_wait_cancel(struct store_wait *w);
 #define STORE_MAX_OPS   512
 #define STORE_NO_REV    UINT32_MAX
 struct store_txn { struct buf buf; uint32_t n_if, n_then, n_else; int part; };
+#define STORE_MAX_DEPTH 16                       /* of transactions within transactions */
 
 enum store_target { STORE_MOD, STORE_CREATE, STORE_VERSION, STORE_LEASE };
 enum store_relation { STORE_EQ, STORE_NE, STORE_LT, STORE_GT };
@@ -82,13 +86,30 @@ void store_txn_release(struct store_txn *t);
 /* First all compares, then all then-operations, then (after store_txn_else) the others. An absent key counts as 0. */
 void store_txn_if(struct store_txn *t, struct str key, enum store_target target, enum store_relation rel, uint64_t value);
 void store_txn_if_value(struct store_txn *t, struct str key, enum store_relation rel, struct str value);
+/* The same of every key in [from, to); if there is none: as for an absent key. */
+struct store_range { struct str from, to; };     /* to.n == 0: to the end */
+void store_txn_if_range(struct store_txn *t, struct store_range r, enum store_target target, enum store_relation rel,
+                        uint64_t value);
+void store_txn_if_range_value(struct store_txn *t, struct store_range r, enum store_relation rel, struct str value);
 /* rev_at: offset in value at which the new revision's decimal digits are inserted; STORE_NO_REV: stored as is.
  * tag: kept with the key and shown in events, for indexed watching (0: none).  lease 0: none. */
 void store_txn_put(struct store_txn *t, struct str key, struct str value, uint32_t rev_at, uint64_t tag, uint64_t lease);
+/* A put that keeps the value or the lease that the key has; without the key the transaction is refused. */
+enum store_keep { STORE_KEEP_VALUE = 1, STORE_KEEP_LEASE = 2 };
+void store_txn_put_keep(struct store_txn *t, struct str key, struct str value, uint64_t lease, unsigned keep);
 /* last: what the DELETE event shows as value (with revision inserted at rev_at); empty: the value as it was. Deleting an absent key does nothing. */
 void store_txn_delete(struct store_txn *t, struct str key, struct str last, uint32_t rev_at);
 void store_txn_delete_range(struct store_txn *t, struct str from, struct str to);
+/* The same, and op[i].kvs are the keys as they were. */
+void store_txn_take_range(struct store_txn *t, struct str from, struct str to);
 void store_txn_get(struct store_txn *t, struct str key);       /* result in op[i] */
+/* Up to limit (0: all) keys as op[i].kvs, and op[i].count of all; count_only: only that. */
+void store_txn_range(struct store_txn *t, struct str from, struct str to, uint64_t limit, bool count_only);
+/* A whole transaction as one operation.  Its compares see the state before the outermost one began; all
+ * operations have one revision.  inner may be released after the call. */
+void store_txn_nest(struct store_txn *t, const struct store_txn *inner);
+/* Forget the past before rev: refused with E_STALE (compacted already) or E_FUTURE. */
+void store_txn_compact(struct store_txn *t, uint64_t rev);
 void store_txn_else(struct store_txn *t);
 /* Leases are granted and revoked in transactions too; id 0: the store picks one (result lease). */
 void store_txn_lease_grant(struct store_txn *t, uint64_t id, uint64_t ttl_ms);
@@ -96,8 +117,13 @@ void store_txn_lease_revoke(struct store_txn *t, uint64_t id);
 
 struct store_op_result {
     struct store_kv kv;                          /* put: as stored; delete: the last state (mod_rev: the deletion's); get */
-    bool found;                                  /* delete, get: there was one */
-    uint64_t deleted, lease;
+    struct store_kv prev;                        /* put, delete: as it was, if found */
+    bool found;                                  /* put, delete, get: there was one */
+    bool succeeded;                              /* nested: its compares held */
+    uint64_t deleted, lease, count;
+    const struct store_kv *kvs; size_t n_kvs;    /* range, take_range */
+    const struct store_op_result *op; size_t n_op;       /* nested: of the part that was done */
+    uint64_t rev;                                /* of the state once this operation was done */
 };
 struct store_commit {
     struct raft_proposal proposal;               /* the store's */
@@ -105,8 +131,9 @@ struct store_commit {
     struct qlink link;
     int err;
     /* err 0: decided; results valid during the call.  Nothing happened: E_NOLEADER, E_FULL, E_IO, E_CLOSED; E_TOOBIG, E_INVALID
-     * (a limit of store/limits.h, an empty key), E_NOTFOUND (a put names a lease that is not there), E_EXISTS (grant of
-     * an id in use).  E_UNKNOWN: it may or may not come to pass. */
+     * (a limit of store/limits.h, an empty key), E_NOTFOUND (a put names a lease that is not there), E_CONFLICT (a put
+     * keeps something of a key that is not there), E_EXISTS (grant of an id in use), E_STALE and E_FUTURE (compaction).
+     * E_UNKNOWN: it may or may not come to pass. */
     void (*done)(struct store_commit *c, int err);
     bool     succeeded;                          /* the compares held */
     uint64_t rev;                                /* revision of this transaction, or the current one if it changed nothing */
@@ -114,12 +141,20 @@ struct store_commit {
 };
 /* The caller's c lives until done. t may be released after the call. */
 void store_commit(struct store *s, struct store_commit *c, const struct store_txn *t);
+/* A transaction that only reads (get, range, nested), decided on the live view at once, without the log: c is filled
+ * in as for done(), which is not called.  Wait for store_read_barrier() first if it has to be linearizable.
+ * E_INVALID: it would write.  E_TOOBIG. */
+int store_read_txn(struct store *s, struct store_commit *c, const struct store_txn *t);
 
 /* Leases: time counts on the leader, never early; a new leader gives every lease its full time again. */
 /* On any head; E_NOTFOUND: it is gone. */
 void store_lease_keep_alive(struct store *s, uint64_t id, void (*done)(void *arg, int err, uint64_t ttl_ms), void *arg);
 /* The time left is known on the leader only; elsewhere it is the full time. */
 bool store_lease_get(struct store *s, uint64_t id, uint64_t *ret_ttl_ms, uint64_t *ret_left_ms);
+/* The first lease with id >= from; the first key attached to a lease that is >= from (appended to ret_key).
+ * False: no more. */
+bool store_lease_next(struct store *s, uint64_t from, uint64_t *ret_id);
+bool store_lease_next_key(struct store *s, uint64_t id, struct str from, struct buf *ret_key);
 
 /* ---- Watching ----------------------------------------------------------------------------------- */
 
@@ -130,8 +165,9 @@ struct store_event {
     struct str key;
     struct blob *value;                          /* PUT: stored; DELETE: last state as given by the deleter */
     struct blob *prev;                           /* value before, NULL on create */
-    uint64_t create_rev, version, tag, prev_tag;
-    void    *frame[4];                           /* the api's cache of encoded forms; freed by opts.frame_free */
+    uint64_t create_rev, version, lease, tag;
+    uint64_t prev_create_rev, prev_mod_rev, prev_version, prev_lease, prev_tag;      /* 0 on create */
+    struct blob *frame[4];                       /* who watches keeps encoded forms here: one encoding for all */
 };
 
 /* A watch is a position in the event log.  It is pulled: on_ready says that something is there (or that it ended);
@@ -150,12 +186,11 @@ struct store_watch_opts {
 int  store_watch_open(struct store *s, const struct store_watch_opts *o, struct store_watch **ret);  /* E_STALE */
 /* 0: *ret is the next event, valid until the next turn; E_AGAIN; E_STALE (for good). */
 int  store_watch_next(struct store_watch *w, struct store_event **ret);
+/* The same, but it stays the next one. */
+int  store_watch_peek(struct store_watch *w, struct store_event **ret);
 /* All events up to and including this revision have been returned by store_watch_next (for bookmarks). */
 uint64_t store_watch_seen(const struct store_watch *w);
 void store_watch_close(struct store_watch *w);   /* NULL ok */
-
-/* Called for each non-NULL frame when its event leaves history. */
-void store_on_frame_free(struct store *s, void (*fn)(void *frame));
 
 struct store_stats { uint64_t rev, history_start, keys, bytes, events, event_bytes, watches, slow_watches, pins, leases; };
 void store_stats(const struct store *s, struct store_stats *ret);

@@ -34,7 +34,7 @@ static void txn_string(struct buf *b, struct str s)
 /* The header is kept true at all times, so the buffer is a command whenever the caller stops. */
 static struct buf *txn_begin(struct store_txn *t, enum txn_kind kind)
 {
-    bool      compare = kind == TXN_COMPARE || kind == TXN_COMPARE_VALUE;
+    bool      compare = txn_compares(kind);
     uint32_t *n;
 
     must(!compare || t->part == WRITING_IF);     /* compares come first */
@@ -76,6 +76,30 @@ void store_txn_if_value(struct store_txn *t, struct str key, enum store_relation
     txn_string(b, value);
 }
 
+void store_txn_if_range(struct store_txn *t, struct store_range r, enum store_target target, enum store_relation rel,
+                        uint64_t value)
+{
+    struct buf *b = txn_begin(t, TXN_COMPARE_RANGE);
+
+    must(target <= STORE_LEASE && rel <= STORE_GT);
+    txn_string(b, r.from);
+    txn_string(b, r.to);
+    buf_char(b, (char)target);
+    buf_char(b, (char)rel);
+    buf_varint(b, value);
+}
+
+void store_txn_if_range_value(struct store_txn *t, struct store_range r, enum store_relation rel, struct str value)
+{
+    struct buf *b = txn_begin(t, TXN_COMPARE_RANGE_VALUE);
+
+    must(rel <= STORE_GT);
+    txn_string(b, r.from);
+    txn_string(b, r.to);
+    buf_char(b, (char)rel);
+    txn_string(b, value);
+}
+
 /* 0: none, else offset + 1. */
 static void txn_rev_at(struct buf *b, struct str value, uint32_t rev_at)
 {
@@ -95,6 +119,17 @@ void store_txn_put(struct store_txn *t, struct str key, struct str value, uint32
     txn_string(b, value);
 }
 
+void store_txn_put_keep(struct store_txn *t, struct str key, struct str value, uint64_t lease, unsigned keep)
+{
+    struct buf *b = txn_begin(t, TXN_PUT_KEEP);
+
+    must(keep > 0 && keep <= (STORE_KEEP_VALUE | STORE_KEEP_LEASE));
+    txn_string(b, key);
+    buf_char(b, (char)keep);
+    buf_varint(b, lease);
+    txn_string(b, value);
+}
+
 void store_txn_delete(struct store_txn *t, struct str key, struct str last, uint32_t rev_at)
 {
     struct buf *b = txn_begin(t, TXN_DELETE);
@@ -110,6 +145,38 @@ void store_txn_delete_range(struct store_txn *t, struct str from, struct str to)
 
     txn_string(b, from);
     txn_string(b, to);
+}
+
+void store_txn_take_range(struct store_txn *t, struct str from, struct str to)
+{
+    struct buf *b = txn_begin(t, TXN_TAKE_RANGE);
+
+    txn_string(b, from);
+    txn_string(b, to);
+}
+
+void store_txn_range(struct store_txn *t, struct str from, struct str to, uint64_t limit, bool count_only)
+{
+    struct buf *b = txn_begin(t, TXN_RANGE);
+
+    txn_string(b, from);
+    txn_string(b, to);
+    buf_char(b, count_only);
+    buf_varint(b, limit);
+}
+
+void store_txn_nest(struct store_txn *t, const struct store_txn *inner)
+{
+    static const char nothing[TXN_HEADER] = { TXN_VERSION };
+    struct buf *b = txn_begin(t, TXN_NESTED);
+
+    must(t != inner);
+    txn_string(b, inner->buf.n > 0 ? buf_str(&inner->buf) : str_make(nothing, sizeof nothing));
+}
+
+void store_txn_compact(struct store_txn *t, uint64_t rev)
+{
+    buf_varint(txn_begin(t, TXN_COMPACT), rev);
 }
 
 void store_txn_get(struct store_txn *t, struct str key)
@@ -208,17 +275,19 @@ static bool take_value(struct str *s, struct txn_op *op)
 
 static bool take_compare(struct str *s, struct txn_op *op)
 {
+    bool range = op->kind == TXN_COMPARE_RANGE || op->kind == TXN_COMPARE_RANGE_VALUE;
+    bool value = op->kind == TXN_COMPARE_VALUE || op->kind == TXN_COMPARE_RANGE_VALUE;
     unsigned target = 0, relation;
 
-    if (!take_key(s, &op->key))
+    if (range ? !take_bound(s, &op->key) || !take_bound(s, &op->to) : !take_key(s, &op->key))
         return false;
-    if (op->kind == TXN_COMPARE && (!take_byte(s, &target) || target > STORE_LEASE))
+    if (!value && (!take_byte(s, &target) || target > STORE_LEASE))
         return false;
     if (!take_byte(s, &relation) || relation > STORE_GT)
         return false;
     op->target = (enum store_target)target;
     op->relation = (enum store_relation)relation;
-    return op->kind == TXN_COMPARE ? str_varint(s, &op->number) : take_string(s, &op->value);
+    return value ? take_string(s, &op->value) : str_varint(s, &op->number);
 }
 
 /* Tags, lease numbers and the like are any 64 bits; what has a meaning is checked. */
@@ -232,11 +301,21 @@ static bool take_op(struct str *s, struct txn_op *op)
     op->kind = (enum txn_kind)kind;
     switch (op->kind) {
     case TXN_COMPARE:
-    case TXN_COMPARE_VALUE: return take_compare(s, op);
+    case TXN_COMPARE_VALUE:
+    case TXN_COMPARE_RANGE:
+    case TXN_COMPARE_RANGE_VALUE: return take_compare(s, op);
     case TXN_PUT:           return take_key(s, &op->key) && str_varint(s, &op->tag)
                                    && str_varint(s, &op->lease) && take_value(s, op);
     case TXN_DELETE:        return take_key(s, &op->key) && take_value(s, op);
-    case TXN_DELETE_RANGE:  return take_bound(s, &op->key) && take_bound(s, &op->to);
+    case TXN_PUT_KEEP:      return take_key(s, &op->key) && take_byte(s, &op->flags) && op->flags > 0
+                                   && op->flags <= (STORE_KEEP_VALUE | STORE_KEEP_LEASE)
+                                   && str_varint(s, &op->lease) && take_string(s, &op->value);
+    case TXN_DELETE_RANGE:
+    case TXN_TAKE_RANGE:    return take_bound(s, &op->key) && take_bound(s, &op->to);
+    case TXN_RANGE:         return take_bound(s, &op->key) && take_bound(s, &op->to)
+                                   && take_byte(s, &op->flags) && op->flags <= 1 && str_varint(s, &op->number);
+    case TXN_NESTED:        return take_string(s, &op->value);
+    case TXN_COMPACT:       return str_varint(s, &op->number);
     case TXN_GET:           return take_key(s, &op->key);
     case TXN_LEASE_GRANT:   return str_varint(s, &op->lease) && str_varint(s, &op->number)
                                    && op->number > 0 && op->number <= STORE_MAX_LEASE_TTL_MS;
@@ -250,42 +329,83 @@ static bool take_op(struct str *s, struct txn_op *op)
     return false;
 }
 
+/* What is left of STORE_MAX_OPS in each part, and how deep it may still go. */
+struct txn_room { uint32_t ops[3]; unsigned depth; };
+
+static int decode(struct str command, struct txn_room *room, struct txn *ret);
+
+static bool txn_writes(enum txn_kind k)
+{
+    return !txn_compares(k) && k != TXN_GET && k != TXN_RANGE && k != TXN_NESTED;
+}
+
 /* Check the n operations of one part; *s is left behind them. */
-static bool take_part(struct str *s, uint32_t n, bool compares, struct txn_part *ret)
+static int take_part(struct str *s, uint32_t n, bool compares, struct txn_room *room, struct txn_part *ret,
+                     struct txn *t)
 {
     struct str start = *s;
     struct txn_op op;
+    struct txn inner;
 
     for (uint32_t i = 0; i < n; i++) {
-        if (!take_op(s, &op))
-            return false;
-        if (compares != (op.kind == TXN_COMPARE || op.kind == TXN_COMPARE_VALUE))
-            return false;
+        if (!take_op(s, &op) || compares != txn_compares(op.kind))
+            return E_INVALID;
+        t->writes |= txn_writes(op.kind);
+        if (op.kind != TXN_NESTED)
+            continue;
+        int rc = decode(op.value, room, &inner);
+        if (rc != 0)
+            return rc;
+        t->nests = true;
+        t->writes |= inner.writes;
     }
     *ret = (struct txn_part){ str_upto(start, start.n - s->n), n };
-    return true;
+    return 0;
+}
+
+static int decode(struct str command, struct txn_room *room, struct txn *ret)
+{
+    struct str s = command;
+    struct txn t = { .nests = false };
+    struct txn_part *part[3] = { &t.compares, &t.then, &t.orelse };
+    uint32_t   n[3];
+    unsigned   version;
+    int rc = 0;
+
+    if (!take_byte(&s, &version) || version != TXN_VERSION)
+        return E_INVALID;
+    if (room->depth-- == 0)
+        return E_TOOBIG;
+    for (int i = 0; i < 3; i++) {
+        if (!str_le32(&s, &n[i]))
+            return E_INVALID;
+        if (n[i] > room->ops[i])
+            return E_TOOBIG;
+        room->ops[i] -= n[i];
+    }
+    for (int i = 0; i < 3 && rc == 0; i++)
+        rc = take_part(&s, n[i], i == 0, room, part[i], &t);
+    if (rc != 0)
+        return rc;
+    if (s.n > 0)
+        return E_INVALID;
+    room->depth++;
+    *ret = t;
+    return 0;
 }
 
 int txn_decode(struct str command, struct txn *ret)
 {
-    struct str s = command;
-    struct txn t;
-    uint32_t   n[3];
-    unsigned   version;
+    struct txn_room room = { { STORE_MAX_OPS, STORE_MAX_OPS, STORE_MAX_OPS }, STORE_MAX_DEPTH };
 
-    if (!take_byte(&s, &version) || version != TXN_VERSION)
-        return E_INVALID;
-    for (int i = 0; i < 3; i++) {
-        if (!str_le32(&s, &n[i]))
-            return E_INVALID;
-        if (n[i] > STORE_MAX_OPS)
-            return E_TOOBIG;
-    }
-    if (!take_part(&s, n[0], true, &t.compares) || !take_part(&s, n[1], false, &t.then)
-        || !take_part(&s, n[2], false, &t.orelse) || s.n > 0)
-        return E_INVALID;
-    *ret = t;
-    return 0;
+    return decode(command, &room, ret);
+}
+
+/* Its parts' ends are where they were when all of it was checked. */
+void txn_nested(const struct txn_op *op, struct txn *ret)
+{
+    must(op->kind == TXN_NESTED);
+    must_ok(txn_decode(op->value, ret));
 }
 
 bool txn_next(struct txn_part *part, struct txn_op *ret)

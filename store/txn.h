@@ -21,6 +21,9 @@ enum txn_kind {
     TXN_LEASE_EXPIRE,                            /* revoke, if epoch is current and nobody touched it since */
     /* a new leader keeps the time: what older ones found expired no longer counts */
     TXN_LEASE_EPOCH,
+    TXN_COMPARE_RANGE, TXN_COMPARE_RANGE_VALUE, TXN_PUT_KEEP, TXN_TAKE_RANGE, TXN_RANGE,
+    TXN_NESTED,                                  /* value: a command */
+    TXN_COMPACT,
     TXN_KINDS
 };
 
@@ -29,18 +32,28 @@ struct txn_op {
     struct str key, to, value;                   /* into the command */
     uint32_t   rev_at;                           /* STORE_NO_REV or <= value.n */
     uint64_t   tag, lease;
-    /* compare: with what; grant: ttl in ms; expire: touches; epoch */
+    /* compare: with what; grant: ttl in ms; expire: touches; epoch; range: limit; compact: revision */
     uint64_t   number;
+    unsigned   flags;                            /* put: enum store_keep; range: 1 count only */
     uint64_t   epoch;
     enum store_target   target;
     enum store_relation relation;
 };
 
 struct txn_part { struct str bytes; uint32_t n; };
-struct txn { struct txn_part compares, then, orelse; };
+struct txn { struct txn_part compares, then, orelse; bool nests, writes; };
 
-/* 0, or E_INVALID / E_TOOBIG and *ret is untouched. */
+/* Operations on any way through a transaction and those nested in it. */
+#define TXN_MAX_WAY (2 * STORE_MAX_OPS)
+/* 0, or E_INVALID / E_TOOBIG and *ret is untouched.  STORE_MAX_OPS bounds compares, then and else each, over all levels
+ * together. */
 int  txn_decode(struct str command, struct txn *ret);
+/* What is nested in a decoded transaction. */
+void txn_nested(const struct txn_op *op, struct txn *ret);
+static inline bool txn_compares(enum txn_kind k)
+{
+    return k == TXN_COMPARE || k == TXN_COMPARE_VALUE || k == TXN_COMPARE_RANGE || k == TXN_COMPARE_RANGE_VALUE;
+}
 /* Cut the next operation off a part of a decoded transaction; false after the last. */
 bool txn_next(struct txn_part *part, struct txn_op *ret);
 

@@ -284,7 +284,7 @@ static int watch_scan(struct store_watch *w, unsigned *budget)
     return E_AGAIN;
 }
 
-int store_watch_next(struct store_watch *w, struct store_event **ret)
+int store_watch_peek(struct store_watch *w, struct store_event **ret)
 {
     unsigned budget = STORE_SCAN_PER_WATCH;
     int rc = watch_scan(w, &budget);
@@ -294,8 +294,15 @@ int store_watch_next(struct store_watch *w, struct store_event **ret)
     *ret = &event_log_at(w->hub->log, w->pos)->pub;
     must((*ret)->rev > w->after_rev && (*ret)->rev >= w->seen);
     w->seen = MAX_OF(w->seen, (*ret)->rev - 1);  /* there may be more of the same revision */
-    w->pos++;
     return 0;
+}
+
+int store_watch_next(struct store_watch *w, struct store_event **ret)
+{
+    int rc = store_watch_peek(w, ret);
+
+    w->pos += rc == 0;
+    return rc;
 }
 
 uint64_t store_watch_seen(const struct store_watch *w)
@@ -331,7 +338,7 @@ int watch_hub_open(struct watch_hub *h, const struct store_watch_opts *o, struct
     struct store_watch *w;
 
     must(o->on_ready != NULL);
-    if (o->after_rev < h->log->trimmed_rev)
+    if (o->after_rev < event_log_start(h->log))
         return E_STALE;
     w = mem_zalloc(sizeof *w + o->from.n + o->to.n);
     w->hub = h;

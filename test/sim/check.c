@@ -224,7 +224,7 @@ static void history_build(struct world *w, struct history *hs)
     hs->rev_of_op = mem_zalloc((MAX_OPS + 1) * sizeof *hs->rev_of_op);
     for (unsigned k = 0; k < ALL_KEYS; k++)
         hs->v[k] = mem_zalloc((w->max_rev + 1) * 2 * sizeof *hs->v[k]);
-    for (uint64_t rev = 1; rev <= w->max_rev; rev++) {
+    for (uint64_t rev = 2; rev <= w->max_rev; rev++) {
         if (w->truth[rev].n == 0)
             broken(w, "revision %" PRIu64 " was skipped", rev);
         for (unsigned i = 0; i < w->truth[rev].n; i++) {

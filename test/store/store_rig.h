@@ -60,6 +60,8 @@ struct run { struct state s; struct arena a; struct state_result r; uint64_t now
 static inline void run_init(struct run *r, uint64_t history_bytes)
 {
     state_init(&r->s, 1000000000ull, history_bytes);
+    must(r->s.now.rev == 1);
+    r->s.now.rev = 0;                            /* so that the n-th change has revision n */
     arena_init(&r->a);
     r->now_ns = 1;
 }

@@ -146,7 +146,7 @@ TEST(answers_come_once_in_order_with_results)
         for (unsigned i = 0; i < 50; i++) {
             CHECK_INT(p[i].answered, 1);
             CHECK_INT(p[i].err, 0);
-            CHECK_INT(p[i].rev, round * 50 + i + 1);
+            CHECK_INT(p[i].rev, round * 50 + i + 2);
             CHECK_INT(p[i].order, i + 1);
         }
     }
@@ -196,7 +196,7 @@ TEST(what_cannot_be_is_refused_with_the_reason)
         sim_run_for(r.s, 100 * MS);
         CHECK_INT(o.answered, 1);
         CHECK_INT(o.err, want[i]);
-        CHECK_INT(store_revision(r.head[0].s), 0);
+        CHECK_INT(store_revision(r.head[0].s), 1);
     }
     rig_close(&r);
 }
@@ -249,7 +249,7 @@ TEST(waiting_for_a_revision)
 
     rig_open(&r, 1);
     struct head *h = &r.head[0];
-    struct waiter soon = { .h = h, .rev = 10, .ms = 5000 }, late = { .h = h, .rev = 11, .ms = 300 },
+    struct waiter soon = { .h = h, .rev = 11, .ms = 5000 }, late = { .h = h, .rev = 12, .ms = 300 },
                   there = { .h = h, .rev = 0, .ms = 5000 }, cancelled = { .h = h, .rev = 3, .ms = 5000 };
     sim_do(h->m, in_wait, &late);
     sim_do(h->m, in_wait, &soon);
@@ -261,7 +261,7 @@ TEST(waiting_for_a_revision)
     CHECK_INT(soon.done, 0);
     put_all(p, h, 10);
     sim_run_for(r.s, 100 * MS);
-    CHECK(soon.done == 1 && soon.err == 0 && soon.at == 10);
+    CHECK(soon.done == 1 && soon.err == 0 && soon.at == 11);
     CHECK_INT(late.done, 0);
     sim_run_for(r.s, 300 * MS);
     CHECK(late.done == 1 && late.err == E_TIMEOUT);
@@ -270,9 +270,8 @@ TEST(waiting_for_a_revision)
 }
 
 struct seer { struct head *h; struct store_watch *w; unsigned told, events; uint64_t last; bool inside; };
-static int framed;
+static struct blob *framed;                      /* an encoded form that every event keeps */
 
-static void frame_free(void *frame) { framed -= *(int *)frame; mem_free(frame); }
 static void seer_on_ready(void *arg, struct store_watch *w)
 {
     struct seer *x = arg;
@@ -285,11 +284,8 @@ static void seer_on_ready(void *arg, struct store_watch *w)
         CHECK(e->tag == 9);
         x->last = e->rev;
         x->events++;
-        if (e->frame[1] == NULL) {
-            e->frame[1] = mem_alloc(sizeof(int));
-            *(int *)e->frame[1] = 1;
-            framed++;
-        }
+        if (e->frame[1] == NULL)
+            e->frame[1] = blob_ref(framed);
     }
 }
 static void in_watch(void *arg)
@@ -299,7 +295,6 @@ static void in_watch(void *arg)
         .on_ready = seer_on_ready, .arg = x };
 
     x->inside = true;
-    store_on_frame_free(x->h->s, frame_free);
     must_ok(store_watch_open(x->h->s, &o, &x->w));
     x->inside = false;
 }
@@ -311,6 +306,7 @@ TEST(watching_and_history_that_runs_out_by_itself)
     struct put p[30];
     struct store_stats st;
 
+    framed = blob_copy(STR("frame"));
     rig_open(&r, 1);
     struct seer x = { .h = &r.head[0] };
     put_all(p, &r.head[0], 30);
@@ -322,13 +318,14 @@ TEST(watching_and_history_that_runs_out_by_itself)
     put_all(p, &r.head[0], 30);
     sim_run_for(r.s, 100 * MS);
     CHECK_INT(x.events, 60);
-    CHECK_INT(framed, 60);
+    CHECK_INT(framed->refs, 1 + 60);
     CHECK_INT(store_history_start(r.head[0].s), 0);
     sim_run_for(r.s, 4000 * MS);                 /* nothing happens, and yet it is tidied up */
     store_stats(r.head[0].s, &st);
     CHECK_INT(st.events, 0);
-    CHECK_INT(framed, 0);
-    CHECK_INT(st.history_start, 60);
+    CHECK_INT(framed->refs, 1);
+    blob_unref(framed);
+    CHECK_INT(st.history_start, 61);
     CHECK_INT(st.watches, 1);
     CHECK_INT(st.keys, 2);
     sim_do(r.head[0].m, in_unwatch, &x);
@@ -407,11 +404,11 @@ TEST(a_closed_head_comes_back_with_everything)
     for (unsigned round = 1; round <= 4; round++) {
         put_all(p, h, 200);
         sim_run_for(r.s, 1000 * MS);
-        CHECK_INT(store_revision(h->s), 200 * round);
+        CHECK_INT(store_revision(h->s), 200 * round + 1);
         head_shut(h);
         sim_do(h->m, in_open, h);
         sim_run_for(r.s, 1500 * MS);
-        CHECK_INT(store_revision(h->s), 200 * round);
+        CHECK_INT(store_revision(h->s), 200 * round + 1);
         CHECK(store_get(store_live(h->s), STR("/k/odd"), &kv) && kv.version == 100 * round);
         CHECK(h->leading && store_read_now(h->s));
     }
