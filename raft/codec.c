@@ -2,7 +2,8 @@
 #include "raft/codec.h"
 #include "raft/crc32c.h"
 
-#define HELLO_MAGIC 0x314f4c4c454843ull          /* "CHELLO1" */
+#define HELLO_MAGIC    0x324f4c4c454843ull       /* "CHELLO2" */
+#define FAREWELL_MAGIC 0x31454e4f4743ull         /* "CGONE1" */
 
 static size_t frame_begin(struct buf *out)
 {
@@ -40,29 +41,37 @@ int raft_frame_cut(struct str *in, struct str *ret, size_t *ret_need)
     return crc32c(0, ret->p, ret->n) == crc ? 1 : E_INVALID;
 }
 
-void raft_hello_encode(const struct raft_hello *h, struct buf *out)
+static void hello_encode(uint64_t magic, const struct raft_hello *h, struct buf *out)
 {
     size_t at = frame_begin(out);
 
-    buf_le64(out, HELLO_MAGIC);
+    buf_le64(out, magic);
     buf_le64(out, h->cluster);
     buf_le64(out, h->from);
     buf_le64(out, h->to);
+    buf_z(out, h->addr);
     frame_end(out, at);
 }
 
-int raft_hello_decode(struct str in, struct raft_hello *ret)
+static int hello_decode(uint64_t wanted, struct str in, struct raft_hello *ret)
 {
-    struct raft_hello h;
+    struct raft_hello h = { 0 };
     uint64_t magic;
 
-    if (!str_le64(&in, &magic) || magic != HELLO_MAGIC || !str_le64(&in, &h.cluster))
+    if (!str_le64(&in, &magic) || magic != wanted || !str_le64(&in, &h.cluster))
         return E_INVALID;
-    if (!str_le64(&in, &h.from) || !str_le64(&in, &h.to) || !str_empty(in))
+    if (!str_le64(&in, &h.from) || !str_le64(&in, &h.to) || in.n >= sizeof(h.addr) || str_find(in, '\0') >= 0)
         return E_INVALID;
+    if (in.n > 0)
+        memcpy(h.addr, in.p, in.n);
     *ret = h;
     return 0;
 }
+
+void raft_hello_encode(const struct raft_hello *h, struct buf *out) { hello_encode(HELLO_MAGIC, h, out); }
+int  raft_hello_decode(struct str in, struct raft_hello *ret) { return hello_decode(HELLO_MAGIC, in, ret); }
+void raft_farewell_encode(const struct raft_hello *h, struct buf *out) { hello_encode(FAREWELL_MAGIC, h, out); }
+int  raft_farewell_decode(struct str in, struct raft_hello *ret) { return hello_decode(FAREWELL_MAGIC, in, ret); }
 
 /* ---- Encoding ------------------------------------------------------------------------------------ */
 
@@ -88,6 +97,19 @@ static void encode_append(const struct raft_message *m, const struct raft_log *l
            m->append.n);
     for (uint64_t i = 0; i < m->append.n; i++)
         encode_entry(out, raft_log_at(log, m->append.prev_index + 1 + i));
+}
+
+static void encode_text(struct buf *out, struct str text)
+{
+    buf_varint(out, text.n);
+    buf_str_add(out, text);
+}
+
+static void encode_change(const struct raft_message *m, struct buf *out)
+{
+    FIELDS(out, m->change.ctx, m->change.op, m->change.id, m->change.by, m->change.given);
+    for (unsigned i = 0; i < RAFT_CHANGE_TEXTS; i++)
+        encode_text(out, m->change.text[i]);
 }
 
 static void encode_body(const struct raft_message *m, const struct raft_log *log, struct buf *out)
@@ -126,6 +148,11 @@ static void encode_body(const struct raft_message *m, const struct raft_log *log
     case RAFT_MSG_RECALL:      FIELDS(out, m->recall.ctx); break;
     case RAFT_MSG_RECALL_REPLY:
         FIELDS(out, m->recall_reply.ctx, m->recall_reply.last_index, m->recall_reply.last_term);
+        break;
+    case RAFT_MSG_CHANGE:      encode_change(m, out); break;
+    case RAFT_MSG_CHANGE_REPLY:
+        FIELDS(out, m->change_reply.ctx, m->change_reply.id, (uint64_t)-m->change_reply.err);
+        encode_text(out, m->change_reply.reason);
         break;
     case RAFT_MSG_TIMEOUT_NOW:
     case RAFT_MSG_TYPES:       break;
@@ -213,6 +240,32 @@ static bool decode_propose_reply(struct str *in, struct raft_message *m)
     return true;
 }
 
+static bool decode_text(struct str *in, struct str *ret)
+{
+    uint64_t len;
+
+    return str_varint(in, &len) && len < RAFT_MAX_TEXT && str_take(in, len, ret) && str_find(*ret, '\0') < 0;
+}
+
+static bool decode_change(struct str *in, struct raft_message *m)
+{
+    bool ok = TAKE(in, &m->change.ctx, &m->change.op, &m->change.id, &m->change.by, &m->change.given);
+
+    for (unsigned i = 0; i < RAFT_CHANGE_TEXTS && ok; i++)
+        ok = decode_text(in, &m->change.text[i]);
+    return ok;
+}
+
+static bool decode_change_reply(struct str *in, struct raft_message *m)
+{
+    uint64_t err;
+
+    if (!TAKE(in, &m->change_reply.ctx, &m->change_reply.id, &err) || err > 1000)
+        return false;
+    m->change_reply.err = -(int)err;
+    return decode_text(in, &m->change_reply.reason);
+}
+
 static bool decode_body(struct str *in, struct blob *owner, struct raft_message *m)
 {
     switch (m->type) {
@@ -245,6 +298,8 @@ static bool decode_body(struct str *in, struct blob *owner, struct raft_message 
     case RAFT_MSG_RECALL:     return str_varint(in, &m->recall.ctx);
     case RAFT_MSG_RECALL_REPLY:
         return TAKE(in, &m->recall_reply.ctx, &m->recall_reply.last_index, &m->recall_reply.last_term);
+    case RAFT_MSG_CHANGE:     return decode_change(in, m);
+    case RAFT_MSG_CHANGE_REPLY: return decode_change_reply(in, m);
     default: return false;
     }
 }

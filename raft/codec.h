@@ -6,16 +6,21 @@
 #define RAFT_CODEC_H
 
 #include "net/err.h"
+#include "raft/config.h"
 #include "raft/limits.h"
 #include "raft/log.h"
 #include "raft/message.h"
 
 #define RAFT_FRAME_HEAD 8                        /* length and CRC of the payload */
 
-struct raft_hello { uint64_t cluster, from, to; };
+/* The first frame of a connection.  addr: where its sender is reached by others; empty: not known. */
+struct raft_hello { uint64_t cluster, from, to; char addr[RAFT_ADDR_MAX]; };
 
 void raft_hello_encode(const struct raft_hello *h, struct buf *out);       /* a whole frame */
 int  raft_hello_decode(struct str payload, struct raft_hello *ret);        /* E_INVALID */
+/* The one frame that an accepted side ever sends, instead of going on: `to` was removed from the cluster. */
+void raft_farewell_encode(const struct raft_hello *h, struct buf *out);
+int  raft_farewell_decode(struct str payload, struct raft_hello *ret);     /* E_INVALID */
 /* Appends a frame.  Entries of an APPEND to send come from log, of a PROPOSE from the message. */
 void raft_message_encode(const struct raft_message *m, const struct raft_log *log, struct buf *out);
 /* E_INVALID.  entry arrays are allocated: raft_message_release(). owner: what payload lies in; entries and

@@ -10,6 +10,27 @@ uint64_t raft_core__random(struct raft_core *c, uint64_t below)
     return below > 0 ? c->rng % below : 0;
 }
 
+/* Before the restart this head may have acknowledged a leader's heartbeat: that leader's lease counts on no
+ * vote from here for an election timeout.  Alone, there is nobody to count on it; new, there was no leader. */
+static void core_begin_timers(struct raft_core *c)
+{
+    bool alone = raft_config_alone(&c->config, c->id);
+
+    c->votes_from_ns = c->restarted && !alone ? c->now_ns + c->election_min_ns : 0;
+    raft_election__timer(c);
+    if (alone)
+        c->election_due = c->now_ns;
+    else if (!c->restarted)
+        c->election_due = c->now_ns + raft_core__random(c, c->election_min_ns);
+}
+
+void raft_core_adopt(struct raft_core *c, uint64_t index, const struct raft_entry *e)
+{
+    must(index <= c->trail.last && index > c->config.index);
+    raft_commit__adopt(c, index, e);
+    core_begin_timers(c);
+}
+
 void raft_core_init(struct raft_core *c, const struct raft_core_opts *o, struct trail *trail)
 {
     must(o->id > 0 && o->heartbeat_ns > 0);
@@ -19,7 +40,9 @@ void raft_core_init(struct raft_core *c, const struct raft_core_opts *o, struct 
     c->id = o->id;
     c->bugs = o->bugs;
     c->rng = (o->seed ^ (o->id * 0x9e3779b97f4a7c15u)) | 1;
-    c->config = c->config_before = o->config;
+    c->config = o->config;
+    c->config.index = MIN_OF(o->config.index, trail->offset);
+    config_log_init(&c->configs, &c->config);
     c->hard.term = MAX_OF(o->term, trail_last_term(trail));
     c->hard.vote = o->term == c->hard.term ? o->vote : 0;
     c->doubt = o->doubt;
@@ -37,23 +60,16 @@ void raft_core_init(struct raft_core *c, const struct raft_core_opts *o, struct 
     c->max_append = o->max_append > 0 ? o->max_append : RAFT_MAX_APPEND;
     c->entry_size = o->entry_size;
     c->arg = o->arg;
-    c->noop.type = RAFT_ENTRY_NOOP;
+    c->restarted = o->restarted;
     c->held = mem_alloc(RAFT_MAX_HELD * sizeof(*c->held));
-    /* Before the restart this head may have acknowledged a leader's heartbeat: that leader's lease counts
-     * on no vote from here for an election timeout.  Alone, there is nobody to count on it; new, there was
-     * no leader. */
-    bool alone = raft_config_voters(&c->config) == 1;
-    c->votes_from_ns = o->restarted && !alone ? o->now_ns + o->election_min_ns : 0;
-    raft_election__timer(c);
-    if (alone)
-        c->election_due = o->now_ns;
-    else if (!o->restarted)
-        c->election_due = o->now_ns + raft_core__random(c, o->election_min_ns);
+    core_begin_timers(c);
 }
 
 void raft_core_release(struct raft_core *c)
 {
     trail_release(&c->trail);
+    config_log_release(&c->configs);
+    c->own.owner = blob_unref(c->own.owner);
     mem_free(c->held);
     mem_free(c->out);
     mem_free(c->read_done);
@@ -173,8 +189,9 @@ void raft_core__lead(struct raft_core *c, struct raft_update *u)
         c->uncommitted += c->entry_size(c->arg, i) + RAFT_ENTRY_OVERHEAD;
     for (unsigned i = 0; i < c->config.n; i++)
         raft_progress_init(&c->progress[i], c->config.head[i].id, c->term_start, c->now_ns);
-    c->noop.term = c->hard.term;
-    raft_replication__append_own(c, &c->noop, 1, u);
+    c->own.owner = blob_unref(c->own.owner);
+    c->own = (struct raft_entry){ .type = RAFT_ENTRY_NOOP };
+    raft_replication__append_own(c, &c->own, 1, u);
 }
 
 /* ---- Events -------------------------------------------------------------------------------------- */
@@ -225,7 +242,7 @@ static void core_from_leader(struct raft_core *c, const struct raft_message *m, 
 
 static void core_receive(struct raft_core *c, const struct raft_message *m, struct raft_update *u)
 {
-    if (m->from == 0 || m->from == c->id)
+    if (m->from == 0 || m->from == c->id || raft_core_left(c, m->from))
         return;
     if (c->doubt.lost) {                         /* neither what it has nor what it promised is known */
         if (m->type == RAFT_MSG_RECALL_REPLY)
@@ -306,12 +323,8 @@ static void core_tick(struct raft_core *c, struct raft_update *u)
         raft_replication__beat(c);
 }
 
-int raft_core_step(struct raft_core *c, const struct raft_event *e, struct raft_update *ret)
+static int core_event(struct raft_core *c, const struct raft_event *e, struct raft_update *ret)
 {
-    *ret = (struct raft_update){ 0 };
-    c->now_ns = MAX_OF(c->now_ns, e->now_ns);
-    if (c->failed)
-        return e->type == RAFT_EV_PROPOSE || e->type == RAFT_EV_READ || e->type == RAFT_EV_TRANSFER ? E_NOLEADER : 0;
     switch (e->type) {
     case RAFT_EV_TICK:         core_tick(c, ret); break;
     case RAFT_EV_RECEIVE:      core_receive(c, e->message, ret); break;
@@ -319,9 +332,11 @@ int raft_core_step(struct raft_core *c, const struct raft_event *e, struct raft_
     case RAFT_EV_DURABLE:      raft_commit__durable(c, e->durable, ret); break;
     case RAFT_EV_READ:         return raft_read__ask(c, e->read_ctx, c->id);
     case RAFT_EV_TRANSFER:     return raft_transfer__start(c, e->transfer_to);
+    case RAFT_EV_CHANGE:       return raft_change__start(c, e->change.spec, e->change.why, ret);
     case RAFT_EV_COMPACT:
         must(e->compact_upto <= c->commit);
         trail_compact(&c->trail, e->compact_upto);
+        config_log_forget(&c->configs, c->trail.offset);
         break;
     case RAFT_EV_INSTALLED:    raft_commit__installed(c, e); break;
     case RAFT_EV_SNAPSHOT_END: core_snapshot_end(c, e->snapshot_end.peer); break;
@@ -330,6 +345,27 @@ int raft_core_step(struct raft_core *c, const struct raft_event *e, struct raft_
     case RAFT_EV_DISK_FAILED:  core_fail(c); break;
     }
     return 0;
+}
+
+/* Who asks for something wants to know that there is nobody to do it. */
+static int core_event_failed(const struct raft_event *e)
+{
+    bool asks = e->type == RAFT_EV_PROPOSE || e->type == RAFT_EV_READ || e->type == RAFT_EV_TRANSFER
+             || e->type == RAFT_EV_CHANGE;
+
+    return asks ? E_NOLEADER : 0;
+}
+
+int raft_core_step(struct raft_core *c, const struct raft_event *e, struct raft_update *ret)
+{
+    *ret = (struct raft_update){ 0 };
+    c->now_ns = MAX_OF(c->now_ns, e->now_ns);
+    if (c->failed)
+        return core_event_failed(e);
+    int rc = core_event(c, e, ret);
+    if (e->type != RAFT_EV_COMPACT)              /* which only takes note of what the host has done */
+        raft_change__advance(c, ret);
+    return rc;
 }
 
 struct raft_mark raft_core_mark(const struct raft_core *c)
@@ -341,11 +377,11 @@ uint64_t raft_core_due(const struct raft_core *c)
 {
     if (c->failed)
         return UINT64_MAX;
-    if (c->role == RAFT_LEADER && c->config.n == 1)
+    if (c->role == RAFT_LEADER && c->config.n == 1 && raft_core__votes(c))
         return UINT64_MAX;                       /* alone: nobody to be kept in mind */
     if (c->role == RAFT_LEADER)
         return c->transfer_to != 0 ? MIN_OF(c->heartbeat_due, c->transfer_due) : c->heartbeat_due;
-    return c->election_due;
+    return raft_core__campaigns(c) || c->doubt.lost ? c->election_due : UINT64_MAX;
 }
 
 bool raft_core_leading(const struct raft_core *c)

@@ -17,7 +17,7 @@
 #ifndef RAFT_CORE_H
 #define RAFT_CORE_H
 
-#include "raft/config.h"
+#include "raft/config_log.h"
 #include "raft/doubt.h"
 #include "raft/limits.h"
 #include "raft/message.h"
@@ -51,6 +51,7 @@ enum raft_event_type {
     RAFT_EV_DURABLE,
     RAFT_EV_READ,                                /* result by raft_core_reads(); E_NOLEADER, E_FULL at once */
     RAFT_EV_TRANSFER,                            /* E_NOLEADER, E_NOTFOUND (no such voter), E_EXISTS (it is me) */
+    RAFT_EV_CHANGE,                              /* of the membership; see raft_config_change(); E_NOLEADER, E_AGAIN, E_CONFLICT */
     RAFT_EV_COMPACT,                             /* the log up to index is no longer in memory */
     RAFT_EV_INSTALLED,                           /* a leader's snapshot has replaced state and log, durably */
     RAFT_EV_SNAPSHOT_END,                        /* sending one to a peer has ended, well or not */
@@ -67,6 +68,7 @@ struct raft_event {
         struct raft_mark durable;
         uint64_t read_ctx;
         uint64_t transfer_to;                    /* 0: the most up to date */
+        struct { const struct raft_change_spec *spec; struct errbuf *why; } change;
         uint64_t compact_upto;
         struct { uint64_t index, term; const struct raft_config *config; } installed;
         struct { uint64_t peer; bool ok; } snapshot_end;
@@ -74,7 +76,8 @@ struct raft_event {
     };
 };
 
-/* Log duties of one step: first truncate, then append.  entry: the event's, or the core's own no-op. */
+/* Log duties of one step: first truncate, then append.  entry: the event's, or the core's own (a no-op, a
+ * configuration), which is there until the next step. */
 struct raft_update {
     uint64_t truncate;                           /* entries >= this are gone; 0: none */
     uint64_t first; size_t n; struct raft_entry *entry;
@@ -90,12 +93,13 @@ struct raft_core {
     uint64_t leader;
     struct { uint64_t term, vote, gen; } hard;
     uint64_t hard_durable;                       /* gen that is on disk */
-    bool     failed;
+    bool     failed, restarted;
 
     struct trail trail;
     uint64_t epoch;                              /* counts truncations */
     uint64_t durable, commit, verified;
-    struct raft_config config, config_before;    /* in force; and the one to go back to if its entry goes */
+    struct raft_config config;                   /* in force: the newest of configs */
+    struct config_log configs;
 
     /* Time. */
     uint64_t now_ns, heartbeat_ns, election_min_ns, election_max_ns, lease_ns;
@@ -133,7 +137,7 @@ struct raft_core {
     struct raft_message *out; size_t out_n, out_cap;
     struct { struct raft_message m; uint64_t gen; } *held; size_t held_n;
 
-    struct raft_entry noop;
+    struct raft_entry own;
     uint32_t (*entry_size)(void *arg, uint64_t index);
     void *arg;
     uint64_t leader_changes;
@@ -150,6 +154,10 @@ int  raft_core_step(struct raft_core *c, const struct raft_event *e, struct raft
 size_t raft_core_flush(struct raft_core *c, uint64_t now_ns, struct raft_message **ret);
 /* Reads that were answered since the last call; valid until the next step. */
 size_t raft_core_reads(struct raft_core *c, struct raft_read_done **ret);
+/* The configuration in force at an index of the log. */
+const struct raft_config *raft_core_config(const struct raft_core *c, uint64_t index);
+/* That head was a member, it is settled that it is none any more, and it does not lead us out of courtesy. */
+bool raft_core_left(const struct raft_core *c, uint64_t id);
 struct raft_mark raft_core_mark(const struct raft_core *c);
 uint64_t raft_core_due(const struct raft_core *c);
 /* The leader may answer reads from what it has committed, at this moment (own term committed, lease

@@ -9,10 +9,13 @@ static void core_check_log(const struct raft_core *c)
     must(c->durable <= c->trail.last);
     must(c->verified <= c->trail.last);
     must(trail_last_term(&c->trail) <= c->hard.term);
-    must(c->config.n > 0 && c->config.n <= RAFT_MAX_HEADS);
-    must(c->config.index <= c->trail.last);
-    must(c->config_before.index <= c->config.index);
     must(!c->doubt.lost || (c->role == RAFT_FOLLOWER && c->leader == 0));
+    must(c->config.n <= RAFT_MAX_HEADS);
+    must(c->config.n > 0 || c->role == RAFT_FOLLOWER);         /* empty: it waits to be told who there is */
+    must(c->config.index <= c->trail.last || BUG(c, RAFT_BUG_CONFIG_STAYS));
+    must(c->configs.n > 0 && c->configs.at[0]->index <= c->trail.offset);
+    must(c->configs.n == 1 || c->configs.at[1]->index > c->trail.offset);
+    must(c->config.index == config_log_last(&c->configs)->index || BUG(c, RAFT_BUG_CONFIG_LATE));
 }
 
 static void core_check_role(const struct raft_core *c)

@@ -7,6 +7,7 @@
  * read_index.c  linearizable reads: rounds and the lease
  * transfer.c    handing leadership over
  * doubt.c       what a head may still do that lost part of its log
+ * change.c      changes of the membership: what is refused, the joint step, a leader that is no voter any more
  * core_check.c  invariants */
 #ifndef RAFT_CORE_IMPL_H
 #define RAFT_CORE_IMPL_H
@@ -22,6 +23,11 @@ void raft_core__lead(struct raft_core *c, struct raft_update *u);
 /* A message to fill in; it leaves at the next flush, or once term and vote as they are now are durable. */
 struct raft_message *raft_core__emit(struct raft_core *c, enum raft_message_type type, uint64_t to);
 struct raft_progress *raft_core__peer(struct raft_core *c, uint64_t id);
+/* A voter, or one that was until a change which is not settled as far as we know: our log may be the only one that
+ * can still win, so we campaign (thesis 4.2.2), though our own vote counts no more. */
+bool raft_core__campaigns(const struct raft_core *c);
+/* Over the configuration in force. */
+uint64_t raft_core__quorum(const struct raft_core *c, const uint64_t value[RAFT_MAX_HEADS]);
 static inline bool raft_core__votes(const struct raft_core *c) { return raft_config_votes(&c->config, c->id); }
 
 /* election.c */
@@ -70,6 +76,11 @@ bool raft_doubt__may_lead(const struct raft_core *c);
 void raft_doubt__tick(struct raft_core *c);
 void raft_doubt__on_recall(struct raft_core *c, const struct raft_message *m);
 void raft_doubt__on_recall_reply(struct raft_core *c, const struct raft_message *m);
+
+/* change.c */
+int  raft_change__start(struct raft_core *c, const struct raft_change_spec *s, struct errbuf *why, struct raft_update *u);
+/* After each event: what follows from a configuration that has become settled. */
+void raft_change__advance(struct raft_core *c, struct raft_update *u);
 
 /* transfer.c */
 int  raft_transfer__start(struct raft_core *c, uint64_t to);

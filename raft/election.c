@@ -55,6 +55,14 @@ static void election_ask(struct raft_core *c, enum raft_message_type type, uint6
     }
 }
 
+static void election_own_vote(struct raft_core *c)
+{
+    int slot = raft_config_find(&c->config, c->id);
+
+    if (slot >= 0)
+        c->poll[slot].granted = 1;
+}
+
 /* A majority granted (or can no longer grant)? */
 static bool election_won(const struct raft_core *c)
 {
@@ -62,7 +70,7 @@ static bool election_won(const struct raft_core *c)
 
     for (unsigned i = 0; i < c->config.n; i++)
         yes[i] = c->poll[i].granted;
-    return raft_config_quorum(&c->config, yes) == 1;
+    return raft_core__quorum(c, yes) == 1;
 }
 
 static bool election_lost(const struct raft_core *c)
@@ -71,7 +79,7 @@ static bool election_lost(const struct raft_core *c)
 
     for (unsigned i = 0; i < c->config.n; i++)
         open[i] = !c->poll[i].refused;
-    return raft_config_quorum(&c->config, open) == 0;
+    return raft_core__quorum(c, open) == 0;
 }
 
 void raft_election__campaign(struct raft_core *c, bool forced, struct raft_update *u)
@@ -95,7 +103,7 @@ static void election_precampaign(struct raft_core *c, struct raft_update *u)
     c->leader = 0;
     raft_election__timer(c);
     election_ask(c, RAFT_MSG_PREVOTE, c->hard.term + 1);
-    c->poll[raft_config_find(&c->config, c->id)].granted = 1;
+    election_own_vote(c);
     if (election_won(c))
         raft_election__campaign(c, false, u);
 }
@@ -104,10 +112,7 @@ void raft_election__durable(struct raft_core *c, struct raft_update *u)
 {
     if (c->role != RAFT_CANDIDATE || c->hard.vote != c->id)
         return;
-    int slot = raft_config_find(&c->config, c->id);
-    if (slot < 0)
-        return;
-    c->poll[slot].granted = 1;
+    election_own_vote(c);
     if (election_won(c))
         raft_core__lead(c, u);
 }
@@ -119,7 +124,7 @@ static void election_check_quorum(struct raft_core *c)
 
     for (unsigned i = 0; i < c->config.n; i++)
         heard[i] = c->config.head[i].id == c->id ? c->now_ns : c->progress[i].heard_ns;
-    if (raft_config_quorum(&c->config, heard) + c->election_max_ns < c->now_ns)
+    if (raft_core__quorum(c, heard) + c->election_max_ns < c->now_ns)
         raft_core__follow(c, c->hard.term, 0);
 }
 
@@ -131,7 +136,7 @@ void raft_election__tick(struct raft_core *c, struct raft_update *u)
     }
     if (c->now_ns < c->election_due)
         return;
-    if (raft_core__votes(c) && raft_doubt__may_lead(c))
+    if (raft_core__campaigns(c) && raft_doubt__may_lead(c))
         election_precampaign(c, u);
     else
         raft_election__timer(c);
@@ -186,7 +191,7 @@ void raft_election__on_vote_reply(struct raft_core *c, const struct raft_message
     if (election_won(c)) {
         if (pre)
             raft_election__campaign(c, false, u);
-        else if (c->poll[raft_config_find(&c->config, c->id)].granted)
+        else if (c->hard_durable == c->hard.gen)
             raft_core__lead(c, u);
     } else if (election_lost(c)) {
         raft_core__follow(c, c->hard.term, 0);   /* wait for the next timeout, or for the leader that others hear */

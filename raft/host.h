@@ -5,6 +5,7 @@
  * host_step.c      the turn: events into the core, duties out of it, in one fixed order
  * host_propose.c   local proposals, forwarding, matching them up at apply
  * host_read.c      linearizable reads
+ * host_change.c    changes of the membership, handovers, our own removal
  * host_snapshot.c  snapshots taken, sent, received
  * host_memory.c    how much of the log stays in memory */
 #ifndef RAFT_HOST_H
@@ -32,6 +33,9 @@ struct pending {
     uint64_t leader;                             /* SENT: to whom */
 };
 
+/* A change that this head, as leader, has begun; from 0: none. */
+struct change_served { uint64_t from, ctx, id, due_ns; enum raft_change_op op; };
+
 struct raft {
     struct raft_opts opts;
     struct loop *loop;
@@ -43,8 +47,16 @@ struct raft {
     uint64_t applied, hard_written, epoch_seen;
     bool     leading_told, disk_failed, closing;
     int      disk_error;
-    uint64_t config_used;                        /* index of the configuration the peers were told */
-    bool     config_fresh;
+    /* What the peers were told by: index and epoch of the configuration in force, the settled one, the leader. */
+    uint64_t peers_told[4];
+    bool     peers_fresh;
+
+    /* Membership. */
+    struct qlink changes;                        /* asked here */
+    struct change_served served[RAFT_MAX_CHANGES];
+    uint64_t change_ctx, change_after_ns, publish_after_ns;
+    struct raft_change publish;                  /* our own name and URLs */
+    bool     publishing, removed, removed_told;
 
     struct turn_hook step, write;
     struct timer tick;
@@ -130,6 +142,15 @@ void raft__read_step(struct raft *r);
 void raft__read_results(struct raft *r);
 void raft__read_deliver(struct raft *r);
 void raft__read_fail_all(struct raft *r, int err);
+
+/* host_change.c */
+void raft__change_step(struct raft *r);
+uint64_t raft__change_due(const struct raft *r);
+void raft__change_on_request(struct raft *r, const struct raft_message *m);
+void raft__change_on_reply(struct raft *r, const struct raft_message *m);
+bool raft__change_has_left(void *arg, uint64_t id);
+void raft__change_on_removed(void *arg, uint64_t by);
+void raft__change_fail_all(struct raft *r);
 
 /* host_snapshot.c */
 void raft__snapshot_step(struct raft *r);

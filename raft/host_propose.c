@@ -101,6 +101,8 @@ static int queued_refusal(const struct raft *r, const struct pending *n)
         return E_TOOBIG;
     if (r->disk_failed)
         return r->disk_error == E_FULL ? E_FULL : E_IO;
+    if (r->removed)
+        return E_NOLEADER;
     if (r->queued_n > RAFT_MAX_PENDING || r->pending_bytes > RAFT_MAX_PENDING_BYTES)
         return E_FULL;
     return 0;
@@ -237,6 +239,8 @@ void raft__propose_on_forward(struct raft *r, struct raft_message *m)
         return;
     if (rc == 0 && raft__backlogged(r))
         rc = E_FULL;
+    if (rc == 0 && raft_config_find(&r->core.config, m->from) < 0)
+        rc = E_NOLEADER;                         /* no member: it will not learn what becomes of them */
     if (rc == 0)
         rc = raft__event(r, (struct raft_event){ .type = RAFT_EV_PROPOSE,
                                                  .propose = { m->propose.entry, m->propose.n } });

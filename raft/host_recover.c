@@ -106,6 +106,8 @@ static int recovery_initial_config(const struct raft_opts *o, struct raft_config
             return err_set(err, E_INVALID, "address of head %llu is too long", (unsigned long long)c.head[i].id);
         memcpy(c.head[i].addr, o->heads[i].addr, strlen(o->heads[i].addr));
     }
+    for (unsigned i = 0; i < c.n; i++)
+        c.last_id = MAX_OF(c.last_id, c.head[i].id);
     if (raft_config_valid(&c, err) != 0)
         return E_INVALID;
     if (raft_config_find(&c, o->id) < 0)
@@ -127,6 +129,8 @@ static int recovery_config(struct recovery *v, struct raft_config *ret, struct e
         *ret = r->snapshot.config;
     else if (known)
         *ret = logged;
+    else if (r->opts.join || (v->found.any && r->opts.n_heads == 0))
+        *ret = (struct raft_config){ 0 };        /* the cluster it was added to will say who belongs to it */
     else
         return recovery_initial_config(&r->opts, ret, err);
     return 0;
@@ -202,8 +206,12 @@ static int recovery_mend(struct recovery *v, const struct raft_config *config, s
     bool lost = recovery_lost_something(v), cut = v->found.damaged || v->gap;
     int rc = 0;
 
-    if ((lost || cut) && raft_config_voters(config) == 1 && raft_config_votes(config, r->opts.id))
+    if ((lost || cut) && raft_config_alone(config, r->opts.id))
         return recovery_refuse(v, err);
+    if (v->doubt.lost && config->n == 0)
+        return err_set(err, E_CORRUPT, "%s: %s, and with it who the other heads are; remove this head (coracle member remove %llu) "
+                       "and add a new one with an empty directory", disk_path(r->opts.disk), recovery_damage(v),
+                       (unsigned long long)r->opts.id);
     if (cut || (lost && memcmp(&v->doubt, &v->found.doubt, sizeof(v->doubt)) != 0))
         return recovery_repair(v, err);
     if (lost)
@@ -247,7 +255,7 @@ static void recovery_write(struct recovery *v, const struct raft_config *config)
     /* The log stops before the snapshot, or disagrees with it: it goes on behind it. */
     if (r->snapshot.index > 0 && !v->agrees && !v->found.damaged && !v->gap)
         wal_base(r->wal, r->snapshot.index, r->snapshot.term);
-    if (v->found.config.n > 0)
+    if (v->found.config.n > 0 || config->n == 0)
         return;
     raft_config_encode(config, &form);
     wal_config(r->wal, config->index, buf_str(&form));

@@ -62,7 +62,7 @@ static void snapshot_take(struct raft *r)
     struct snapshot_meta m = { .index = r->applied, .term = trail_term(&r->core.trail, r->applied) };
 
     must(m.index > r->snapshot.index && m.term > 0);
-    m.config = r->core.config.index <= r->applied ? r->core.config : r->core.config_before;
+    m.config = *raft_core_config(&r->core, r->applied);
     r->bytes_since = 0;
     r->writer_index = m.index;
     r->pins++;
@@ -233,11 +233,11 @@ void raft__snapshot_step(struct raft *r)
     if (r->writer == NULL && !r->disk_failed && snapshot_is_due(r))
         snapshot_take(r);
     snapshot_offer(r);
-    if (r->core.role == RAFT_LEADER)
-        return;
-    for (unsigned i = 0; i < RAFT_MAX_HEADS; i++)
-        if (r->sender[i] != NULL)
-            snapshot_send_cancel(r->sender[i]);
+    for (unsigned i = 0; i < RAFT_MAX_HEADS; i++) {
+        struct snapshot_sender *to = r->sender[i];
+        if (to != NULL && (r->core.role != RAFT_LEADER || raft_config_find(&r->core.config, snapshot_send_to(to)) < 0))
+            snapshot_send_cancel(to);
+    }
 }
 
 uint64_t raft__snapshot_for(const struct raft *r, uint64_t id)

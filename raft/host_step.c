@@ -108,6 +108,8 @@ static void host_message(struct raft *r, struct inbox_item *it)
     switch (m->type) {
     case RAFT_MSG_PROPOSE:       raft__propose_on_forward(r, m); break;
     case RAFT_MSG_PROPOSE_REPLY: raft__propose_on_reply(r, m); break;
+    case RAFT_MSG_CHANGE:        raft__change_on_request(r, m); break;
+    case RAFT_MSG_CHANGE_REPLY:  raft__change_on_reply(r, m); break;
     case RAFT_MSG_CHUNK_REPLY:   raft__snapshot_on_reply(r, m); break;
     default:
         if (m->type == RAFT_MSG_APPEND && m->append.n > 0 && raft__backlogged(r))
@@ -233,18 +235,22 @@ static void host_leading(struct raft *r)
         r->opts.fsm.leading(r->opts.fsm.arg, leading);
 }
 
+/* Whom to dial and whom to shut out depends on all of these. */
 static void host_config(struct raft *r)
 {
-    if (r->config_fresh && r->config_used == r->core.config.index)
+    uint64_t now[4] = { r->core.config.index, r->core.epoch, raft_core_config(&r->core, r->core.commit)->index,
+                        r->core.leader };
+
+    if (r->peers_fresh && memcmp(now, r->peers_told, sizeof(now)) == 0)
         return;
-    r->config_fresh = true;
-    r->config_used = r->core.config.index;
+    r->peers_fresh = true;
+    memcpy(r->peers_told, now, sizeof(now));
     peers_use(r->peers, &r->core.config);
 }
 
 static void host_rearm(struct raft *r)
 {
-    uint64_t due = raft_core_due(&r->core), now = loop_now_ns(r->loop);
+    uint64_t due = MIN_OF(raft_core_due(&r->core), raft__change_due(r)), now = loop_now_ns(r->loop);
     bool     waiting = r->pending_n > 0 || !qempty(&r->reads_asked) || !qempty(&r->reads_placed);
 
     if (waiting)                                 /* their time-outs, coarsely */
@@ -291,6 +297,7 @@ void raft__on_step(struct turn_hook *h)
     if (loop_hires_ns(r->loop) >= raft_core_due(&r->core))
         raft__event(r, (struct raft_event){ .type = RAFT_EV_TICK });
     host_slow_disk(r);
+    raft__change_step(r);
     host_send(r);
     host_config(r);
     host_apply(r);

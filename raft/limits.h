@@ -17,6 +17,10 @@
 #define RAFT_NOLEADER_MS       2000              /* how long proposals wait for a leader to appear */
 #define RAFT_READ_MS           5000
 #define RAFT_READ_RETRY_MS     100
+#define RAFT_CHANGE_MS         10000             /* a change of the membership without outcome is E_UNKNOWN */
+#define RAFT_CHANGE_WAIT_MS    2000              /* how long one waits for another to be settled */
+#define RAFT_CHANGE_RETRY_MS   50                /* one that met no leader or another change is asked again */
+#define RAFT_PUBLISH_RETRY_MS  1000              /* our name and URLs, if that was refused */
 #define RAFT_SEAL_MS           500               /* quiet time after which the log's tail is marked as complete */
 
 /* The core. */
@@ -25,6 +29,7 @@
 #define RAFT_MAX_INFLIGHT_BYTES (16u << 20)
 #define RAFT_MAX_UNCOMMITTED   (64u << 20)       /* bytes a leader takes without a quorum's answer */
 #define RAFT_MAX_READS         1024              /* read rounds waiting (each stands for a whole turn's reads) */
+#define RAFT_PROMOTE_LAG       5000              /* entries a learner may lack and be promoted: some ms under full load */
 #define RAFT_MAX_HELD          256               /* messages waiting for term and vote to be durable */
 #define RAFT_ENTRY_OVERHEAD    48                /* what an entry costs besides its bytes */
 
@@ -49,12 +54,15 @@
 /* Peers and the host. */
 #define RAFT_MAX_FRAME         (8u << 20)
 #define RAFT_MAX_FRAME_ENTRIES 65536
+#define RAFT_MAX_TEXT          512               /* bytes of a name, URL or reason in a message */
 #define RAFT_PEER_QUEUE        (32u << 20)       /* unsent bytes to one peer; beyond it messages are dropped */
 #define RAFT_PEER_STUCK_MS     5000              /* no byte taken for so long: the connection is made anew */
 #define RAFT_PEER_BACKOFF_MIN_MS 20
 #define RAFT_PEER_BACKOFF_MAX_MS 1000
 #define RAFT_MAX_INCOMING      32                /* accepted peer connections, known or not yet */
+#define RAFT_MAX_CHANGES       16                /* changes of the membership asked of a leader, without answer yet */
 #define RAFT_HELLO_MS          5000
+#define RAFT_MAX_HELLO         256               /* bytes of a hello or farewell */
 #define RAFT_MAX_INBOX_BYTES   (64u << 20)
 #define RAFT_APPLY_PER_TURN    8192              /* entries */
 #define RAFT_MAX_PENDING       (1u << 20)        /* local proposals in flight */

@@ -36,8 +36,12 @@ enum raft_message_type {
     RAFT_MSG_PROPOSE_REPLY,
     RAFT_MSG_RECALL,                             /* I lost my log: what do you have?  (term 0; raft/doubt.h) */
     RAFT_MSG_RECALL_REPLY,
+    RAFT_MSG_CHANGE,                             /* of the membership, or a handover: asked of the leader (term 0; host to host) */
+    RAFT_MSG_CHANGE_REPLY,
     RAFT_MSG_TYPES
 };
+
+#define RAFT_CHANGE_TEXTS 4                      /* name, addr, api, client */
 
 struct raft_message {
     enum raft_message_type type;
@@ -67,6 +71,8 @@ struct raft_message {
         struct { uint64_t ctx, last_index, last_term; } recall_reply;
         struct { uint64_t boot, first_seq, n; struct raft_entry *entry; } propose;
         struct { uint64_t boot, first_seq, n, index; int err; } propose_reply; /* err 0: at index ... in header's term */
+        struct { uint64_t ctx, op, id, by, given; struct str text[RAFT_CHANGE_TEXTS]; } change;    /* given: bit per text */
+        struct { uint64_t ctx, id; int err; struct str reason; } change_reply;
     };
 };
 

@@ -8,7 +8,8 @@ struct link {                                    /* to one other head: we dial *
     uint64_t id;
     char     addr[RAFT_ADDR_MAX];
     struct stream *stream;                       /* NULL: waiting for the timer */
-    bool     open, unwanted;
+    bool     open, unwanted, guest;              /* guest: not in the configuration, but connected to us */
+    struct buf in;                               /* a farewell, in pieces */
     struct timer retry;                          /* back-off; while open: watches a stuck queue */
     unsigned backoff_ms, quiet;
     size_t   queued_seen;
@@ -20,6 +21,7 @@ struct incoming {                                /* from another head: it dialed
     struct qlink link;
     struct stream *stream;
     uint64_t id;                                 /* 0 until its hello */
+    bool leaving;                                /* farewell was said: nothing it sends counts */
     struct buf in;
     struct timer hello;
 };
@@ -57,6 +59,21 @@ static void peers_on_closed(struct ready_item *it)
         cb(arg);
 }
 
+/* Is it a head?  Nodes and users may have certificates of the same CA. */
+static bool peers_trusts(const struct peers *p, struct stream *s)
+{
+    const struct tls_peer *t = stream_tls_peer(s);
+
+    if (p->opts.tls_server == NULL)
+        return true;
+    if (t == NULL)
+        return false;
+    for (size_t i = 0; i < t->n_organizations; i++)
+        if (p->opts.organization != NULL && strcmp(t->organizations[i], p->opts.organization) == 0)
+            return true;
+    return p->opts.organization == NULL;
+}
+
 /* ---- To others ----------------------------------------------------------------------------------- */
 
 static void link_free(struct link *k)
@@ -64,6 +81,7 @@ static void link_free(struct link *k)
     must(k->stream == NULL);
     timer_stop(&k->retry);
     qdel(&k->link);
+    buf_release(&k->in);
     peers_unpin(k->peers);
     mem_free(k);
 }
@@ -71,8 +89,11 @@ static void link_free(struct link *k)
 static void link_on_open(void *arg, struct stream *s)
 {
     struct link *k = arg;
-    struct raft_hello h = { k->peers->opts.cluster, k->peers->opts.id, k->id };
+    struct raft_hello h = { .cluster = k->peers->opts.cluster, .from = k->peers->opts.id, .to = k->id };
+    int self = raft_config_find(&k->peers->config, h.from);
 
+    if (self >= 0)
+        memcpy(h.addr, k->peers->config.head[self].addr, sizeof(h.addr));
     buf_clear(&k->peers->scratch);
     raft_hello_encode(&h, &k->peers->scratch);
     stream_write(s, k->peers->scratch.p, k->peers->scratch.n);
@@ -84,9 +105,28 @@ static void link_on_open(void *arg, struct stream *s)
     k->peers->opts.on_up(k->peers->opts.arg, k->id);
 }
 
+/* Nobody speaks on this side, but to say farewell. */
 static void link_on_data(void *arg, struct stream *s, const char *p, size_t n)
 {
-    stream_close(s);                             /* nobody speaks on this side: not a head */
+    struct link *k = arg;
+    struct peers *peers = k->peers;
+    struct raft_hello h;
+    struct str rest, payload;
+    size_t need;
+    int rc = E_INVALID;
+
+    if (k->in.n + n <= RAFT_MAX_HELLO) {
+        buf_add(&k->in, p, n);
+        rest = buf_str(&k->in);
+        rc = raft_frame_cut(&rest, &payload, &need);
+    }
+    if (rc == 0 && need <= RAFT_MAX_HELLO)
+        return;
+    bool removed = rc == 1 && raft_farewell_decode(payload, &h) == 0 && h.cluster == peers->opts.cluster
+                && h.from == k->id && h.to == peers->opts.id && peers_trusts(peers, s);
+    stream_close(s);
+    if (removed && !peers->closing)
+        peers->opts.on_removed(peers->opts.arg, k->id);
 }
 
 static void link_on_close(void *arg, struct stream *s, int err, const char *reason)
@@ -96,6 +136,7 @@ static void link_on_close(void *arg, struct stream *s, int err, const char *reas
 
     k->stream = NULL;
     k->open = false;
+    buf_clear(&k->in);
     if (k->unwanted) {
         link_free(k);
         return;
@@ -154,6 +195,8 @@ static void link_drop(struct link *k)
         link_free(k);
 }
 
+static void incoming_farewell(struct incoming *in, uint64_t to);
+
 static struct link *peers_find(const struct peers *p, uint64_t id)
 {
     for (struct qlink *l = p->links.next; l != &p->links; l = l->next) {
@@ -164,18 +207,38 @@ static struct link *peers_find(const struct peers *p, uint64_t id)
     return NULL;
 }
 
-static void link_new(struct peers *p, const struct raft_head *h)
+static struct link *link_new(struct peers *p, uint64_t id, const char addr[RAFT_ADDR_MAX])
 {
     struct link *k = mem_new(struct link);
 
     k->peers = p;
-    k->id = h->id;
-    memcpy(k->addr, h->addr, sizeof(k->addr));
+    k->id = id;
+    memcpy(k->addr, addr, sizeof(k->addr));
     k->backoff_ms = RAFT_PEER_BACKOFF_MIN_MS;
     timer_init(&k->retry, p->opts.loop, link_on_timer);
     qpush(&p->links, &k->link);
     p->pins++;
     timer_start(&k->retry, 0);
+    return k;
+}
+
+/* One that is not in the configuration stays while it visits, or while its removal is not settled. */
+static bool link_stays(const struct link *k, const struct raft_config *c)
+{
+    int slot = raft_config_find(c, k->id);
+
+    if (slot >= 0)
+        return strcmp(c->head[slot].addr, k->addr) == 0;
+    return (k->guest || raft_config_left(c, k->id)) && !k->peers->opts.has_left(k->peers->opts.arg, k->id);
+}
+
+static void peers_say_farewell(struct peers *p)
+{
+    qeach(&p->incoming, it, tmp) {
+        struct incoming *in = qentry(it, struct incoming, link);
+        if (in->id != 0 && !in->leaving && p->opts.has_left(p->opts.arg, in->id))
+            incoming_farewell(in, in->id);
+    }
 }
 
 void peers_use(struct peers *p, const struct raft_config *c)
@@ -184,13 +247,15 @@ void peers_use(struct peers *p, const struct raft_config *c)
     p->config = *c;
     qeach(&p->links, it, tmp) {
         struct link *k = qentry(it, struct link, link);
-        int slot = raft_config_find(c, k->id);
-        if (!k->unwanted && (slot < 0 || strcmp(c->head[slot].addr, k->addr) != 0))
+        if (!k->unwanted && !link_stays(k, c))
             link_drop(k);
+        else if (raft_config_find(c, k->id) >= 0)
+            k->guest = false;
     }
     for (unsigned i = 0; i < c->n; i++)
         if (c->head[i].id != p->opts.id && c->head[i].addr[0] != '\0' && peers_find(p, c->head[i].id) == NULL)
-            link_new(p, &c->head[i]);
+            link_new(p, c->head[i].id, c->head[i].addr);
+    peers_say_farewell(p);
 }
 
 bool peers_connected(const struct peers *p, uint64_t id)
@@ -216,6 +281,20 @@ bool peers_send(struct peers *p, const struct raft_message *m, const struct raft
 
 /* ---- From others --------------------------------------------------------------------------------- */
 
+/* A guest that no longer visits. */
+static void incoming_drop_guest(struct peers *p, const struct incoming *gone)
+{
+    struct link *k = peers_find(p, gone->id);
+
+    for (struct qlink *l = p->incoming.next; l != &p->incoming; l = l->next) {
+        const struct incoming *other = qentry(l, struct incoming, link);
+        if (other != gone && other->id == gone->id)
+            return;
+    }
+    if (k != NULL && k->guest && !p->closing)
+        link_drop(k);
+}
+
 static void incoming_on_close(void *arg, struct stream *s, int err, const char *reason)
 {
     struct incoming *in = arg;
@@ -223,6 +302,8 @@ static void incoming_on_close(void *arg, struct stream *s, int err, const char *
 
     if (in->id != 0 && !p->closing)
         p->opts.on_lost(p->opts.arg, in->id);
+    if (in->id != 0)
+        incoming_drop_guest(p, in);
     timer_stop(&in->hello);
     qdel(&in->link);
     buf_release(&in->in);
@@ -237,6 +318,31 @@ static void incoming_refuse(struct incoming *in, const char *why)
     stream_close(in->stream);
 }
 
+/* What was written is sent before the connection closes. */
+static void incoming_farewell(struct incoming *in, uint64_t to)
+{
+    struct peers *p = in->peers;
+    struct raft_hello h = { .cluster = p->opts.cluster, .from = p->opts.id, .to = to };
+
+    buf_clear(&p->scratch);
+    raft_farewell_encode(&h, &p->scratch);
+    stream_write(in->stream, p->scratch.p, p->scratch.n);
+    log_info("raft", "head %llu was removed from the cluster: told so", (unsigned long long)to);
+    in->leaving = true;
+    stream_close_after_flush(in->stream);
+}
+
+static void incoming_admit(struct incoming *in, const struct raft_hello *h)
+{
+    struct peers *p = in->peers;
+
+    in->id = h->from;
+    timer_stop(&in->hello);
+    stream_keep_buffers(in->stream);
+    if (raft_config_find(&p->config, h->from) < 0 && h->addr[0] != '\0' && peers_find(p, h->from) == NULL)
+        link_new(p, h->from, h->addr)->guest = true;
+}
+
 static bool incoming_hello(struct incoming *in, struct str payload)
 {
     struct peers *p = in->peers;
@@ -245,15 +351,15 @@ static bool incoming_hello(struct incoming *in, struct str payload)
     if (raft_hello_decode(payload, &h) != 0) {
         incoming_refuse(in, "no hello of a head");
     } else if (h.cluster != p->opts.cluster) {
-        incoming_refuse(in, "it belongs to another cluster");
+        incoming_refuse(in, "it belongs to another cluster: --cluster must be the same on all heads");
     } else if (h.to != p->opts.id) {
         incoming_refuse(in, "it looks for another head");
-    } else if (h.from == p->opts.id || raft_config_find(&p->config, h.from) < 0) {
-        incoming_refuse(in, "it is no member of this cluster");
+    } else if (h.from == p->opts.id || h.from == 0) {
+        incoming_refuse(in, "it has this head's number");
+    } else if (p->opts.has_left(p->opts.arg, h.from)) {
+        incoming_farewell(in, h.from);
     } else {
-        in->id = h.from;
-        timer_stop(&in->hello);
-        stream_keep_buffers(in->stream);
+        incoming_admit(in, &h);
         return true;
     }
     return false;
@@ -289,7 +395,7 @@ static void incoming_on_data(void *arg, struct stream *s, const char *bytes, siz
     size_t need;
     int rc;
 
-    if (in->peers->closing)
+    if (in->peers->closing || in->leaving)
         return;
     if (in->in.n > 0) {
         buf_add(&in->in, bytes, n);
@@ -302,7 +408,7 @@ static void incoming_on_data(void *arg, struct stream *s, const char *bytes, siz
         incoming_refuse(in, "a frame that does not verify");
         return;
     }
-    if (in->id == 0 && need > 256) {
+    if (in->id == 0 && need > RAFT_MAX_HELLO) {
         incoming_refuse(in, "no hello of a head");
         return;
     }
@@ -325,20 +431,6 @@ static void incoming_on_late(struct timer *t)
     struct incoming *in = container_of(t, struct incoming, hello);
 
     incoming_refuse(in, "no hello in time");
-}
-
-static bool peers_trusts(const struct peers *p, struct stream *s)
-{
-    const struct tls_peer *t = stream_tls_peer(s);
-
-    if (p->opts.tls_server == NULL)
-        return true;
-    if (t == NULL)
-        return false;
-    for (size_t i = 0; i < t->n_organizations; i++)
-        if (p->opts.organization != NULL && strcmp(t->organizations[i], p->opts.organization) == 0)
-            return true;
-    return p->opts.organization == NULL;
 }
 
 static void peers_on_accept(void *arg, struct stream *s)

@@ -25,6 +25,7 @@ static int host_open_peers(struct raft *r, struct errbuf *err)
                             .listen_addr = r->opts.listen_addr, .tls_server = r->opts.tls_server,
                             .tls_client = r->opts.tls_client, .organization = r->opts.peer_organization,
                             .on_message = raft__on_message, .on_up = raft__on_peer_up, .on_lost = raft__on_peer_lost,
+                            .has_left = raft__change_has_left, .on_removed = raft__change_on_removed,
                             .arg = r };
     int rc = peers_open(&o, &r->peers, err);
 
@@ -82,7 +83,9 @@ int raft_open(const struct raft_opts *o, struct raft **ret, struct errbuf *err)
     timer_init(&r->tick, r->loop, raft__on_tick);
     raft__memory_init(r);
     ready_init(&r->closed, host_on_closed);
+    r->change_ctx = loop_random_u64(r->loop) / 2;
     qinit(&r->inbox);
+    qinit(&r->changes);
     qinit(&r->reads_new);
     qinit(&r->reads_asked);
     qinit(&r->reads_placed);
@@ -126,6 +129,7 @@ static void host_on_closed(struct ready_item *it)
 
     raft__propose_fail_all(r, E_UNKNOWN);
     raft__read_fail_all(r, E_CLOSED);
+    raft__change_fail_all(r);
     host_drop_inbox(r);
     timer_stop(&r->tick);
     timer_stop(&r->rest);
@@ -152,10 +156,26 @@ void raft_close(struct raft *r, void (*done)(void *arg), void *arg)
 
 /* ---- The rest ------------------------------------------------------------------------------------ */
 
-void raft_transfer(struct raft *r, uint64_t to)
+static void status_member(struct raft *r, unsigned slot, struct raft_member *ret)
 {
-    (void)raft__event(r, (struct raft_event){ .type = RAFT_EV_TRANSFER, .transfer_to = to });
-    raft__arm(r);
+    const struct raft_core *c = &r->core;
+    const struct raft_head *h = &c->config.head[slot];
+    const struct raft_progress *p = &c->progress[slot];
+    bool self = h->id == r->opts.id;
+
+    *ret = (struct raft_member){ .id = h->id, .name = h->name, .addr = h->addr, .api = h->api, .client = h->client,
+                                 .voter = (h->parts & RAFT_VOTER) != 0 && !(h->parts & RAFT_LEARNER),
+                                 .learner = h->parts == RAFT_LEARNER, .leader = h->id == c->leader,
+                                 .connected = self || peers_connected(r->peers, h->id) };
+    if (self) {
+        ret->match = c->durable;
+        ret->heard = true;
+    } else if (c->role == RAFT_LEADER) {
+        ret->match = p->match;
+        ret->heard = p->round > 0;
+        ret->heard_ms_ago = ret->heard ? (loop_hires_ns(r->loop) - MIN_OF(p->heard_ns, loop_hires_ns(r->loop))) / 1000000 : 0;
+    }
+    ret->lag = self || c->role == RAFT_LEADER ? c->trail.last - MIN_OF(ret->match, c->trail.last) : 0;
 }
 
 void raft_status(struct raft *r, struct raft_status *ret)
@@ -165,7 +185,9 @@ void raft_status(struct raft *r, struct raft_status *ret)
                              .applied = r->applied, .last = c->trail.last, .snapshot_index = r->snapshot.index,
                              .is_leader = c->role == RAFT_LEADER, .disk_failed = r->disk_failed,
                              .leader_changes = c->leader_changes, .proposals = r->proposals,
-                             .proposals_failed = r->proposals_failed, .n_heads = c->config.n };
+                             .proposals_failed = r->proposals_failed, .n_heads = c->config.n,
+                             .member = raft_config_find(&c->config, r->opts.id) >= 0,
+                             .changing = raft_config_joint(&c->config) || c->config.index > c->commit };
     struct wal_stats w;
 
     s.repairing = c->doubt.lost || !raft_up_to_date(trail_last_term(&c->trail), c->trail.last, c->doubt.term,
@@ -175,11 +197,7 @@ void raft_status(struct raft *r, struct raft_status *ret)
     s.fsync_ns_sum = w.sync_ns_sum;
     s.fsync_ns_max = w.sync_ns_max;
     s.bytes_written = w.bytes;
-    for (unsigned i = 0; i < c->config.n; i++) {
-        s.head[i].id = c->config.head[i].id;
-        s.head[i].addr = c->config.head[i].addr;
-        s.head[i].connected = c->config.head[i].id == r->opts.id || peers_connected(r->peers, c->config.head[i].id);
-        s.head[i].match = c->config.head[i].id == r->opts.id ? c->durable : s.is_leader ? c->progress[i].match : 0;
-    }
+    for (unsigned i = 0; i < c->config.n; i++)
+        status_member(r, i, &s.head[i]);
     *ret = s;
 }

@@ -14,7 +14,7 @@
 struct raft;
 
 #define RAFT_MAX_COMMAND (4u << 20)              /* bytes of one command */
-#define RAFT_MAX_HEADS   9
+#define RAFT_MAX_HEADS   9                       /* learners, and those on their way out, included */
 
 /* One proposal in flight; embedded in the proposer's request. Either failed() or, on this head,
  * fsm.apply() with it comes, exactly once.  raft_propose copies data. */
@@ -44,6 +44,8 @@ struct raft_fsm {
     int  (*restore_end)(void *arg, bool ok);
     /* Leadership came or went on this head (leader: own term's first entry is applied). NULL ok. */
     void (*leading)(void *arg, bool leader);
+    /* This head was a member and has been removed, for good: once. Whatever it still has is of the past. NULL ok. */
+    void (*removed)(void *arg);
     void *arg;
 };
 
@@ -54,7 +56,12 @@ struct raft_opts {
     struct disk *disk;                           /* the data directory; borrowed */
     uint64_t id;                                 /* this head, > 0 */
     uint64_t cluster;                            /* refuses peers of another cluster */
-    const struct raft_peer_opts *heads; size_t n_heads;   /* initial membership incl. this head; only used when the disk is empty */
+    /* Initial membership incl. this head; only used when the disk is empty.  None with join: this head was
+     * added to a running cluster (raft_change) and waits to be called by it. */
+    const struct raft_peer_opts *heads; size_t n_heads;
+    bool join;
+    /* Told to the others once this head is a member, for people and clients.  NULL: nothing is told. */
+    const char *name, *api_url, *client_url;
     const char *listen_addr;                     /* for peers */
     struct tls_ctx *tls_server, *tls_client;     /* mutual; NULL in the simulator */
     const char *peer_organization;               /* that a peer's certificate must carry; NULL: any the CA signed */
@@ -87,16 +94,57 @@ struct raft_read { struct qlink link; uint64_t seq, index, due_ns; void (*done)(
 void raft_read(struct raft *r, struct raft_read *req);
 void raft_read_cancel(struct raft *r, struct raft_read *req);
 
-/* Hand leadership to another head (0: the most up to date); no answer: watch raft_status(). */
-void raft_transfer(struct raft *r, uint64_t to);
+/* ---- Membership -----------------------------------------------------------------------------------
+ *
+ * Every change goes by joint consensus (thesis 4.3): safe at any time, under load, whatever fails; one at a
+ * time.  A new head is added as a learner, which gets the log (or a snapshot) and decides nothing; once it
+ * has caught up it may be promoted.  Numbers of heads are never given twice. */
+enum raft_change_op {
+    RAFT_ADD = 1,                                /* a learner; id 0: the next number */
+    RAFT_PROMOTE,                                /* learner to voter; E_AGAIN while it lags */
+    RAFT_DEMOTE,                                 /* voter to learner */
+    RAFT_REMOVE,                                 /* for good; a leader hands over first */
+    RAFT_REPLACE,                                /* voter id goes, learner `by` takes its place, in one step */
+    RAFT_UPDATE,                                 /* name, address, URLs */
+    RAFT_TRANSFER,                               /* leadership to id; 0: the most up to date */
+    RAFT_CHANGE_OPS
+};
+struct raft_change_spec {
+    enum raft_change_op op;
+    uint64_t id, by;
+    const char *name, *addr, *api, *client;      /* ADD, UPDATE; NULL: as it was */
+};
+/* On any head; embedded in the asker's request, which lives until done (from the loop, once).  0: it has come
+ * to pass, id: whom it was about; else reason says why: E_NOLEADER, E_NOTFOUND, E_EXISTS, E_INVALID, E_FULL,
+ * E_CONFLICT (another change has been under way for 2 s), E_AGAIN (not now), E_TIMEOUT (transfer: nobody took over), E_UNKNOWN (no
+ * answer: it may come to pass yet; look at the members). */
+struct raft_change {
+    struct qlink link;
+    uint64_t ctx, due_ns, sent_to;               /* raft's */
+    struct raft_change_spec spec;                /* raft's copy; the texts are its, too */
+    char *texts;
+    void (*done)(struct raft_change *c, int err, const char *reason, uint64_t id);
+};
+void raft_change(struct raft *r, struct raft_change *c, const struct raft_change_spec *spec);
+
+struct raft_member {
+    uint64_t id;
+    const char *name, *addr, *api, *client;      /* borrowed until the next turn; may be empty */
+    bool voter, learner;                         /* neither, or both: on its way out of the voters */
+    bool leader, connected;
+    /* Known on the leader only: what it has on disk, how many entries it lags, when it was last heard. */
+    uint64_t match, lag, heard_ms_ago;
+    bool heard;
+};
 
 struct raft_status {
     uint64_t id, leader, term, commit, applied, last, snapshot_index;
     bool     is_leader, disk_failed;
     bool     repairing;                          /* it lost part of its log and does not have all of it back */
     uint64_t leader_changes, proposals, proposals_failed, fsyncs, fsync_ns_sum, fsync_ns_max, bytes_written;
+    bool     member, changing;                   /* is this head one; is a change under way */
     unsigned n_heads;
-    struct { uint64_t id, match; bool connected; const char *addr; } head[RAFT_MAX_HEADS];
+    struct raft_member head[RAFT_MAX_HEADS];
 };
 void raft_status(struct raft *r, struct raft_status *ret);
 

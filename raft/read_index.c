@@ -15,7 +15,7 @@ bool raft_core_lease(const struct raft_core *c, uint64_t now_ns)
         return false;
     for (unsigned i = 0; i < c->config.n; i++)
         sent[i] = c->config.head[i].id == c->id ? now_ns : c->progress[i].acked_sent_ns;
-    uint64_t base = raft_config_quorum(&c->config, sent);
+    uint64_t base = raft_core__quorum(c, sent);
     uint64_t lease = BUG(c, RAFT_BUG_LEASE_TOO_LONG) ? 8 * c->election_max_ns : c->lease_ns;
     return base > 0 && now_ns < base + lease;
 }
@@ -69,7 +69,7 @@ static int read_as_leader(struct raft_core *c, uint64_t ctx, uint64_t from)
     struct raft_read_wait w = { .ctx = ctx, .from = from, .index = MAX_OF(c->commit, c->term_start),
                                 .round = c->round + 1 };
 
-    if (raft_core_lease(c, c->now_ns) || raft_config_voters(&c->config) == 1 || BUG(c, RAFT_BUG_READ_UNCONFIRMED)) {
+    if (raft_core_lease(c, c->now_ns) || raft_config_alone(&c->config, c->id) || BUG(c, RAFT_BUG_READ_UNCONFIRMED)) {
         read_answer(c, &w);
         return 0;
     }
@@ -120,7 +120,7 @@ void raft_read__advance(struct raft_core *c)
         return;
     for (unsigned i = 0; i < c->config.n; i++)
         round[i] = c->config.head[i].id == c->id ? c->round : c->progress[i].round;
-    uint64_t confirmed = raft_config_quorum(&c->config, round);
+    uint64_t confirmed = raft_core__quorum(c, round);
     while (c->read_n > 0 && c->read[c->read_at].round <= confirmed) {
         read_answer(c, &c->read[c->read_at]);
         c->read_at = (c->read_at + 1) % RAFT_MAX_READS;

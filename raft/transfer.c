@@ -3,7 +3,7 @@
  *
  * The successor's campaign ignores stickiness, on which the lease rests, so the lease is given up before
  * the word is sent, for the rest of the term: should the handover fail, the word may still be under way.
- * Reads go by rounds then. */
+ * Reads go by rounds then.  A leader that is no voter any more is done once the word is out. */
 #include "raft/core_impl.h"
 
 static int transfer_pick(const struct raft_core *c)
@@ -44,6 +44,8 @@ void raft_transfer__advance(struct raft_core *c)
         return;
     c->lease_lost = true;
     raft_core__emit(c, RAFT_MSG_TIMEOUT_NOW, c->transfer_to);
+    if (!raft_core__votes(c) && c->config.index <= c->commit)
+        raft_core__follow(c, c->hard.term, 0);
 }
 
 void raft_transfer__tick(struct raft_core *c)

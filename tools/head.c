@@ -38,6 +38,7 @@ struct head {
     struct controllers *ctrl;
     struct tls_ctx *tls_api, *tls_peer_server, *tls_peer_client, *tls_node;
     struct buf ca, sa_pub, tokens, sa_key;
+    struct raft_change handover;
     bool stopping;
 };
 
@@ -110,8 +111,27 @@ static void head_on_api_closed(void *arg)
     store_close(h->store, head_on_store_closed, h);
 }
 
+static void head_close(struct head *h)
+{
+    head_stop_leading(h);
+    api_close(h->api, head_on_api_closed, h);
+}
+
+/* Somebody else leads, or nobody took over in time: the others will have to find out by themselves then. */
+static void head_on_handed_over(struct raft_change *c, int err, const char *reason, uint64_t id)
+{
+    struct head *h = container_of(c, struct head, handover);
+
+    if (err == 0)
+        log_info("head", "head %llu leads now", (unsigned long long)id);
+    else
+        log_warn("head", "leadership is not handed over: %s", reason);
+    head_close(h);
+}
+
 static void head_on_signal(void *arg, int signum)
 {
+    struct raft_change_spec transfer = { .op = RAFT_TRANSFER };
     struct head *h = arg;
     struct raft_status st;
 
@@ -122,10 +142,12 @@ static void head_on_signal(void *arg, int signum)
     h->stopping = true;
     log_info("head", "stopping on signal %d", signum);
     raft_status(store_raft(h->store), &st);
-    if (st.is_leader)
-        raft_transfer(store_raft(h->store), 0);
-    head_stop_leading(h);
-    api_close(h->api, head_on_api_closed, h);
+    if (!st.is_leader) {
+        head_close(h);
+        return;
+    }
+    h->handover.done = head_on_handed_over;
+    raft_change(store_raft(h->store), &h->handover, &transfer);
 }
 
 /* ---- Starting ------------------------------------------------------------------------------------- */

@@ -8,6 +8,8 @@
 
 #define RAFT_BUGS
 #include "raft/config.c"
+#include "raft/config_change.c"
+#include "raft/config_log.c"
 #include "raft/trail.c"
 #include "raft/progress.c"
 #include "raft/core.c"
@@ -17,25 +19,29 @@
 #include "raft/commit.c"
 #include "raft/read_index.c"
 #include "raft/transfer.c"
+#include "raft/doubt.c"
+#include "raft/change.c"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #define MS          1000000ull
-#define NODES       5
+#define NODES       9                            /* the first few are members from the start, others are added later */
 #define LOG_MAX     4096
 #define QUEUE_MAX   8192
 #define INDEX_MAX   20000
 #define ENTRY_BYTES (150u << 10)                 /* as told to flow control: a few entries fill a message */
 
+#define CONFIG_BIT  (1ull << 63)                 /* a value that is the number of a configuration */
+#define CONFIGS     1024
 struct cell { uint64_t term, value; };
-struct image { uint64_t index, term, hash; };                  /* a snapshot */
+struct image { uint64_t index, term, hash; struct raft_config config; };       /* a snapshot */
 struct store_log { uint64_t first; size_t n; struct cell at[LOG_MAX]; };   /* entries first ... first + n - 1 */
 
 struct node {
     uint64_t id;
-    bool     up;
+    bool     up, added;                          /* added: a member once */
     uint64_t paused_until;
     struct raft_core core;
     struct store_log log;
@@ -69,7 +75,9 @@ struct read_rec { uint64_t ctx, floor; unsigned node; bool open; };
 
 struct cluster {
     uint64_t rng, now, no;
-    unsigned n;
+    unsigned n, members;                         /* heads; of those, members from the start */
+    struct blob *config[CONFIGS]; unsigned configs;
+    bool     changes;                            /* the dice change the membership */
     struct node node[NODES];
     struct happening *queue[QUEUE_MAX]; size_t queue_n;
     unsigned drop, dup, slow;                    /* per 1000 */
@@ -79,7 +87,7 @@ struct cluster {
     uint64_t settled_hash[INDEX_MAX], settled_in[INDEX_MAX], settled_n;     /* in: a term by which it was committed */
     uint64_t leader_of[4096];                    /* by term */
     struct read_rec read[256]; unsigned read_next;
-    uint64_t next_value, next_ctx, committed_values, reads_ok, lease_reads, elections, snapshots, restarts, refusals;
+    uint64_t next_value, next_ctx, committed_values, reads_ok, lease_reads, elections, snapshots, restarts, refusals, changed, hindered;
     unsigned bugs;
     bool     chaos, quiet;
     char     broken[256];
@@ -201,6 +209,31 @@ static void log_add(struct store_log *l, struct cell c)
     l->at[l->n++] = c;
 }
 
+/* Configurations stand in logs by number: equal bytes, equal number. */
+static struct cell cell_of(struct cluster *cl, const struct raft_entry *e)
+{
+    unsigned i = 0;
+
+    if (e->type != RAFT_ENTRY_CONFIG)
+        return (struct cell){ e->term, (uintptr_t)e->p };
+    while (i < cl->configs && !str_eq(blob_str(cl->config[i]), raft_entry_data(e)))
+        i++;
+    if (i == CONFIGS)
+        abort();
+    if (i == cl->configs)
+        cl->config[cl->configs++] = blob_copy(raft_entry_data(e));
+    return (struct cell){ e->term, CONFIG_BIT | i };
+}
+
+static struct raft_entry cell_entry(struct cluster *cl, const struct cell *c)
+{
+    struct blob *b = c->value & CONFIG_BIT ? cl->config[c->value & ~CONFIG_BIT] : NULL;
+
+    if (b != NULL)
+        return (struct raft_entry){ .term = c->term, .p = b->data, .len = b->len, .type = RAFT_ENTRY_CONFIG };
+    return (struct raft_entry){ .term = c->term, .p = (char *)(uintptr_t)c->value, .type = RAFT_ENTRY_COMMAND };
+}
+
 static uint32_t node_entry_size(void *arg, uint64_t index)
 {
     (void)arg;
@@ -215,16 +248,29 @@ static uint64_t node_clock(const struct cluster *cl, const struct node *nd)
 
 /* ---- Promises ------------------------------------------------------------------------------------- */
 
-static unsigned cl_durable_on(struct cluster *cl, uint64_t index, uint64_t term)
+static bool cl_durable_by(struct cluster *cl, const struct raft_config *config, uint64_t index, uint64_t term)
 {
-    unsigned n = 0;
+    uint64_t has[RAFT_MAX_HEADS] = { 0 };
 
-    for (unsigned i = 0; i < cl->n; i++) {
-        struct node *nd = &cl->node[i];
+    for (unsigned i = 0; i < config->n; i++) {
+        struct node *nd = &cl->node[config->head[i].id - 1];
         struct cell *c = log_at(&nd->disk, index);
-        n += nd->image.index >= index || (c != NULL && c->term == term);
+        has[i] = nd->image.index >= index || (c != NULL && c->term == term);
     }
-    return n;
+    return raft_config_quorum(config, has) == 1;
+}
+
+/* By the configuration in force where it stands, or by a later one: which of them its leader counted by is not
+ * known here, but C_new may follow a joint one at once, and then that counts. */
+static bool cl_durable_on(struct cluster *cl, const struct node *nd, uint64_t index, uint64_t term)
+{
+    const struct config_log *l = &nd->core.configs;
+    bool durable = false;
+
+    for (size_t i = 0; i < l->n && !durable; i++)
+        if (l->at[i]->index >= raft_core_config(&nd->core, index)->index)
+            durable = cl_durable_by(cl, l->at[i], index, term);
+    return durable;
 }
 
 static void cl_check_settle(struct cluster *cl, struct node *nd, uint64_t index, struct cell c)
@@ -235,13 +281,14 @@ static void cl_check_settle(struct cluster *cl, struct node *nd, uint64_t index,
         if (index != cl->settled_n + 1)
             cl_break(cl, "head %llu applied %llu before anybody %llu", (unsigned long long)nd->id,
                      (unsigned long long)index, (unsigned long long)cl->settled_n + 1);
-        if (cl_durable_on(cl, index, c.term) <= cl->n / 2)
+        if (!cl_durable_on(cl, nd, index, c.term))
             cl_break(cl, "entry %llu applied but not durable on a majority", (unsigned long long)index);
         cl->settled[index] = c;
         cl->settled_hash[index] = nd->hash;
         cl->settled_in[index] = nd->core.hard.term;
         cl->settled_n = index;
-        cl->committed_values += c.value != 0;
+        cl->committed_values += c.value != 0 && !(c.value & CONFIG_BIT);
+        cl->changed += (c.value & CONFIG_BIT) != 0;
     } else if (cl->settled[index].term != c.term || cl->settled[index].value != c.value) {
         cl_break(cl, "heads applied different entries at %llu", (unsigned long long)index);
     } else if (cl->settled_hash[index] != nd->hash) {
@@ -320,8 +367,7 @@ static void node_send(struct cluster *cl, struct node *nd, const struct raft_mes
             struct cell *c = log_at(&nd->log, m->append.prev_index + 1 + i);
             if (c == NULL)
                 abort();
-            h->entry[i] = (struct raft_entry){ .term = c->term, .p = (char *)(uintptr_t)c->value,
-                                               .type = RAFT_ENTRY_COMMAND };
+            h->entry[i] = cell_entry(cl, c);
         }
         h->m.append.entry = h->entry;
     }
@@ -406,6 +452,18 @@ static void node_reads(struct cluster *cl, struct node *nd)
     }
 }
 
+static void node_log_duties(struct cluster *cl, struct node *nd, const struct raft_update *u)
+{
+    if (u->truncate > 0) {
+        log_cut(&nd->log, u->truncate);
+        nd->dirty_from = MIN_OF(nd->dirty_from, u->truncate);
+    }
+    if (u->n > 0)
+        nd->dirty_from = MIN_OF(nd->dirty_from, u->first);
+    for (size_t i = 0; i < u->n; i++)
+        log_add(&nd->log, cell_of(cl, &u->entry[i]));
+}
+
 static void node_snapshots(struct cluster *cl, struct node *nd)
 {
     struct raft_core *c = &nd->core;
@@ -420,10 +478,12 @@ static void node_snapshots(struct cluster *cl, struct node *nd)
         struct raft_update  u;
         struct raft_event   e = { .type = RAFT_EV_SNAPSHOT_END, .now_ns = node_clock(cl, nd),
                                   .snapshot_end = { m.to, true } };
-        if (cl_chance(cl, 300))
-            raft_core_step(c, &e, &u);           /* else it stays in SNAPSHOT until acknowledged or probed */
-        else
+        if (cl_chance(cl, 300)) {                /* else it stays in SNAPSHOT until acknowledged or probed */
+            raft_core_step(c, &e, &u);
+            node_log_duties(cl, nd, &u);
+        } else {
             cl_post(cl, cl->now + 50 * MS, W_UNPAUSE, (unsigned)nd->id - 1)->arg = m.to;
+        }
     }
 }
 
@@ -450,25 +510,13 @@ static void node_finish(struct cluster *cl, struct node *nd)
     }
 }
 
-static void node_log_duties(struct node *nd, const struct raft_update *u)
-{
-    if (u->truncate > 0) {
-        log_cut(&nd->log, u->truncate);
-        nd->dirty_from = MIN_OF(nd->dirty_from, u->truncate);
-    }
-    if (u->n > 0)
-        nd->dirty_from = MIN_OF(nd->dirty_from, u->first);
-    for (size_t i = 0; i < u->n; i++)
-        log_add(&nd->log, (struct cell){ u->entry[i].term, (uintptr_t)u->entry[i].p });
-}
-
 static int node_step(struct cluster *cl, struct node *nd, struct raft_event e)
 {
     struct raft_update u;
 
     e.now_ns = node_clock(cl, nd);
     int rc = raft_core_step(&nd->core, &e, &u);
-    node_log_duties(nd, &u);
+    node_log_duties(cl, nd, &u);
     return u.chunk ? 1 : rc;
 }
 
@@ -500,11 +548,22 @@ static void node_install(struct cluster *cl, struct node *nd, const struct image
         nd->write.from = UINT64_MAX;
     nd->write.mark.index = MIN_OF(nd->write.mark.index, im->index);
     struct raft_event e = { .type = RAFT_EV_INSTALLED,
-                            .installed = { im->index, im->term, &nd->core.config_before } };
+                            .installed = { im->index, im->term, &im->config } };
     node_step(cl, nd, e);
 }
 
 /* ---- Life of a head ------------------------------------------------------------------------------- */
+
+static struct raft_config cl_first_config(const struct cluster *cl)
+{
+    struct raft_config c = { .n = cl->members, .last_id = cl->members };
+
+    for (unsigned i = 0; i < c.n; i++) {
+        c.head[i] = (struct raft_head){ .id = i + 1, .parts = RAFT_VOTER };
+        snprintf(c.head[i].addr, sizeof(c.head[i].addr), "h%u", i + 1);
+    }
+    return c;
+}
 
 static void node_boot(struct cluster *cl, struct node *nd)
 {
@@ -516,18 +575,24 @@ static void node_boot(struct cluster *cl, struct node *nd)
     struct trail t;
 
     o.now_ns = node_clock(cl, nd);
-    o.config.n = cl->n;
-    for (unsigned i = 0; i < cl->n; i++)
-        o.config.head[i] = (struct raft_head){ .id = i + 1, .parts = RAFT_VOTER };
+    if (nd->image.index > 0)
+        o.config = nd->image.config;
+    else if (nd->id <= cl->members)
+        o.config = cl_first_config(cl);
     nd->log = nd->disk;
     trail_init(&t, nd->image.index, nd->image.term);
     for (size_t i = 0; i < nd->log.n; i++)
         trail_append(&t, nd->log.at[i].term);
     raft_core_init(&nd->core, &o, &t);
     nd->core.bugs = cl->bugs;
+    for (size_t i = 0; i < nd->log.n; i++) {
+        struct raft_entry e = cell_entry(cl, &nd->log.at[i]);
+        if (e.type == RAFT_ENTRY_CONFIG)
+            raft_core_adopt(&nd->core, nd->log.first + i, &e);
+    }
     nd->applied = nd->image.index;
     nd->hash = nd->image.hash;
-    nd->up = true;
+    nd->up = nd->added = true;
     nd->writing = false;
     nd->write_no++;
     nd->written_gen = 0;
@@ -558,7 +623,8 @@ static void node_compact(struct cluster *cl, struct node *nd)
         return;
     if (nd->core.durable < nd->applied || log_last(&nd->disk) < nd->applied)
         return;
-    nd->image = (struct image){ nd->applied, trail_term(&nd->core.trail, nd->applied), nd->hash };
+    nd->image = (struct image){ nd->applied, trail_term(&nd->core.trail, nd->applied), nd->hash,
+                                *raft_core_config(&nd->core, nd->applied) };
     e.compact_upto = nd->applied;
     node_step(cl, nd, e);
     log_forget(&nd->log, nd->applied);
@@ -597,16 +663,36 @@ static int cl_read(struct cluster *cl, struct node *nd)
     return rc;
 }
 
+static int cl_change(struct cluster *cl, struct node *nd, struct raft_change_spec spec, struct errbuf *why)
+{
+    int rc = node_step(cl, nd, (struct raft_event){ .type = RAFT_EV_CHANGE, .change = { &spec, why } });
+
+    node_finish(cl, nd);
+    return rc;
+}
+
+/* A new head: empty, it waits to be called. */
+static int cl_add(struct cluster *cl, struct node *leader, struct errbuf *why)
+{
+    char addr[16];
+
+    snprintf(addr, sizeof(addr), "h%llu", (unsigned long long)leader->core.config.last_id + 1);
+    int rc = cl_change(cl, leader, (struct raft_change_spec){ .op = RAFT_ADD, .addr = addr }, why);
+    if (rc == 0 && !cl->node[leader->core.config.last_id - 1].up)
+        node_boot(cl, &cl->node[leader->core.config.last_id - 1]);
+    return rc;
+}
+
 static struct cluster *cl_new(uint64_t seed, unsigned n)
 {
     struct cluster *cl = calloc(1, sizeof(*cl));
 
     cl->rng = (seed + 1) * 0x9e3779b97f4a7c15ull;
     cl->now = 1000 * MS;
-    cl->n = n;
+    cl->n = cl->members = n;
     cl->delay_min = MS / 10;
     cl->delay_max = MS;
-    for (unsigned i = 0; i < n; i++) {
+    for (unsigned i = 0; i < NODES; i++) {
         struct node *nd = &cl->node[i];
         nd->id = i + 1;
         nd->rate = 1;
@@ -620,7 +706,7 @@ static struct cluster *cl_new(uint64_t seed, unsigned n)
 
 static void cl_boot(struct cluster *cl)
 {
-    for (unsigned i = 0; i < cl->n; i++)
+    for (unsigned i = 0; i < cl->members; i++)
         node_boot(cl, &cl->node[i]);
 }
 
@@ -631,6 +717,8 @@ static void cl_free(struct cluster *cl)
             raft_core_release(&cl->node[i].core);
     for (size_t i = 0; i < cl->queue_n; i++)
         cl_drop(cl->queue[i]);
+    for (unsigned i = 0; i < cl->configs; i++)
+        blob_unref(cl->config[i]);
     free(cl);
 }
 
@@ -668,6 +756,20 @@ static void cl_chaos_cuts(struct cluster *cl)
     }
 }
 
+/* Whoever leads (or believes so) is asked for any change to anybody. */
+static void cl_chaos_change(struct cluster *cl, struct node *nd)
+{
+    struct raft_change_spec s = { .op = RAFT_PROMOTE + (unsigned)cl_random(cl, 4), .id = 1 + cl_random(cl, cl->n),
+                                  .by = 1 + cl_random(cl, cl->n) };
+
+    if (!nd->up || nd->paused_until > cl->now || nd->core.role != RAFT_LEADER)
+        return;
+    if (nd->core.config.last_id < cl->n && cl_chance(cl, 300))
+        cl_add(cl, nd, NULL);
+    else if (cl_change(cl, nd, s, NULL) != 0)
+        cl->hindered++;
+}
+
 static void cl_chaos(struct cluster *cl)
 {
     struct node *nd = &cl->node[cl_random(cl, cl->n)];
@@ -675,10 +777,13 @@ static void cl_chaos(struct cluster *cl)
     if (!cl->chaos)
         return;
     cl_post(cl, cl->now + cl_random(cl, 300 * MS), W_CHAOS, 0);
+    for (unsigned i = 0; cl->changes && i < cl->n; i++)
+        if (cl_chance(cl, 700))
+            cl_chaos_change(cl, &cl->node[i]);
     switch (cl_random(cl, 9)) {
     case 0: case 1: node_crash(cl, nd); break;
     case 2: case 3:
-        if (!nd->up)
+        if (!nd->up && nd->added)
             node_boot(cl, nd);
         break;
     case 4: cl_chaos_cuts(cl); break;

@@ -25,7 +25,7 @@ static void seed_run(struct cluster *cl)
     memset(cl->cut, 0, sizeof(cl->cut));
     for (unsigned i = 0; i < cl->n; i++) {
         cl->node[i].disk_max = MS;
-        if (!cl->node[i].up)
+        if (!cl->node[i].up && cl->node[i].added)
             node_boot(cl, &cl->node[i]);
     }
     cl_run(cl, 3000 * MS);
@@ -38,20 +38,33 @@ static void seed_run(struct cluster *cl)
         return;
     }
     cl_run(cl, 1000 * MS);
-    for (unsigned i = 0; i < cl->n; i++)
-        if (cl->node[i].applied <= before)
-            cl_break(cl, "head %u does not catch up in peace: %llu of %llu", i + 1,
-                     (unsigned long long)cl->node[i].applied, (unsigned long long)cl->settled_n);
+    const struct raft_config *c = &leader->core.config;
+    for (unsigned i = 0; i < c->n; i++)
+        if (cl->node[c->head[i].id - 1].applied <= before)
+            cl_break(cl, "head %llu does not catch up in peace: %llu of %llu", (unsigned long long)c->head[i].id,
+                     (unsigned long long)cl->node[c->head[i].id - 1].applied, (unsigned long long)cl->settled_n);
+    if (raft_config_joint(c) || c->index > leader->core.commit)
+        cl_break(cl, "a change of the membership does not come to its end");
+}
+
+static struct cluster *seed_cluster(uint64_t seed, bool changes)
+{
+    struct cluster *cl = cl_new(seed, seed % 4 == 0 ? 5 : 3);
+
+    cl->changes = changes;
+    if (changes)
+        cl->n = NODES;
+    return cl;
 }
 
 TEST(seeds)
 {
     const char *one = getenv("SEED"), *many = getenv("SEEDS");
     uint64_t first = one != NULL ? strtoull(one, NULL, 0) : 1, n = one != NULL ? 1 : many != NULL ? strtoull(many, NULL, 0) : 300;
-    uint64_t values = 0, reads = 0, leases = 0, elections = 0, snapshots = 0, restarts = 0;
+    uint64_t values = 0, reads = 0, leases = 0, elections = 0, snapshots = 0, restarts = 0, changed = 0;
 
     for (uint64_t seed = first; seed < first + n; seed++) {
-        struct cluster *cl = cl_new(seed, seed % 4 == 0 ? 5 : 3);
+        struct cluster *cl = seed_cluster(seed, seed % 2 == 1 || seed % 8 == 0);
         seed_run(cl);
         if (cl->broken[0] != '\0')
             test_fail(__FILE__, __LINE__, "SEED=%llu: %s", (unsigned long long)seed, cl->broken);
@@ -61,15 +74,19 @@ TEST(seeds)
         elections += cl->elections;
         snapshots += cl->snapshots;
         restarts += cl->restarts;
+        changed += cl->changed;
         cl_free(cl);
     }
-    printf("  %llu seeds: %llu values committed, %llu reads, %llu lease reads, %llu elections, %llu snapshots, %llu crashes\n",
+    printf("  %llu seeds: %llu values committed, %llu reads, %llu lease reads, %llu elections, %llu snapshots, %llu crashes, "
+           "%llu configurations\n",
            (unsigned long long)n, (unsigned long long)values, (unsigned long long)reads, (unsigned long long)leases,
-           (unsigned long long)elections, (unsigned long long)snapshots, (unsigned long long)restarts);
+           (unsigned long long)elections, (unsigned long long)snapshots, (unsigned long long)restarts,
+           (unsigned long long)changed);
     if (one == NULL) {                           /* the dice must really have reached these places */
         CHECK(values > 100 * n);
         CHECK(reads > 10 * n && leases > 10 * n);
         CHECK(elections > 3 * n && restarts > 3 * n && snapshots > n / 10);
+        CHECK(changed > 3 * n);
     }
 }
 
@@ -83,7 +100,7 @@ static bool bug_found(unsigned bug, uint64_t seeds, uint64_t *ret_seed)
             int null = open("/dev/null", O_WRONLY);
             dup2(null, 2);
             for (uint64_t s = seed; s < seed + 25; s++) {
-                struct cluster *cl = cl_new(s, s % 4 == 0 ? 5 : 3);
+                struct cluster *cl = seed_cluster(s, bug >= RAFT_BUG_NO_JOINT);
                 cl->bugs = bug;
                 seed_run(cl);
                 if (cl->broken[0] != '\0')
@@ -114,6 +131,11 @@ TEST(planted_bugs_are_found)
         { RAFT_BUG_LEASE_TOO_LONG, "believes in its lease too long" },
         { RAFT_BUG_KEEP_EPOCH, "counts a write of a log that was cut" },
         { RAFT_BUG_COMMIT_UNVERIFIED, "commits what it has not matched" },
+        { RAFT_BUG_NO_JOINT, "changes the membership without a joint step" },
+        { RAFT_BUG_LEARNER_COUNTS, "counts learners" },
+        { RAFT_BUG_CONFIG_LATE, "uses a configuration only once it is committed" },
+        { RAFT_BUG_CONFIG_STAYS, "keeps a configuration whose entry was cut" },
+        { RAFT_BUG_SETTLE_EARLY, "leaves the joint step before it is committed" },
     };
 
     for (size_t i = 0; i < ARRAY_LEN(bugs); i++) {

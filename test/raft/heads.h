@@ -9,7 +9,7 @@
 #include "raft/raft.h"
 #include "test/test.h"
 
-#define HEADS_MAX 3
+#define HEADS_MAX 6
 
 /* State: how many commands, a hash over all of them, and ballast to make snapshots large. */
 struct head {
@@ -19,13 +19,14 @@ struct head {
     struct raft *raft;
     uint64_t count, hash, ballast;
     uint64_t applied, restores;
-    bool leading, closed;
+    bool leading, closed, join;                  /* join: was not there from the start */
+    unsigned removed;
     struct { uint64_t count, hash; size_t at; char *bytes; size_t n; } in;
 };
 
 struct group {
     struct loop *loop;
-    unsigned n;
+    unsigned n, founders;
     struct head head[HEADS_MAX];
     char addr[HEADS_MAX][RAFT_MAX_HEADS * 16];
     char dir[HEADS_MAX][256];
@@ -119,6 +120,7 @@ static int head_restore_end(void *arg, bool ok)
 }
 
 static void head_leading(void *arg, bool leader) { ((struct head *)arg)->leading = leader; }
+static void head_removed(void *arg) { ((struct head *)arg)->removed++; }
 
 static int head_start_err(struct head *h, struct errbuf *err)
 {
@@ -137,10 +139,11 @@ static int head_start_err(struct head *h, struct errbuf *err)
     o.id = h->n + 1;
     o.cluster = 0xc0ffee;
     o.heads = g->peer;
-    o.n_heads = g->n;
+    o.n_heads = h->join ? 0 : g->founders;
+    o.join = h->join;
     o.listen_addr = g->addr[h->n];
     o.fsm = (struct raft_fsm){ head_apply, NULL, head_snapshot_open, head_snapshot_read, head_snapshot_close,
-                               head_restore_begin, head_restore_data, head_restore_end, head_leading, h };
+                               head_restore_begin, head_restore_data, head_restore_end, head_leading, head_removed, h };
     return raft_open(&o, &h->raft, err);
 }
 
@@ -152,6 +155,15 @@ static void head_start(struct head *h)
         test_fail(__FILE__, __LINE__, "head %u: %s", h->n + 1, err.s);
         abort();
     }
+}
+
+/* A head that was not there from the start: it starts empty and waits to be called. */
+static inline struct head *group_add(struct group *g)
+{
+    struct head *h = &g->head[g->n++];
+
+    h->join = true;
+    return h;
 }
 
 static void group_on_poll(struct timer *t)
@@ -173,6 +185,34 @@ static bool group_run(struct group *g, bool (*until)(struct group *g), uint64_t 
     timer_start(&g->poll, 0);
     loop_run(g->loop);
     return !g->timed_out;
+}
+
+/* One change of the membership or handover at a time. */
+struct asked { struct raft_change c; bool out; int err; uint64_t id; char reason[256]; };
+static struct asked asked;
+
+static void asked_on_done(struct raft_change *c, int err, const char *reason, uint64_t id)
+{
+    asked.out = false;
+    asked.err = err;
+    asked.id = id;
+    snprintf(asked.reason, sizeof(asked.reason), "%s", reason);
+}
+
+static inline bool asked_is_done(struct group *g) { return !asked.out; }
+
+static inline void group_ask(struct head *h, struct raft_change_spec s)
+{
+    asked = (struct asked){ .out = true };
+    asked.c.done = asked_on_done;
+    raft_change(h->raft, &asked.c, &s);
+}
+
+/* The outcome; the id it was about in asked.id. */
+static inline int group_change(struct head *h, struct raft_change_spec s)
+{
+    group_ask(h, s);
+    return group_run(h->g, asked_is_done, 12000) ? asked.err : E_TIMEOUT;
 }
 
 static void head_on_closed(void *arg) { ((struct head *)arg)->closed = true; }
@@ -216,18 +256,19 @@ static struct group *group_new(unsigned n, const struct raft_opts *base, size_t 
 {
     static unsigned no;
     struct group *g = mem_new(struct group);
+    const char *dir = test_dir();
 
     g->loop = loop_new_real();
-    g->n = n;
+    g->n = g->founders = n;
     g->base = *base;
     g->ballast = ballast;
     no++;
     timer_init(&g->poll, g->loop, group_on_poll);
-    for (unsigned i = 0; i < n; i++) {
+    for (unsigned i = 0; i < HEADS_MAX; i++) {
         g->head[i].g = g;
         g->head[i].n = i;
-        snprintf(g->addr[i], sizeof(g->addr[i]), "unix:%s/g%u-%u.sock", test_dir(), no, i);
-        snprintf(g->dir[i], sizeof(g->dir[i]), "%s/g%u-%u", test_dir(), no, i);
+        snprintf(g->addr[i], sizeof(g->addr[i]), "unix:%s/g%u-%u.sock", dir, no, i);
+        snprintf(g->dir[i], sizeof(g->dir[i]), "%s/g%u-%u", dir, no, i);
         g->peer[i] = (struct raft_peer_opts){ i + 1, g->addr[i] };
     }
     return g;

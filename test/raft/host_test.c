@@ -232,11 +232,12 @@ TEST(leadership_is_handed_over)
     CHECK(group_run(g, group_has_leader, 3000));
     for (unsigned i = 0; i < 2; i++) {
         unsigned to = i == 0 ? (g->head[1].leading ? 0 : 1) : (g->head[1].leading ? 0 : 1);
-        raft_transfer(group_leader(g)->raft, to + 1);
+        group_ask(&g->head[i], (struct raft_change_spec){ .op = RAFT_TRANSFER, .id = to + 1 });
         for (unsigned k = 0; k < 20; k++)
             op_start(&g->head[k % 3]);           /* in the middle of it: held, not lost */
         CHECK(group_run(g, to == 1 ? leader_is_1 : leader_is_0, 300));
         CHECK(group_run(g, ops_done, 5000));
+        CHECK(group_run(g, asked_is_done, 1000) && asked.err == 0 && asked.id == to + 1);
     }
     CHECK_INT(ops_ok(), 40);
     group_free(g);

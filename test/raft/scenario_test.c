@@ -247,7 +247,7 @@ static void core_new(struct raft_core *c, unsigned n, const uint64_t *terms, siz
                                 .restarted = true, .entry_size = small };
     struct trail t;
 
-    o.config.n = n;
+    o.config.n = o.config.last_id = n;
     for (unsigned i = 0; i < n; i++)
         o.config.head[i] = (struct raft_head){ .id = i + 1, .parts = RAFT_VOTER };
     trail_init(&t, 0, 0);
@@ -333,7 +333,7 @@ static void core_ack(struct raft_core *c, uint64_t now, uint64_t round, uint64_t
                                              .ack = { .match = match, .verified = match, .round = round } });
 }
 
-static void core_event(struct raft_core *c, uint64_t now, enum raft_event_type type, uint64_t peer)
+static void core_tell(struct raft_core *c, uint64_t now, enum raft_event_type type, uint64_t peer)
 {
     struct raft_event e = { .type = type, .now_ns = now, .peer = peer };
     struct raft_update u;
@@ -350,7 +350,7 @@ static void core_acked(struct raft_core *c)
     core_new(c, 3, terms, 2, 3);
     core_elect(c, 2000 * MS);
     c->durable = 2;                              /* as if its own write hung */
-    core_event(c, 2000 * MS, RAFT_EV_TICK, 0);
+    core_tell(c, 2000 * MS, RAFT_EV_TICK, 0);
     core_ack(c, 2001 * MS, c->round, 3);
     CHECK_INT(c->progress[1].match, 3);
     CHECK_INT(c->commit, 0);
@@ -362,7 +362,7 @@ TEST(an_acknowledgement_ends_with_the_life_that_gave_it)
 
     core_acked(&c);
     uint64_t round = c.round;
-    core_event(&c, 2050 * MS, RAFT_EV_TICK, 0);
+    core_tell(&c, 2050 * MS, RAFT_EV_TICK, 0);
     CHECK(c.round > round);
     core_ack(&c, 2051 * MS, c.round, 0);         /* a newer round, and less */
     CHECK_INT(c.progress[1].match, 0);
@@ -385,7 +385,7 @@ TEST(what_a_lost_peer_had_does_not_count_until_it_says_so_again)
         struct raft_core c;
         core_acked(&c);
         uint64_t round = c.round;
-        core_event(&c, 2010 * MS, how[i], 2);
+        core_tell(&c, 2010 * MS, how[i], 2);
         core_flush(&c, 2011 * MS);
         CHECK_INT(c.commit, 0);
         core_ack(&c, 2012 * MS, round, 3);       /* from the connection before */
@@ -403,7 +403,7 @@ TEST(a_delayed_answer_is_no_restart)
 
     core_acked(&c);
     uint64_t round = c.round;
-    core_event(&c, 2050 * MS, RAFT_EV_TICK, 0);
+    core_tell(&c, 2050 * MS, RAFT_EV_TICK, 0);
     core_ack(&c, 2051 * MS, c.round, 3);
     core_ack(&c, 2052 * MS, round, 2);
     CHECK_INT(c.progress[1].match, 3);

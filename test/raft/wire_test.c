@@ -195,7 +195,7 @@ static void stranger_on_close(void *arg, struct stream *s, int err, const char *
 static void stranger_on_open(void *arg, struct stream *s)
 {
     unsigned kind = *(unsigned *)arg;
-    struct raft_hello h = { kind == 1 ? 1 : 0xc0ffee, kind == 2 ? 9 : 2, kind == 3 ? 2 : 1 };
+    struct raft_hello h = { .cluster = kind == 1 ? 1 : 0xc0ffee, .from = kind == 2 ? 1 : 2, .to = kind == 3 ? 2 : 1 };
     struct buf b = BUF_INIT;
     char junk[64];
 
@@ -264,7 +264,7 @@ static void fake_on_open(void *arg, struct stream *s)
 {
     struct buf b = BUF_INIT;
 
-    raft_hello_encode(&(struct raft_hello){ 0xc0ffee, 2, 1 }, &b);
+    raft_hello_encode(&(struct raft_hello){ .cluster = 0xc0ffee, .from = 2, .to = 1 }, &b);
     stream_write(s, b.p, b.n);
     buf_release(&b);
     fake_send((struct raft_message){ .type = RAFT_MSG_HEARTBEAT, .heartbeat = { .round = 1 } });

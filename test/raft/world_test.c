@@ -24,7 +24,8 @@ struct head {
     uint64_t applied, n_ids;
     uint32_t id[OPS];                            /* of the operations in the state, in order */
     uint32_t in[OPS]; uint64_t n_in; size_t in_bytes; uint64_t in_applied;
-    bool opened, boot_failed;
+    bool opened, boot_failed, transferring;
+    struct raft_change transfer;
 };
 
 static struct world {
@@ -150,8 +151,9 @@ static void head_do_open(void *arg)
     struct errbuf err = { { 0 } };
 
     o.fsm = (struct raft_fsm){ head_apply, NULL, head_snapshot_open, head_snapshot_read, head_snapshot_close,
-                               head_restore_begin, head_restore_data, head_restore_end, NULL, h };
+                               head_restore_begin, head_restore_data, head_restore_end, NULL, NULL, h };
     h->raft = NULL;
+    h->transferring = false;
     h->applied = h->n_ids = 0;
     int rc = disk_open(o.loop, "data", &o.disk, &err);
     if (rc == 0)
@@ -243,7 +245,19 @@ static void head_do_read(void *arg)
     }
 }
 
-static void head_do_transfer(void *arg) { raft_transfer(((struct head *)arg)->raft, 0); }
+static void transfer_on_done(struct raft_change *c, int err, const char *reason, uint64_t id) { container_of(c, struct head, transfer)->transferring = false; }
+
+static void head_do_transfer(void *arg)
+{
+    struct head *h = arg;
+    struct raft_change_spec s = { .op = RAFT_TRANSFER };
+
+    if (h->transferring)
+        return;
+    h->transferring = true;
+    h->transfer.done = transfer_on_done;
+    raft_change(h->raft, &h->transfer, &s);
+}
 
 /* ---- The dice -------------------------------------------------------------------------------------- */
 
