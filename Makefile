@@ -85,7 +85,7 @@ $(BUILD)/%.o: %.c | $(GENERATED)
 	@$(CC) $(CFLAGS) -c -o $@ $<
 
 # ---- tests: test/FOLDER/x_test.c is a program linked with FOLDER and what lies below it -------------
-TESTS    := $(wildcard $(foreach f,$(FOLDERS),test/$(f)/*_test.c))
+TESTS    := $(wildcard $(foreach f,$(FOLDERS) tools,test/$(f)/*_test.c))
 TEST_BIN := $(patsubst test/%.c,$(BUILD)/test/%,$(TESTS))
 
 $(BUILD)/test/%_test: $(BUILD)/test/%_test.o $(BUILD)/test/test.o
@@ -100,6 +100,9 @@ below_sched := sched api store raft net
 below_ctrl  := ctrl api store raft net
 below_node  := node api store raft net
 $(foreach f,$(FOLDERS),$(eval $(filter $(BUILD)/test/$(f)/%,$(TEST_BIN)): $(foreach l,$(below_$(f)),$(call lib,$(l)))))
+
+# The tools are no library: all but the main program's file.
+$(filter $(BUILD)/test/tools/%,$(TEST_BIN)): $(call objs,$(filter-out tools/main.c,$(wildcard tools/*.c))) $(ALL_LIBS)
 
 # ---- the simulated cluster: `make sim`, `make sim SEED=n` (one, with a trace), `make sim SEEDS=n` ----
 $(BUILD)/test/sim/sim: $(call objs,$(wildcard test/sim/*.c)) $(foreach l,$(below_store),$(call lib,$(l)))
