@@ -50,7 +50,7 @@ TEST(what_is_written_reads_back)
     arena_release(&a);
 }
 
-#define FILE_OF(cluster, user) "current-context: c\ncontexts:\n- {name: c, context: {cluster: k, user: u, namespace: n}}\n" \
+#define FILE_OF(cluster, user) "current-context: c\ncontexts:\n- {name: c, context: {cluster: k, user: u, namespace: ns1}}\n" \
                                "clusters:\n- {name: k, cluster: {server: 'https://h:1'" cluster "}}\n" \
                                "users:\n- {name: u, user: {" user "}}\n"
 
@@ -68,7 +68,7 @@ TEST(files_and_tokens)
     CHECK_STR(k.ca_pem, "CA");
     CHECK_STR(k.tls_name, "kubernetes");
     CHECK_STR(k.token, "secret");
-    CHECK_STR(k.ns, "n");
+    CHECK_STR(k.ns, "ns1");
     put(dir, "admin.kubeconfig", FILE_OF(", insecure-skip-tls-verify: true", "token: t, tokenFile: nowhere"));
     CHECK_INT(load(&a, dir, NULL, &k, &err), 0);
     CHECK(k.insecure);
