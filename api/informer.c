@@ -6,7 +6,6 @@
  *
  * During a list every object found is marked with the list's number; what does not carry it at the end is gone and is
  * reported as deleted, so a relist never loses a change. */
-#include <stdio.h>
 #include "api/informer.h"
 #include "net/log.h"
 #include "net/map.h"
@@ -164,7 +163,7 @@ static void index_add(struct informer *i, struct entry *e, const struct json *j,
 
 static struct str entry_key(struct arena *a, struct str ns, struct str name)
 {
-    return arena_fmt(a, "%.*s/%.*s", STR_ARG(ns), STR_ARG(name));
+    return arena_join(a, (const struct str[]){ ns, STR("/"), name }, 3);
 }
 
 static void tell(struct informer *i, enum informer_change what, struct object *old, struct object *new_, struct json *j)
@@ -525,11 +524,16 @@ uint64_t informer_revision(const struct informer *i)
 struct object *informer_get(const struct informer *i, struct str ns, struct str name)
 {
     char key[640];
-    int n = snprintf(key, sizeof key, "%.*s/%.*s", STR_ARG(ns), STR_ARG(name));
+    size_t n = ns.n + 1 + name.n;
 
-    if (n < 0 || (size_t)n >= sizeof key)
+    if (n > sizeof key)
         return NULL;                             /* longer than any name can be */
-    struct entry *e = map_get(&i->objects, str_make(key, (size_t)n));
+    if (ns.n > 0)
+        memcpy(key, ns.p, ns.n);
+    key[ns.n] = '/';
+    if (name.n > 0)
+        memcpy(key + ns.n + 1, name.p, name.n);
+    struct entry *e = map_get(&i->objects, str_make(key, n));
     return e != NULL ? e->o : NULL;
 }
 

@@ -23,7 +23,7 @@ struct shared {
 
 static struct str orphans_of(struct arena *a, struct str ns, struct str label, struct str value)
 {
-    return arena_fmt(a, "orphans/%.*s/%.*s=%.*s", STR_ARG(ns), STR_ARG(label), STR_ARG(value));
+    return arena_join(a, (const struct str[]){ STR("orphans/"), ns, STR("/"), label, STR("="), value }, 6);
 }
 
 struct str orphans_key(struct arena *a, struct str ns, const struct json *label_selector)

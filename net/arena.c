@@ -90,6 +90,22 @@ struct str arena_str(struct arena *a, struct str s)
     return str_make(arena_cstr(a, s), s.n);
 }
 
+struct str arena_join(struct arena *a, const struct str *parts, size_t n)
+{
+    size_t len = 0, at = 0;
+
+    for (size_t i = 0; i < n; i++)
+        len += parts[i].n;
+    char *p = arena_alloc(a, len + 1);
+    for (size_t i = 0; i < n; i++) {
+        if (parts[i].n > 0)
+            memcpy(p + at, parts[i].p, parts[i].n);
+        at += parts[i].n;
+    }
+    p[len] = '\0';
+    return str_make(p, len);
+}
+
 struct str arena_vfmt(struct arena *a, const char *fmt, va_list ap)
 {
     va_list again;

@@ -38,6 +38,7 @@ static inline void *arena_zalloc(struct arena *a, size_t n) { return memset(aren
 size_t     arena_used(const struct arena *a);
 /* Copies; the results are NUL-terminated for convenience (n does not count it). */
 struct str arena_str(struct arena *a, struct str s);
+struct str arena_join(struct arena *a, const struct str *parts, size_t n);
 struct str arena_fmt(struct arena *a, const char *fmt, ...) PRINTF_LIKE(2, 3);
 struct str arena_vfmt(struct arena *a, const char *fmt, va_list ap);
 char      *arena_cstr(struct arena *a, struct str s);

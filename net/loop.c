@@ -80,20 +80,24 @@ int64_t loop_wall_ns(struct loop *l)
 
 void loop_random(struct loop *l, void *p, size_t n)
 {
-    l->ops->random(l, p, n);
+    if (n > sizeof l->dice / 4) {
+        l->ops->random(l, p, n);
+        return;
+    }
+    if (l->n_dice < n) {
+        l->ops->random(l, l->dice, sizeof l->dice);
+        l->n_dice = sizeof l->dice;
+    }
+    l->n_dice -= n;
+    memcpy(p, l->dice + l->n_dice, n);
+    memset(l->dice + l->n_dice, 0, n);           /* said once */
 }
 
 uint64_t loop_random_u64(struct loop *l)
 {
     uint64_t v;
 
-    if (l->n_dice < sizeof v) {
-        l->ops->random(l, l->dice, sizeof l->dice);
-        l->n_dice = sizeof l->dice;
-    }
-    l->n_dice -= sizeof v;
-    memcpy(&v, l->dice + l->n_dice, sizeof v);
-    memset(l->dice + l->n_dice, 0, sizeof v);
+    loop_random(l, &v, sizeof v);
     return v;
 }
 

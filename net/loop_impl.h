@@ -54,7 +54,7 @@ struct loop {
     uint64_t       longest_turn_ns;
     struct blob   *chunk[LOOP_CHUNKS];           /* spare chunks of output queues (net/stream.c) */
     unsigned       n_chunk;
-    unsigned char  dice[256];                    /* random bytes in stock for loop_random_u64() */
+    unsigned char  dice[256];                    /* random bytes in stock for loop_random() */
     size_t         n_dice;
 };
 

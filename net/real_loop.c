@@ -17,8 +17,6 @@ struct real_signal {
     void        *arg;
 };
 
-struct real_work { uv_work_t req; struct loop_work *w; };
-
 static uint64_t clock_read(clockid_t id)
 {
     struct timespec ts;
@@ -124,36 +122,6 @@ void real_poll_close(uv_poll_t *poll)
     uv_close((uv_handle_t *)poll, poll_on_closed);
 }
 
-/* ---- thread pool ----------------------------------------------------------------------------- */
-
-static void work_on_thread(uv_work_t *req)
-{
-    struct real_work *rw = container_of(req, struct real_work, req);
-    rw->w->fn(rw->w);
-}
-
-static void work_on_done(uv_work_t *req, int status)
-{
-    struct real_work *rw = container_of(req, struct real_work, req);
-    struct loop_work *w = rw->w;
-
-    must(status == 0);                           /* nobody cancels it */
-    loop_now_ns(req->data);                      /* the turn begins here */
-    mem_free(rw);
-    w->impl = NULL;
-    w->done(w);
-}
-
-static void real_work(struct loop *l, struct loop_work *w)
-{
-    struct real_work *rw = mem_new(struct real_work);
-
-    rw->w = w;
-    rw->req.data = l;
-    w->impl = rw;
-    must_ok(uv_queue_work(&real_loop(l)->uv, &rw->req, work_on_thread, work_on_done));
-}
-
 /* ---- signals --------------------------------------------------------------------------------- */
 
 static void signal_on_signal(uv_signal_t *h, int signum)
@@ -195,6 +163,8 @@ static void real_free(struct loop *l)
         uv_close((uv_handle_t *)&s->uv, signal_on_closed);
     }
     uv_close((uv_handle_t *)&r->alarm, NULL);
+    uv_run(&r->uv, UV_RUN_DEFAULT);              /* jobs that still run end here */
+    real_work_end(r);
     uv_run(&r->uv, UV_RUN_DEFAULT);
     must_ok(uv_loop_close(&r->uv));
     mem_free(r->read_buf);
@@ -246,5 +216,6 @@ struct loop *loop_new_real(void)
     must_ok(uv_loop_init(&r->uv));
     must_ok(uv_timer_init(&r->uv, &r->alarm));
     r->alarm.data = r;
+    real_work_begin(r);
     return &r->base;
 }
