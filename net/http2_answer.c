@@ -8,56 +8,6 @@ static struct h2_req *req_h2(struct http_req *req)
     return req->via;
 }
 
-/* ---- heads -------------------------------------------------------------------------------------- */
-
-/* Headers of a connection, which HTTP/2 has none of (RFC 9113 8.2.2). */
-static bool is_hop_header(struct str name)
-{
-    static const char *const hop[] = { "connection", "upgrade", "transfer-encoding", "keep-alive", "proxy-connection" };
-
-    for (size_t i = 0; i < ARRAY_LEN(hop); i++)
-        if (name.n == strlen(hop[i]) && str_ieq(name, str_of(hop[i])))
-            return true;
-    return false;
-}
-
-static struct str lowered(struct arena *a, struct str name)
-{
-    for (size_t i = 0; i < name.n; i++)
-        if (name.p[i] >= 'A' && name.p[i] <= 'Z') {
-            char *low = arena_alloc(a, name.n);
-            for (size_t j = 0; j < name.n; j++)
-                low[j] = (char)(name.p[j] >= 'A' && name.p[j] <= 'Z' ? name.p[j] | 0x20 : name.p[j]);
-            return str_make(low, name.n);
-        }
-    return name;
-}
-
-/* No client's text can become a header. */
-static struct str cleaned(struct arena *a, struct str value)
-{
-    value = str_trim(value);
-    if (http_is_field_value(value))
-        return value;
-    char *clean = arena_alloc(a, value.n);
-    for (size_t i = 0; i < value.n; i++)
-        clean[i] = (unsigned char)value.p[i] < 0x20 || value.p[i] == 0x7f ? ' ' : value.p[i];
-    return str_make(clean, value.n);
-}
-
-static size_t nv_add(nghttp2_nv *nv, struct arena *a, const struct http_header *h, size_t n)
-{
-    size_t at = 0;
-
-    for (size_t i = 0; i < n; i++) {
-        if (!http_is_token(h[i].name))
-            log_warn("http", "an answer's header with a malformed name was left out");
-        else if (!is_hop_header(h[i].name))
-            nv[at++] = h2_nv(lowered(a, h[i].name), cleaned(a, h[i].value));
-    }
-    return at;
-}
-
 static void h2_write_head(struct h2_req *r, const struct answer *a, bool body)
 {
     struct arena *arena = &r->slot->req.arena;
@@ -79,7 +29,7 @@ static void h2_write_head(struct h2_req *r, const struct answer *a, bool body)
         nv[n++] = h2_nv(STR("content-encoding"), STR("gzip"));
         nv[n++] = h2_nv(STR("vary"), STR("Accept-Encoding"));
     }
-    n += nv_add(nv + n, arena, a->extra, a->n_extra);
+    n += h2_fields(nv + n, arena, a->extra, a->n_extra);
     chan_head(&r->chan, nv, n, body);
 }
 
@@ -242,7 +192,7 @@ static void h2_end(struct http_req *req, const struct http_header *trailers, siz
         gzip_end(r->gz);
     } else {
         nghttp2_nv *nv = arena_alloc(&req->arena, (n + 1) * sizeof *nv);
-        chan_end(&r->chan, nv, nv_add(nv, &req->arena, trailers, n));
+        chan_end(&r->chan, nv, h2_fields(nv, &req->arena, trailers, n));
     }
     h2_answered(r);
 }

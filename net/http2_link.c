@@ -179,27 +179,30 @@ static void chan_on_again(struct ready_item *it)
     struct h2_link *k = ch->link;
     struct buf data = ch->held;
 
-    if (ch->paused || ch->closed)
+    if (ch->paused || (ch->closed && !ch->lingers))
         return;
     ch->held = BUF_INIT;
-    if (data.n > 0) {
+    if (data.n > 0 && k->ng != NULL) {
         nghttp2_session_consume(k->ng, ch->id, data.n);
         link_arm(k);
     }
-    bool end = ch->end_due;
     if (data.n > 0)
-        k->ev->on_data(ch, buf_str(&data));      /* may pause again, and end or reset the chan: closed comes later */
+        k->ev->on_data(ch, buf_str(&data));      /* may pause again, end or reset the chan; on_closed comes later */
     buf_release(&data);
-    if (end && !ch->paused && ch->held.n == 0) {
+    if (ch->paused || ch->held.n > 0)
+        return;
+    if (ch->end_due) {
         ch->end_due = false;
         k->ev->on_end(ch);
     }
+    if (ch->lingers)
+        k->ev->on_closed(ch, ch->code);
 }
 
 void chan_pause(struct h2_chan *ch, bool paused)
 {
     ch->paused = paused;
-    if (!paused && !ch->closed && (ch->held.n > 0 || ch->end_due))
+    if (!paused && (!ch->closed || ch->lingers) && (ch->held.n > 0 || ch->end_due || ch->lingers))
         ready_post(ch->link->loop, &ch->again);
 }
 
@@ -311,7 +314,10 @@ static int ng_on_frame_send(nghttp2_session *ng, const nghttp2_frame *frame, voi
     default:
         return 0;
     }
-    if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0 || (ch = link_chan(k, frame->hd.stream_id)) == NULL)
+    if ((ch = link_chan(k, frame->hd.stream_id)) == NULL)
+        return 0;
+    ch->head_sent = true;
+    if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0)
         return 0;
     ch->end_sent = true;
     if (k->server && !ch->peer_done && !ch->closed)        /* RFC 9113 8.1: no need to send us the rest */
@@ -329,7 +335,7 @@ static int ng_on_stream_close(nghttp2_session *ng, int32_t id, uint32_t code, vo
     if (code == NGHTTP2_NO_ERROR && k->nuisances < LINK_NUISANCES)
         k->nuisances++;                          /* an answer taken in full pays for one nuisance */
     ch->closed = true;
-    ch->code = code;
+    ch->code = k->server || ch->head_sent ? code : NGHTTP2_REFUSED_STREAM;
     k->n_unsent -= ch->queued > 0;
     if (k->heading == ch)
         k->heading = NULL;
@@ -391,6 +397,15 @@ int chan_request(struct h2_chan *ch, const nghttp2_nv *nv, size_t n, bool body)
     ch->id = nghttp2_submit_request(ch->link->ng, NULL, nv, n, body ? &from : NULL, ch);
     link_arm(ch->link);
     return ch->id;
+}
+
+void chan_fail(struct h2_chan *ch)
+{
+    must(ch->id <= 0);
+    ch->closed = true;
+    ch->code = NGHTTP2_REFUSED_STREAM;
+    qpush(&ch->link->owed, &ch->owed);
+    link_arm(ch->link);
 }
 
 static void chan_ready(struct h2_chan *ch)
@@ -456,7 +471,11 @@ static void link_settle(struct h2_link *k)
         if (ch->closed) {
             qdel(&ch->at);
             k->n_chans--;
-            k->ev->on_closed(ch, ch->code);
+            ch->lingers = ch->code == NGHTTP2_NO_ERROR && (ch->held.n > 0 || ch->end_due);
+            if (!ch->lingers)
+                k->ev->on_closed(ch, ch->code);
+            else if (!ch->paused)
+                ready_post(k->loop, &ch->again);
         } else if (ch->above && ch->queued <= STREAM_LOW_WATER) {
             ch->above = false;
             k->ev->on_room(ch);
@@ -537,7 +556,7 @@ static void link_on_close(void *arg, struct stream *s, int err, const char *reas
     qeach(&k->chans, it, tmp) {
         struct h2_chan *ch = qentry(it, struct h2_chan, at);
         if (!ch->closed)
-            ch->code = NGHTTP2_CANCEL;
+            ch->code = k->server || ch->head_sent ? NGHTTP2_CANCEL : NGHTTP2_REFUSED_STREAM;
         ch->closed = true;                       /* nobody counts n_unsent of a broken link */
         if (!qlinked(&ch->owed))
             qpush(&k->owed, &ch->owed);

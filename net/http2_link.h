@@ -75,10 +75,11 @@ struct h2_chan {
     struct http_piece *piece; unsigned first, n, cap;        /* ring; cap is a power of two */
     size_t queued;
     uint64_t taken, taken_seen;                  /* bytes framed; for the owner's watchdog */
-    bool begun, ended, deferred, above, end_sent;
+    bool begun, ended, deferred, above, head_sent, end_sent;
     nghttp2_nv *trailer; size_t n_trailer;
     /* In. */
     bool paused, peer_done, end_due;             /* end_due: on_end waits behind `held` */
+    bool lingers;                                /* closed in order, but a paused owner has not taken all yet */
     struct buf held;
     struct ready_item again;
 };
@@ -101,6 +102,7 @@ void chan_release(struct h2_chan *ch);           /* after on_closed */
 /* Answers (server), asks (client: the id, or nghttp2's error); body: send and end follow. */
 void chan_head(struct h2_chan *ch, const nghttp2_nv *nv, size_t n, bool body);
 int  chan_request(struct h2_chan *ch, const nghttp2_nv *nv, size_t n, bool body);
+void chan_fail(struct h2_chan *ch);              /* of chan_request(): on_closed follows, as if the server had refused it */
 void chan_send(struct h2_chan *ch, struct blob *b, size_t off, size_t len);      /* takes one reference */
 void chan_end(struct h2_chan *ch, const nghttp2_nv *trailer, size_t n);          /* trailer: copied */
 void chan_reset(struct h2_chan *ch, uint32_t code);
@@ -110,5 +112,8 @@ static inline nghttp2_nv h2_nv(struct str name, struct str value)
 {
     return (nghttp2_nv){ (uint8_t *)(uintptr_t)name.p, (uint8_t *)(uintptr_t)value.p, name.n, value.n, NGHTTP2_NV_FLAG_NONE };
 }
+/* http2_fields.c: headers as fields, of which nv has room for n: names in lower case, no control characters in
+ * values, none of those that only a connection of HTTP/1.1 has.  Copies, where it must, into a.  How many. */
+size_t h2_fields(nghttp2_nv *nv, struct arena *a, const struct http_header *h, size_t n);
 
 #endif

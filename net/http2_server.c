@@ -290,18 +290,28 @@ static bool conn_has_unsent(const struct h2_conn *c)
     return c->link.n_unsent > 0 || stream_queued(c->link.s) > 0;
 }
 
+/* A connection with only quiet streams (watches) needs none. */
+static bool conn_needs_timer(const struct h2_conn *c)
+{
+    return c->link.n_chans == 0 || c->n_receiving > 0 || conn_has_unsent(c) || c->srv->o.ping_ms != 0;
+}
+
+/* It stays where it is if it fires early enough. */
 static void conn_start_timer(struct h2_conn *c)
 {
     const struct http_server_opts *o = &c->srv->o;
     uint64_t ms = o->head_ms;
 
+    if (!conn_needs_timer(c))
+        return;
     if (c->link.n_chans == 0 && !c->link.in_block)
         ms = o->idle_ms;
     else if (c->link.ping_out)
         ms = MIN_OF(ms, o->ping_timeout_ms);
     else if (o->ping_ms != 0)
         ms = MIN_OF(ms, o->ping_ms);
-    timer_start(&c->timer, ms);
+    if (!timer_active(&c->timer) || c->timer.due_ns > loop_now_ns(c->srv->loop) + ms * 1000000)
+        timer_start(&c->timer, ms);
 }
 
 /* One that collects a body, or whose answer is not taken, has so long. */
@@ -359,8 +369,7 @@ static void conn_on_timer(struct timer *t)
         req_check_time(chan_req(qentry(it, struct h2_chan, at)), now);
     if (c->link.n_chans == 0 && now - c->idle_ns >= c->srv->o.idle_ms * 1000000)
         link_goaway(&c->link, NGHTTP2_NO_ERROR, NULL);
-    if (c->link.n_chans == 0 || c->n_receiving > 0 || conn_has_unsent(c) || c->srv->o.ping_ms != 0)
-        conn_start_timer(c);
+    conn_start_timer(c);
 }
 
 /* After bytes came or went. */
@@ -381,8 +390,7 @@ static void h2_on_settled(struct h2_link *k)
         nghttp2_submit_goaway(k->ng, 0, nghttp2_session_get_last_proc_stream_id(k->ng), NGHTTP2_NO_ERROR, NULL, 0);
         link_arm(k);
     }
-    if (!timer_active(&c->timer) && (k->n_chans == 0 || c->n_receiving > 0 || conn_has_unsent(c) || c->srv->o.ping_ms != 0))
-        conn_start_timer(c);
+    conn_start_timer(c);
 }
 
 /* ---- the connection ----------------------------------------------------------------------------- */

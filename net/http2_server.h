@@ -18,7 +18,7 @@ struct h2_conn {
     struct h2_link link;
     struct http_server *srv;
     struct qlink at;                             /* srv->h2_conns */
-    struct timer timer;                          /* runs while something is to be looked after: h2_needs_timer() */
+    struct timer timer;                          /* runs while something is to be looked after */
     unsigned n_reqs;                             /* alive, orphans too */
     unsigned n_receiving;                        /* in HEAD or BODY */
     uint64_t idle_ns;                            /* since when without a stream; 0: busy */

@@ -18,12 +18,14 @@ int http_client_new(struct loop *l, const struct http_client_opts *o, struct htt
         c->addrs[i] = mem_strdup(o->addrs[i]);
     c->tls = o->tls;
     c->tls_name = o->tls_name != NULL ? mem_strdup(o->tls_name) : NULL;
-    c->max_conns = o->max_conns != 0 ? o->max_conns : 64;
+    c->http2 = o->http2;
+    c->max_conns = o->max_conns != 0 ? o->max_conns : o->http2 ? 1 : 64;
     c->idle_ms = o->idle_ms != 0 ? o->idle_ms : 90 * 1000;
     qinit(&c->calls);
     qinit(&c->waiting);
     qinit(&c->conns);
     qinit(&c->idle);
+    qinit(&c->h2_conns);
     ready_init(&c->bury, client_on_bury);
     http_parser_init(&c->parser);
     *ret = c;
@@ -51,8 +53,8 @@ static void client_on_bury(struct ready_item *it)
         call__finish(qentry(qfirst(&c->calls), struct http_call, link), E_CANCELED, "the client is closing");
     qeach(&c->conns, at, tmp)
         client_conn__close(qentry(at, struct client_conn, link));
-    if (--c->n_conns == 0)
-        client_release(c);
+    h2_client__close(c);
+    client__unpin(c);
 }
 
 void http_client_free(struct http_client *c)
@@ -71,10 +73,19 @@ struct loop *http_client_loop(struct http_client *c)
 
 /* ---- the pool ----------------------------------------------------------------------------------- */
 
-static void client_serve_waiting(struct http_client *c)
+void client__serve_waiting(struct http_client *c)
 {
-    while (!c->closing && !qempty(&c->waiting) && (!qempty(&c->idle) || c->n_pooled < c->max_conns))
+    while (!c->closing && !qempty(&c->waiting) &&
+           (c->http2 ? h2_client__has_room(c) : !qempty(&c->idle) || c->n_pooled < c->max_conns))
         call__start(qentry(qpop(&c->waiting), struct http_call, wait));
+}
+
+void client__unpin(struct http_client *client)
+{
+    must(client->n_conns > 0);
+    client->n_conns--;
+    if (client->closing && client->n_conns == 0 && qempty(&client->calls))
+        client_release(client);
 }
 
 void client__conn_idle(struct client_conn *c)
@@ -84,7 +95,7 @@ void client__conn_idle(struct client_conn *c)
     must(c->pooled && c->call == NULL && !c->closed);
     qpush_front(&client->idle, &c->idle);        /* the warmest serves next, the others may time out */
     timer_start(&c->timer, client->idle_ms);
-    client_serve_waiting(client);
+    client__serve_waiting(client);
 }
 
 void client__conn_gone(struct client_conn *c)
@@ -101,11 +112,9 @@ void client__conn_gone(struct client_conn *c)
     buf_release(&c->in);
     mem_free(c);
     client->n_pooled -= pooled;
-    client->n_conns--;
-    if (client->closing && client->n_conns == 0 && qempty(&client->calls))
-        client_release(client);
-    else if (pooled)
-        client_serve_waiting(client);
+    if (pooled)
+        client__serve_waiting(client);
+    client__unpin(client);
 }
 
 /* ---- calls -------------------------------------------------------------------------------------- */
@@ -119,6 +128,8 @@ static void call_unbind(struct http_call *call)
         c->call = NULL;
         client_conn__close(c);
     }
+    if (call->asking != NULL)
+        h2_call__unbind(call);
 }
 
 static void call_free(struct http_call *call)
@@ -126,6 +137,9 @@ static void call_free(struct http_call *call)
     qdel(&call->link);
     qdel(&call->wait);
     timer_stop(&call->timer);
+    for (size_t i = 0; i < call->n_early; i++)
+        blob_unref(call->early[i].blob);
+    mem_free(call->early);
     blob_unref(call->body);
     buf_release(&call->answer);
     arena_release(&call->arena);
@@ -153,7 +167,13 @@ static int call_place(struct http_call *call, struct errbuf *err)
 {
     struct http_client *c = call->client;
     bool own = call->streamed || call->upgrade;
+    int rc = E_INVALID;
 
+    if (c->http2) {
+        if (!h2_call__place(call, &rc, err))
+            qpush(&c->waiting, &call->wait);
+        return rc;
+    }
     if (!own && !qempty(&c->idle)) {
         struct client_conn *conn = qentry(qpop(&c->idle), struct client_conn, idle);
         timer_stop(&conn->timer);
@@ -165,7 +185,6 @@ static int call_place(struct http_call *call, struct errbuf *err)
         qpush(&c->waiting, &call->wait);
         return 0;
     }
-    int rc = E_INVALID;
     for (; rc < 0 && call->tried < c->n_addrs; call->tried += rc < 0)
         rc = client_conn__open(c, call, err);    /* an address nobody can parse: the next */
     return rc;
@@ -230,6 +249,8 @@ static struct http_call *call_new(struct http_client *c, const struct http_call_
         *rc = err_set(err, E_INVALID, "method or target has characters that no request may have");
     if (*rc == 0)
         *rc = headers_check(o->headers, o->n_headers, &host, err);
+    if (*rc == 0 && (c->http2 ? upgrade : o->body_follows))
+        *rc = err_set(err, E_INVALID, "HTTP/1.1 has no body that follows, HTTP/2 no upgrade");
     if (*rc < 0)
         return NULL;
     struct http_call *call = mem_new(struct http_call);
@@ -249,6 +270,12 @@ static struct http_call *call_new(struct http_client *c, const struct http_call_
     qinit(&call->wait);
     qpush(&c->calls, &call->link);
     timer_init(&call->timer, c->loop, call_on_timeout);
+    call->body_follows = o->body_follows;
+    call->on_drain = o->on_drain;
+    if (c->http2) {
+        h2_call__prepare(call, method, o->target, o->headers, o->n_headers);
+        return call;
+    }
     call->request_line = arena_fmt(&call->arena, "%s %.*s HTTP/1.1\r\n", o->method, STR_ARG(o->target));
     call->request_headers = request_headers(call, method, o->headers, o->n_headers);
     return call;
@@ -306,6 +333,7 @@ void http_call_pause(struct http_call *call)
     call->paused = true;
     if (call->conn != NULL)
         client_conn__flow(call->conn);
+    h2_call__flow(call);
 }
 
 void http_call_resume(struct http_call *call)
@@ -314,9 +342,15 @@ void http_call_resume(struct http_call *call)
     call->paused = false;
     if (call->conn != NULL)
         client_conn__flow(call->conn);
+    h2_call__flow(call);
 }
 
 struct str http_call_header(struct http_call *call, const char *name)
 {
     return http_header_get(call->headers, call->n_headers, name);
+}
+
+struct str http_call_trailer(struct http_call *call, const char *name)
+{
+    return http_header_get(call->trailers, call->n_trailers, name);
 }
