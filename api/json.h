@@ -60,8 +60,11 @@ static inline struct json *json_getz(const struct json *obj, const char *key)   
 }
 struct json *json_set(struct arena *a, struct json *obj, struct str key, struct json *val);    /* returns val */
 struct json *json_setz(struct arena *a, struct json *obj, const char *key, struct json *val);
+/* The same for a key that is known not to be there; the key is kept by reference. Elements of arrays have STR_NONE. */
+struct json *json_append(struct json *parent, struct str key, struct json *val);
 bool         json_del(struct json *obj, struct str key);
 bool         json_delz(struct json *obj, const char *key);
+void         json_sweep_nulls(struct json *parent);            /* takes out all that are null */
 /* Array elements. */
 struct json *json_at(const struct json *arr, size_t i);
 struct json *json_push(struct json *arr, struct json *val);    /* returns val */

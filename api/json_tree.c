@@ -144,6 +144,30 @@ struct json *json_setz(struct arena *a, struct json *obj, const char *key, struc
     return set_member(a, obj, str_of(key), val, false);
 }
 
+struct json *json_append(struct json *parent, struct str key, struct json *val)
+{
+    must(parent->type >= JSON_ARRAY && val != parent);
+    val->key = key;
+    val->next = NULL;
+    *(parent->last != NULL ? &parent->last->next : &parent->first) = val;
+    parent->last = val;
+    parent->n++;
+    return val;
+}
+
+void json_sweep_nulls(struct json *parent)
+{
+    struct json *next, *v = parent->first;
+
+    parent->first = parent->last = NULL;
+    parent->n = 0;
+    for (; v != NULL; v = next) {
+        next = v->next;
+        if (v->type != JSON_NULL)
+            json_append(parent, v->key, v);
+    }
+}
+
 bool json_del(struct json *obj, struct str key)
 {
     struct json *prev, *it;

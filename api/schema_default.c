@@ -31,17 +31,6 @@ static struct json *default_value(const struct schema_field *f, struct arena *a)
     }
 }
 
-static void append(struct json *obj, const struct schema_field *f, struct json *v)
-{
-    v->key = f->name;
-    v->next = NULL;
-    if (obj->n++ == 0)
-        obj->first = v;
-    else
-        obj->last->next = v;
-    obj->last = v;
-}
-
 static void default_below(const struct schema_field *f, struct json *v, struct arena *a)
 {
     if (f->shape == SCHEMA_ONE) {
@@ -72,7 +61,7 @@ static void default_object(const struct schema_type *t, struct json *obj, struct
         unsigned at = t->defaults[i];
 
         if (!(seen[at / 64] >> at % 64 & 1))
-            append(obj, &t->fields[at], default_value(&t->fields[at], a));
+            json_append(obj, t->fields[at].name, default_value(&t->fields[at], a));
     }
 }
 

@@ -333,17 +333,6 @@ static int decode_value(struct pb *p, const struct schema_field *f, const struct
 
 /* ---- lists and maps ------------------------------------------------------------------------------ */
 
-static void append(struct json *parent, struct str key, struct json *v)
-{
-    v->key = key;
-    v->next = NULL;
-    if (parent->n++ == 0)
-        parent->first = v;
-    else
-        parent->last->next = v;
-    parent->last = v;
-}
-
 /* Numbers may come packed: many in one run of bytes. */
 static int decode_packed(struct pb *p, const struct schema_field *f, struct str in, struct json *list)
 {
@@ -356,7 +345,7 @@ static int decode_packed(struct pb *p, const struct schema_field *f, struct str 
 
         if (rc < 0)
             return rc;
-        append(list, STR_NONE, v);
+        json_append(list, STR_NONE, v);
     }
     return 0;
 }
@@ -370,7 +359,7 @@ static int decode_element(struct pb *p, const struct schema_field *f, const stru
         return decode_packed(p, f, item->bytes, list);
     rc = decode_value(p, f, item, NULL, &v);
     if (rc == 0 && v != NULL)
-        append(list, STR_NONE, v);
+        json_append(list, STR_NONE, v);
     return rc;
 }
 
@@ -392,7 +381,7 @@ static int decode_entry(struct pb *p, const struct schema_field *f, const struct
     if (map->n > 0 && str_cmp(map->last->key, key.bytes) >= 0)
         map->flags |= PB_F_UNSORTED;
     if (v != NULL)
-        append(map, key.bytes, v);
+        json_append(map, key.bytes, v);
     return 0;
 }
 
@@ -408,7 +397,7 @@ static void drop_duplicates(struct pb *p, struct json *map)
 
         next = v->next;
         if (was == NULL) {
-            append(&out, v->key, v);
+            json_append(&out, v->key, v);
         } else {
             struct json *after = was->next;
 
@@ -452,7 +441,7 @@ static int decode_field(struct pb *p, const struct schema_field *f, const struct
     if (f->shape != SCHEMA_ONE) {
         if (was == NULL) {
             was = json_new(p->arena, f->shape == SCHEMA_LIST ? JSON_ARRAY : JSON_OBJECT);
-            append(obj, f->name, was);
+            json_append(obj, f->name, was);
         }
         return f->shape == SCHEMA_LIST ? decode_element(p, f, item, was) : decode_entry(p, f, item, was);
     }
@@ -462,7 +451,7 @@ static int decode_field(struct pb *p, const struct schema_field *f, const struct
     if (was != NULL && v != was)
         json_del(obj, f->name);
     if (v != NULL && v != was && (keep_zero || !is_zero(v)))
-        append(obj, f->name, v);
+        json_append(obj, f->name, v);
     return 0;
 }
 
@@ -585,8 +574,8 @@ static int decode_envelope(struct pb *p, struct str in, struct json **ret, const
         return err_set(p->err, E_NOTFOUND, "no kind \"%.*s\" is registered for version \"%.*s\"", STR_ARG(name),
                        STR_ARG(version));
     obj = json_object(p->arena);
-    append(obj, STR("apiVersion"), json_string_ref(p->arena, version));
-    append(obj, STR("kind"), json_string_ref(p->arena, name));
+    json_append(obj, STR("apiVersion"), json_string_ref(p->arena, version));
+    json_append(obj, STR("kind"), json_string_ref(p->arena, name));
     if ((rc = decode_object(p, k->type, 0, raw.bytes, obj)) < 0)
         return rc;
     *ret = obj;

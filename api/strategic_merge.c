@@ -40,17 +40,6 @@ static struct str directive_of(const struct json *obj) { return json_str(json_ge
 
 /* ---- taking over what is new ---------------------------------------------------------------------- */
 
-static void append(struct json *parent, struct str key, struct json *v)
-{
-    v->key = key;
-    v->next = NULL;
-    if (parent->n++ == 0)
-        parent->first = v;
-    else
-        parent->last->next = v;
-    parent->last = v;
-}
-
 /* A copy without nulls and directives; NULL when nothing is to be taken over. */
 static struct json *clean_copy(struct merge *m, const struct json *j)
 {
@@ -69,7 +58,7 @@ static struct json *clean_copy(struct merge *m, const struct json *j)
             continue;
         copy = clean_copy(m, v);
         if (copy != NULL)
-            append(to, v->key, copy);
+            json_append(to, v->key, copy);
     }
     return to;
 }
@@ -234,7 +223,7 @@ static void items_write(struct items *l, struct json *list)
     while (i < nl || j < nr) {
         bool take_right = i == nl || (j < nr && left[i]->server >= 0 && right[j]->server >= 0
                                       && right[j]->server < left[i]->server);
-        append(list, STR_NONE, take_right ? right[j++]->v : left[i++]->v);
+        json_append(list, STR_NONE, take_right ? right[j++]->v : left[i++]->v);
     }
 }
 
@@ -444,7 +433,7 @@ static int retain_keys(struct merge *m, struct json *cur, const struct json *pat
             return bad(m, "a list of strings is expected", RETAIN_KEYS);
         member->key = k->s;
         if (json_index_add(&ix, member) == NULL)
-            append(&set, k->s, member);
+            json_append(&set, k->s, member);
     }
     json_each(v, patch)
         if (!is_directive(v->key) && json_index_get(&ix, v->key) == NULL)
@@ -472,7 +461,7 @@ static int order_member(struct merge *m, struct shape shape, struct json *cur, s
         return 0;
     if (list == NULL) {
         list = json_array(m->arena);
-        append(cur, f->name, list);
+        json_append(cur, f->name, list);
         json_index_add(ix, list);
     } else if (list->type != JSON_ARRAY) {
         replace(list, json_array(m->arena));
@@ -512,7 +501,7 @@ static int apply_member(struct merge *m, struct shape shape, struct json *cur, s
     if (was != NULL) {
         replace(was, copy);
     } else {
-        append(cur, v->key, copy);
+        json_append(cur, v->key, copy);
         json_index_add(ix, copy);
     }
     return 0;
@@ -526,19 +515,6 @@ static bool has_order(struct shape shape, const struct json *patch, bool any, st
             if (str_starts(v->key, ORDER_OF) && str_eq(str_from(v->key, ORDER_OF.n), name))
                 return true;
     return false;
-}
-
-static void sweep_nulls(struct json *obj)
-{
-    struct json *next, *v = obj->first;
-
-    obj->first = obj->last = NULL;
-    obj->n = 0;
-    for (; v != NULL; v = next) {
-        next = v->next;
-        if (v->type != JSON_NULL)
-            append(obj, v->key, v);
-    }
 }
 
 /* $patch of an object.  1: it is done with. */
@@ -585,7 +561,7 @@ static int merge_object(struct merge *m, struct shape shape, struct json *cur, c
         if (rc < 0)
             return rc;
     }
-    sweep_nulls(cur);
+    json_sweep_nulls(cur);
     return 0;
 }
 
