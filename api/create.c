@@ -1,5 +1,6 @@
 /* api/create.c: POST, and PUT of what may be created that way. */
 #include "api/answer.h"
+#include "api/apply.h"
 #include "api/create.h"
 #include "api/decode.h"
 #include "api/meta.h"
@@ -86,6 +87,8 @@ static bool create_build(struct call *c, struct draft *d)
     schema_default(type, d->obj, c->arena);
     if (h->default_ != NULL)
         h->default_(k, d->obj);
+    if (!apply_asked(c))
+        apply_note_update(c, NULL, d->obj);
     if (h->prepare_create != NULL)
         h->prepare_create(k, d->obj);
     if (c->info->base->has_status && json_getz(d->obj, "status") == NULL)
@@ -121,7 +124,7 @@ static void on_created(struct call *c, void *arg, int err, const struct store_co
         call_exists(c, done->name);
     else if (!write_again(c, done->name))
         return;
-    else if (c->rq.verb == API_UPDATE)
+    else if (c->rq.verb != API_CREATE)
         /* created by somebody else meanwhile: then it is an update */
         call_update(c);
     else
@@ -171,7 +174,7 @@ static void create_try(struct call *c)
     uint64_t     ns_rev;
     bool         generated;
 
-    d.obj = decode_body(c, c->res->kind);
+    d.obj = apply_asked(c) ? apply_make(c, NULL, NULL) : decode_body(c, c->res->kind);
     if (d.obj == NULL || !check_place(c, d.obj))
         return;
     generated = c->rq.name.n == 0 && json_path_str(d.obj, "metadata.name").n == 0;

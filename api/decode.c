@@ -143,3 +143,31 @@ struct json *decode_body(struct call *c, const struct schema_kind *k)
         return NULL;
     return obj;
 }
+
+struct json *decode_applied(struct call *c, const struct schema_kind *k)
+{
+    static const char *const needed[] = { "apiVersion", "kind" };
+    struct json *obj = parse_text(c, true);
+    struct str   name;
+
+    if (obj == NULL)
+        return NULL;
+    for (size_t i = 0; i < ARRAY_LEN(needed); i++)
+        if (json_is(obj, JSON_OBJECT) && json_str(json_getz(obj, needed[i])).n == 0) {
+            call_bad_request(c, "error decoding patch: %s must be set in what is applied", needed[i]);
+            return NULL;
+        }
+    if (!check_type(c, k, obj) || !decode_conform(c, k, obj))
+        return NULL;
+    name = json_path_str(obj, "metadata.name");
+    if (name.n > 0 && !str_eq(name, c->rq.name)) {
+        call_bad_request(c, "the name of the object (%.*s) does not match the name on the URL (%.*s)",
+                         STR_ARG(name), STR_ARG(c->rq.name));
+        return NULL;
+    }
+    if (json_path(obj, "metadata.managedFields") != NULL) {
+        call_bad_request(c, "metadata.managedFields must be nil");
+        return NULL;
+    }
+    return obj;
+}

@@ -11,9 +11,9 @@ static const char *const before_rev[] = { "name", "generateName", "namespace", "
 static const char *const after_rev[] = {
     "generation", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "labels",
         "annotations",
-    "ownerReferences", "finalizers",
+    "ownerReferences", "finalizers", "managedFields",
 };
-static const char *const left_out[] = { "resourceVersion", "managedFields", "selfLink" };
+static const char *const left_out[] = { "resourceVersion", "selfLink" };
 
 static bool listed(const char *const *list, size_t n, struct str key)
 {

@@ -5,8 +5,8 @@
 #include "api/schema.h"
 
 /* Appends obj as JSON: apiVersion and kind first, then metadata in the original's order, then the rest.
- * metadata.resourceVersion is left empty; *ret_rev_at is where its digits belong. managedFields and
- * selfLink are left out. */
+ * metadata.resourceVersion is left empty; *ret_rev_at is where its digits belong. selfLink is left
+ * out. */
 void encode_object(struct buf *out, const struct schema_kind *k, const struct json *obj,
                    uint32_t *ret_rev_at);
 /* The text with this revision in the hole; 0: without the member. */

@@ -38,7 +38,7 @@ void meta_prepare_create(struct kind_ctx *c, struct json *obj)
 {
     static const char *const reset[] = {
         "selfLink", "uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp",
-        "deletionGracePeriodSeconds", "managedFields",
+        "deletionGracePeriodSeconds",
     };
     struct json *meta = meta_of(c->arena, obj);
     struct str   name = json_str(json_getz(meta, "name")), prefix = json_str(json_getz(meta, "generateName"));
@@ -96,7 +96,6 @@ void meta_prepare_update(struct kind_ctx *c, const struct json *old_obj, struct 
     keep(c->arena, old, meta, "deletionTimestamp");
     keep(c->arena, old, meta, "deletionGracePeriodSeconds");
     json_delz(meta, "selfLink");
-    json_delz(meta, "managedFields");
     if (spec_changed)
         json_setz(c->arena, meta, "generation", json_int(c->arena, generation + 1));
 }

@@ -1,6 +1,8 @@
 /* api/modify.c: see api/modify.h. */
 #include "api/modify.h"
+#include "api/apply.h"
 #include "api/create.h"
+#include "api/managed_fields.h"
 #include "api/meta.h"
 
 static void modify_try(struct call *c);
@@ -106,8 +108,6 @@ static bool spec_changed(struct call *c, const struct json *old, const struct js
 static void run_hooks(const struct kind_hooks *h, struct kind_ctx *k, enum modify_part part,
                       const struct json *old, struct json *obj)
 {
-    if (h->default_ != NULL)
-        h->default_(k, obj);
     if (part == MODIFY_STATUS && h->prepare_status != NULL)
         h->prepare_status(k, old, obj);
     if (part != MODIFY_STATUS && h->prepare_update != NULL)
@@ -144,11 +144,16 @@ static bool modify_build(struct call *c, struct modify *m, struct draft *d, cons
 
     /* our own small change of what was complete and checked already */
     if (m->part == MODIFY_ALL) {
+        managed_keep(c->arena, old, d->obj);
         meta_prepare_update(&d->kind, old, d->obj, false);
         return true;
     }
     separate(c, m->part, old, &d->obj);
     schema_default(c->info->base->kind->type, d->obj, c->arena);
+    if (h->default_ != NULL)
+        h->default_(&d->kind, d->obj);
+    if (!m->tracked)
+        apply_note_update(c, old, d->obj);
     meta_prepare_update(&d->kind, old, d->obj, false);
     run_hooks(h, &d->kind, m->part, old, d->obj);
     changed = m->part != MODIFY_STATUS && spec_changed(c, old, d->obj);

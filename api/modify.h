@@ -23,7 +23,8 @@ struct modify {
     /* stored: as it is now (dry run: as it would be).  NULL: 200 with the object. */
     void (*answer)(struct call *c, struct modify *m, struct blob *stored);
     bool need_rv;                                /* refuse updates without resourceVersion */
-    bool create;                                 /* an absent object is created (PUT) */
+    bool create;                                 /* an absent object is created (PUT, apply) */
+    bool tracked;                                /* make() has set managedFields itself */
     void *state;                                 /* make's own */
     struct str key;                              /* of the object; set by modify_run */
     uint64_t new_lease;

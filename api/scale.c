@@ -1,4 +1,5 @@
 /* api/scale.c: .../scale: replicas and selector of workloads, as autoscaling/v1 Scale. */
+#include "api/apply.h"
 #include "api/decode.h"
 #include "api/modify.h"
 #include "api/patch.h"
@@ -97,16 +98,34 @@ static void get_now(struct call *c)
         call_not_found(c);
 }
 
+/* The Scale that the request makes of the present one.  NULL: answered. */
+static struct json *wanted_scale(struct call *c, const struct json *old)
+{
+    if (apply_asked(c))
+        return decode_applied(c, c->sub->kind);
+    return c->rq.verb == API_PATCH ? patch_apply(c, c->sub->kind, scale_of(c, old)) : decode_body(c, c->sub->kind);
+}
+
+/* Replicas that are applied, as a piece of the object itself; none said: nothing is owned through the Scale. */
+static struct json *applied_piece(struct call *c, const struct json *old, const struct json *scale)
+{
+    const struct json *replicas = json_path(scale, "spec.replicas");
+    struct json       *piece = json_object(c->arena);
+
+    json_setz(c->arena, piece, "apiVersion", json_copy(c->arena, json_getz(old, "apiVersion")));
+    json_setz(c->arena, piece, "kind", json_copy(c->arena, json_getz(old, "kind")));
+    if (replicas != NULL)
+        json_setz(c->arena, json_make_path(c->arena, piece, "spec"), "replicas", json_copy(c->arena, replicas));
+    return piece;
+}
+
 /* The object with the wanted number of replicas. */
 static struct json *scale_make(struct call *c, struct modify *m, struct json *old)
 {
-    struct json *scale, *obj, *rv;
+    struct json *scale = wanted_scale(c, old), *obj, *rv;
     struct causes causes;
     int64_t       replicas;
 
-    (void)m;
-    scale = c->rq.verb == API_PATCH ? patch_apply(c, c->sub->kind, scale_of(c, old)) : decode_body(c,
-            c->sub->kind);
     if (scale == NULL)
         return NULL;
     replicas = json_path_i64(scale, "spec.replicas", 0);
@@ -119,8 +138,11 @@ static struct json *scale_make(struct call *c, struct modify *m, struct json *ol
         call_invalid(c, c->sub->kind, c->rq.name, &causes);
         return NULL;
     }
-    obj = json_copy(c->arena, old);
-    json_setz(c->arena, json_make_path(c->arena, obj, "spec"), "replicas", json_int(c->arena, replicas));
+    obj = m->tracked ? apply_make(c, applied_piece(c, old, scale), old) : json_copy(c->arena, old);
+    if (obj == NULL)
+        return NULL;
+    if (!m->tracked)
+        json_setz(c->arena, json_make_path(c->arena, obj, "spec"), "replicas", json_int(c->arena, replicas));
     rv = json_path(scale, "metadata.resourceVersion");
     if (json_str(rv).n > 0)
         json_setz(c->arena, json_getz(obj, "metadata"), "resourceVersion", json_copy(c->arena, rv));
@@ -135,8 +157,11 @@ void scale_serve(struct call *c)
         call_when_fresh(c, get_now);
         return;
     }
+    if (!apply_options(c))
+        return;
     m = arena_new(c->arena, struct modify);
     m->part = MODIFY_SPEC;
+    m->tracked = apply_asked(c);
     m->make = scale_make;
     m->answer = answer_scale;
     modify_run(c, m);

@@ -1,4 +1,5 @@
 /* api/update.c: PUT and PATCH of an object or of its status. */
+#include "api/apply.h"
 #include "api/decode.h"
 #include "api/modify.h"
 #include "api/patch.h"
@@ -37,6 +38,14 @@ static struct json *make_from_patch(struct call *c, struct modify *m, struct jso
     return obj;
 }
 
+static struct json *make_from_applied(struct call *c, struct modify *m, struct json *old)
+{
+    struct json *obj = apply_make(c, NULL, old);
+
+    (void)m;
+    return obj;
+}
+
 void call_update(struct call *c)
 {
     struct modify *m = arena_new(c->arena, struct modify);
@@ -45,9 +54,12 @@ void call_update(struct call *c)
         call_method_not_allowed(c);
         return;
     }
+    if (!apply_options(c))
+        return;
+    m->tracked = apply_asked(c);
     m->part = c->sub != NULL && strcmp(c->sub->name, "status") == 0 ? MODIFY_STATUS : MODIFY_SPEC;
-    m->make = c->rq.verb == API_PATCH ? make_from_patch : make_from_body;
+    m->make = m->tracked ? make_from_applied : c->rq.verb == API_PATCH ? make_from_patch : make_from_body;
     m->need_rv = c->rq.verb == API_UPDATE && !c->info->hooks->unconditional_update;
-    m->create = c->rq.verb == API_UPDATE && c->sub == NULL && c->info->hooks->create_on_update;
+    m->create = c->sub == NULL && (m->tracked || (c->rq.verb == API_UPDATE && c->info->hooks->create_on_update));
     modify_run(c, m);
 }

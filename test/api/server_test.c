@@ -145,7 +145,7 @@ TEST(patches)
     CALL(r, 400, "PATCH", CM "/a", "{}");
     CALL(r, 422, "PATCH", CM "/a", "[{'op':'remove','path':'/data/none'}]");
     r->type = "application/apply-patch+yaml";
-    CALL(r, 415, "PATCH", CM "/a", "{}");
+    CALL(r, 422, "PATCH", CM "/a", "{}");
     r->type = "text/plain";
     CALL(r, 415, "PATCH", CM "/a", "{}");
     CALL(r, 415, "POST", CM, cm_a);
