@@ -8,7 +8,8 @@
 
 bool apply_asked(const struct call *c)
 {
-    return c->rq.verb == API_PATCH && body_format_of(exchange_header(c->x, "Content-Type")) == BODY_APPLY_PATCH;
+    return c->rq.verb == API_PATCH &&
+           body_format_of(exchange_header(c->x, "Content-Type")) == BODY_APPLY_PATCH;
 }
 
 bool apply_options(struct call *c)
@@ -26,7 +27,8 @@ bool apply_options(struct call *c)
         cause_too_long(&causes, &manager, MANAGER_MAX);
     for (size_t i = 0; i < c->rq.opt.field_manager.n; i++)
         if ((unsigned char)c->rq.opt.field_manager.p[i] < ' ') {
-            cause_invalid(&causes, &manager, c->rq.opt.field_manager, "should only contain printable characters");
+            cause_invalid(&causes, &manager, c->rq.opt.field_manager,
+                          "should only contain printable characters");
             break;
         }
     if (causes.n == 0)
@@ -63,7 +65,8 @@ static struct field_writer writer_of(struct call *c)
 
     return (struct field_writer){
         .name = manager_name(c),
-        .version = k->group[0] != '\0' ? arena_fmt(c->arena, "%s/%s", k->group, k->version) : str_of(k->version),
+        .version = k->group[0] != '\0' ? arena_fmt(c->arena, "%s/%s", k->group, k->version)
+                                       : str_of(k->version),
         .subresource = c->sub != NULL ? str_of(c->sub->name) : STR_NONE,
         .now = kind_now(&now),
     };
@@ -167,8 +170,12 @@ static bool identity_fits(struct call *c, const struct json *config, const struc
 
     if (old != NULL || uid.n == 0)
         return true;
-    call_conflict(c, c->rq.name, arena_fmt(c->arena, "uid mismatch: the provided object specified uid %.*s, and no "
-                                           "existing object was found", STR_ARG(uid)).p);
+    call_conflict(c, c->rq.name,
+                  arena_fmt(c->arena,
+                            "uid mismatch: the provided object specified uid %.*s, and no "
+                            "existing object was found",
+                            STR_ARG(uid))
+                      .p);
     return false;
 }
 
@@ -184,8 +191,11 @@ static struct json *config_of_body(struct call *c)
 struct json *apply_make(struct call *c, const struct json *config, const struct json *old)
 {
     const struct schema_type *type = c->info->base->kind->type;
-    struct field_apply        f = { .type = type, .writer = writer_of(c), .live = old, .ignored = out_of_reach(c),
-                                    .force = c->rq.opt.force };
+    struct field_apply f = { .type = type,
+                             .writer = writer_of(c),
+                             .live = old,
+                             .ignored = out_of_reach(c),
+                             .force = c->rq.opt.force };
     bool                      kubectl = str_is(f.writer.name, "kubectl"), foreign = c->info->base != c->res;
     struct field_conflict    *conflicts;
     struct errbuf             err;

@@ -137,7 +137,8 @@ static struct exchange_user *user_copy(struct arena *a, const struct exchange_us
     u->n_groups = from->n_groups;
     extra = arena_alloc(a, (from->n_extra + 1) * sizeof(*extra));
     for (size_t i = 0; i < from->n_extra; i++)
-        extra[i] = (struct user_extra){ arena_str(a, from->extra[i].key), arena_str(a, from->extra[i].value) };
+        extra[i] = (struct user_extra){ arena_str(a, from->extra[i].key),
+                                        arena_str(a, from->extra[i].value) };
     u->extra = extra;
     u->n_extra = from->n_extra;
     return u;

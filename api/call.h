@@ -48,7 +48,8 @@ struct api {
     struct heads *heads;                         /* NULL: no address to tell */
     struct qlink pipes;                          /* exec and attach, once upgraded */
     struct qlink calls;                          /* those that did not end within api_serve() */
-    struct qlink due; struct timer overdue;      /* those of them that must end in time, oldest first; see api/deadline.h */
+    /* those of them that must end in time, oldest first; see api/deadline.h */
+    struct qlink due; struct timer overdue;
     unsigned pins;                               /* commits under way and the like */
     bool closing;
     void (*close_done)(void *arg); void *close_arg;
@@ -78,7 +79,8 @@ struct call {
     unsigned tries;
     struct raft_read read; bool reading;
     struct store_wait wait; bool waiting;
-    uint64_t give_up_ms;                         /* a create that waits for another object (kind_ctx.lacking); 0: none yet */
+    /* a create that waits for another object (kind_ctx.lacking); 0: none yet */
+    uint64_t give_up_ms;
     void (*then)(struct call *c);
     struct commit *commits;                      /* under way for this call */
 };

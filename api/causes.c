@@ -70,7 +70,8 @@ void cause_required(struct causes *c, const struct at *at, const char *detail)
 
 void cause_invalid(struct causes *c, const struct at *at, struct str value, const char *detail)
 {
-    cause_add(c, CAUSE_INVALID, at, "Invalid value: \"%.*s\"%s%s", STR_ARG(value), colon(detail), text(detail));
+    cause_add(c, CAUSE_INVALID, at, "Invalid value: \"%.*s\"%s%s", STR_ARG(value), colon(detail),
+              text(detail));
 }
 
 void cause_invalid_raw(struct causes *c, const struct at *at, struct str value, const char *detail)
@@ -78,9 +79,13 @@ void cause_invalid_raw(struct causes *c, const struct at *at, struct str value, 
     cause_add(c, CAUSE_INVALID, at, "Invalid value: %.*s%s%s", STR_ARG(value), colon(detail), text(detail));
 }
 
-static int by_text(const void *x, const void *y) { return strcmp(*(const char *const *)x, *(const char *const *)y); }
+static int by_text(const void *x, const void *y)
+{
+    return strcmp(*(const char *const *)x, *(const char *const *)y);
+}
 
-void cause_unsupported(struct causes *c, const struct at *at, struct str value, const char *const *allowed, size_t n)
+void cause_unsupported(struct causes *c, const struct at *at, struct str value, const char *const *allowed,
+                       size_t n)
 {
     const char **sorted;
     struct str list = STR("");

@@ -18,13 +18,19 @@
 
 struct cause { const char *reason; struct str field, message; struct cause *next; };
 
-/* An object of a few megabytes can be wrong in a hundred thousand places: all are counted, the first so many kept.
- * Who shows them says how many more there are. */
+/* An object of a few megabytes can be wrong in a hundred thousand places: all are counted, the first so many
+ * kept. Who shows them says how many more there are. */
 #define CAUSES_KEPT 128
 struct causes { struct arena *arena; struct cause *first, **last; unsigned n; };
-static inline unsigned causes_more(const struct causes *c) { return c->n > CAUSES_KEPT ? c->n - CAUSES_KEPT : 0; }
+static inline unsigned causes_more(const struct causes *c)
+{
+    return c->n > CAUSES_KEPT ? c->n - CAUSES_KEPT : 0;
+}
 
-static inline void causes_init(struct causes *c, struct arena *a) { *c = (struct causes){ a, NULL, NULL, 0 }; }
+static inline void causes_init(struct causes *c, struct arena *a)
+{
+    *c = (struct causes){ a, NULL, NULL, 0 };
+}
 
 /* Where we are in an object: a chain on the C stack, turned into text only when a cause is added.
  *   struct at spec = at_key(NULL, "spec"), c = at_index(at_key(&spec, "containers")...) */
@@ -36,12 +42,17 @@ struct at { const struct at *up; struct str key; long index; bool quoted; };
 struct str at_text(struct arena *a, const struct at *at);              /* spec.containers[0].image */
 
 /* The message is the part after "field: ", e.g. "Required value", "Invalid value: \"x\": must be ...". */
-void cause_add(struct causes *c, const char *reason, const struct at *at, const char *fmt, ...) PRINTF_LIKE(4, 5);
+void cause_add(struct causes *c, const char *reason, const struct at *at, const char *fmt, ...)
+    PRINTF_LIKE(4, 5);
 /* The common ones, worded as clients know them. */
-void cause_required(struct causes *c, const struct at *at, const char *detail);                 /* detail may be "" */
-void cause_invalid(struct causes *c, const struct at *at, struct str value, const char *detail);/* value is quoted */
-void cause_invalid_raw(struct causes *c, const struct at *at, struct str value, const char *detail); /* numbers, objects */
-void cause_unsupported(struct causes *c, const struct at *at, struct str value, const char *const *allowed, size_t n);
+/* detail may be "" */
+void cause_required(struct causes *c, const struct at *at, const char *detail);
+void cause_invalid(struct causes *c, const struct at *at, struct str value,
+                   const char *detail); /* value is quoted */
+/* numbers, objects */
+void cause_invalid_raw(struct causes *c, const struct at *at, struct str value, const char *detail);
+void cause_unsupported(struct causes *c, const struct at *at, struct str value, const char *const *allowed,
+                       size_t n);
 void cause_forbidden(struct causes *c, const struct at *at, const char *detail);
 void cause_duplicate(struct causes *c, const struct at *at, struct str value);
 void cause_too_long(struct causes *c, const struct at *at, size_t max);

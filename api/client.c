@@ -83,8 +83,8 @@ struct client_call *client_send(struct client *c, const struct client_req *r)
     return call;
 }
 
-struct client_call *client_send_path(struct client *c, const char *method, struct str target, struct str body, client_done done,
-                                     void *arg)
+struct client_call *client_send_path(struct client *c, const char *method, struct str target, struct str body,
+                                     client_done done, void *arg)
 {
     struct client_wire w = { .method = method, .target = target, .body = body,
                              .content_type = body.n > 0 ? "application/json" : NULL };
@@ -105,7 +105,9 @@ void client__deliver(struct client_call *call, int err, const char *reason, int 
 {
     struct arena a = ARENA_INIT;
     struct json_error jerr;
-    struct client_result r = { .err = err, .reason = reason != NULL ? reason : "", .status = status, .body = body, .arena = &a };
+    struct client_result r = {
+        .err = err, .reason = reason != NULL ? reason : "", .status = status, .body = body, .arena = &a
+    };
 
     qdel(&call->link);
     if (call->done == NULL)
@@ -191,7 +193,8 @@ void client__end(struct client_watch *w, int err, const char *reason)
     must(!w->closed && !w->in_callback);
     w->closed = true;
     qdel(&w->link);
-    w->in_callback = true;                       /* reason may live in the watch: it is freed after the callback */
+    /* reason may live in the watch: it is freed after the callback */
+    w->in_callback = true;
     on_end(arg, err, reason);
     w->in_callback = false;
     w->client->ops->watch_close(w);

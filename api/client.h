@@ -1,5 +1,5 @@
-/* api/client.h: how scheduler, controllers, nodes and tools talk to the API: over HTTP to any head, or, inside a head,
- * by function call into the same pipeline (api_serve).  The two cannot be told apart.
+/* api/client.h: how scheduler, controllers, nodes and tools talk to the API: over HTTP to any head, or,
+ * inside a head, by function call into the same pipeline (api_serve).  The two cannot be told apart.
  *
  * Calls are asynchronous; done comes exactly once, from the loop, unless the call was canceled. */
 #ifndef API_CLIENT_H
@@ -42,8 +42,10 @@ struct client_resource { const char *group, *version, *plural; };     /* group "
 #define CLIENT_ENDPOINTSLICES ((struct client_resource){ "discovery.k8s.io", "v1", "endpointslices" })
 
 struct client_result {
-    int err;                                     /* 0: there is an HTTP answer (whatever its status); else E_* and reason */
-    const char *reason;                          /* err != 0: text; else Status.reason of a failure ("NotFound") or "" */
+    /* 0: there is an HTTP answer (whatever its status); else E_* and reason */
+    int err;
+    /* err != 0: text; else Status.reason of a failure ("NotFound") or "" */
+    const char *reason;
     struct str message;                          /* Status.message of a failure */
     int status;                                  /* 200, 201, 404, ... */
     bool ok;                                     /* err == 0 and status is 2xx */
@@ -74,7 +76,8 @@ struct client_req {
 struct client_call *client_send(struct client *c, const struct client_req *r);
 void client_cancel(struct client_call *call);    /* NULL ok; done is not called */
 /* GET and the like on any path ("/version"). */
-struct client_call *client_send_path(struct client *c, const char *method, struct str target, struct str body, client_done done, void *arg);
+struct client_call *client_send_path(struct client *c, const char *method, struct str target, struct str body,
+                                     client_done done, void *arg);
 
 /* Watch: events until it ends; then on_end once (err 0: closed in order; E_STALE: 410, relist).
  * object is valid during the call; take a reference to keep it. */

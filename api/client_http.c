@@ -19,11 +19,15 @@ struct http_transport_call {
 struct http_transport_watch {
     struct client_watch watch;
     struct http_call *http;                      /* NULL: has ended */
-    struct buf line;                             /* what came of the next event; of a refusal: the whole body */
+    /* what came of the next event; of a refusal: the whole body */
+    struct buf line;
     int status;
 };
 
-static struct http_transport *transport(struct client *c) { return container_of(c, struct http_transport, client); }
+static struct http_transport *transport(struct client *c)
+{
+    return container_of(c, struct http_transport, client);
+}
 
 static size_t add_headers(const struct http_transport *t, const char *content_type, struct http_header *h)
 {
@@ -41,7 +45,8 @@ static size_t add_headers(const struct http_transport *t, const char *content_ty
 
 /* ---- Calls ----------------------------------------------------------------------------------------- */
 
-static void http_on_done(void *arg, struct http_call *h, int err, const char *reason, int status, struct str body)
+static void http_on_done(void *arg, struct http_call *h, int err, const char *reason, int status,
+                         struct str body)
 {
     struct http_transport_call *c = arg;
 
@@ -56,8 +61,14 @@ static struct client_call *http_send_call(struct client *cl, const struct client
     struct http_header headers[4];
     struct blob *body = w->body.n > 0 ? blob_copy(w->body) : NULL;
     struct http_call_opts o = {
-        .method = w->method, .target = w->target, .headers = headers, .n_headers = add_headers(t, w->content_type, headers),
-        .body = body, .timeout_ms = w->timeout_ms, .on_done = http_on_done, .arg = c,
+        .method = w->method,
+        .target = w->target,
+        .headers = headers,
+        .n_headers = add_headers(t, w->content_type, headers),
+        .body = body,
+        .timeout_ms = w->timeout_ms,
+        .on_done = http_on_done,
+        .arg = c,
     };
     int rc = http_call(t->http, &o, &c->http, NULL);
 
@@ -87,7 +98,8 @@ static bool watch_line(struct http_transport_watch *w, struct str line)
 
     if (line.n == 0)
         return true;
-    if (!json_scan_path(line, "type", &type) || !json_scan_string(&a, type, &type) || !json_scan_path(line, "object", &object)) {
+    if (!json_scan_path(line, "type", &type) || !json_scan_string(&a, type, &type) ||
+        !json_scan_path(line, "object", &object)) {
         client__end(&w->watch, E_INVALID, "an event makes no sense");
         arena_release(&a);
         return false;
@@ -144,7 +156,8 @@ static void watch_on_data(void *arg, struct http_call *h, const char *p, size_t 
         buf_add(&w->line, in.p, in.n);
 }
 
-static void watch_on_done(void *arg, struct http_call *h, int err, const char *reason, int status, struct str body)
+static void watch_on_done(void *arg, struct http_call *h, int err, const char *reason, int status,
+                          struct str body)
 {
     struct http_transport_watch *w = arg;
     struct arena a = ARENA_INIT;
@@ -168,8 +181,15 @@ static struct client_watch *http_watch(struct client *cl, struct str target)
     struct http_transport_watch *w = mem_new(struct http_transport_watch);
     struct http_header headers[4];
     struct http_call_opts o = {
-        .method = "GET", .target = target, .headers = headers, .n_headers = add_headers(t, NULL, headers), .streamed = true,
-        .on_head = watch_on_head, .on_data = watch_on_data, .on_done = watch_on_done, .arg = w,
+        .method = "GET",
+        .target = target,
+        .headers = headers,
+        .n_headers = add_headers(t, NULL, headers),
+        .streamed = true,
+        .on_head = watch_on_head,
+        .on_data = watch_on_data,
+        .on_done = watch_on_done,
+        .arg = w,
     };
 
     if (http_call(t->http, &o, &w->http, NULL) != 0) {
@@ -202,13 +222,19 @@ static void http_free(struct client *c)
 }
 
 static const struct client_ops http_ops = {
-    .send = http_send_call, .cancel = http_cancel_call, .watch = http_watch, .watch_close = http_watch_close, .free = http_free,
+    .send = http_send_call,
+    .cancel = http_cancel_call,
+    .watch = http_watch,
+    .watch_close = http_watch_close,
+    .free = http_free,
 };
 
 int client_new_http(const struct client_http_opts *o, struct client **ret, struct errbuf *err)
 {
     struct http_transport *t = mem_new(struct http_transport);
-    struct http_client_opts ho = { .addrs = o->servers, .n_addrs = o->n_servers, .tls = o->tls, .tls_name = o->tls_name };
+    struct http_client_opts ho = {
+        .addrs = o->servers, .n_addrs = o->n_servers, .tls = o->tls, .tls_name = o->tls_name
+    };
     int rc = http_client_new(o->loop, &ho, &t->http, err);
 
     if (rc != 0) {

@@ -1,7 +1,8 @@
-/* api/client_impl.h: between api/client.c and its two transports: HTTP (client_http.c) and function call (client_local.c).
+/* api/client_impl.h: between api/client.c and its two transports: HTTP (client_http.c) and function call
+ * (client_local.c).
  *
- * A transport allocates its own struct around client_call and client_watch and hands results to client__deliver()
- * and client__event(); those call the user, from the loop only. */
+ * A transport allocates its own struct around client_call and client_watch and hands results to
+ * client__deliver() and client__event(); those call the user, from the loop only. */
 #ifndef API_CLIENT_IMPL_H
 #define API_CLIENT_IMPL_H
 
@@ -31,7 +32,8 @@ struct client_wire {
 };
 
 struct client_ops {
-    struct client_call  *(*send)(struct client *c, const struct client_wire *w);        /* base is filled in by the caller */
+    /* base is filled in by the caller */
+    struct client_call  *(*send)(struct client *c, const struct client_wire *w);
     void                 (*cancel)(struct client_call *call);                            /* frees */
     struct client_watch *(*watch)(struct client *c, struct str target);
     void                 (*watch_close)(struct client_watch *w);                         /* frees */

@@ -1,7 +1,8 @@
 /* api/client_local.c: the client inside a head: the same pipeline by function call.
  *
- * A request becomes an exchange whose answer is kept and delivered from the loop, so that no caller is called back from inside
- * its own call.  Watched objects are passed as the references the store holds: nothing is copied or framed. */
+ * A request becomes an exchange whose answer is kept and delivered from the loop, so that no caller is
+ * called back from inside its own call.  Watched objects are passed as the references the store holds:
+ * nothing is copied or framed. */
 #include "api/client_impl.h"
 #include "api/exchange.h"
 #include "api/server.h"
@@ -17,7 +18,8 @@ struct local {
 static struct local *local_of(struct client *c) { return container_of(c, struct local, client); }
 
 /* The request half of an exchange; its texts live in the arena. */
-static void fill_request(struct exchange *x, struct arena *a, struct local *l, const char *method, struct str target)
+static void fill_request(struct exchange *x, struct arena *a, struct local *l, const char *method,
+                         struct str target)
 {
     ptrdiff_t q = str_find(target, '?');
 
@@ -77,8 +79,8 @@ static void call_finish(struct local_call *c)
     ready_post(c->x.loop, &c->ready);
 }
 
-static void call_respond(struct exchange *x, int status, const char *type, const struct http_piece *p, size_t n,
-                         const struct http_header *extra, size_t n_extra)
+static void call_respond(struct exchange *x, int status, const char *type, const struct http_piece *p,
+                         size_t n, const struct http_header *extra, size_t n_extra)
 {
     struct local_call *c = container_of(x, struct local_call, x);
 
@@ -90,7 +92,8 @@ static void call_respond(struct exchange *x, int status, const char *type, const
     call_finish(c);
 }
 
-static void call_begin(struct exchange *x, int status, const char *type, bool gzip, const struct http_header *extra, size_t n)
+static void call_begin(struct exchange *x, int status, const char *type, bool gzip,
+                       const struct http_header *extra, size_t n)
 {
     container_of(x, struct local_call, x)->status = status;
 }
@@ -239,8 +242,8 @@ static void watch_finish(struct local_watch *w)
     ready_post(w->x.loop, &w->ready);
 }
 
-static void watch_respond(struct exchange *x, int status, const char *type, const struct http_piece *p, size_t n,
-                          const struct http_header *extra, size_t n_extra)
+static void watch_respond(struct exchange *x, int status, const char *type, const struct http_piece *p,
+                          size_t n, const struct http_header *extra, size_t n_extra)
 {
     struct local_watch *w = container_of(x, struct local_watch, x);
 
@@ -249,7 +252,8 @@ static void watch_respond(struct exchange *x, int status, const char *type, cons
     watch_finish(w);
 }
 
-static void watch_begin(struct exchange *x, int status, const char *type, bool gzip, const struct http_header *extra, size_t n)
+static void watch_begin(struct exchange *x, int status, const char *type, bool gzip,
+                        const struct http_header *extra, size_t n)
 {
     container_of(x, struct local_watch, x)->status = status;
 }
@@ -264,7 +268,11 @@ static size_t watch_queued(struct exchange *x) { return container_of(x, struct l
 static void watch_end(struct exchange *x) { watch_finish(container_of(x, struct local_watch, x)); }
 
 static const struct exchange_ops watch_ops = {
-    .respond = watch_respond, .begin = watch_begin, .send = watch_send, .event = watch_event, .queued = watch_queued,
+    .respond = watch_respond,
+    .begin = watch_begin,
+    .send = watch_send,
+    .event = watch_event,
+    .queued = watch_queued,
     .end = watch_end,
 };
 
@@ -302,10 +310,15 @@ static void local_free(struct client *c)
 }
 
 static const struct client_ops local_ops = {
-    .send = local_send, .cancel = local_cancel, .watch = local_watch, .watch_close = local_watch_close, .free = local_free,
+    .send = local_send,
+    .cancel = local_cancel,
+    .watch = local_watch,
+    .watch_close = local_watch_close,
+    .free = local_free,
 };
 
-struct client *client_new_local(struct api *api, struct loop *loop, const char *user, const char *const *groups)
+struct client *client_new_local(struct api *api, struct loop *loop, const char *user,
+                                const char *const *groups)
 {
     struct local *l = mem_new(struct local);
     size_t n = 0;

@@ -41,8 +41,9 @@ void joined_cell(struct buf *out, struct joined *j)
 }
 
 schema_column_fn column_age;
-schema_cell_fn cell_of_text, cell_of_or_none, cell_of_or_unset, cell_of_true_false, cell_of_is_true, cell_of_count, cell_of_since,
-               cell_of_joined, cell_of_names, cell_of_images, cell_of_labels, cell_of_selector;
+schema_cell_fn cell_of_text, cell_of_or_none, cell_of_or_unset, cell_of_true_false, cell_of_is_true,
+    cell_of_count, cell_of_since, cell_of_joined, cell_of_names, cell_of_images, cell_of_labels,
+    cell_of_selector;
 
 void column_age(struct buf *out, const struct json *obj, int64_t now_s)
 {
@@ -68,9 +69,15 @@ static void text_or(struct buf *out, const struct json *v, struct str otherwise)
 
 void cell_of_text(struct buf *out, const struct json *v, int64_t now_s) { cell_text(out, scalar_text(v)); }
 void cell_of_or_none(struct buf *out, const struct json *v, int64_t now_s) { text_or(out, v, STR("<none>")); }
-void cell_of_or_unset(struct buf *out, const struct json *v, int64_t now_s) { text_or(out, v, STR("<unset>")); }
+void cell_of_or_unset(struct buf *out, const struct json *v, int64_t now_s)
+{
+    text_or(out, v, STR("<unset>"));
+}
 void cell_of_is_true(struct buf *out, const struct json *v, int64_t now_s) { text_or(out, v, STR("false")); }
-void cell_of_count(struct buf *out, const struct json *v, int64_t now_s) { cell_int(out, v != NULL ? v->n : 0); }
+void cell_of_count(struct buf *out, const struct json *v, int64_t now_s)
+{
+    cell_int(out, v != NULL ? v->n : 0);
+}
 
 void cell_of_true_false(struct buf *out, const struct json *v, int64_t now_s)
 {
@@ -126,7 +133,10 @@ static int by_key(const void *x, const void *y)
     return str_cmp(((const struct requirement *)x)->key, ((const struct requirement *)y)->key);
 }
 
-static int by_str(const void *x, const void *y) { return str_cmp(*(const struct str *)x, *(const struct str *)y); }
+static int by_str(const void *x, const void *y)
+{
+    return str_cmp(*(const struct str *)x, *(const struct str *)y);
+}
 
 static struct str values_text(struct arena *a, const struct json *values)
 {
@@ -156,7 +166,8 @@ static struct str expression_text(struct arena *a, const struct json *e)
     if (str_is(op, "DoesNotExist"))
         return arena_fmt(a, "!%.*s", STR_ARG(key));
     struct str values = values_text(a, json_getz(e, "values"));
-    return arena_fmt(a, "%.*s %s (%.*s)", STR_ARG(key), str_is(op, "NotIn") ? "notin" : "in", STR_ARG(values));
+    return arena_fmt(a, "%.*s %s (%.*s)", STR_ARG(key), str_is(op, "NotIn") ? "notin" : "in",
+                     STR_ARG(values));
 }
 
 static void selector_cell(struct buf *out, const struct json *labels, const struct json *expressions)
@@ -167,7 +178,8 @@ static void selector_cell(struct buf *out, const struct json *labels, const stru
     struct joined j = { BUF_INIT };
 
     json_each(l, labels)
-        r[n++] = (struct requirement){ l->key, arena_fmt(&a, "%.*s=%.*s", STR_ARG(l->key), STR_ARG(json_str(l))) };
+        r[n++] = (struct requirement){ l->key,
+                                       arena_fmt(&a, "%.*s=%.*s", STR_ARG(l->key), STR_ARG(json_str(l))) };
     json_each(e, expressions)
         r[n++] = (struct requirement){ json_str(json_getz(e, "key")), expression_text(&a, e) };
     qsort(r, n, sizeof(*r), by_key);

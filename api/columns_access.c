@@ -32,16 +32,25 @@ static void subjects_cell(struct buf *out, const struct json *obj, const char *k
 
         if (!str_is(json_str(json_getz(s, "kind")), kind))
             continue;
-        buf_fmt(&text, "%s%.*s%s%.*s", text.n > 0 ? ", " : "", account ? (int)ns.n : 0, ns.p != NULL ? ns.p : "",
-                account ? "/" : "", STR_ARG(json_str(json_getz(s, "name"))));
+        buf_fmt(&text, "%s%.*s%s%.*s", text.n > 0 ? ", " : "", account ? (int)ns.n : 0,
+                ns.p != NULL ? ns.p : "", account ? "/" : "", STR_ARG(json_str(json_getz(s, "name"))));
     }
     cell_text(out, buf_str(&text));
     buf_release(&text);
 }
 
-void column_binding_users(struct buf *out, const struct json *obj, int64_t now_s) { subjects_cell(out, obj, "User"); }
-void column_binding_groups(struct buf *out, const struct json *obj, int64_t now_s) { subjects_cell(out, obj, "Group"); }
-void column_binding_accounts(struct buf *out, const struct json *obj, int64_t now_s) { subjects_cell(out, obj, "ServiceAccount"); }
+void column_binding_users(struct buf *out, const struct json *obj, int64_t now_s)
+{
+    subjects_cell(out, obj, "User");
+}
+void column_binding_groups(struct buf *out, const struct json *obj, int64_t now_s)
+{
+    subjects_cell(out, obj, "Group");
+}
+void column_binding_accounts(struct buf *out, const struct json *obj, int64_t now_s)
+{
+    subjects_cell(out, obj, "ServiceAccount");
+}
 
 void column_csr_duration(struct buf *out, const struct json *obj, int64_t now_s)
 {
@@ -73,7 +82,8 @@ void column_param_kind(struct buf *out, const struct json *obj, int64_t now_s)
     if (json_path(obj, "spec.paramKind") == NULL)
         cell_text(out, STR("<unset>"));
     else
-        pair_cell(out, json_path_str(obj, "spec.paramKind.apiVersion"), "/", json_path_str(obj, "spec.paramKind.kind"));
+        pair_cell(out, json_path_str(obj, "spec.paramKind.apiVersion"), "/",
+                  json_path_str(obj, "spec.paramKind.kind"));
 }
 
 void column_param_ref(struct buf *out, const struct json *obj, int64_t now_s)
@@ -91,7 +101,8 @@ void column_api_service(struct buf *out, const struct json *obj, int64_t now_s)
     if (json_path(obj, "spec.service") == NULL)
         cell_text(out, STR("Local"));
     else
-        pair_cell(out, json_path_str(obj, "spec.service.namespace"), "/", json_path_str(obj, "spec.service.name"));
+        pair_cell(out, json_path_str(obj, "spec.service.namespace"), "/",
+                  json_path_str(obj, "spec.service.name"));
 }
 
 /* "True", "False (MissingEndpoints)" */

@@ -2,7 +2,8 @@
  * forms. */
 #include "api/columns.h"
 
-schema_column_fn column_deployment_ready, column_revision_controller, column_pdb_min_available, column_pdb_max_unavailable;
+schema_column_fn column_deployment_ready, column_revision_controller, column_pdb_min_available,
+    column_pdb_max_unavailable;
 schema_column_fn column_event_last_seen, column_event_first_seen, column_event_object, column_event_subobject,
                  column_event_source, column_event_message, column_event_count;
 
@@ -67,7 +68,10 @@ static struct str first_seen(const struct json *obj)
     return first.n > 0 ? first : json_str(json_getz(obj, "eventTime"));
 }
 
-void column_event_first_seen(struct buf *out, const struct json *obj, int64_t now_s) { cell_since(out, first_seen(obj), now_s); }
+void column_event_first_seen(struct buf *out, const struct json *obj, int64_t now_s)
+{
+    cell_since(out, first_seen(obj), now_s);
+}
 
 void column_event_last_seen(struct buf *out, const struct json *obj, int64_t now_s)
 {

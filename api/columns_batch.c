@@ -29,7 +29,8 @@ void column_job_status(struct buf *out, const struct json *obj, int64_t now_s)
 
 void column_job_completions(struct buf *out, const struct json *obj, int64_t now_s)
 {
-    long long done = json_path_i64(obj, "status.succeeded", 0), parallel = json_path_i64(obj, "spec.parallelism", 0);
+    long long done = json_path_i64(obj, "status.succeeded", 0),
+              parallel = json_path_i64(obj, "spec.parallelism", 0);
 
     if (json_path(obj, "spec.completions") != NULL)
         buf_fmt(out, "\"%lld/%lld\"", done, (long long)json_path_i64(obj, "spec.completions", 0));
@@ -41,7 +42,8 @@ void column_job_completions(struct buf *out, const struct json *obj, int64_t now
 
 void column_job_duration(struct buf *out, const struct json *obj, int64_t now_s)
 {
-    struct str started = json_path_str(obj, "status.startTime"), ended = json_path_str(obj, "status.completionTime");
+    struct str started = json_path_str(obj, "status.startTime"),
+               ended = json_path_str(obj, "status.completionTime");
     struct arena a = ARENA_INIT;
     int64_t from, to;
     uint32_t ns;
@@ -82,9 +84,11 @@ static void put_current(struct buf *text, const struct json *current, const char
 /* "cpu: 12%/80%", "5/10 (avg)", "<unknown>/100m" */
 static void put_target(struct buf *text, const struct json *metric, const struct json *status)
 {
-    static const struct { const char *type, *part; bool named, avg; } sources[] = {
+    static const struct { const char *type, *part; bool named, avg;
+    } sources[] = {
         { "Resource", "resource", true, false }, { "ContainerResource", "containerResource", true, false },
-        { "Pods", "pods", false, false }, { "Object", "object", false, true }, { "External", "external", false, true },
+        { "Pods", "pods", false, false },        { "Object", "object", false, true },
+        { "External", "external", false, true },
     };
     struct str type = json_str(json_getz(metric, "type"));
 
@@ -109,7 +113,8 @@ static void put_target(struct buf *text, const struct json *metric, const struct
 
 void column_hpa_targets(struct buf *out, const struct json *obj, int64_t now_s)
 {
-    const struct json *metrics = json_path(obj, "spec.metrics"), *statuses = json_path(obj, "status.currentMetrics");
+    const struct json *metrics = json_path(obj, "spec.metrics"),
+                      *statuses = json_path(obj, "status.currentMetrics");
     const struct json *status = statuses != NULL && statuses->type == JSON_ARRAY ? statuses->first : NULL;
     struct buf text = BUF_INIT;
     unsigned n = 0;
@@ -157,8 +162,14 @@ static void usage_sum(struct buf *out, const struct json *obj, const char *resou
     arena_release(&a);
 }
 
-void column_pod_metrics_cpu(struct buf *out, const struct json *obj, int64_t now_s) { usage_sum(out, obj, "cpu"); }
-void column_pod_metrics_memory(struct buf *out, const struct json *obj, int64_t now_s) { usage_sum(out, obj, "memory"); }
+void column_pod_metrics_cpu(struct buf *out, const struct json *obj, int64_t now_s)
+{
+    usage_sum(out, obj, "cpu");
+}
+void column_pod_metrics_memory(struct buf *out, const struct json *obj, int64_t now_s)
+{
+    usage_sum(out, obj, "memory");
+}
 
 /* ---- component statuses ------------------------------------------------------------------------- */
 
@@ -173,7 +184,9 @@ static const struct json *health(const struct json *obj)
 void column_component_status(struct buf *out, const struct json *obj, int64_t now_s)
 {
     struct str s = json_str(json_getz(health(obj), "status"));
-    cell_text(out, str_is(s, "True") ? STR("Healthy") : str_is(s, "False") ? STR("Unhealthy") : STR("Unknown"));
+    cell_text(out, str_is(s, "True")    ? STR("Healthy")
+                   : str_is(s, "False") ? STR("Unhealthy")
+                                        : STR("Unknown"));
 }
 
 void column_component_message(struct buf *out, const struct json *obj, int64_t now_s)

@@ -24,10 +24,14 @@ void column_node_status(struct buf *out, const struct json *obj, int64_t now_s)
     json_each(c, json_path(obj, "status.conditions"))
         if (str_is(json_str(json_getz(c, "type")), "Ready"))
             status = str_is(json_str(json_getz(c, "status")), "True") ? STR("Ready") : STR("NotReady");
-    buf_fmt(out, "\"%.*s%s\"", STR_ARG(status), json_path_true(obj, "spec.unschedulable") ? ",SchedulingDisabled" : "");
+    buf_fmt(out, "\"%.*s%s\"", STR_ARG(status),
+            json_path_true(obj, "spec.unschedulable") ? ",SchedulingDisabled" : "");
 }
 
-static int by_str(const void *x, const void *y) { return str_cmp(*(const struct str *)x, *(const struct str *)y); }
+static int by_str(const void *x, const void *y)
+{
+    return str_cmp(*(const struct str *)x, *(const struct str *)y);
+}
 
 void column_node_roles(struct buf *out, const struct json *obj, int64_t now_s)
 {
@@ -62,8 +66,14 @@ static void node_address(struct buf *out, const struct json *obj, const char *ty
     cell_or_none(out, address);
 }
 
-void column_node_internal_ip(struct buf *out, const struct json *obj, int64_t now_s) { node_address(out, obj, "InternalIP"); }
-void column_node_external_ip(struct buf *out, const struct json *obj, int64_t now_s) { node_address(out, obj, "ExternalIP"); }
+void column_node_internal_ip(struct buf *out, const struct json *obj, int64_t now_s)
+{
+    node_address(out, obj, "InternalIP");
+}
+void column_node_external_ip(struct buf *out, const struct json *obj, int64_t now_s)
+{
+    node_address(out, obj, "ExternalIP");
+}
 
 static void node_info(struct buf *out, const struct json *obj, const char *path)
 {
@@ -71,8 +81,14 @@ static void node_info(struct buf *out, const struct json *obj, const char *path)
     cell_text(out, s.n > 0 ? s : STR("<unknown>"));
 }
 
-void column_node_os_image(struct buf *out, const struct json *obj, int64_t now_s) { node_info(out, obj, "status.nodeInfo.osImage"); }
-void column_node_kernel(struct buf *out, const struct json *obj, int64_t now_s) { node_info(out, obj, "status.nodeInfo.kernelVersion"); }
+void column_node_os_image(struct buf *out, const struct json *obj, int64_t now_s)
+{
+    node_info(out, obj, "status.nodeInfo.osImage");
+}
+void column_node_kernel(struct buf *out, const struct json *obj, int64_t now_s)
+{
+    node_info(out, obj, "status.nodeInfo.kernelVersion");
+}
 
 void column_node_runtime(struct buf *out, const struct json *obj, int64_t now_s)
 {
@@ -86,8 +102,14 @@ void column_configmap_data(struct buf *out, const struct json *obj, int64_t now_
     cell_int(out, (int64_t)count(obj, "data") + count(obj, "binaryData"));
 }
 
-void column_secret_data(struct buf *out, const struct json *obj, int64_t now_s) { cell_int(out, count(obj, "data")); }
-void column_serviceaccount_secrets(struct buf *out, const struct json *obj, int64_t now_s) { cell_int(out, count(obj, "secrets")); }
+void column_secret_data(struct buf *out, const struct json *obj, int64_t now_s)
+{
+    cell_int(out, count(obj, "data"));
+}
+void column_serviceaccount_secrets(struct buf *out, const struct json *obj, int64_t now_s)
+{
+    cell_int(out, count(obj, "secrets"));
+}
 
 /* ---- services ----------------------------------------------------------------------------------- */
 

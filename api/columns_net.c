@@ -57,8 +57,8 @@ void column_ingress_class_parameters(struct buf *out, const struct json *obj, in
     struct buf text = BUF_INIT;
 
     if (p != NULL)
-        buf_fmt(&text, "%.*s%s%.*s/%.*s", STR_ARG(json_str(json_getz(p, "kind"))), group.n > 0 ? "." : "", STR_ARG(group),
-                STR_ARG(json_str(json_getz(p, "name"))));
+        buf_fmt(&text, "%.*s%s%.*s/%.*s", STR_ARG(json_str(json_getz(p, "kind"))), group.n > 0 ? "." : "",
+                STR_ARG(group), STR_ARG(json_str(json_getz(p, "name"))));
     cell_or_none(out, buf_str(&text));
     buf_release(&text);
 }
@@ -71,8 +71,9 @@ void column_ip_address_parent(struct buf *out, const struct json *obj, int64_t n
     struct buf text = BUF_INIT;
 
     if (p != NULL)
-        buf_fmt(&text, "%.*s%s%.*s/%.*s%s%.*s", STR_ARG(json_str(json_getz(p, "resource"))), group.n > 0 ? "." : "",
-                STR_ARG(group), STR_ARG(ns), ns.n > 0 ? "/" : "", STR_ARG(json_str(json_getz(p, "name"))));
+        buf_fmt(&text, "%.*s%s%.*s/%.*s%s%.*s", STR_ARG(json_str(json_getz(p, "resource"))),
+                group.n > 0 ? "." : "", STR_ARG(group), STR_ARG(ns), ns.n > 0 ? "/" : "",
+                STR_ARG(json_str(json_getz(p, "name"))));
     cell_or_none(out, buf_str(&text));
     buf_release(&text);
 }

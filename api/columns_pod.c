@@ -63,7 +63,8 @@ static void set_ended(struct pod_view *v, const char *prefix, const struct json 
         if (signal != 0)
             snprintf(text, sizeof(text), "Signal:%lld", (long long)signal);
         else
-            snprintf(text, sizeof(text), "ExitCode:%lld", (long long)json_i64_or(json_getz(terminated, "exitCode"), 0));
+            snprintf(text, sizeof(text), "ExitCode:%lld",
+                     (long long)json_i64_or(json_getz(terminated, "exitCode"), 0));
         reason = str_of(text);
     }
     set_reason(v, prefix, reason);
@@ -79,7 +80,8 @@ static bool view_init(struct pod_view *v, const struct json *obj, struct restart
     json_each(s, json_path(obj, "status.initContainerStatuses")) {
         const struct json *ended = json_path(s, "state.terminated");
         struct str waiting = json_path_str(s, "state.waiting.reason");
-        bool sidecar = restarts_always(container_named(obj, "spec.initContainers", json_str(json_getz(s, "name"))));
+        bool sidecar = restarts_always(
+            container_named(obj, "spec.initContainers", json_str(json_getz(s, "name"))));
         char text[48];
 
         count_restarts(&v->restarts, s);
@@ -140,7 +142,8 @@ static void view_make(struct pod_view *v, const struct json *obj)
     struct str phase = json_path_str(obj, "status.phase"), why = json_path_str(obj, "status.reason");
     const struct json *containers = json_path(obj, "spec.containers");
 
-    *v = (struct pod_view){ .total = containers != NULL ? containers->n : 0, .reason = why.n > 0 ? why : phase };
+    *v = (struct pod_view){ .total = containers != NULL ? containers->n : 0,
+                            .reason = why.n > 0 ? why : phase };
     json_each(c, json_path(obj, "spec.initContainers"))
         v->total += restarts_always(c);
     json_each(c, json_path(obj, "status.conditions"))

@@ -2,7 +2,8 @@
 #include <stdlib.h>
 #include "api/columns.h"
 
-schema_column_fn column_volume_status, column_volume_claim, column_volume_class, column_quota_requests, column_quota_limits;
+schema_column_fn column_volume_status, column_volume_claim, column_volume_class, column_quota_requests,
+    column_quota_limits;
 schema_cell_fn cell_of_access_modes, cell_of_audiences;
 
 void column_volume_status(struct buf *out, const struct json *obj, int64_t now_s)
@@ -17,21 +18,27 @@ void column_volume_claim(struct buf *out, const struct json *obj, int64_t now_s)
     struct buf text = BUF_INIT;
 
     if (ref != NULL)
-        buf_fmt(&text, "%.*s/%.*s", STR_ARG(json_str(json_getz(ref, "namespace"))), STR_ARG(json_str(json_getz(ref, "name"))));
+        buf_fmt(&text, "%.*s/%.*s", STR_ARG(json_str(json_getz(ref, "namespace"))),
+                STR_ARG(json_str(json_getz(ref, "name"))));
     cell_text(out, buf_str(&text));
     buf_release(&text);
 }
 
 void column_volume_class(struct buf *out, const struct json *obj, int64_t now_s)
 {
-    const struct json *old = json_getz(json_path(obj, "metadata.annotations"), "volume.beta.kubernetes.io/storage-class");
+    const struct json *old = json_getz(json_path(obj, "metadata.annotations"),
+                                       "volume.beta.kubernetes.io/storage-class");
     cell_text(out, old != NULL ? json_str(old) : json_path_str(obj, "spec.storageClassName"));
 }
 
 void cell_of_access_modes(struct buf *out, const struct json *v, int64_t now_s)
 {
-    static const struct { const char *mode, *brief; } modes[] = {
-        { "ReadWriteOnce", "RWO" }, { "ReadOnlyMany", "ROX" }, { "ReadWriteMany", "RWX" }, { "ReadWriteOncePod", "RWOP" },
+    static const struct { const char *mode, *brief;
+    } modes[] = {
+        { "ReadWriteOnce", "RWO" },
+        { "ReadOnlyMany", "ROX" },
+        { "ReadWriteMany", "RWX" },
+        { "ReadWriteOncePod", "RWOP" },
     };
     struct joined j = { BUF_INIT };
 
@@ -79,13 +86,19 @@ static void quota_cell(struct buf *out, const struct json *obj, bool limits)
     for (size_t i = 0; i < n; i++) {
         struct str u = scalar_text(json_get(used, all[i]->key));
 
-        buf_fmt(&text, "%s%.*s: %.*s/%.*s", i > 0 ? ", " : "", STR_ARG(all[i]->key), STR_ARG(u.n > 0 ? u : STR("0")),
-                STR_ARG(scalar_text(all[i])));
+        buf_fmt(&text, "%s%.*s: %.*s/%.*s", i > 0 ? ", " : "", STR_ARG(all[i]->key),
+                STR_ARG(u.n > 0 ? u : STR("0")), STR_ARG(scalar_text(all[i])));
     }
     cell_text(out, buf_str(&text));
     buf_release(&text);
     arena_release(&a);
 }
 
-void column_quota_requests(struct buf *out, const struct json *obj, int64_t now_s) { quota_cell(out, obj, false); }
-void column_quota_limits(struct buf *out, const struct json *obj, int64_t now_s) { quota_cell(out, obj, true); }
+void column_quota_requests(struct buf *out, const struct json *obj, int64_t now_s)
+{
+    quota_cell(out, obj, false);
+}
+void column_quota_limits(struct buf *out, const struct json *obj, int64_t now_s)
+{
+    quota_cell(out, obj, true);
+}

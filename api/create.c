@@ -43,7 +43,8 @@ static void on_something_new(struct store_wait *w, int err)
         call_store_failed(c, err, true);
 }
 
-/* A new namespace's default account comes a moment after the namespace, and this head may be behind.  True: the call waits. */
+/* A new namespace's default account comes a moment after the namespace, and this head may be behind.  True:
+ * the call waits. */
 static bool wait_for_lacking(struct call *c, const struct kind_ctx *k)
 {
     uint64_t now_ms = loop_now_ms(c->api->loop);
@@ -61,7 +62,8 @@ static bool wait_for_lacking(struct call *c, const struct kind_ctx *k)
     must(!c->waiting);
     c->waiting = true;
     c->wait.done = on_something_new;
-    store_wait_revision(c->api->store, &c->wait, store_revision(c->api->store) + 1, (unsigned)(c->give_up_ms - now_ms));
+    store_wait_revision(c->api->store, &c->wait, store_revision(c->api->store) + 1,
+                        (unsigned)(c->give_up_ms - now_ms));
     return true;
 }
 

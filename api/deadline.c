@@ -1,5 +1,5 @@
-/* api/deadline.c: see api/deadline.h.  All have the same time, so the oldest is always the next: one queue and one timer,
- * which is not moved when a request ends but looks again when it fires. */
+/* api/deadline.c: see api/deadline.h.  All have the same time, so the oldest is always the next: one queue
+ * and one timer, which is not moved when a request ends but looks again when it fires. */
 #include "api/deadline.h"
 
 static void on_overdue(struct timer *t)
@@ -18,7 +18,8 @@ static void on_overdue(struct timer *t)
         if (c->began)
             call_end(c);
         else
-            call_fail(c, 504, REASON_TIMEOUT, "Timeout: request did not complete within the allotted timeout");
+            call_fail(c, 504, REASON_TIMEOUT,
+                      "Timeout: request did not complete within the allotted timeout");
     }
 }
 

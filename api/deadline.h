@@ -1,5 +1,6 @@
-/* api/deadline.h: requests that are not meant to last (all but watch, log, exec and the like) end within a minute, as
- * the original's do: answered 504, or cut off where the answer has begun.  Free for those that end earlier. */
+/* api/deadline.h: requests that are not meant to last (all but watch, log, exec and the like) end within a
+ * minute, as the original's do: answered 504, or cut off where the answer has begun.  Free for those that
+ * end earlier. */
 #ifndef API_DEADLINE_H
 #define API_DEADLINE_H
 

@@ -22,16 +22,19 @@ static unsigned group_end(unsigned i)
 {
     unsigned end = i + 1;
 
-    while (end < schema_n_resources && strcmp(schema_resources[end].kind->group, schema_resources[i].kind->group) == 0)
+    while (end < schema_n_resources &&
+           strcmp(schema_resources[end].kind->group, schema_resources[i].kind->group) == 0)
         end++;
     return end;
 }
 
 static void put_verbs(struct buf *out, uint32_t verbs)
 {
-    static const struct { uint32_t verb; const char *name; } sorted[] = {
-        { VERB_CREATE, "create" }, { VERB_DELETE, "delete" }, { VERB_DELETECOLLECTION, "deletecollection" }, { VERB_GET, "get" },
-        { VERB_LIST, "list" }, { VERB_PATCH, "patch" }, { VERB_UPDATE, "update" }, { VERB_WATCH, "watch" },
+    static const struct { uint32_t verb; const char *name;
+    } sorted[] = {
+        { VERB_CREATE, "create" }, { VERB_DELETE, "delete" }, { VERB_DELETECOLLECTION, "deletecollection" },
+        { VERB_GET, "get" },       { VERB_LIST, "list" },     { VERB_PATCH, "patch" },
+        { VERB_UPDATE, "update" }, { VERB_WATCH, "watch" },
     };
     bool first = true;
 
@@ -89,9 +92,11 @@ static void put_group(struct buf *out, unsigned i)
     for (unsigned at = i, end = group_end(i); at < end; at = gv_end(at)) {
         const char *version = schema_resources[at].kind->version;
 
-        buf_fmt(out, "%s{\"groupVersion\":\"%s/%s\",\"version\":\"%s\"}", at > i ? "," : "", k->group, version, version);
+        buf_fmt(out, "%s{\"groupVersion\":\"%s/%s\",\"version\":\"%s\"}", at > i ? "," : "", k->group,
+                version, version);
     }
-    buf_fmt(out, "],\"preferredVersion\":{\"groupVersion\":\"%s/%s\",\"version\":\"%s\"}", k->group, k->version, k->version);
+    buf_fmt(out, "],\"preferredVersion\":{\"groupVersion\":\"%s/%s\",\"version\":\"%s\"}", k->group,
+            k->version, k->version);
 }
 
 struct blob *discovery_group_list(void)
@@ -130,8 +135,8 @@ static void put_resource(struct buf *out, const struct resource *r)
 {
     const char *namespaced = r->namespaced ? "true" : "false";
 
-    buf_fmt(out, "{\"name\":\"%s\",\"singularName\":\"%s\",\"namespaced\":%s,\"kind\":\"%s\",", r->plural, r->singular, namespaced,
-            r->kind->kind);
+    buf_fmt(out, "{\"name\":\"%s\",\"singularName\":\"%s\",\"namespaced\":%s,\"kind\":\"%s\",", r->plural,
+            r->singular, namespaced, r->kind->kind);
     put_verbs(out, r->verbs);
     put_names(out, "shortNames", r->short_names);
     put_names(out, "categories", r->categories);
@@ -140,7 +145,8 @@ static void put_resource(struct buf *out, const struct resource *r)
         const struct resource_sub *sub = &r->subs[i];
         const struct schema_kind *k = sub_kind(r, sub);
 
-        buf_fmt(out, ",{\"name\":\"%s/%s\",\"singularName\":\"\",\"namespaced\":%s,", r->plural, sub->name, namespaced);
+        buf_fmt(out, ",{\"name\":\"%s/%s\",\"singularName\":\"\",\"namespaced\":%s,", r->plural, sub->name,
+                namespaced);
         if (strcmp(k->group, r->kind->group) != 0 || strcmp(k->version, r->kind->version) != 0)
             buf_fmt(out, "\"group\":\"%s\",\"version\":\"%s\",", k->group, k->version);
         buf_fmt(out, "\"kind\":\"%s\",", k->kind);
@@ -157,8 +163,10 @@ struct blob *discovery_resource_list(struct str group, struct str version)
 
         if (!str_is(group, k->group) || !str_is(version, k->version))
             continue;
-        buf_fmt(&out, "{\"kind\":\"APIResourceList\",\"apiVersion\":\"v1\",\"groupVersion\":\"%s%s%s\",\"resources\":[", k->group,
-                *k->group != '\0' ? "/" : "", k->version);
+        buf_fmt(
+            &out,
+            "{\"kind\":\"APIResourceList\",\"apiVersion\":\"v1\",\"groupVersion\":\"%s%s%s\",\"resources\":[",
+            k->group, *k->group != '\0' ? "/" : "", k->version);
         for (unsigned at = i, end = gv_end(i); at < end; at++) {
             if (at > i)
                 buf_char(&out, ',');
@@ -174,14 +182,16 @@ struct blob *discovery_resource_list(struct str group, struct str version)
 
 static void put_response_kind(struct buf *out, const struct schema_kind *k)
 {
-    buf_fmt(out, "\"responseKind\":{\"group\":\"%s\",\"version\":\"%s\",\"kind\":\"%s\"},", k->group, k->version, k->kind);
+    buf_fmt(out, "\"responseKind\":{\"group\":\"%s\",\"version\":\"%s\",\"kind\":\"%s\"},", k->group,
+            k->version, k->kind);
 }
 
 static void put_aggregated_resource(struct buf *out, const struct resource *r)
 {
     buf_fmt(out, "{\"resource\":\"%s\",", r->plural);
     put_response_kind(out, r->kind);
-    buf_fmt(out, "\"scope\":\"%s\",\"singularResource\":\"%s\",", r->namespaced ? "Namespaced" : "Cluster", r->singular);
+    buf_fmt(out, "\"scope\":\"%s\",\"singularResource\":\"%s\",", r->namespaced ? "Namespaced" : "Cluster",
+            r->singular);
     put_verbs(out, r->verbs);
     put_names(out, "shortNames", r->short_names);
     put_names(out, "categories", r->categories);
@@ -203,7 +213,8 @@ static void put_aggregated_group(struct buf *out, unsigned i)
     else
         buf_z(out, "{\"metadata\":{\"creationTimestamp\":null},\"versions\":[");
     for (unsigned at = i, end = group_end(i); at < end; at = gv_end(at)) {
-        buf_fmt(out, "%s{\"version\":\"%s\",\"resources\":[", at > i ? "," : "", schema_resources[at].kind->version);
+        buf_fmt(out, "%s{\"version\":\"%s\",\"resources\":[", at > i ? "," : "",
+                schema_resources[at].kind->version);
         for (unsigned r = at, last = gv_end(at); r < last; r++) {
             if (r > at)
                 buf_char(out, ',');
@@ -219,7 +230,9 @@ struct blob *discovery_aggregated(bool core, bool v2beta1)
     struct buf out = BUF_INIT;
     bool first = true;
 
-    buf_fmt(&out, "{\"kind\":\"APIGroupDiscoveryList\",\"apiVersion\":\"apidiscovery.k8s.io/%s\",\"metadata\":{},\"items\":[",
+    buf_fmt(&out,
+            "{\"kind\":\"APIGroupDiscoveryList\",\"apiVersion\":\"apidiscovery.k8s.io/"
+            "%s\",\"metadata\":{},\"items\":[",
             v2beta1 ? "v2beta1" : "v2");
     for (unsigned i = 0; i < schema_n_resources; i = group_end(i)) {
         if ((*schema_resources[i].kind->group == '\0') != core)

@@ -1,8 +1,9 @@
 /* api/event_recorder.c: events for people; see api/informer.h.
  *
- * What was said before about the same object, with the same reason and message, is counted up by a patch instead of
- * said again; what is said too often about one object (more than BURST, then one each REFILL_MS) is dropped, as a
- * crash loop would otherwise fill the store.  Memory is bounded: the oldest memories are forgotten. */
+ * What was said before about the same object, with the same reason and message, is counted up by a patch
+ * instead of said again; what is said too often about one object (more than BURST, then one each REFILL_MS)
+ * is dropped, as a crash loop would otherwise fill the store.  Memory is bounded: the oldest memories are
+ * forgotten. */
 #include <stdarg.h>
 #include <stdio.h>
 #include "api/informer.h"
@@ -137,12 +138,19 @@ static void send_count(struct event_recorder *r, struct said *s)
 {
     struct arena a = ARENA_INIT;
     struct json *patch = json_object(&a);
-    struct client_req q = { .method = "PATCH", .res = CLIENT_EVENTS, .ns = str_of(s->ns), .name = str_of(s->name), .body = patch,
-                            .content_type = CLIENT_MERGE_PATCH, .done = on_counted, .arg = s };
+    struct client_req q = { .method = "PATCH",
+                            .res = CLIENT_EVENTS,
+                            .ns = str_of(s->ns),
+                            .name = str_of(s->name),
+                            .body = patch,
+                            .content_type = CLIENT_MERGE_PATCH,
+                            .done = on_counted,
+                            .arg = s };
 
     s->again = false;
     json_setz(&a, patch, "count", json_int(&a, s->count));
-    json_setz(&a, patch, "lastTimestamp", json_string(&a, time_text_ns(&a, loop_wall_ns(client_loop(r->client)))));
+    json_setz(&a, patch, "lastTimestamp",
+              json_string(&a, time_text_ns(&a, loop_wall_ns(client_loop(r->client)))));
     s->call = client_send(r->client, &q);
     arena_release(&a);
 }
@@ -176,8 +184,8 @@ static struct json *involved(struct arena *a, const struct event_about *about)
     return o;
 }
 
-static void say(struct event_recorder *r, struct str key, const struct event_about *about, const char *type, const char *reason,
-                struct str message, struct str now)
+static void say(struct event_recorder *r, struct str key, const struct event_about *about, const char *type,
+                const char *reason, struct str message, struct str now)
 {
     struct arena a = ARENA_INIT;
     struct json *e = json_object(&a), *meta = json_object(&a), *source = json_object(&a);
@@ -220,7 +228,8 @@ static void say(struct event_recorder *r, struct str key, const struct event_abo
     arena_release(&a);
 }
 
-void event_record(struct event_recorder *r, const struct event_about *about, const char *type, const char *reason, const char *fmt, ...)
+void event_record(struct event_recorder *r, const struct event_about *about, const char *type,
+                  const char *reason, const char *fmt, ...)
 {
     struct arena a = ARENA_INIT;
     va_list ap;
@@ -230,8 +239,10 @@ void event_record(struct event_recorder *r, const struct event_about *about, con
     va_end(ap);
     if (message.n > 1024)
         message.n = 1024;
-    struct str object = arena_fmt(&a, "%s/%.*s/%.*s/%.*s", about->kind, STR_ARG(about->ns), STR_ARG(about->name), STR_ARG(about->uid));
-    struct str key = arena_fmt(&a, "%.*s %.*s %s %s %.*s", STR_ARG(object), STR_ARG(about->field_path), type, reason, STR_ARG(message));
+    struct str object = arena_fmt(&a, "%s/%.*s/%.*s/%.*s", about->kind, STR_ARG(about->ns),
+                                  STR_ARG(about->name), STR_ARG(about->uid));
+    struct str key = arena_fmt(&a, "%.*s %.*s %s %s %.*s", STR_ARG(object), STR_ARG(about->field_path), type,
+                               reason, STR_ARG(message));
     struct said *s = map_get(&r->said, key);
     struct str t = time_text_ns(&a, loop_wall_ns(client_loop(r->client)));
     if (allowed(r, object)) {

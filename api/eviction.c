@@ -59,10 +59,12 @@ static bool pod_ready(const struct json *pod)
 /* A pod that serves nobody yet or any more disrupts nothing. */
 static bool budget_applies(const struct json *pod)
 {
-    return !meta_deleting(pod) && !str_is(json_path_str(pod, "status.phase"), "Pending") && !pod_has_ended(pod);
+    return !meta_deleting(pod) && !str_is(json_path_str(pod, "status.phase"), "Pending") &&
+           !pod_has_ended(pod);
 }
 
-/* retry_after_s: 0 where nobody knows when; clients would repeat a request that has it by themselves, unasked. */
+/* retry_after_s: 0 where nobody knows when; clients would repeat a request that has it by themselves,
+ * unasked. */
 static void refuse(struct call *c, unsigned retry_after_s, struct str cause_text)
 {
     struct status s = { .code = 429, .reason = REASON_TOO_MANY, .message = STR(VIOLATES),

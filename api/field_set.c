@@ -165,7 +165,8 @@ static int decode_key(struct arena *a, struct str in, struct str *ret)
     struct json       *obj;
     size_t             n = 0;
 
-    if (json_parse(a, in, &obj, &why) < 0 || obj->type != JSON_OBJECT || obj->n == 0 || obj->n > KEY_FIELDS_MAX)
+    if (json_parse(a, in, &obj, &why) < 0 || obj->type != JSON_OBJECT || obj->n == 0 ||
+        obj->n > KEY_FIELDS_MAX)
         return E_INVALID;
     json_each(it, obj) {
         if (it->type >= JSON_ARRAY)
@@ -330,7 +331,8 @@ static void walk_level(struct walk *w, struct field_set s)
     }
 }
 
-void field_set_each(struct arena *a, struct field_set s, void (*on_path)(void *arg, struct str path), void *arg)
+void field_set_each(struct arena *a, struct field_set s, void (*on_path)(void *arg, struct str path),
+                    void *arg)
 {
     struct walk w = { a, BUF_INIT, on_path, arg };
 

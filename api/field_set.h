@@ -1,14 +1,16 @@
 /* api/field_set.h: sets of field paths, as metadata.managedFields keeps them to say who set what.
  *
- * A set is a tree of path elements.  An element is a field or a map's key (f:replicas), an element of a list by its
- * key fields (k:{"name":"web"}), by its value (v:"a") or by its place (i:0).  Each may be a member itself and may lead
- * to members below:
+ * A set is a tree of path elements.  An element is a field or a map's key (f:replicas), an element of a list
+ * by its key fields (k:{"name":"web"}), by its value (v:"a") or by its place (i:0).  Each may be a member
+ * itself and may lead to members below:
  *
- *     {"f:spec":{"f:replicas":{},"f:ports":{".":{},"k:{\"port\":80}":{...}}}}     "." : the element itself, too
+ *     {"f:spec":{"f:replicas":{},"f:ports":{".":{},"k:{\"port\":80}":{...}}}}     "." : the element itself,
+ *         too
  *
- * Elements of a node are sorted and occur once; an element that is no member leads to some.  Sets are made in an
- * arena and not changed once made: operations return new ones that share what they can.  Texts are views of what the
- * set was made from, which must outlive it.  Depth is bounded by JSON_MAX_DEPTH, as everything sets are made from. */
+ * Elements of a node are sorted and occur once; an element that is no member leads to some.  Sets are made
+ * in an arena and not changed once made: operations return new ones that share what they can.  Texts are
+ * views of what the set was made from, which must outlive it.  Depth is bounded by JSON_MAX_DEPTH, as
+ * everything sets are made from. */
 #ifndef API_FIELD_SET_H
 #define API_FIELD_SET_H
 
@@ -31,7 +33,8 @@ struct field_node *field_set_find(struct field_set s, char kind, struct str text
 
 /* All four are linear in the size of both. */
 struct field_set field_set_union(struct arena *a, struct field_set x, struct field_set y);
-struct field_set field_set_minus(struct arena *a, struct field_set x, struct field_set y);       /* member by member */
+/* member by member */
+struct field_set field_set_minus(struct arena *a, struct field_set x, struct field_set y);
 struct field_set field_set_common(struct arena *a, struct field_set x, struct field_set y);
 bool             field_set_equal(struct field_set x, struct field_set y);
 /* x without y's members and everything below them. */
@@ -42,7 +45,8 @@ int          field_set_decode(struct arena *a, const struct json *v1, struct fie
 struct json *field_set_json(struct arena *a, struct field_set s);
 
 /* Each member's path as people read it: .spec.ports[port=80,protocol="TCP"].name */
-void field_set_each(struct arena *a, struct field_set s, void (*on_path)(void *arg, struct str path), void *arg);
+void field_set_each(struct arena *a, struct field_set s, void (*on_path)(void *arg, struct str path),
+                    void *arg);
 
 /* {"b":1,"a":2} in the order of its keys, as the text of a 'k' element; NULL values left out. */
 struct str field_key_text(struct arena *a, const struct json *const *keys, size_t n);

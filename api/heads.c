@@ -2,8 +2,8 @@
  *
  *     JOINING --granted--> JOINED --lease lost--> JOINING          any --heads_leave()--> LEAVING --> freed
  *
- * The key is put together with its lease in one transaction.  A round of corrections looks at Endpoints and slices once;
- * what it finds wrong it writes, and whatever a write's answer is, the next round sees. */
+ * The key is put together with its lease in one transaction.  A round of corrections looks at Endpoints and
+ * slices once; what it finds wrong it writes, and whatever a write's answer is, the next round sees. */
 #include "api/heads.h"
 #include "api/bootstrap.h"
 #include "api/answer.h"
@@ -153,7 +153,8 @@ static void send(struct heads *h, struct client_req *q)
     }
 }
 
-static void write_object(void *arg, const char *method, struct client_resource res, struct str name, struct json *body)
+static void write_object(void *arg, const char *method, struct client_resource res, struct str name,
+                         struct json *body)
 {
     struct client_req q = { .method = method, .res = res, .name = name, .body = body, .done = on_written };
 

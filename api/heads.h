@@ -1,8 +1,9 @@
 /* api/heads.h: which heads serve: the endpoints of the service default/kubernetes are kept equal to it.
  *
- * Every head keeps a key under a lease of the store, beside the objects and out of clients' reach: its address.  A head
- * that dies loses it within HEADS_LIVE_MS, one that stops in order takes it back at once.  Each head watches these keys
- * and corrects Endpoints and EndpointSlices when they say otherwise, by resourceVersion: whoever is first does it. */
+ * Every head keeps a key under a lease of the store, beside the objects and out of clients' reach: its
+ * address.  A head that dies loses it within HEADS_LIVE_MS, one that stops in order takes it back at once.
+ * Each head watches these keys and corrects Endpoints and EndpointSlices when they say otherwise, by
+ * resourceVersion: whoever is first does it. */
 #ifndef API_HEADS_H
 #define API_HEADS_H
 

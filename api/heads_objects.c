@@ -19,7 +19,8 @@ void head_list_add(struct head_list *l, struct str addr)
 
     while (x.host.n > 0 && x.host.p[x.host.n - 1] != ':')
         x.host.n--;
-    if (x.host.n < 2 || !str_u64(str_from(addr, x.host.n), &port) || port == 0 || port > 65535 || l->n == HEADS_MAX)
+    if (x.host.n < 2 || !str_u64(str_from(addr, x.host.n), &port) || port == 0 || port > 65535 ||
+        l->n == HEADS_MAX)
         return;
     x.host.n--;
     x.port = (unsigned)port;
@@ -60,16 +61,19 @@ static struct json *subsets_of(struct arena *a, const struct head_list *l)
     return subsets;
 }
 
-void head_endpoints_correct(struct arena *a, const struct head_list *l, const struct json *there, head_write write, void *arg)
+void head_endpoints_correct(struct arena *a, const struct head_list *l, const struct json *there,
+                            head_write write, void *arg)
 {
     struct json *subsets = subsets_of(a, l), *obj;
 
     if (there != NULL && json_equal(json_getz(there, "subsets"), subsets))
         return;
-    obj = there != NULL ? json_copy(a, there) : bootstrap_object(a, "v1", "Endpoints", "default", "kubernetes");
+    obj = there != NULL ? json_copy(a, there)
+                        : bootstrap_object(a, "v1", "Endpoints", "default", "kubernetes");
     bootstrap_label(a, obj, "endpointslice.kubernetes.io/skip-mirror", "true");
     json_setz(a, obj, "subsets", subsets);
-    write(arg, there != NULL ? "PUT" : "POST", CLIENT_ENDPOINTS, there != NULL ? STR("kubernetes") : STR_NONE, obj);
+    write(arg, there != NULL ? "PUT" : "POST", CLIENT_ENDPOINTS, there != NULL ? STR("kubernetes") : STR_NONE,
+          obj);
 }
 
 /* ---- Slices ---------------------------------------------------------------------------------------- */
@@ -116,10 +120,12 @@ static void slice_correct(struct arena *a, const struct head_list *l, unsigned i
     struct json *endpoints = endpoints_of(a, l, i), *ports = json_array(a), *obj;
 
     json_push(ports, bootstrap_https_port(a, l->v[i].port));
-    if (there != NULL && json_equal(json_getz(there, "endpoints"), endpoints) && json_equal(json_getz(there, "ports"), ports))
+    if (there != NULL && json_equal(json_getz(there, "endpoints"), endpoints) &&
+        json_equal(json_getz(there, "ports"), ports))
         return;
-    obj = there != NULL ? json_copy(a, there)
-                        : bootstrap_object(a, "discovery.k8s.io/v1", "EndpointSlice", "default", arena_cstr(a, name));
+    obj = there != NULL
+              ? json_copy(a, there)
+              : bootstrap_object(a, "discovery.k8s.io/v1", "EndpointSlice", "default", arena_cstr(a, name));
     bootstrap_label(a, obj, "kubernetes.io/service-name", "kubernetes");
     if (there == NULL)
         json_setf(a, obj, "addressType", "%s", str_find(l->v[i].host, ':') >= 0 ? "IPv6" : "IPv4");
@@ -136,7 +142,8 @@ static bool is_wanted(struct arena *a, const struct head_list *l, struct str nam
     return false;
 }
 
-void head_slices_correct(struct arena *a, const struct head_list *l, const struct json *items, head_write write, void *arg)
+void head_slices_correct(struct arena *a, const struct head_list *l, const struct json *items,
+                         head_write write, void *arg)
 {
     for (unsigned i = 0; i < l->n; i = group_end(l, i))
         slice_correct(a, l, i, slice_find(items, slice_name(a, l, i)), write, arg);

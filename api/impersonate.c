@@ -1,8 +1,8 @@
 /* api/impersonate.c: the Impersonate- headers: act as somebody else, if that is allowed (kubectl --as).
  *
- * Each part of who one wants to be is a permission of its own: the user or service account, every group, the uid, every
- * value of every extra key.  A service account without groups asked for has those of its namespace; whoever is not
- * anonymous is authenticated, unless the groups asked for say otherwise. */
+ * Each part of who one wants to be is a permission of its own: the user or service account, every group, the
+ * uid, every value of every extra key.  A service account without groups asked for has those of its
+ * namespace; whoever is not anonymous is authenticated, unless the groups asked for say otherwise. */
 #include "api/authz.h"
 #include "api/impersonate.h"
 #include "net/http.h"
@@ -26,9 +26,11 @@ static bool allowed(struct call *c, const struct authz_attr *what)
     if (attr.ns.n > 0)
         at = arena_fmt(c->arena, "in the namespace \"%.*s\"", STR_ARG(attr.ns));
     call_fail(c, 403, REASON_FORBIDDEN,
-              "%.*s%s%.*s \"%.*s\" is forbidden: User \"%.*s\" cannot impersonate resource \"%.*s%s%.*s\" in API group "
-              "\"%.*s\" %.*s", STR_ARG(attr.resource), attr.group.n > 0 ? "." : "", STR_ARG(attr.group),
-              STR_ARG(attr.name), STR_ARG(c->user->name), STR_ARG(attr.resource), attr.subresource.n > 0 ? "/" : "",
+              "%.*s%s%.*s \"%.*s\" is forbidden: User \"%.*s\" cannot impersonate resource \"%.*s%s%.*s\" in "
+              "API group "
+              "\"%.*s\" %.*s",
+              STR_ARG(attr.resource), attr.group.n > 0 ? "." : "", STR_ARG(attr.group), STR_ARG(attr.name),
+              STR_ARG(c->user->name), STR_ARG(attr.resource), attr.subresource.n > 0 ? "/" : "",
               STR_ARG(attr.subresource), STR_ARG(attr.group), STR_ARG(at));
     return false;
 }
@@ -56,7 +58,8 @@ static bool take_uid(struct call *c, struct exchange_user *u)
 /* The groups asked for, else those that come with the name. */
 static bool take_groups(struct call *c, struct exchange_user *u)
 {
-    struct str *groups = arena_alloc(c->arena, (c->x->n_headers + ACCOUNT_GROUPS + 1) * sizeof(*groups)), ns, name;
+    struct str *groups = arena_alloc(c->arena, (c->x->n_headers + ACCOUNT_GROUPS + 1) * sizeof(*groups)), ns,
+               name;
     bool        anonymous = str_is(u->name, USER_ANONYMOUS);
 
     u->groups = groups;
@@ -102,7 +105,9 @@ static bool take_extra(struct call *c, struct exchange_user *u)
                 *p = (char)(*p - 'A' + 'a');
         if (!http_unescape(c->arena, str_of(lower), false, &key))
             key = str_of(lower);                 /* taken as it is, as the original does */
-        if (!allowed(c, &(struct authz_attr){ .group = STR(GROUP), .resource = STR("userextras"), .subresource = key,
+        if (!allowed(c, &(struct authz_attr){ .group = STR(GROUP),
+                                              .resource = STR("userextras"),
+                                              .subresource = key,
                                               .name = h->value }))
             return false;
         extra[u->n_extra++] = (struct user_extra){ key, h->value };

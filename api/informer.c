@@ -4,8 +4,8 @@
  *        ^                      |
  *        +---- 410, or an error twice in a row (after a pause that grows with each failure)
  *
- * During a list every object found is marked with the list's number; what does not carry it at the end is gone and is
- * reported as deleted, so a relist never loses a change. */
+ * During a list every object found is marked with the list's number; what does not carry it at the end is
+ * gone and is reported as deleted, so a relist never loses a change. */
 #include "api/informer.h"
 #include "net/log.h"
 #include "net/map.h"
@@ -15,7 +15,8 @@
 #define FREE_SLICE         128                   /* objects forgotten in one turn */
 #define BACKOFF_FIRST_MS   50
 #define BACKOFF_MAX_MS     10000
-#define SILENCE_MS         150000                /* a watch brings a bookmark each minute: one that says nothing is dead */
+/* a watch brings a bookmark each minute: one that says nothing is dead */
+#define SILENCE_MS         150000
 
 /* An object in the cache with its place in the indexes. */
 struct index_list;
@@ -51,7 +52,8 @@ static void informer_watch(struct informer *i);
 static struct object *object_new(const struct json *j, struct blob *raw)
 {
     const struct json *meta = json_getz(j, "metadata");
-    struct str part[3] = { json_str(json_getz(meta, "namespace")), json_str(json_getz(meta, "name")), json_str(json_getz(meta, "uid")) };
+    struct str part[3] = { json_str(json_getz(meta, "namespace")), json_str(json_getz(meta, "name")),
+                           json_str(json_getz(meta, "uid")) };
     struct object *o = mem_alloc(sizeof *o + part[0].n + part[1].n + part[2].n + 1);
     char *p = (char *)(o + 1);
 
@@ -166,7 +168,8 @@ static struct str entry_key(struct arena *a, struct str ns, struct str name)
     return arena_join(a, (const struct str[]){ ns, STR("/"), name }, 3);
 }
 
-static void tell(struct informer *i, enum informer_change what, struct object *old, struct object *new_, struct json *j)
+static void tell(struct informer *i, enum informer_change what, struct object *old, struct object *new_,
+                 struct json *j)
 {
     i->running = true;
     if (i->o.on_change != NULL)
@@ -228,7 +231,8 @@ static void informer_put(struct informer *i, struct json *j, struct blob *raw, s
         return;
     }
     if (e != NULL && !str_eq(e->o->uid, o->uid)) {
-        informer_drop(i, key, NULL, NULL);       /* another object of that name: the first one's end was missed */
+        /* another object of that name: the first one's end was missed */
+        informer_drop(i, key, NULL, NULL);
         e = NULL;
     }
     if (i->stopped) {
@@ -387,7 +391,8 @@ static void informer_on_list(void *arg, const struct client_result *r)
     buf_clear(&i->page);
     buf_str_add(&i->page, more);
     if (more.n > 0)
-        timer_start(&i->backoff, 0);             /* a page a turn: an answer may be here as soon as it is asked for */
+        /* a page a turn: an answer may be here as soon as it is asked for */
+        timer_start(&i->backoff, 0);
     else
         informer_list_done(i, json_path_str(r->obj, "metadata.resourceVersion"));
 }
@@ -395,7 +400,9 @@ static void informer_on_list(void *arg, const struct client_result *r)
 static void informer_list(struct informer *i)
 {
     struct buf q = BUF_INIT;
-    struct client_req r = { .method = "GET", .res = i->o.res, .ns = str_of(i->ns), .done = informer_on_list, .arg = i };
+    struct client_req r = {
+        .method = "GET", .res = i->o.res, .ns = str_of(i->ns), .done = informer_on_list, .arg = i
+    };
 
     if (i->page.n == 0)
         i->list_number++;
@@ -440,7 +447,9 @@ static void informer_on_event(void *arg, struct str type, struct blob *object)
         if (rv.n > 0)
             set_rv(i, rv);
         if (str_is(type, "DELETED"))
-            informer_drop(i, entry_key(&a, json_path_str(j, "metadata.namespace"), json_path_str(j, "metadata.name")), j, object);
+            informer_drop(
+                i, entry_key(&a, json_path_str(j, "metadata.namespace"), json_path_str(j, "metadata.name")),
+                j, object);
         else if (!str_is(type, "BOOKMARK"))
             informer_put(i, j, object, &a);
     }

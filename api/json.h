@@ -33,7 +33,8 @@ struct json {
 #define JSON_F_DUPLICATE 1u                      /* object member whose key came before (the last one wins) */
 
 struct json_error { size_t offset; unsigned line, column; char text[160]; };
-/* Strict RFC 8259 and UTF-8.  Duplicate keys are kept once (the last value) and flagged.  E_INVALID, E_TOOBIG (depth). */
+/* Strict RFC 8259 and UTF-8.  Duplicate keys are kept once (the last value) and flagged.  E_INVALID,
+ * E_TOOBIG (depth). */
 int json_parse(struct arena *a, struct str in, struct json **ret, struct json_error *err);
 /* Compact; members in tree order; <, >, & and U+2028/9 escaped as Go's encoder does. */
 void json_write(struct buf *out, const struct json *j);
@@ -49,18 +50,22 @@ struct json *json_int(struct arena *a, int64_t v);
 struct json *json_bool(struct arena *a, bool v);
 struct json *json_null(struct arena *a);
 struct json *json_copy(struct arena *a, const struct json *j); /* deep; strings are shared */
-bool         json_equal(const struct json *x, const struct json *y);   /* member order does not matter; 1 == 1.0 */
+/* member order does not matter; 1 == 1.0 */
+bool         json_equal(const struct json *x, const struct json *y);
 
-/* Members. json_get: NULL if absent.  json_set replaces in place or appends; key is copied unless a literal is
- * passed to json_setz (which keeps the pointer). */
+/* Members. json_get: NULL if absent.  json_set replaces in place or appends; key is copied unless a literal
+ * is passed to json_setz (which keeps the pointer). */
 struct json *json_get(const struct json *obj, struct str key);
-static inline struct json *json_getz(const struct json *obj, const char *key)   /* inline: a literal's length is no work */
+/* inline: a literal's length is no work */
+static inline struct json *json_getz(const struct json *obj, const char *key)
 {
     return json_get(obj, str_of(key));
 }
-struct json *json_set(struct arena *a, struct json *obj, struct str key, struct json *val);    /* returns val */
+/* returns val */
+struct json *json_set(struct arena *a, struct json *obj, struct str key, struct json *val);
 struct json *json_setz(struct arena *a, struct json *obj, const char *key, struct json *val);
-/* The same for a key that is known not to be there; the key is kept by reference. Elements of arrays have STR_NONE. */
+/* The same for a key that is known not to be there; the key is kept by reference. Elements of arrays have
+ * STR_NONE. */
 struct json *json_append(struct json *parent, struct str key, struct json *val);
 bool         json_del(struct json *obj, struct str key);
 bool         json_delz(struct json *obj, const char *key);
@@ -71,10 +76,14 @@ struct json *json_push(struct json *arr, struct json *val);    /* returns val */
 void         json_insert(struct json *arr, size_t i, struct json *val);
 struct json *json_remove_at(struct json *arr, size_t i);       /* returns what was taken out */
 #define json_each(it, parent) for (struct json *it = json__first(parent); it != NULL; it = it->next)
-static inline struct json *json__first(const struct json *j) { return j != NULL && j->type >= JSON_ARRAY ? j->first : NULL; }
+static inline struct json *json__first(const struct json *j)
+{
+    return j != NULL && j->type >= JSON_ARRAY ? j->first : NULL;
+}
 
-/* By dotted path ("spec.template.metadata.labels"); a number steps into an array ("containers.0.image").  Keys with
- * dots need json_get.  json_make_path creates missing objects on the way and returns the last one. */
+/* By dotted path ("spec.template.metadata.labels"); a number steps into an array ("containers.0.image").
+ * Keys with dots need json_get.  json_make_path creates missing objects on the way and returns the last
+ * one. */
 struct json *json_path(const struct json *j, const char *path);
 struct json *json_make_path(struct arena *a, struct json *obj, const char *path);
 
@@ -88,6 +97,7 @@ double  json_double_or(const struct json *j, double otherwise);
 struct str json_path_str(const struct json *j, const char *path);
 int64_t    json_path_i64(const struct json *j, const char *path, int64_t otherwise);
 bool       json_path_true(const struct json *j, const char *path);
-struct json *json_setf(struct arena *a, struct json *obj, const char *key, const char *fmt, ...) PRINTF_LIKE(4, 5);
+struct json *json_setf(struct arena *a, struct json *obj, const char *key, const char *fmt, ...)
+    PRINTF_LIKE(4, 5);
 
 #endif

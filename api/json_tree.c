@@ -77,7 +77,8 @@ struct json *json_get(const struct json *obj, struct str key)
     if (!json_is(obj, JSON_OBJECT))
         return NULL;
     for (struct json *it = obj->first; it != NULL; it = it->next)
-        if (it->key.n == key.n && (key.n == 0 || (it->key.p[0] == key.p[0] && memcmp(it->key.p, key.p, key.n) == 0)))
+        if (it->key.n == key.n &&
+            (key.n == 0 || (it->key.p[0] == key.p[0] && memcmp(it->key.p, key.p, key.n) == 0)))
             return it;
     return NULL;
 }

@@ -33,7 +33,8 @@ struct kind_ctx {
     struct loop  *loop;                          /* for randomness */
     struct store_view *view;                     /* what is stored now (live: valid during the hook only) */
     const struct resource *res;                  /* what is stored */
-    const struct resource *asked;                /* what the client said: res, or another face of it (res is its stored_as) */
+    /* what the client said: res, or another face of it (res is its stored_as) */
+    const struct resource *asked;
     bool creating;                               /* false: an update */
     const struct resource_sub *sub;              /* NULL: the object itself */
     const struct exchange_user *user;
@@ -47,8 +48,10 @@ struct kind_ctx {
     int      refused;                            /* HTTP status; 0: not refused */
     const char *refused_reason;
     struct str  refused_message;
-    bool lacking;                                /* refused for want of another object: looked for again in a fresh view, ... */
-    unsigned lacking_ms;                         /* ... and waited for this long on create, when others are about to make it */
+    /* refused for want of another object: looked for again in a fresh view, ... */
+    bool lacking;
+    /* ... and waited for this long on create, when others are about to make it */
+    unsigned lacking_ms;
     struct kind_claim *claims;
     struct causes *warnings;                     /* sent as Warning headers */
 };
@@ -64,7 +67,8 @@ struct kind_hooks {
     /* PUT of an absent object creates it (services, endpoints, leases, events) */
     bool create_on_update;
     bool returns_deleted;                        /* DELETE answers with the object instead of a Status */
-    bool status_on_create;                       /* a new object may bring its status along (nodes that register) */
+    /* a new object may bring its status along (nodes that register) */
+    bool status_on_create;
     /* One field that watches are indexed by ("spec.nodeName"): a watch with fieldSelector=<tag_path>=x
      * costs nothing for the events of other x.  NULL: none. */
     const char *tag_path;

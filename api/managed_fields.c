@@ -19,10 +19,14 @@ struct managers { struct arena *arena; struct manager *first; };
 static struct field_set owned(struct arena *a, struct field_set s)
 {
     struct field_node meta[] = {
-        { 'f', true, STR("creationTimestamp"), FIELD_SET_NONE }, { 'f', true, STR("generation"), FIELD_SET_NONE },
-        { 'f', true, STR("managedFields"), FIELD_SET_NONE },     { 'f', true, STR("name"), FIELD_SET_NONE },
-        { 'f', true, STR("namespace"), FIELD_SET_NONE },         { 'f', true, STR("resourceVersion"), FIELD_SET_NONE },
-        { 'f', true, STR("selfLink"), FIELD_SET_NONE },          { 'f', true, STR("uid"), FIELD_SET_NONE },
+        { 'f', true, STR("creationTimestamp"), FIELD_SET_NONE },
+        { 'f', true, STR("generation"), FIELD_SET_NONE },
+        { 'f', true, STR("managedFields"), FIELD_SET_NONE },
+        { 'f', true, STR("name"), FIELD_SET_NONE },
+        { 'f', true, STR("namespace"), FIELD_SET_NONE },
+        { 'f', true, STR("resourceVersion"), FIELD_SET_NONE },
+        { 'f', true, STR("selfLink"), FIELD_SET_NONE },
+        { 'f', true, STR("uid"), FIELD_SET_NONE },
     };
     struct field_node root[] = {
         { 'f', true, STR("apiVersion"), FIELD_SET_NONE },
@@ -47,7 +51,8 @@ static int decode_entry(struct arena *a, const struct json *entry, struct manage
         .applies = str_is(operation, "Apply"),
     };
     m->version_before = m->version;
-    if ((!m->applies && !str_is(operation, "Update")) || !str_is(json_str(json_getz(entry, "fieldsType")), "FieldsV1"))
+    if ((!m->applies && !str_is(operation, "Update")) ||
+        !str_is(json_str(json_getz(entry, "fieldsType")), "FieldsV1"))
         return E_INVALID;
     if (field_set_decode(a, json_getz(entry, "fieldsV1"), &m->fields) < 0)
         return E_INVALID;
@@ -223,7 +228,8 @@ static void take_from_others(struct managers *ms, const struct manager *except, 
 {
     for (struct manager *m = ms->first; m != NULL; m = m->next)
         if (m != except)
-            m->fields = field_set_minus(ms->arena, field_set_minus(ms->arena, m->fields, d.changed), d.removed);
+            m->fields = field_set_minus(ms->arena, field_set_minus(ms->arena, m->fields, d.changed),
+                                        d.removed);
 }
 
 static void update_owner(struct managers *ms, const struct field_writer *w, struct typed_diff d)
@@ -241,7 +247,8 @@ void managed_update(struct arena *a, const struct schema_type *t, const struct f
     bool              brought = w->subresource.n == 0 && decode_entries(&ms, obj);
     struct typed_diff d;
 
-    if (old != NULL && ((w->subresource.n == 0 && asks_for_none(obj)) || (!brought && !decode_entries(&ms, old)))) {
+    if (old != NULL &&
+        ((w->subresource.n == 0 && asks_for_none(obj)) || (!brought && !decode_entries(&ms, old)))) {
         json_delz(json_getz(obj, "metadata"), "managedFields");
         return;
     }
@@ -280,7 +287,8 @@ static struct str manager_text(struct arena *a, const struct manager *m)
     return arena_fmt(a, "\"%.*s\"%.*s%.*s", STR_ARG(m->name), STR_ARG(sub), STR_ARG(using));
 }
 
-static struct field_conflict *conflicts_of(struct managers *ms, const struct manager *me, struct field_set changed)
+static struct field_conflict *conflicts_of(struct managers *ms, const struct manager *me,
+                                           struct field_set changed)
 {
     struct conflicts c = { .arena = ms->arena };
 
@@ -305,7 +313,8 @@ static struct field_set owned_by_others(struct managers *ms, const struct manage
     return s;
 }
 
-/* The fields that kubectl's own note on client-side apply speaks for: there kubectl is in conflict with itself. */
+/* The fields that kubectl's own note on client-side apply speaks for: there kubectl is in conflict with
+ * itself. */
 static struct field_set noted(struct arena *a, const struct field_apply *f)
 {
     if (f->last_applied == NULL)
@@ -325,10 +334,12 @@ static void managers_of_live(struct managers *ms, const struct field_apply *f)
         owned(ms->arena, typed_compare(ms->arena, f->type, NULL, f->live).changed);
 }
 
-int managed_apply(struct arena *a, const struct field_apply *f, struct json **ret, struct field_conflict **ret_conflicts)
+int managed_apply(struct arena *a, const struct field_apply *f, struct json **ret,
+                  struct field_conflict **ret_conflicts)
 {
     struct managers   ms = { a, NULL };
-    struct field_set  said = field_set_prune(a, owned(a, typed_fields(a, f->type, f->config)), f->ignored), others;
+    struct field_set said = field_set_prune(a, owned(a, typed_fields(a, f->type, f->config)), f->ignored),
+                     others;
     struct typed_diff d = { FIELD_SET_NONE, FIELD_SET_NONE };
     struct json      *obj;
     struct manager   *me;

@@ -43,7 +43,8 @@ struct blob *openapi_v2(void)
         openapi_put_paths(&o, &schema_resources[i], i > 0);
     buf_z(&o.out, "},\"definitions\":{");
     openapi_put_schemas(&o);
-    buf_z(&o.out, "},\"securityDefinitions\":{\"BearerToken\":{\"type\":\"apiKey\",\"name\":\"authorization\",\"in\":\"header\"}}}");
+    buf_z(&o.out, "},\"securityDefinitions\":{\"BearerToken\":{\"type\":\"apiKey\",\"name\":"
+                  "\"authorization\",\"in\":\"header\"}}}");
     return openapi_finish(&o);
 }
 
@@ -61,7 +62,8 @@ static struct blob *document(const struct schema_kind *of)
         }
     buf_z(&o.out, "},\"components\":{\"schemas\":{");
     openapi_put_schemas(&o);
-    buf_z(&o.out, "},\"securitySchemes\":{\"BearerToken\":{\"type\":\"apiKey\",\"name\":\"authorization\",\"in\":\"header\"}}}}");
+    buf_z(&o.out, "},\"securitySchemes\":{\"BearerToken\":{\"type\":\"apiKey\",\"name\":\"authorization\","
+                  "\"in\":\"header\"}}}}");
     return openapi_finish(&o);
 }
 

@@ -21,7 +21,8 @@ void openapi_gv_path(struct buf *out, const struct schema_kind *k);
 /* Note a kind, and all types below it, for openapi_put_schemas(). */
 void openapi_see(struct openapi *o, const struct schema_type *t);
 void openapi_put_ref(struct openapi *o, const struct schema_type *t);      /* {"$ref":"..."} */
-void openapi_put_schemas(struct openapi *o);                               /* the members of definitions or components.schemas */
+/* the members of definitions or components.schemas */
+void openapi_put_schemas(struct openapi *o);
 /* The members of paths, for one resource; `more`: others came before. */
 void openapi_put_paths(struct openapi *o, const struct resource *r, bool more);
 

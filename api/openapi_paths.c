@@ -16,10 +16,12 @@ struct operation {
 #define PARAM_FORCE 2u
 #define PARAM_LIST  4u                           /* selectors, limit, watch... */
 
-static const struct { unsigned when; const char *name, *type, *help; } parameters[] = {
+static const struct { unsigned when; const char *name, *type, *help;
+} parameters[] = {
     { PARAM_WRITE, "dryRun", "string", "With All nothing is stored." },
     { PARAM_WRITE, "fieldManager", "string", "Name under which the fields are noted as set." },
-    { PARAM_WRITE, "fieldValidation", "string", "What to do about unknown and duplicate fields: Ignore, Warn or Strict." },
+    { PARAM_WRITE, "fieldValidation", "string",
+      "What to do about unknown and duplicate fields: Ignore, Warn or Strict." },
     { PARAM_FORCE, "force", "boolean", "Take over fields that others manage; only for apply." },
     { PARAM_LIST, "allowWatchBookmarks", "boolean", "Also send the current version now and then." },
     { PARAM_LIST, "continue", "string", "Token of the previous part." },
@@ -38,12 +40,16 @@ static const char *const patch_types[] = {
     "application/strategic-merge-patch+json",
 };
 
-static void put_parameter(struct openapi *o, const char *name, const char *in, const char *type, const char *help)
+static void put_parameter(struct openapi *o, const char *name, const char *in, const char *type,
+                          const char *help)
 {
     buf_fmt(&o->out, "{\"name\":\"%s\",\"in\":\"%s\",\"description\":\"%s\",", name, in, help);
     if (strcmp(in, "path") == 0)
         buf_z(&o->out, "\"required\":true,");
-    buf_fmt(&o->out, o->v3 ? "\"schema\":{\"type\":\"%s\",\"uniqueItems\":true}}" : "\"type\":\"%s\",\"uniqueItems\":true}", type);
+    buf_fmt(&o->out,
+            o->v3 ? "\"schema\":{\"type\":\"%s\",\"uniqueItems\":true}}"
+                  : "\"type\":\"%s\",\"uniqueItems\":true}",
+            type);
 }
 
 static void put_schema_ref(struct openapi *o, const struct schema_type *t)
@@ -90,7 +96,8 @@ static void put_operation(struct openapi *o, const struct operation *op, bool mo
 {
     bool first = true;
 
-    buf_fmt(&o->out, "%s\"%s\":{\"description\":\"%s %s\",", more ? "," : "", op->method, op->action, op->kind->kind);
+    buf_fmt(&o->out, "%s\"%s\":{\"description\":\"%s %s\",", more ? "," : "", op->method, op->action,
+            op->kind->kind);
     if (!o->v3) {
         bool patch = strcmp(op->method, "patch") == 0;
 
@@ -117,13 +124,17 @@ static void put_operation(struct openapi *o, const struct operation *op, bool mo
     if (o->v3 && op->body != NULL)
         put_body(o, op);
     put_answer(o, op);
-    buf_fmt(&o->out, ",\"x-kubernetes-action\":\"%s\",\"x-kubernetes-group-version-kind\":{\"group\":\"%s\",\"kind\":\"%s\","
-            "\"version\":\"%s\"}}", op->action, op->kind->group, op->kind->kind, op->kind->version);
+    buf_fmt(&o->out,
+            ",\"x-kubernetes-action\":\"%s\",\"x-kubernetes-group-version-kind\":{\"group\":\"%s\",\"kind\":"
+            "\"%s\","
+            "\"version\":\"%s\"}}",
+            op->action, op->kind->group, op->kind->kind, op->kind->version);
 }
 
 /* ---- paths ----------------------------------------------------------------------------------------- */
 
-static void begin_path(struct openapi *o, const struct resource *r, bool namespaced, const char *rest, bool more)
+static void begin_path(struct openapi *o, const struct resource *r, bool namespaced, const char *rest,
+                       bool more)
 {
     buf_z(&o->out, more ? ",\"/" : "\"/");
     openapi_gv_path(&o->out, r->kind);
@@ -154,9 +165,13 @@ static const struct schema_type *common_type(const char *name)
 static void put_collection(struct openapi *o, const struct resource *r, bool more)
 {
     const struct schema_kind *k = r->kind;
-    const struct operation list = { "get", "list", k, NULL, r->list != NULL ? r->list->type : NULL, PARAM_LIST };
+    const struct operation list = {
+        "get", "list", k, NULL, r->list != NULL ? r->list->type : NULL, PARAM_LIST
+    };
     const struct operation post = { "post", "post", k, k->type, k->type, PARAM_WRITE };
-    const struct operation purge = { "delete", "deletecollection", k, common_type("DeleteOptions"), common_type("Status"), PARAM_LIST };
+    const struct operation purge = {
+        "delete", "deletecollection", k, common_type("DeleteOptions"), common_type("Status"), PARAM_LIST
+    };
     bool any = false;
 
     begin_path(o, r, r->namespaced, "", more);
@@ -175,7 +190,8 @@ static void put_collection(struct openapi *o, const struct resource *r, bool mor
 }
 
 /* One object or subresource. */
-static void put_single(struct openapi *o, const struct resource *r, const char *rest, uint32_t verbs, const struct schema_kind *k)
+static void put_single(struct openapi *o, const struct resource *r, const char *rest, uint32_t verbs,
+                       const struct schema_kind *k)
 {
     const struct operation ops[] = {
         { "get", "get", k, NULL, k->type, 0 },

@@ -4,19 +4,22 @@
 #define META "io.k8s.apimachinery.pkg.apis.meta.v1."
 
 /* Values with a form of their own are types of their own, as in the original. */
-static const struct { uint8_t base; const char *name, *help, *v2, *v3; } own_types[] = {
+static const struct { uint8_t base; const char *name, *help, *v2, *v3;
+} own_types[] = {
     { SCHEMA_TIME, META "Time", "A time as RFC 3339 writes it, to the second.",
       "\"type\":\"string\",\"format\":\"date-time\"", NULL },
     { SCHEMA_MICROTIME, META "MicroTime", "A time as RFC 3339 writes it, to the microsecond.",
       "\"type\":\"string\",\"format\":\"date-time\"", NULL },
     { SCHEMA_DURATION, META "Duration", "A span of time such as 1h30m.", "\"type\":\"string\"", NULL },
-    { SCHEMA_QUANTITY, "io.k8s.apimachinery.pkg.api.resource.Quantity", "An amount such as 250m, 2 or 1Gi.", "\"type\":\"string\"",
-      "\"oneOf\":[{\"type\":\"string\"},{\"type\":\"number\"}]" },
+    { SCHEMA_QUANTITY, "io.k8s.apimachinery.pkg.api.resource.Quantity", "An amount such as 250m, 2 or 1Gi.",
+      "\"type\":\"string\"", "\"oneOf\":[{\"type\":\"string\"},{\"type\":\"number\"}]" },
     { SCHEMA_INT_OR_STRING, "io.k8s.apimachinery.pkg.util.intstr.IntOrString", "A number or a string.",
       "\"type\":\"string\",\"format\":\"int-or-string\"",
       "\"format\":\"int-or-string\",\"oneOf\":[{\"type\":\"integer\"},{\"type\":\"string\"}]" },
-    { SCHEMA_RAW, "io.k8s.apimachinery.pkg.runtime.RawExtension", "Any object.", "\"type\":\"object\"", NULL },
-    { SCHEMA_FIELDS_V1, META "FieldsV1", "A set of fields, as a tree of names.", "\"type\":\"object\"", NULL },
+    { SCHEMA_RAW, "io.k8s.apimachinery.pkg.runtime.RawExtension", "Any object.", "\"type\":\"object\"",
+      NULL },
+    { SCHEMA_FIELDS_V1, META "FieldsV1", "A set of fields, as a tree of names.", "\"type\":\"object\"",
+      NULL },
 };
 
 static const char *own_type(uint8_t base)
@@ -27,7 +30,10 @@ static const char *own_type(uint8_t base)
     return NULL;
 }
 
-static const char *place(const struct openapi *o) { return o->v3 ? "#/components/schemas/" : "#/definitions/"; }
+static const char *place(const struct openapi *o)
+{
+    return o->v3 ? "#/components/schemas/" : "#/definitions/";
+}
 
 void openapi_see(struct openapi *o, const struct schema_type *t)
 {
@@ -54,9 +60,12 @@ void openapi_put_ref(struct openapi *o, const struct schema_type *t)
 static void put_value(struct openapi *o, const struct schema_field *f, bool beside_others)
 {
     static const char *const plain[] = {
-        [SCHEMA_STRING] = "\"type\":\"string\"", [SCHEMA_BOOL] = "\"type\":\"boolean\"",
-        [SCHEMA_INT32] = "\"type\":\"integer\",\"format\":\"int32\"", [SCHEMA_INT64] = "\"type\":\"integer\",\"format\":\"int64\"",
-        [SCHEMA_DOUBLE] = "\"type\":\"number\",\"format\":\"double\"", [SCHEMA_BYTES] = "\"type\":\"string\",\"format\":\"byte\"",
+        [SCHEMA_STRING] = "\"type\":\"string\"",
+        [SCHEMA_BOOL] = "\"type\":\"boolean\"",
+        [SCHEMA_INT32] = "\"type\":\"integer\",\"format\":\"int32\"",
+        [SCHEMA_INT64] = "\"type\":\"integer\",\"format\":\"int64\"",
+        [SCHEMA_DOUBLE] = "\"type\":\"number\",\"format\":\"double\"",
+        [SCHEMA_BYTES] = "\"type\":\"string\",\"format\":\"byte\"",
         [SCHEMA_STRINGS] = "\"type\":\"array\",\"items\":{\"type\":\"string\"}",
     };
     const char *name = f->base == SCHEMA_OBJECT ? f->type->name : own_type(f->base);
@@ -64,7 +73,8 @@ static void put_value(struct openapi *o, const struct schema_field *f, bool besi
     if (name != NULL) {
         bool wrap = o->v3 && beside_others;
 
-        buf_fmt(&o->out, "%s\"$ref\":\"%s%s\"%s", wrap ? "\"allOf\":[{" : "", place(o), name, wrap ? "}]" : "");
+        buf_fmt(&o->out, "%s\"$ref\":\"%s%s\"%s", wrap ? "\"allOf\":[{" : "", place(o), name,
+                wrap ? "}]" : "");
         return;
     }
     buf_z(&o->out, plain[f->base]);
@@ -78,7 +88,9 @@ static void put_value(struct openapi *o, const struct schema_field *f, bool besi
 
 static void put_extensions(struct openapi *o, const struct schema_field *f)
 {
-    static const char *const list_types[] = { [SCHEMA_ATOMIC] = "atomic", [SCHEMA_SET] = "set", [SCHEMA_BY_KEYS] = "map" };
+    static const char *const list_types[] = {
+        [SCHEMA_ATOMIC] = "atomic", [SCHEMA_SET] = "set", [SCHEMA_BY_KEYS] = "map"
+    };
     bool merge = f->flags & SCHEMA_PATCH_MERGE, retain = f->flags & SCHEMA_RETAIN_KEYS;
 
     if (f->shape == SCHEMA_LIST)
@@ -94,8 +106,11 @@ static void put_extensions(struct openapi *o, const struct schema_field *f)
     if (f->merge_key != NULL)
         buf_fmt(&o->out, ",\"x-kubernetes-patch-merge-key\":\"%s\"", f->merge_key);
     if (merge || retain || f->flags & SCHEMA_PATCH_REPLACE)
-        buf_fmt(&o->out, ",\"x-kubernetes-patch-strategy\":\"%s%s%s\"", merge ? "merge" : "", merge && retain ? "," : "",
-                retain ? "retainKeys" : merge ? "" : "replace");
+        buf_fmt(&o->out, ",\"x-kubernetes-patch-strategy\":\"%s%s%s\"", merge ? "merge" : "",
+                merge && retain ? "," : "",
+                retain  ? "retainKeys"
+                : merge ? ""
+                        : "replace");
 }
 
 static void put_field(struct openapi *o, const struct schema_field *f)
@@ -107,7 +122,8 @@ static void put_field(struct openapi *o, const struct schema_field *f)
     if (f->shape == SCHEMA_ONE) {
         put_value(o, f, true);
     } else {
-        buf_z(&o->out, f->shape == SCHEMA_LIST ? "\"type\":\"array\",\"items\":{" : "\"type\":\"object\",\"additionalProperties\":{");
+        buf_z(&o->out, f->shape == SCHEMA_LIST ? "\"type\":\"array\",\"items\":{"
+                                               : "\"type\":\"object\",\"additionalProperties\":{");
         put_value(o, f, false);
         buf_char(&o->out, '}');
     }
@@ -136,7 +152,8 @@ static void put_required(struct openapi *o, const struct schema_type *t)
 
 static void put_gvk(struct buf *out, const char *group, const char *version, const char *kind, bool *first)
 {
-    buf_fmt(out, "%s{\"group\":\"%s\",\"kind\":\"%s\",\"version\":\"%s\"}", *first ? "" : ",", group, kind, version);
+    buf_fmt(out, "%s{\"group\":\"%s\",\"kind\":\"%s\",\"version\":\"%s\"}", *first ? "" : ",", group, kind,
+            version);
     *first = false;
 }
 
@@ -159,7 +176,8 @@ static void put_kinds(struct openapi *o, const struct schema_type *t)
             for (unsigned r = 0; r < schema_n_resources; r++) {
                 const struct schema_kind *of = schema_resources[r].kind;
 
-                if (last == NULL || strcmp(last->group, of->group) != 0 || strcmp(last->version, of->version) != 0)
+                if (last == NULL || strcmp(last->group, of->group) != 0 ||
+                    strcmp(last->version, of->version) != 0)
                     put_gvk(&o->out, of->group, of->version, k->kind, &first);
                 last = of;
             }
@@ -191,6 +209,6 @@ void openapi_put_schemas(struct openapi *o)
         if (o->seen[i])
             put_type(o, &schema_types[i]);
     for (size_t i = 0; i < ARRAY_LEN(own_types); i++)
-        buf_fmt(&o->out, "%s\"%s\":{\"description\":\"%s\",%s}", i > 0 ? "," : "", own_types[i].name, own_types[i].help,
-                o->v3 && own_types[i].v3 != NULL ? own_types[i].v3 : own_types[i].v2);
+        buf_fmt(&o->out, "%s\"%s\":{\"description\":\"%s\",%s}", i > 0 ? "," : "", own_types[i].name,
+                own_types[i].help, o->v3 && own_types[i].v3 != NULL ? own_types[i].v3 : own_types[i].v2);
 }

@@ -19,20 +19,28 @@ enum form {
 
 struct message;
 struct member { const char *name; uint32_t number; enum form form; const struct message *of; };
-struct message { const struct member *members; size_t n; uint32_t vendor; };      /* vendor: number of its vendor extensions; 0 none */
+/* vendor: number of its vendor extensions; 0 none */
+struct message { const struct member *members; size_t n; uint32_t vendor; };
 
 #define MESSAGE(id, vendor) static const struct message id = { id##_members, ARRAY_LEN(id##_members), vendor }
 
 static const struct message schema;
 static const struct member schema_members[] = {
-    { "$ref", 1, F_STRING, NULL }, { "format", 2, F_STRING, NULL }, { "description", 4, F_STRING, NULL },
-    { "default", 5, F_ANY, NULL }, { "required", 19, F_STRINGS, NULL },
-    { "enum", 20, F_ANY_LIST, NULL }, { "additionalProperties", 21, F_WRAPPED, &schema }, { "type", 22, F_TYPE, NULL },
-    { "items", 23, F_WRAPPED, &schema }, { "properties", 25, F_WRAPPED_NAMED, &schema },
+    { "$ref", 1, F_STRING, NULL },
+    { "format", 2, F_STRING, NULL },
+    { "description", 4, F_STRING, NULL },
+    { "default", 5, F_ANY, NULL },
+    { "required", 19, F_STRINGS, NULL },
+    { "enum", 20, F_ANY_LIST, NULL },
+    { "additionalProperties", 21, F_WRAPPED, &schema },
+    { "type", 22, F_TYPE, NULL },
+    { "items", 23, F_WRAPPED, &schema },
+    { "properties", 25, F_WRAPPED_NAMED, &schema },
 };
 MESSAGE(schema, 31);
 
-static const struct member info_members[] = { { "title", 1, F_STRING, NULL }, { "version", 2, F_STRING, NULL } };
+static const struct member info_members[] = { { "title", 1, F_STRING, NULL },
+                                              { "version", 2, F_STRING, NULL } };
 MESSAGE(info, 0);
 
 static const struct member body_members[] = {
@@ -54,18 +62,21 @@ static const struct member in_path_members[] = {
 };
 MESSAGE(in_path, 0);
 
-static const struct member response_members[] = { { "description", 1, F_STRING, NULL }, { "schema", 2, F_WRAPPED, &schema } };
+static const struct member response_members[] = { { "description", 1, F_STRING, NULL },
+                                                  { "schema", 2, F_WRAPPED, &schema } };
 MESSAGE(response, 0);
 
 static const struct member operation_members[] = {
-    { "description", 3, F_STRING, NULL }, { "produces", 6, F_STRINGS, NULL }, { "consumes", 7, F_STRINGS, NULL },
-    { "parameters", 8, F_PARAMETERS, NULL }, { "responses", 9, F_RESPONSES, &response },
+    { "description", 3, F_STRING, NULL },       { "produces", 6, F_STRINGS, NULL },
+    { "consumes", 7, F_STRINGS, NULL },         { "parameters", 8, F_PARAMETERS, NULL },
+    { "responses", 9, F_RESPONSES, &response },
 };
 MESSAGE(operation, 13);
 
 static const struct member path_members[] = {
-    { "get", 2, F_MESSAGE, &operation }, { "put", 3, F_MESSAGE, &operation }, { "post", 4, F_MESSAGE, &operation },
-    { "delete", 5, F_MESSAGE, &operation }, { "patch", 8, F_MESSAGE, &operation }, { "parameters", 9, F_PARAMETERS, NULL },
+    { "get", 2, F_MESSAGE, &operation },   { "put", 3, F_MESSAGE, &operation },
+    { "post", 4, F_MESSAGE, &operation },  { "delete", 5, F_MESSAGE, &operation },
+    { "patch", 8, F_MESSAGE, &operation }, { "parameters", 9, F_PARAMETERS, NULL },
 };
 MESSAGE(path, 0);
 
@@ -152,7 +163,8 @@ static void put_parameters(struct buf *out, uint32_t number, const struct json *
     }
 }
 
-static void put_members(struct buf *out, uint32_t number, uint32_t each, const struct message *of, const struct json *j)
+static void put_members(struct buf *out, uint32_t number, uint32_t each, const struct message *of,
+                        const struct json *j)
 {
     struct buf all = BUF_INIT;
 

@@ -10,7 +10,8 @@ bool pod_has_ended(const struct json *pod)
 
 bool toleration_covers(const struct json *toleration, const struct json *taint)
 {
-    struct str effect = json_str(json_getz(toleration, "effect")), key = json_str(json_getz(toleration, "key"));
+    struct str effect = json_str(json_getz(toleration, "effect")),
+               key = json_str(json_getz(toleration, "key"));
 
     if (effect.n > 0 && !str_eq(effect, json_str(json_getz(taint, "effect"))))
         return false;

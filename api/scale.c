@@ -103,10 +103,12 @@ static struct json *wanted_scale(struct call *c, const struct json *old)
 {
     if (apply_asked(c))
         return decode_applied(c, c->sub->kind);
-    return c->rq.verb == API_PATCH ? patch_apply(c, c->sub->kind, scale_of(c, old)) : decode_body(c, c->sub->kind);
+    return c->rq.verb == API_PATCH ? patch_apply(c, c->sub->kind, scale_of(c, old))
+                                   : decode_body(c, c->sub->kind);
 }
 
-/* Replicas that are applied, as a piece of the object itself; none said: nothing is owned through the Scale. */
+/* Replicas that are applied, as a piece of the object itself; none said: nothing is owned through the
+ * Scale. */
 static struct json *applied_piece(struct call *c, const struct json *old, const struct json *scale)
 {
     const struct json *replicas = json_path(scale, "spec.replicas");
@@ -115,7 +117,8 @@ static struct json *applied_piece(struct call *c, const struct json *old, const 
     json_setz(c->arena, piece, "apiVersion", json_copy(c->arena, json_getz(old, "apiVersion")));
     json_setz(c->arena, piece, "kind", json_copy(c->arena, json_getz(old, "kind")));
     if (replicas != NULL)
-        json_setz(c->arena, json_make_path(c->arena, piece, "spec"), "replicas", json_copy(c->arena, replicas));
+        json_setz(c->arena, json_make_path(c->arena, piece, "spec"), "replicas",
+                  json_copy(c->arena, replicas));
     return piece;
 }
 

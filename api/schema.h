@@ -16,7 +16,8 @@ enum schema_base {
     SCHEMA_TIME, SCHEMA_MICROTIME, SCHEMA_DURATION, SCHEMA_QUANTITY, SCHEMA_INT_OR_STRING,
     SCHEMA_RAW,                                  /* RawExtension, JSON: any value */
     SCHEMA_FIELDS_V1,
-    SCHEMA_STRINGS,                              /* a list of strings, in protobuf a message of its own (ExtraValue) */
+    /* a list of strings, in protobuf a message of its own (ExtraValue) */
+    SCHEMA_STRINGS,
     SCHEMA_OBJECT                                /* field->type */
 };
 enum schema_shape { SCHEMA_ONE, SCHEMA_LIST, SCHEMA_MAP };
@@ -29,7 +30,8 @@ enum schema_list_type { SCHEMA_ATOMIC, SCHEMA_SET, SCHEMA_BY_KEYS, SCHEMA_GRANUL
 #define SCHEMA_RETAIN_KEYS 0x010u
 #define SCHEMA_PATCH_REPLACE 0x020u              /* strategic merge: replaced as a whole */
 #define SCHEMA_UNIQUE      0x080u                /* no two elements with the same keys (or value): checked */
-#define SCHEMA_ALWAYS      0x040u                /* required for OpenAPI, not checked; protobuf zeros are kept */
+/* required for OpenAPI, not checked; protobuf zeros are kept */
+#define SCHEMA_ALWAYS      0x040u
 
 struct schema_type;
 struct schema_enum { const char *const *values; unsigned n; };
@@ -43,13 +45,15 @@ struct schema_field {
     const char *default_json;                    /* JSON text; NULL: none */
     const char *merge_key;                       /* strategic merge */
     const char *const *list_keys;                /* NULL-terminated, SCHEMA_BY_KEYS */
-    const char *format;                          /* "dns1123label", "ip", "port" ...: names of api/names.h checks; NULL */
+    /* "dns1123label", "ip", "port" ...: names of api/names.h checks; NULL */
+    const char *format;
     int64_t  min, max;                           /* integers; min > max: no bound.  Quantities: only min 0 */
     uint32_t min_items, max_items;               /* lists; 0: no bound */
     uint32_t pb;                                 /* protobuf number */
-    uint32_t pb_inline;                          /* != 0: sits in an embedded message with this number (JSON-inlined
+    uint32_t pb_inline; /* != 0: sits in an embedded message with this number (JSON-inlined
                                                   * struct); in one in another: outer << 8 | inner */
-    const char *stored;                          /* name in the resource this one is stored as; NULL: the same */
+    /* name in the resource this one is stored as; NULL: the same */
+    const char *stored;
     const char *help;
 };
 #define SCHEMA_MAX_FIELDS 128                    /* of one type: walkers keep a bit per field */
@@ -58,7 +62,8 @@ struct schema_type {
     const char *name;                            /* "io.k8s.api.core.v1.PodSpec" as OpenAPI names it */
     const struct schema_field *fields; unsigned n_fields;
     const uint16_t *hash; unsigned hash_mask;    /* probing, schema_hash.h; index + 1, 0 empty */
-    const uint8_t *by_pb; unsigned n_by_pb;      /* protobuf number -> index + 1, 0 none; inlined messages not in it */
+    /* protobuf number -> index + 1, 0 none; inlined messages not in it */
+    const uint8_t *by_pb; unsigned n_by_pb;
     const uint8_t *defaults; unsigned n_defaults;/* indexes of the fields that have one */
     bool deep_defaults, deep_immutable;          /* so does a field somewhere below, or this type itself */
     const char *help;
@@ -71,7 +76,8 @@ static inline const char *schema_short_name(const struct schema_type *t)   /* "P
 }
 
 /* A column of kubectl get: the value that a dotted path leads to, that value shown by a function (NULL:
- * there is none), or computed from the object.  The functions are in api/columns*.c and write one JSON value. */
+ * there is none), or computed from the object.  The functions are in api/columns*.c and write one JSON
+ * value. */
 typedef void schema_column_fn(struct buf *out, const struct json *obj, int64_t now_s);
 typedef void schema_cell_fn(struct buf *out, const struct json *value, int64_t now_s);
 struct schema_column {
@@ -94,14 +100,16 @@ struct schema_column {
 struct schema_kind {                             /* a group, version, kind and the type behind it */
     const char *group, *version, *kind;          /* group "" for core */
     const struct schema_type *type;
-    bool common;                                 /* DeleteOptions, Status, WatchEvent...: exists in every group version */
+    /* DeleteOptions, Status, WatchEvent...: exists in every group version */
+    bool common;
 };
 
 struct resource;
 struct resource_sub {                            /* pods/log, deployments/scale */
     const char *name;
     uint32_t verbs;                              /* VERB_* */
-    const struct schema_kind *kind;              /* what is sent to it (Scale, Binding, Eviction); NULL: the resource's own, or none */
+    /* what is sent to it (Scale, Binding, Eviction); NULL: the resource's own, or none */
+    const struct schema_kind *kind;
     bool connect;                                /* log, exec, attach, portforward, proxy */
 };
 struct resource {
@@ -110,15 +118,19 @@ struct resource {
     const char *plural, *singular;
     const char *const *short_names, *const *categories;    /* NULL-terminated */
     bool namespaced;
-    bool has_status;                             /* status subresource: spec writes keep status, status writes keep spec */
+    /* status subresource: spec writes keep status, status writes keep spec */
+    bool has_status;
     bool has_generation;                         /* metadata.generation counts spec changes */
     bool virtual_;                               /* reviews, bindings: created, answered, never stored */
     uint32_t verbs;
     const struct resource_sub *subs; unsigned n_subs;
     const struct schema_column *columns; unsigned n_columns;
-    const char *const *select;                   /* NULL-terminated field selector paths beyond metadata.name/namespace */
-    const char *storage;                         /* key prefix below /registry/: "pods", "services/specs", "deployments" */
-    const struct resource *stored_as;            /* another version or group of the same data (events); NULL: itself */
+    /* NULL-terminated field selector paths beyond metadata.name/namespace */
+    const char *const *select;
+    /* key prefix below /registry/: "pods", "services/specs", "deployments" */
+    const char *storage;
+    /* another version or group of the same data (events); NULL: itself */
+    const struct resource *stored_as;
     unsigned index;                              /* position in resources[] */
 };
 extern const struct schema_type schema_types[];
@@ -140,26 +152,31 @@ const struct resource_sub *resource_sub_find(const struct resource *r, struct st
  * `warnings` (NULL: nobody wants them) as `unknown field "spec.foo"` / `duplicate field "spec.replicas"`
  * (causes with only a message); null members are dropped.  Quantities become canonical, times UTC seconds.
  * E_INVALID. */
-int  schema_conform(const struct schema_kind *k, struct json *obj, struct arena *a, struct causes *warnings, struct errbuf *err);
+int schema_conform(const struct schema_kind *k, struct json *obj, struct arena *a, struct causes *warnings,
+                   struct errbuf *err);
 /* Fill in the defaults of the tables (kind-specific ones come from the resource's hooks). */
 void schema_default(const struct schema_type *t, struct json *obj, struct arena *a);
-/* required, enum, format, range; and that lists marked unique have no two elements with the same keys or value. */
-void schema_validate(const struct schema_type *t, const struct json *obj, const struct at *at, struct causes *causes);
+/* required, enum, format, range; and that lists marked unique have no two elements with the same keys or
+ * value. */
+void schema_validate(const struct schema_type *t, const struct json *obj, const struct at *at,
+                     struct causes *causes);
 /* Between a resource and the one it is stored as (events.k8s.io and core events): renames the fields that
  * are called differently and sets apiVersion.  No effect on resources stored as themselves. */
 void schema_to_stored(const struct resource *r, struct json *obj, struct arena *a);
 void schema_from_stored(const struct resource *r, struct json *obj, struct arena *a);
 /* Fields marked immutable must be equal in both. */
-void schema_validate_update(const struct schema_type *t, const struct json *old, const struct json *obj, const struct at *at,
-                            struct causes *causes);
+void schema_validate_update(const struct schema_type *t, const struct json *old, const struct json *obj,
+                            const struct at *at, struct causes *causes);
 /* Strategic merge with every directive ($patch, $retainKeys, $deleteFromPrimitiveList, $setElementOrder).
  * cur is changed. */
-int  schema_strategic_merge(const struct schema_type *t, struct json *cur, const struct json *patch, struct arena *a,
-                            struct json **ret, struct errbuf *err);
+int schema_strategic_merge(const struct schema_type *t, struct json *cur, const struct json *patch,
+                           struct arena *a, struct json **ret, struct errbuf *err);
 /* Kubernetes protobuf: "k8s\0" + Unknown{typeMeta, raw}.  Sets apiVersion and kind in the tree. */
-int  schema_pb_decode(struct str in, struct arena *a, struct json **ret, const struct schema_kind **ret_kind, struct errbuf *err);
+int schema_pb_decode(struct str in, struct arena *a, struct json **ret, const struct schema_kind **ret_kind,
+                     struct errbuf *err);
 /* One message by type, without envelope (DeleteOptions in a body, nested use). */
-int  schema_pb_decode_type(const struct schema_type *t, struct str in, struct arena *a, struct json **ret, struct errbuf *err);
+int schema_pb_decode_type(const struct schema_type *t, struct str in, struct arena *a, struct json **ret,
+                          struct errbuf *err);
 
 /* ---- Documents made once from the tables ------------------------------------------------------------ */
 
@@ -178,6 +195,7 @@ struct blob *openapi_v3(struct str path);                                  /* NU
 
 /* Table: column definitions, then one row (cells) per object. */
 void table_columns(struct buf *out, const struct resource *r);             /* the columnDefinitions array */
-void table_cells(struct buf *out, const struct resource *r, const struct json *obj, int64_t now_s);   /* the cells array */
+/* the cells array */
+void table_cells(struct buf *out, const struct resource *r, const struct json *obj, int64_t now_s);
 
 #endif

@@ -7,7 +7,8 @@
 #include "api/schema.h"
 #include "api/time_fmt.h"
 
-#define STRICT_MAX 100                           /* unknown and duplicate fields named in one answer, as in the original */
+/* unknown and duplicate fields named in one answer, as in the original */
+#define STRICT_MAX 100
 _Static_assert(STRICT_MAX < CAUSES_KEPT, "the hundred and the line that says there are more");
 
 struct conform {
@@ -26,7 +27,8 @@ static void warn(struct conform *c, const char *what, const struct at *at)
     if (c->warnings->n == STRICT_MAX)
         cause_add(c->warnings, CAUSE_INVALID, NULL, "more unknown or duplicate fields than are shown here");
     else
-        cause_add(c->warnings, CAUSE_INVALID, NULL, "%s field \"%.*s\"", what, STR_ARG(at_text(c->arena, at)));
+        cause_add(c->warnings, CAUSE_INVALID, NULL, "%s field \"%.*s\"", what,
+                  STR_ARG(at_text(c->arena, at)));
 }
 
 /* The path without indexes: Go's decoder does not tell them. */
@@ -42,11 +44,20 @@ static struct str path_text(struct conform *c, const struct at *at)
 static const char *go_type(const struct schema_field *f, bool element)
 {
     static const char *const one[] = {
-        [SCHEMA_STRING] = "string", [SCHEMA_BOOL] = "bool", [SCHEMA_INT32] = "int32", [SCHEMA_INT64] = "int64",
-        [SCHEMA_DOUBLE] = "float64", [SCHEMA_BYTES] = "[]uint8", [SCHEMA_TIME] = "v1.Time",
-        [SCHEMA_MICROTIME] = "v1.MicroTime", [SCHEMA_DURATION] = "v1.Duration", [SCHEMA_QUANTITY] = "resource.Quantity",
-        [SCHEMA_INT_OR_STRING] = "intstr.IntOrString", [SCHEMA_RAW] = "runtime.RawExtension",
-        [SCHEMA_FIELDS_V1] = "v1.FieldsV1", [SCHEMA_STRINGS] = "[]string",
+        [SCHEMA_STRING] = "string",
+        [SCHEMA_BOOL] = "bool",
+        [SCHEMA_INT32] = "int32",
+        [SCHEMA_INT64] = "int64",
+        [SCHEMA_DOUBLE] = "float64",
+        [SCHEMA_BYTES] = "[]uint8",
+        [SCHEMA_TIME] = "v1.Time",
+        [SCHEMA_MICROTIME] = "v1.MicroTime",
+        [SCHEMA_DURATION] = "v1.Duration",
+        [SCHEMA_QUANTITY] = "resource.Quantity",
+        [SCHEMA_INT_OR_STRING] = "intstr.IntOrString",
+        [SCHEMA_RAW] = "runtime.RawExtension",
+        [SCHEMA_FIELDS_V1] = "v1.FieldsV1",
+        [SCHEMA_STRINGS] = "[]string",
     };
     const char *dot = f->base == SCHEMA_OBJECT ? schema_short_name(f->type) : one[f->base];
 
@@ -55,16 +66,19 @@ static const char *go_type(const struct schema_field *f, bool element)
     return f->shape == SCHEMA_LIST ? "list" : "map";
 }
 
-static int wrong_type(struct conform *c, const struct schema_type *in, const struct schema_field *f, bool element,
-                      const struct json *v, const struct at *at)
+static int wrong_type(struct conform *c, const struct schema_type *in, const struct schema_field *f,
+                      bool element, const struct json *v, const struct at *at)
 {
     static const char *const names[] = { "null", "bool", "number", "string", "array", "object" };
-    bool number = v->type == JSON_NUMBER && (f->base == SCHEMA_INT32 || f->base == SCHEMA_INT64) && v->s.n < 40;
+    bool number = v->type == JSON_NUMBER && (f->base == SCHEMA_INT32 || f->base == SCHEMA_INT64) &&
+                  v->s.n < 40;
     struct str path = path_text(c, at);
 
-    return err_set(c->err, E_INVALID, "%s in version \"%s\" cannot be handled as a %s: json: cannot unmarshal %s%s%.*s into Go "
-                   "struct field %s.%.*s of type %s", c->kind->kind, c->kind->version, c->kind->kind, names[v->type],
-                   number ? " " : "", number ? (int)v->s.n : 0, number ? v->s.p : "", schema_short_name(in), STR_ARG(path),
+    return err_set(c->err, E_INVALID,
+                   "%s in version \"%s\" cannot be handled as a %s: json: cannot unmarshal %s%s%.*s into Go "
+                   "struct field %s.%.*s of type %s",
+                   c->kind->kind, c->kind->version, c->kind->kind, names[v->type], number ? " " : "",
+                   number ? (int)v->s.n : 0, number ? v->s.p : "", schema_short_name(in), STR_ARG(path),
                    go_type(f, element));
 }
 
@@ -72,8 +86,9 @@ static int wrong_text(struct conform *c, const char *why, struct str text, const
 {
     struct str path = path_text(c, at);
 
-    return err_set(c->err, E_INVALID, "%s in version \"%s\" cannot be handled as a %s: %.*s: %s \"%.*s\"", c->kind->kind,
-                   c->kind->version, c->kind->kind, STR_ARG(path), why, (int)MIN_OF(text.n, (size_t)64), text.p);
+    return err_set(c->err, E_INVALID, "%s in version \"%s\" cannot be handled as a %s: %.*s: %s \"%.*s\"",
+                   c->kind->kind, c->kind->version, c->kind->kind, STR_ARG(path), why,
+                   (int)MIN_OF(text.n, (size_t)64), text.p);
 }
 
 /* ---- single values ------------------------------------------------------------------------------ */
@@ -120,7 +135,8 @@ static bool is_base64(struct str s)
     for (size_t i = 0; i < s.n - pad; i++) {
         char ch = s.p[i];
 
-        if (!((ch >= 'A' && ch <= 'Z') || (ch >= 'a' && ch <= 'z') || (ch >= '0' && ch <= '9') || ch == '+' || ch == '/'))
+        if (!((ch >= 'A' && ch <= 'Z') || (ch >= 'a' && ch <= 'z') || (ch >= '0' && ch <= '9') || ch == '+' ||
+              ch == '/'))
             return false;
     }
     return true;
@@ -178,10 +194,11 @@ static bool right_type(const struct schema_field *f, const struct json *v)
     return false;
 }
 
-static int conform_object(struct conform *c, const struct schema_type *t, struct json *obj, const struct at *at);
+static int conform_object(struct conform *c, const struct schema_type *t, struct json *obj,
+                          const struct at *at);
 
-static int conform_value(struct conform *c, const struct schema_type *in, const struct schema_field *f, bool element,
-                         struct json *v, const struct at *at)
+static int conform_value(struct conform *c, const struct schema_type *in, const struct schema_field *f,
+                         bool element, struct json *v, const struct at *at)
 {
     int64_t ns;
 
@@ -214,8 +231,8 @@ static void null_to_zero(const struct schema_field *f, struct json *v)
         *v = (struct json){ .type = JSON_STRING, .key = v->key, .s = STR(""), .next = v->next };
 }
 
-static int conform_list(struct conform *c, const struct schema_type *in, const struct schema_field *f, struct json *list,
-                        const struct at *up)
+static int conform_list(struct conform *c, const struct schema_type *in, const struct schema_field *f,
+                        struct json *list, const struct at *up)
 {
     long i = 0;
 
@@ -234,8 +251,8 @@ static int conform_list(struct conform *c, const struct schema_type *in, const s
     return 0;
 }
 
-static int conform_map(struct conform *c, const struct schema_type *in, const struct schema_field *f, struct json *map,
-                       const struct at *up)
+static int conform_map(struct conform *c, const struct schema_type *in, const struct schema_field *f,
+                       struct json *map, const struct at *up)
 {
     if (map->type != JSON_OBJECT)
         return wrong_type(c, in, f, false, map, up);
@@ -256,7 +273,8 @@ static int conform_map(struct conform *c, const struct schema_type *in, const st
     return 0;
 }
 
-static int conform_object(struct conform *c, const struct schema_type *t, struct json *obj, const struct at *up)
+static int conform_object(struct conform *c, const struct schema_type *t, struct json *obj,
+                          const struct at *up)
 {
     struct json *prev = NULL, *next;
 
@@ -294,12 +312,14 @@ static int conform_object(struct conform *c, const struct schema_type *t, struct
     return 0;
 }
 
-int schema_conform(const struct schema_kind *k, struct json *obj, struct arena *a, struct causes *warnings, struct errbuf *err)
+int schema_conform(const struct schema_kind *k, struct json *obj, struct arena *a, struct causes *warnings,
+                   struct errbuf *err)
 {
     struct conform c = { k, a, warnings, err };
 
     if (!json_is(obj, JSON_OBJECT))
-        return err_set(err, E_INVALID, "%s in version \"%s\" cannot be handled as a %s: json: an object is expected",
-                       k->kind, k->version, k->kind);
+        return err_set(err, E_INVALID,
+                       "%s in version \"%s\" cannot be handled as a %s: json: an object is expected", k->kind,
+                       k->version, k->kind);
     return conform_object(&c, k->type, obj, NULL);
 }

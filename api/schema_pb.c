@@ -14,14 +14,17 @@
 #include "api/utf8.h"
 
 #define PB_MAX_DEPTH 100
-#define PB_F_UNSORTED 0x80u                      /* map whose keys did not come in ascending order: may have duplicates */
+/* map whose keys did not come in ascending order: may have duplicates */
+#define PB_F_UNSORTED 0x80u
 
 enum wire { WIRE_VARINT = 0, WIRE_64 = 1, WIRE_BYTES = 2, WIRE_32 = 5 };
 
 struct pb { struct arena *arena; struct errbuf *err; unsigned depth; };
 
-static int decode_object(struct pb *p, const struct schema_type *t, uint32_t in_message, struct str in, struct json *obj);
-static int decode_envelope(struct pb *p, struct str in, struct json **ret, const struct schema_kind **ret_kind);
+static int decode_object(struct pb *p, const struct schema_type *t, uint32_t in_message, struct str in,
+                         struct json *obj);
+static int decode_envelope(struct pb *p, struct str in, struct json **ret,
+                           const struct schema_kind **ret_kind);
 
 /* ---- the wire ----------------------------------------------------------------------------------- */
 
@@ -302,7 +305,8 @@ static int decode_wrapped(struct pb *p, const struct schema_field *f, struct str
 
 /* One value; into `was` if that is given and an object (a message may come in parts).  *ret stays NULL
  * where nothing is to be kept. */
-static int decode_value(struct pb *p, const struct schema_field *f, const struct pb_item *item, struct json *was, struct json **ret)
+static int decode_value(struct pb *p, const struct schema_field *f, const struct pb_item *item,
+                        struct json *was, struct json **ret)
 {
     if (item->wire != wire_of(f))
         return bad(p, "wrong wire type");
@@ -350,7 +354,8 @@ static int decode_packed(struct pb *p, const struct schema_field *f, struct str 
     return 0;
 }
 
-static int decode_element(struct pb *p, const struct schema_field *f, const struct pb_item *item, struct json *list)
+static int decode_element(struct pb *p, const struct schema_field *f, const struct pb_item *item,
+                          struct json *list)
 {
     struct json *v = NULL;
     int rc;
@@ -364,7 +369,8 @@ static int decode_element(struct pb *p, const struct schema_field *f, const stru
 }
 
 /* {key=1, value=2} */
-static int decode_entry(struct pb *p, const struct schema_field *f, const struct pb_item *item, struct json *map)
+static int decode_entry(struct pb *p, const struct schema_field *f, const struct pb_item *item,
+                        struct json *map)
 {
     struct pb_item key = { .bytes = STR("") }, value = { .wire = wire_of(f), .bytes = STR("") };
     struct json *v = NULL;
@@ -432,7 +438,8 @@ static struct json *member_of(const struct json *obj, const struct schema_field 
     return NULL;
 }
 
-static int decode_field(struct pb *p, const struct schema_field *f, const struct pb_item *item, struct json *obj)
+static int decode_field(struct pb *p, const struct schema_field *f, const struct pb_item *item,
+                        struct json *obj)
 {
     struct json *was = member_of(obj, f), *v = NULL;
     bool keep_zero = f->flags & (SCHEMA_NULLABLE | SCHEMA_REQUIRED | SCHEMA_ALWAYS);
@@ -464,8 +471,8 @@ static bool is_on_path(uint32_t path, uint32_t message)
 
 /* The field with this number; *ret_inlined tells that the number is that of a message whose fields are
  * inlined.  in_message: the path of inlined messages that we are in, as schema_field.pb_inline. */
-static const struct schema_field *field_by_number(const struct schema_type *t, uint32_t in_message, uint32_t number,
-                                                  bool *ret_inlined)
+static const struct schema_field *field_by_number(const struct schema_type *t, uint32_t in_message,
+                                                  uint32_t number, bool *ret_inlined)
 {
     *ret_inlined = false;
     if (in_message == 0 && number < t->n_by_pb && t->by_pb[number] != 0)
@@ -485,7 +492,8 @@ static const struct schema_field *field_by_number(const struct schema_type *t, u
     return NULL;
 }
 
-static int decode_object(struct pb *p, const struct schema_type *t, uint32_t in_message, struct str in, struct json *obj)
+static int decode_object(struct pb *p, const struct schema_type *t, uint32_t in_message, struct str in,
+                         struct json *obj)
 {
     struct pb_item item;
     int rc = 0;
@@ -519,7 +527,8 @@ static int decode_object(struct pb *p, const struct schema_type *t, uint32_t in_
     return rc;
 }
 
-int schema_pb_decode_type(const struct schema_type *t, struct str in, struct arena *a, struct json **ret, struct errbuf *err)
+int schema_pb_decode_type(const struct schema_type *t, struct str in, struct arena *a, struct json **ret,
+                          struct errbuf *err)
 {
     struct pb p = { a, err, 0 };
     struct json *obj = json_object(a);
@@ -538,7 +547,8 @@ static int decode_type_meta(struct pb *p, struct str in, struct str *ret_version
     struct pb_item version = { .bytes = STR("") }, name = { .bytes = STR("") };
     int rc;
 
-    if ((rc = find_item(p, in, 1, WIRE_BYTES, &version)) < 0 || (rc = find_item(p, in, 2, WIRE_BYTES, &name)) < 0)
+    if ((rc = find_item(p, in, 1, WIRE_BYTES, &version)) < 0 ||
+        (rc = find_item(p, in, 2, WIRE_BYTES, &name)) < 0)
         return rc;
     if (!utf8_valid(version.bytes) || !utf8_valid(name.bytes))
         return bad(p, "a string is not UTF-8");
@@ -552,10 +562,12 @@ static const struct schema_kind *kind_by_version(struct str version, struct str 
     ptrdiff_t slash = str_find(version, '/');
 
     return slash < 0 ? schema_kind_find(STR(""), version, name)
-                     : schema_kind_find(str_upto(version, (size_t)slash), str_from(version, (size_t)slash + 1), name);
+                     : schema_kind_find(str_upto(version, (size_t)slash),
+                                        str_from(version, (size_t)slash + 1), name);
 }
 
-static int decode_envelope(struct pb *p, struct str in, struct json **ret, const struct schema_kind **ret_kind)
+static int decode_envelope(struct pb *p, struct str in, struct json **ret,
+                           const struct schema_kind **ret_kind)
 {
     struct pb_item meta = { .bytes = STR("") }, raw = { .bytes = STR("") };
     const struct schema_kind *k;
@@ -571,8 +583,8 @@ static int decode_envelope(struct pb *p, struct str in, struct json **ret, const
         return rc;
     k = kind_by_version(version, name);
     if (k == NULL)
-        return err_set(p->err, E_NOTFOUND, "no kind \"%.*s\" is registered for version \"%.*s\"", STR_ARG(name),
-                       STR_ARG(version));
+        return err_set(p->err, E_NOTFOUND, "no kind \"%.*s\" is registered for version \"%.*s\"",
+                       STR_ARG(name), STR_ARG(version));
     obj = json_object(p->arena);
     json_append(obj, STR("apiVersion"), json_string_ref(p->arena, version));
     json_append(obj, STR("kind"), json_string_ref(p->arena, name));
@@ -583,7 +595,8 @@ static int decode_envelope(struct pb *p, struct str in, struct json **ret, const
     return 0;
 }
 
-int schema_pb_decode(struct str in, struct arena *a, struct json **ret, const struct schema_kind **ret_kind, struct errbuf *err)
+int schema_pb_decode(struct str in, struct arena *a, struct json **ret, const struct schema_kind **ret_kind,
+                     struct errbuf *err)
 {
     struct pb p = { a, err, 0 };
 

@@ -10,11 +10,13 @@
 
 #define SCAN_MAX 16                              /* lists up to this length are compared pair by pair */
 
-static void validate_object(const struct schema_type *t, const struct json *obj, const struct at *at, struct causes *causes);
+static void validate_object(const struct schema_type *t, const struct json *obj, const struct at *at,
+                            struct causes *causes);
 
 /* ---- single values ------------------------------------------------------------------------------ */
 
-static void validate_enum(const struct schema_field *f, struct str s, const struct at *at, struct causes *causes)
+static void validate_enum(const struct schema_field *f, struct str s, const struct at *at,
+                          struct causes *causes)
 {
     if (s.n == 0)
         return;                                  /* as good as absent */
@@ -24,22 +26,27 @@ static void validate_enum(const struct schema_field *f, struct str s, const stru
     cause_unsupported(causes, at, s, f->enums->values, f->enums->n);
 }
 
-static void validate_range(const struct schema_field *f, const struct json *v, const struct at *at, struct causes *causes)
+static void validate_range(const struct schema_field *f, const struct json *v, const struct at *at,
+                           struct causes *causes)
 {
     int64_t n = json_i64_or(v, 0);
 
     if (f->min > f->max || (n >= f->min && n <= f->max))
         return;
     if (f->min != INT64_MIN && f->max != INT64_MAX)
-        cause_add(causes, CAUSE_INVALID, at, "Invalid value: %" PRIi64 ": must be between %" PRIi64 " and %" PRIi64 ", inclusive",
-                  n, f->min, f->max);
+        cause_add(causes, CAUSE_INVALID, at,
+                  "Invalid value: %" PRIi64 ": must be between %" PRIi64 " and %" PRIi64 ", inclusive", n,
+                  f->min, f->max);
     else if (f->max == INT64_MAX)
-        cause_add(causes, CAUSE_INVALID, at, "Invalid value: %" PRIi64 ": must be greater than or equal to %" PRIi64, n, f->min);
+        cause_add(causes, CAUSE_INVALID, at,
+                  "Invalid value: %" PRIi64 ": must be greater than or equal to %" PRIi64, n, f->min);
     else
-        cause_add(causes, CAUSE_INVALID, at, "Invalid value: %" PRIi64 ": must be less than or equal to %" PRIi64, n, f->max);
+        cause_add(causes, CAUSE_INVALID, at,
+                  "Invalid value: %" PRIi64 ": must be less than or equal to %" PRIi64, n, f->max);
 }
 
-static void validate_amount(const struct schema_field *f, const struct json *v, const struct at *at, struct causes *causes)
+static void validate_amount(const struct schema_field *f, const struct json *v, const struct at *at,
+                            struct causes *causes)
 {
     struct quantity q;
     struct errbuf err;
@@ -52,7 +59,8 @@ static void validate_amount(const struct schema_field *f, const struct json *v, 
 /* A port by number or by name. */
 static void validate_port(const struct json *v, const struct at *at, struct causes *causes)
 {
-    const char *why = v->type == JSON_NUMBER ? name_check_port_number(json_i64_or(v, 0)) : name_check_port(json_str(v));
+    const char *why = v->type == JSON_NUMBER ? name_check_port_number(json_i64_or(v, 0))
+                                             : name_check_port(json_str(v));
 
     if (why == NULL)
         return;
@@ -62,7 +70,8 @@ static void validate_port(const struct json *v, const struct at *at, struct caus
         cause_invalid(causes, at, json_str(v), why);
 }
 
-static void validate_value(const struct schema_field *f, const struct json *v, const struct at *at, struct causes *causes)
+static void validate_value(const struct schema_field *f, const struct json *v, const struct at *at,
+                           struct causes *causes)
 {
     if (f->base == SCHEMA_OBJECT)
         validate_object(f->type, v, at, causes);
@@ -100,7 +109,8 @@ static bool same_keys(const struct schema_field *f, const struct json *x, const 
     return true;
 }
 
-static void duplicate(const struct schema_field *f, const struct json *v, long i, const struct at *up, struct causes *causes)
+static void duplicate(const struct schema_field *f, const struct json *v, long i, const struct at *up,
+                      struct causes *causes)
 {
     struct at at = AT_INDEX(up, i);
     struct buf text = BUF_INIT;
@@ -154,7 +164,8 @@ static uint64_t hash_keys(const struct schema_field *f, const struct json *v)
 
 /* Of elements with equal hashes, only neighbours are compared: enough to find that a long list has
  * duplicates, and never quadratic. */
-static void unique_long(const struct schema_field *f, const struct json *list, const struct at *at, struct causes *causes)
+static void unique_long(const struct schema_field *f, const struct json *list, const struct at *at,
+                        struct causes *causes)
 {
     struct keyed *all = arena_alloc(causes->arena, list->n * sizeof(*all));
     long n = 0;
@@ -169,7 +180,8 @@ static void unique_long(const struct schema_field *f, const struct json *list, c
             duplicate(f, all[i].v, all[i].i, at, causes);
 }
 
-static void validate_unique(const struct schema_field *f, const struct json *list, const struct at *at, struct causes *causes)
+static void validate_unique(const struct schema_field *f, const struct json *list, const struct at *at,
+                            struct causes *causes)
 {
     long i = 0;
 
@@ -196,15 +208,19 @@ static bool is_empty(const struct schema_field *f, const struct json *v)
     return v->type == JSON_STRING && v->s.n == 0;
 }
 
-static void validate_length(const struct schema_field *f, const struct json *list, const struct at *at, struct causes *causes)
+static void validate_length(const struct schema_field *f, const struct json *list, const struct at *at,
+                            struct causes *causes)
 {
     if (f->max_items > 0 && list->n > f->max_items)
-        cause_add(causes, CAUSE_TOO_MANY, at, "Too many: %u: must have at most %u items", list->n, f->max_items);
+        cause_add(causes, CAUSE_TOO_MANY, at, "Too many: %u: must have at most %u items", list->n,
+                  f->max_items);
     if (list->n < f->min_items)
-        cause_add(causes, CAUSE_INVALID, at, "Invalid value: %u: must have at least %u items", list->n, f->min_items);
+        cause_add(causes, CAUSE_INVALID, at, "Invalid value: %u: must have at least %u items", list->n,
+                  f->min_items);
 }
 
-static void validate_field(const struct schema_field *f, const struct json *v, const struct at *at, struct causes *causes)
+static void validate_field(const struct schema_field *f, const struct json *v, const struct at *at,
+                           struct causes *causes)
 {
     bool plain = f->base != SCHEMA_OBJECT && f->enums == NULL && f->format == NULL && f->min > f->max;
     long i = 0;
@@ -230,7 +246,8 @@ static void validate_field(const struct schema_field *f, const struct json *v, c
     }
 }
 
-static void validate_object(const struct schema_type *t, const struct json *obj, const struct at *up, struct causes *causes)
+static void validate_object(const struct schema_type *t, const struct json *obj, const struct at *up,
+                            struct causes *causes)
 {
     uint64_t seen[SCHEMA_MAX_FIELDS / 64] = { 0 };
 
@@ -253,15 +270,16 @@ static void validate_object(const struct schema_type *t, const struct json *obj,
         }
 }
 
-void schema_validate(const struct schema_type *t, const struct json *obj, const struct at *at, struct causes *causes)
+void schema_validate(const struct schema_type *t, const struct json *obj, const struct at *at,
+                     struct causes *causes)
 {
     validate_object(t, obj, at, causes);
 }
 
 /* ---- updates ------------------------------------------------------------------------------------ */
 
-static void immutable_field(const struct schema_field *f, const struct json *old, const struct json *v, const struct at *at,
-                            struct causes *causes)
+static void immutable_field(const struct schema_field *f, const struct json *old, const struct json *v,
+                            const struct at *at, struct causes *causes)
 {
     struct buf text = BUF_INIT;
 
@@ -275,8 +293,8 @@ static void immutable_field(const struct schema_field *f, const struct json *old
     buf_release(&text);
 }
 
-void schema_validate_update(const struct schema_type *t, const struct json *old, const struct json *obj, const struct at *up,
-                            struct causes *causes)
+void schema_validate_update(const struct schema_type *t, const struct json *old, const struct json *obj,
+                            const struct at *up, struct causes *causes)
 {
     if (!t->deep_immutable || !json_is(obj, JSON_OBJECT) || !json_is(old, JSON_OBJECT))
         return;

@@ -52,7 +52,8 @@ static void add_causes(struct buf *out, const struct causes *causes, bool *first
         first_cause = false;
     }
     if (causes_more(causes) > 0)
-        buf_fmt(out, ",{\"reason\":\"" CAUSE_TOO_MANY "\",\"message\":\"... and %u more\"}", causes_more(causes));
+        buf_fmt(out, ",{\"reason\":\"" CAUSE_TOO_MANY "\",\"message\":\"... and %u more\"}",
+                causes_more(causes));
     buf_char(out, ']');
     *first = false;
 }

@@ -38,8 +38,8 @@ struct status {
 
 void status_write(struct buf *out, const struct status *s);
 struct blob *status_blob(const struct status *s);
-/* `spec.a: Required value` or `[spec.a: ..., spec.b: ...]`, as an Invalid message ends; `, ... and 5 more]` where not
- * all were kept (api/causes.h). */
+/* `spec.a: Required value` or `[spec.a: ..., spec.b: ...]`, as an Invalid message ends; `, ... and 5 more]`
+ * where not all were kept (api/causes.h). */
 struct str status_causes_text(struct arena *a, const struct causes *causes);
 /* The reason that fits a code when nothing better is known (errors of the HTTP layer). */
 const char *status_reason_of(int code);

@@ -32,8 +32,9 @@ static int bad(struct merge *m, const char *what, struct str where)
 
 static bool is_directive(struct str key)
 {
-    return key.n > 0 && key.p[0] == '$' && (str_eq(key, DIRECTIVE) || str_eq(key, RETAIN_KEYS) || str_starts(key, DELETE_FROM)
-                                            || str_starts(key, ORDER_OF));
+    return key.n > 0 && key.p[0] == '$' &&
+           (str_eq(key, DIRECTIVE) || str_eq(key, RETAIN_KEYS) || str_starts(key, DELETE_FROM) ||
+            str_starts(key, ORDER_OF));
 }
 
 static struct str directive_of(const struct json *obj) { return json_str(json_get(obj, DIRECTIVE)); }
@@ -85,7 +86,8 @@ static void set_null(struct json *member)
 struct item {
     struct json *v;
     const struct json *key;                      /* its merge key's value; itself in lists of plain values */
-    long server, patch;                          /* place in the list as it was and in the patch's order; -1 none */
+    /* place in the list as it was and in the patch's order; -1 none */
+    long server, patch;
     uint32_t same;                               /* next item with an equal hash, index + 1 */
     bool gone;
 };
@@ -255,12 +257,15 @@ static int check_element(struct items *l, const struct json *v)
     const char *key = l->field->merge_key;
 
     if (key == NULL)
-        return v->type < JSON_ARRAY && v->type != JSON_NULL ? 0 : bad(l->m, "a plain value is expected in the list", l->field->name);
+        return v->type < JSON_ARRAY && v->type != JSON_NULL
+                   ? 0
+                   : bad(l->m, "a plain value is expected in the list", l->field->name);
     if (v->type != JSON_OBJECT)
         return bad(l->m, "an object is expected in the list", l->field->name);
     if (json_get(v, DIRECTIVE) == NULL && json_getz(v, key) == NULL)
         return bad(l->m, "map does not contain declared merge key", str_of(key));
-    if (json_getz(v, key) != NULL && (json_getz(v, key)->type >= JSON_ARRAY || json_getz(v, key)->type == JSON_NULL))
+    if (json_getz(v, key) != NULL &&
+        (json_getz(v, key)->type >= JSON_ARRAY || json_getz(v, key)->type == JSON_NULL))
         return bad(l->m, "a merge key must be a plain value", str_of(key));
     return 0;
 }
@@ -346,8 +351,8 @@ static int apply_order(struct items *l, const struct json *order)
 }
 
 /* patch and order: either may be NULL.  cur: the list as it is, changed in place. */
-static int merge_list(struct merge *m, const struct schema_field *f, struct json *cur, const struct json *patch,
-                      const struct json *order)
+static int merge_list(struct merge *m, const struct schema_field *f, struct json *cur,
+                      const struct json *patch, const struct json *order)
 {
     struct items l;
     int rc;
@@ -362,7 +367,8 @@ static int merge_list(struct merge *m, const struct schema_field *f, struct json
     return 0;
 }
 
-static void delete_values(struct merge *m, const struct schema_field *f, struct json *cur, const struct json *values)
+static void delete_values(struct merge *m, const struct schema_field *f, struct json *cur,
+                          const struct json *values)
 {
     struct items l;
 
@@ -381,7 +387,10 @@ static const struct schema_field *field_of(struct shape shape, struct str name)
     return shape.type != NULL ? schema_field(shape.type, name) : NULL;
 }
 
-static bool is_merge_list(const struct schema_field *f) { return f != NULL && (f->flags & SCHEMA_PATCH_MERGE) && f->shape == SCHEMA_LIST; }
+static bool is_merge_list(const struct schema_field *f)
+{
+    return f != NULL && (f->flags & SCHEMA_PATCH_MERGE) && f->shape == SCHEMA_LIST;
+}
 
 /* Both are objects. */
 static int merge_inner(struct merge *m, struct shape shape, struct json *cur, const struct json *patch)
@@ -445,8 +454,8 @@ static int retain_keys(struct merge *m, struct json *cur, const struct json *pat
 }
 
 /* "$setElementOrder/x": x of the patch, if any, is merged here too. */
-static int order_member(struct merge *m, struct shape shape, struct json *cur, struct json_index *ix, const struct json *patch,
-                        const struct json *directive)
+static int order_member(struct merge *m, struct shape shape, struct json *cur, struct json_index *ix,
+                        const struct json *patch, const struct json *directive)
 {
     struct str name = str_from(directive->key, ORDER_OF.n);
     const struct schema_field *f = field_of(shape, name);
@@ -455,7 +464,8 @@ static int order_member(struct merge *m, struct shape shape, struct json *cur, s
 
     if (!is_merge_list(f))
         return bad(m, "not a list that is merged", name);
-    if (directive->type != JSON_ARRAY || (change != NULL && change->type != JSON_ARRAY && change->type != JSON_NULL))
+    if (directive->type != JSON_ARRAY ||
+        (change != NULL && change->type != JSON_ARRAY && change->type != JSON_NULL))
         return bad(m, "a list is expected", name);
     if (json_is(change, JSON_NULL) || (change == NULL && !json_is(list, JSON_ARRAY)))
         return 0;
@@ -469,7 +479,8 @@ static int order_member(struct merge *m, struct shape shape, struct json *cur, s
     return merge_list(m, f, list, change, directive);
 }
 
-static int delete_from_member(struct merge *m, struct shape shape, struct json_index *ix, const struct json *directive)
+static int delete_from_member(struct merge *m, struct shape shape, struct json_index *ix,
+                              const struct json *directive)
 {
     struct str name = str_from(directive->key, DELETE_FROM.n);
     const struct schema_field *f = field_of(shape, name);
@@ -485,7 +496,8 @@ static int delete_from_member(struct merge *m, struct shape shape, struct json_i
 }
 
 /* One member of the patch that is no directive. */
-static int apply_member(struct merge *m, struct shape shape, struct json *cur, struct json_index *ix, const struct json *v)
+static int apply_member(struct merge *m, struct shape shape, struct json *cur, struct json_index *ix,
+                        const struct json *v)
 {
     struct json *was = json_index_get(ix, v->key), *copy;
 
@@ -565,8 +577,8 @@ static int merge_object(struct merge *m, struct shape shape, struct json *cur, c
     return 0;
 }
 
-int schema_strategic_merge(const struct schema_type *t, struct json *cur, const struct json *patch, struct arena *a,
-                           struct json **ret, struct errbuf *err)
+int schema_strategic_merge(const struct schema_type *t, struct json *cur, const struct json *patch,
+                           struct arena *a, struct json **ret, struct errbuf *err)
 {
     struct merge m = { a, err };
     int rc;

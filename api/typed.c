@@ -1,7 +1,7 @@
 /* api/typed.c: see api/typed.h.
  *
- * Everything here walks one or two values whose parts ("items") are listed and sorted by the text of their path
- * element; two sorted lists then merge in one go, whatever their size. */
+ * Everything here walks one or two values whose parts ("items") are listed and sorted by the text of their
+ * path element; two sorted lists then merge in one go, whatever their size. */
 #include "api/typed.h"
 #include <stdlib.h>
 
@@ -208,7 +208,8 @@ static bool by_value(struct place p)
     return f->flags & (SCHEMA_REQUIRED | SCHEMA_ALWAYS);
 }
 
-static struct typed_diff diff(struct arena *a, struct place p, const struct json *old, const struct json *now);
+static struct typed_diff diff(struct arena *a, struct place p, const struct json *old,
+                              const struct json *now);
 
 /* One side is missing: everything on the other one, and itself. */
 static struct field_node one_side(struct arena *a, enum form form, struct place inner, const struct item *it)
@@ -256,7 +257,8 @@ static struct typed_diff diff(struct arena *a, struct place p, const struct json
             k++;
         } else {
             struct field_node n = { .kind = kind_of(form), .text = is.at[k].text }, gone = n;
-            struct typed_diff in = both_sides(a, below(p, form, &is.at[k]), was.at[i].v, is.at[k].v, &n.member);
+            struct typed_diff in = both_sides(a, below(p, form, &is.at[k]), was.at[i].v, is.at[k].v,
+                                              &n.member);
 
             n.below = in.changed;
             gone.below = in.removed;
@@ -280,7 +282,8 @@ struct typed_diff typed_compare(struct arena *a, const struct schema_type *t, co
 
 static int check(struct arena *a, struct place p, const struct json *v, struct errbuf *err);
 
-static int check_list(struct arena *a, struct place p, enum form form, const struct json *list, struct errbuf *err)
+static int check_list(struct arena *a, struct place p, enum form form, const struct json *list,
+                      struct errbuf *err)
 {
     struct items l = items_of(a, p, form, list);
     struct place inner = { NULL, p.field, true };
@@ -326,7 +329,8 @@ int typed_check(struct arena *a, const struct schema_type *t, const struct json 
 
 /* ---- Merging -------------------------------------------------------------------------------------- */
 
-static struct json *merge(struct arena *a, struct place p, const struct json *live, const struct json *config);
+static struct json *merge(struct arena *a, struct place p, const struct json *live,
+                          const struct json *config);
 
 /* Who is on both sides knows the other. */
 static void pair(struct items *x, struct items *y)
@@ -353,8 +357,8 @@ static struct item **by_place(struct arena *a, const struct items *l, uint32_t n
     return at;
 }
 
-/* Two lists walked side by side: what only live has stays in front of what it stood in front of; new ones come in
- * where config has them; those on both sides follow config's order. */
+/* Two lists walked side by side: what only live has stays in front of what it stood in front of; new ones
+ * come in where config has them; those on both sides follow config's order. */
 static struct json *merge_lists(struct arena *a, struct place p, enum form form, const struct json *live,
                                 const struct json *config)
 {
@@ -436,7 +440,8 @@ static bool holds(const struct field_node *n)
 }
 
 /* False: nothing of v is left. */
-static bool prune(struct arena *a, struct place p, struct json *v, struct field_set gone, struct field_set kept)
+static bool prune(struct arena *a, struct place p, struct json *v, struct field_set gone,
+                  struct field_set kept)
 {
     enum form    form = form_of(p);
     struct items l = items_of(a, p, form, v);
@@ -452,7 +457,8 @@ static bool prune(struct arena *a, struct place p, struct json *v, struct field_
         if (holds(g) && !holds(k))
             left = false;
         else if (g->below.n > 0)
-            left = prune(a, below(p, form, &l.at[i]), l.at[i].v, g->below, k != NULL ? k->below : FIELD_SET_NONE);
+            left = prune(a, below(p, form, &l.at[i]), l.at[i].v, g->below,
+                         k != NULL ? k->below : FIELD_SET_NONE);
         if (left)
             continue;
         l.at[i].v->type = JSON_NULL;             /* marked; swept below */

@@ -60,6 +60,7 @@ void call_update(struct call *c)
     m->part = c->sub != NULL && strcmp(c->sub->name, "status") == 0 ? MODIFY_STATUS : MODIFY_SPEC;
     m->make = m->tracked ? make_from_applied : c->rq.verb == API_PATCH ? make_from_patch : make_from_body;
     m->need_rv = c->rq.verb == API_UPDATE && !c->info->hooks->unconditional_update;
-    m->create = c->sub == NULL && (m->tracked || (c->rq.verb == API_UPDATE && c->info->hooks->create_on_update));
+    m->create = c->sub == NULL &&
+                (m->tracked || (c->rq.verb == API_UPDATE && c->info->hooks->create_on_update));
     modify_run(c, m);
 }

@@ -1,4 +1,5 @@
-/* ctrl/controller.h: what every controller is given and how it is started; one function per file of the same name. */
+/* ctrl/controller.h: what every controller is given and how it is started; one function per file of the same
+ * name. */
 #ifndef CTRL_CONTROLLER_H
 #define CTRL_CONTROLLER_H
 

@@ -2,8 +2,8 @@
 #include "ctrl/controller.h"
 
 static struct controller *(*const all[])(struct ctrl_env *env) = {
-    replicaset_controller, deployment_controller, node_lifecycle_controller, garbage_collector, namespace_controller,
-    pod_gc_controller, service_account_controller, disruption_controller,
+    replicaset_controller, deployment_controller, node_lifecycle_controller,  garbage_collector,
+    namespace_controller,  pod_gc_controller,     service_account_controller, disruption_controller,
 };
 
 struct controllers {
@@ -31,7 +31,10 @@ struct controllers *controllers_start(const struct controllers_opts *o)
         c->o.node_monitor_grace_ms = 40000;
     if (c->o.terminated_pod_gc_threshold == 0)
         c->o.terminated_pod_gc_threshold = 12500;
-    c->env = (struct ctrl_env){ .o = &c->o, .client = o->client, .loop = client_loop(o->client), .shared = shared_new(o->client),
+    c->env = (struct ctrl_env){ .o = &c->o,
+                                .client = o->client,
+                                .loop = client_loop(o->client),
+                                .shared = shared_new(o->client),
                                 .events = event_recorder_new(o->client, "controller-manager", NULL) };
     shared_on_synced(c->env.shared, controllers_on_synced, c);
     for (size_t i = 0; i < ARRAY_LEN(all); i++)

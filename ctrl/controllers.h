@@ -1,7 +1,7 @@
 /* ctrl/controllers.h: everything that runs on the leading head to make the cluster what its objects say.
  *
- * One file per controller (ctrl/deployment.c, ...), all built on informers shared per resource and on work queues
- * (ctrl/workqueue.h): level-triggered, any pass may be repeated at any time. */
+ * One file per controller (ctrl/deployment.c, ...), all built on informers shared per resource and on work
+ * queues (ctrl/workqueue.h): level-triggered, any pass may be repeated at any time. */
 #ifndef CTRL_CONTROLLERS_H
 #define CTRL_CONTROLLERS_H
 
@@ -16,6 +16,7 @@ struct controllers_opts {
     unsigned terminated_pod_gc_threshold;
 };
 struct controllers *controllers_start(const struct controllers_opts *o);
-void controllers_stop(struct controllers *c);    /* NULL ok; in-flight calls are canceled; large caches are freed in slices: the loop runs on */
+/* NULL ok; in-flight calls are canceled; large caches are freed in slices: the loop runs on */
+void controllers_stop(struct controllers *c);
 
 #endif

@@ -4,12 +4,16 @@
 #include "api/time_fmt.h"
 #include "ctrl/deployment.h"
 
-/* ---- The ReplicaSets of a Deployment ----------------------------------------------------------------------- */
+/* ---- The ReplicaSets of a Deployment ------------------------------------------------------------------- */
 
 static void adopt_or_release(struct deploy_pass *x, const struct object *set, bool adopt)
 {
     struct json *patch = json_object(x->a), *meta = json_object(x->a), *refs = json_array(x->a);
-    struct client_req r = { .method = "PATCH", .res = CLIENT_REPLICASETS, .ns = set->ns, .name = set->name, .body = patch,
+    struct client_req r = { .method = "PATCH",
+                            .res = CLIENT_REPLICASETS,
+                            .ns = set->ns,
+                            .name = set->name,
+                            .body = patch,
                             .content_type = CLIENT_STRATEGIC_PATCH };
 
     json_setz(x->a, patch, "metadata", meta);
@@ -39,8 +43,12 @@ static void take_set(struct deploy_pass *x, const struct object *o, const struct
             return;
     }
     x->set[x->n++] = (struct deploy_set){
-        .o = o, .json = j, .replicas = json_path_i64(j, "spec.replicas", 1), .actual = json_path_i64(j, "status.replicas", 0),
-        .ready = json_path_i64(j, "status.readyReplicas", 0), .available = json_path_i64(j, "status.availableReplicas", 0),
+        .o = o,
+        .json = j,
+        .replicas = json_path_i64(j, "spec.replicas", 1),
+        .actual = json_path_i64(j, "status.replicas", 0),
+        .ready = json_path_i64(j, "status.readyReplicas", 0),
+        .available = json_path_i64(j, "status.availableReplicas", 0),
     };
 }
 
@@ -98,14 +106,18 @@ static void clean_history(struct deploy_pass *x)
     for (size_t i = 0; i < x->n; i++)
         old += !x->set[i].is_new;
     for (; old > keep && (s = least_recent(x)) != NULL; old--) {
-        struct client_req r = { .method = "DELETE", .res = CLIENT_REPLICASETS, .ns = s->o->ns, .name = s->o->name };
-        r.body_text = arena_fmt(x->a, "{\"preconditions\":{\"uid\":\"%.*s\"},\"propagationPolicy\":\"Background\"}", STR_ARG(s->o->uid));
+        struct client_req r = {
+            .method = "DELETE", .res = CLIENT_REPLICASETS, .ns = s->o->ns, .name = s->o->name
+        };
+        r.body_text = arena_fmt(x->a,
+                                "{\"preconditions\":{\"uid\":\"%.*s\"},\"propagationPolicy\":\"Background\"}",
+                                STR_ARG(s->o->uid));
         s->dropped = true;
         pass_send(x->pass, &r, 404, NULL);
     }
 }
 
-/* ---- The pass -------------------------------------------------------------------------------------------------- */
+/* ---- The pass ------------------------------------------------------------------------------------------ */
 
 static void read_spec(struct deploy_pass *x)
 {
@@ -117,9 +129,11 @@ static void read_spec(struct deploy_pass *x)
     if (x->recreate)
         return;
     x->max_surge = count_or_percent(json_getz(rolling, "maxSurge"), x->replicas, true, 1);
-    x->max_unavailable = MIN_OF(count_or_percent(json_getz(rolling, "maxUnavailable"), x->replicas, false, 0), x->replicas);
+    x->max_unavailable = MIN_OF(count_or_percent(json_getz(rolling, "maxUnavailable"), x->replicas, false, 0),
+                                x->replicas);
     if (x->max_surge == 0 && x->max_unavailable == 0)
-        x->max_unavailable = 1;                  /* percentages of few pods may round to nothing; something must move */
+        /* percentages of few pods may round to nothing; something must move */
+        x->max_unavailable = 1;
 }
 
 static void roll_out(struct deploy_pass *x)
@@ -159,9 +173,10 @@ static void deploy_sync(void *arg, struct pass *p)
     deploy_write_status(&x);
 }
 
-/* ---- What may concern a Deployment ------------------------------------------------------------------------------- */
+/* ---- What may concern a Deployment --------------------------------------------------------------------- */
 
-static void on_deployment(void *arg, enum informer_change what, struct object *old, struct object *new_, struct json *json)
+static void on_deployment(void *arg, enum informer_change what, struct object *old, struct object *new_,
+                          struct json *json)
 {
     struct deploy_controller *c = arg;
     const struct object *o = new_ != NULL ? new_ : old;
@@ -178,7 +193,8 @@ static bool add_owner(struct deploy_controller *c, struct str ns, const struct j
     return ref != NULL;
 }
 
-static void on_set(void *arg, enum informer_change what, struct object *old, struct object *new_, struct json *json)
+static void on_set(void *arg, enum informer_change what, struct object *old, struct object *new_,
+                   struct json *json)
 {
     struct deploy_controller *c = arg;
     struct str ns = (new_ != NULL ? new_ : old)->ns;
@@ -191,7 +207,8 @@ static void on_set(void *arg, enum informer_change what, struct object *old, str
 }
 
 /* Recreate waits for the last old pod. */
-static void on_pod(void *arg, enum informer_change what, struct object *old, struct object *new_, struct json *json)
+static void on_pod(void *arg, enum informer_change what, struct object *old, struct object *new_,
+                   struct json *json)
 {
     struct deploy_controller *c = arg;
     const struct json *ref = controller_ref(json);

@@ -40,7 +40,8 @@ struct deploy_pass {
     struct deploy_set *new_set;                  /* NULL: there is none yet */
     int64_t replicas, max_surge, max_unavailable;
     uint64_t own_revision;                       /* to be written on the deployment; 0: as it is */
-    const char *begins;                          /* NULL, or why this pass begins a rollout; of the set with this name: */
+    /* NULL, or why this pass begins a rollout; of the set with this name: */
+    const char *begins;
     struct str begins_name;
     bool paused, recreate;
 };
@@ -49,8 +50,9 @@ struct deploy_pass {
 bool deploy_template_equal(const struct json *template, const struct json *set_template);
 void deploy_find_new(struct deploy_pass *x);
 void deploy_make_new(struct deploy_pass *x, int64_t replicas);
-/* Revision numbers on the new set and the deployment, annotations carried over.  The deployment's own is only noted:
- * deploy_write_status() sends it, since two writes of one object at a time would be in each other's way. */
+/* Revision numbers on the new set and the deployment, annotations carried over.  The deployment's own is
+ * only noted: deploy_write_status() sends it, since two writes of one object at a time would be in each
+ * other's way. */
 void deploy_write_revision(struct deploy_pass *x);
 uint64_t deploy_revision_of(const struct json *obj);
 void deploy_send_own_revision(struct pass *p, uint64_t revision);
@@ -59,7 +61,8 @@ void deploy_send_own_revision(struct pass *p, uint64_t revision);
 void deploy_scale(struct deploy_pass *x, struct deploy_set *s, int64_t to);
 void deploy_roll(struct deploy_pass *x);
 void deploy_recreate(struct deploy_pass *x);
-/* The size changed or it is paused: all sets with pods share the change in proportion.  False: nothing to do. */
+/* The size changed or it is paused: all sets with pods share the change in proportion.  False: nothing to
+ * do. */
 bool deploy_scale_in_proportion(struct deploy_pass *x);
 /* Send what the functions above made different. */
 void deploy_send_scales(struct deploy_pass *x);
@@ -72,7 +75,9 @@ bool deploy_is_complete(const struct deploy_pass *x);
 
 static inline struct event_about deploy_about(const struct object *o)
 {
-    return (struct event_about){ .api_version = "apps/v1", .kind = "Deployment", .ns = o->ns, .name = o->name, .uid = o->uid };
+    return (struct event_about){
+        .api_version = "apps/v1", .kind = "Deployment", .ns = o->ns, .name = o->name, .uid = o->uid
+    };
 }
 static inline struct str annotation(const struct json *obj, const char *key)
 {

@@ -1,7 +1,7 @@
 /* ctrl/deployment_new.c: the ReplicaSet that carries a Deployment's current template. */
 #include "ctrl/deployment.h"
 
-/* ---- Is it the same template? -------------------------------------------------------------------------------- */
+/* ---- Is it the same template? -------------------------------------------------------------------------- */
 
 /* labels without the hash that we added */
 static bool labels_equal(const struct json *want, const struct json *have)
@@ -44,7 +44,7 @@ void deploy_find_new(struct deploy_pass *x)
         x->new_set->is_new = true;
 }
 
-/* ---- Revisions ----------------------------------------------------------------------------------------------------- */
+/* ---- Revisions ----------------------------------------------------------------------------------------- */
 
 uint64_t deploy_revision_of(const struct json *obj)
 {
@@ -65,8 +65,9 @@ static uint64_t next_revision(const struct deploy_pass *x)
 /* What a Deployment's annotations say about itself only is not carried over to its sets. */
 static bool is_own_annotation(struct str key)
 {
-    return str_is(key, "kubectl.kubernetes.io/last-applied-configuration") || str_is(key, REVISION_ANNOTATION) ||
-           str_is(key, "deployment.kubernetes.io/revision-history") || str_is(key, DESIRED_ANNOTATION) || str_is(key, MAX_ANNOTATION) ||
+    return str_is(key, "kubectl.kubernetes.io/last-applied-configuration") ||
+           str_is(key, REVISION_ANNOTATION) || str_is(key, "deployment.kubernetes.io/revision-history") ||
+           str_is(key, DESIRED_ANNOTATION) || str_is(key, MAX_ANNOTATION) ||
            str_is(key, "deprecated.deployment.rollback.to");
 }
 
@@ -84,11 +85,17 @@ static struct json *set_annotations(struct deploy_pass *x, uint64_t revision)
 }
 
 /* Merge-patch metadata.annotations of an object; on the new set and on the deployment. */
-static void patch_annotations(struct pass *p, struct client_resource res, struct str name, struct json *annotations)
+static void patch_annotations(struct pass *p, struct client_resource res, struct str name,
+                              struct json *annotations)
 {
     struct arena *a = pass_arena(p);
     struct json *patch = json_object(a);
-    struct client_req r = { .method = "PATCH", .res = res, .ns = pass_ns(p), .name = name, .body = patch, .content_type = CLIENT_MERGE_PATCH };
+    struct client_req r = { .method = "PATCH",
+                            .res = res,
+                            .ns = pass_ns(p),
+                            .name = name,
+                            .body = patch,
+                            .content_type = CLIENT_MERGE_PATCH };
 
     json_setz(a, json_make_path(a, patch, "metadata"), "annotations", annotations);
     pass_send(p, &r, 404, NULL);
@@ -114,7 +121,8 @@ void deploy_write_revision(struct deploy_pass *x)
     want = MAX_OF(next_revision(x), have);
     wanted = set_annotations(x, want);
     json_each(m, wanted)
-        changed |= !str_eq(json_str(json_get(json_path(x->new_set->json, "metadata.annotations"), m->key)), json_str(m));
+        changed |= !str_eq(json_str(json_get(json_path(x->new_set->json, "metadata.annotations"), m->key)),
+                           json_str(m));
     if (changed)
         patch_annotations(x->pass, CLIENT_REPLICASETS, x->new_set->o->name, wanted);
     if (deploy_revision_of(x->json) == want)
@@ -124,10 +132,10 @@ void deploy_write_revision(struct deploy_pass *x)
     x->begins_name = x->new_set->o->name;
 }
 
-/* ---- Making it -------------------------------------------------------------------------------------------------------- */
+/* ---- Making it ----------------------------------------------------------------------------------------- */
 
-/* A short name for a template: 64-bit FNV-1a of its canonical text and of how often names collided, in letters that
- * spell no words.  It only has to be stable and rarely collide. */
+/* A short name for a template: 64-bit FNV-1a of its canonical text and of how often names collided, in
+ * letters that spell no words.  It only has to be stable and rarely collide. */
 static struct str template_hash(struct deploy_pass *x)
 {
     static const char letters[] = "bcdfghjklmnpqrstvwxz2456789";
@@ -147,8 +155,8 @@ static struct str template_hash(struct deploy_pass *x)
     return arena_str(x->a, str_make(out, sizeof out));
 }
 
-/* The set that has the name: the very one we wanted (our cache is behind), or another: then count the collision, so
- * that the next pass takes another name. */
+/* The set that has the name: the very one we wanted (our cache is behind), or another: then count the
+ * collision, so that the next pass takes another name. */
 static void on_other(struct pass *p, const struct client_result *r)
 {
     struct deploy_controller *c = pass_owner(p);
@@ -159,16 +167,26 @@ static void on_other(struct pass *p, const struct client_result *r)
     if (o == NULL)
         return;
     whole = object_json(o, a);
-    if (str_eq(controller_uid(r->obj), o->uid) && deploy_template_equal(json_path(whole, "spec.template"), json_path(r->obj, "spec.template")))
+    if (str_eq(controller_uid(r->obj), o->uid) &&
+        deploy_template_equal(json_path(whole, "spec.template"), json_path(r->obj, "spec.template")))
         return;
-    json_setz(a, json_make_path(a, whole, "status"), "collisionCount", json_int(a, json_path_i64(whole, "status.collisionCount", 0) + 1));
-    struct client_req put = { .method = "PUT", .res = CLIENT_DEPLOYMENTS, .ns = o->ns, .name = o->name, .sub = "status", .body = whole };
+    json_setz(a, json_make_path(a, whole, "status"), "collisionCount",
+              json_int(a, json_path_i64(whole, "status.collisionCount", 0) + 1));
+    struct client_req put = { .method = "PUT",
+                              .res = CLIENT_DEPLOYMENTS,
+                              .ns = o->ns,
+                              .name = o->name,
+                              .sub = "status",
+                              .body = whole };
     pass_send(p, &put, 404, NULL);
 }
 
 static void on_exists(struct pass *p, const struct client_result *r)
 {
-    struct client_req get = { .method = "GET", .res = CLIENT_REPLICASETS, .ns = pass_ns(p), .name = json_path_str(r->obj, "details.name") };
+    struct client_req get = { .method = "GET",
+                              .res = CLIENT_REPLICASETS,
+                              .ns = pass_ns(p),
+                              .name = json_path_str(r->obj, "details.name") };
 
     if (get.name.n > 0)
         pass_send(p, &get, 404, on_other);
@@ -183,8 +201,9 @@ static void on_made(struct pass *p, const struct client_result *r)
     if (o == NULL || n == 0)
         return;
     struct event_about about = deploy_about(o);
-    event_record(c->env->events, &about, "Normal", "ScalingReplicaSet", "Scaled up replica set %.*s from 0 to %lld",
-                 STR_ARG(meta_str(r->obj, "name")), (long long)n);
+    event_record(c->env->events, &about, "Normal", "ScalingReplicaSet",
+                 "Scaled up replica set %.*s from 0 to %lld", STR_ARG(meta_str(r->obj, "name")),
+                 (long long)n);
 }
 
 static struct json *new_template(struct deploy_pass *x, struct str hash)
@@ -197,9 +216,12 @@ static struct json *new_template(struct deploy_pass *x, struct str hash)
 
 void deploy_make_new(struct deploy_pass *x, int64_t replicas)
 {
-    struct json *rs = json_object(x->a), *meta = json_object(x->a), *spec = json_object(x->a), *refs = json_array(x->a);
-    struct str hash = template_hash(x), name = arena_fmt(x->a, "%.*s-%.*s", STR_ARG(x->o->name), STR_ARG(hash));
-    struct json *template = new_template(x, hash), *selector = json_copy(x->a, json_path(x->json, "spec.selector"));
+    struct json *rs = json_object(x->a), *meta = json_object(x->a), *spec = json_object(x->a),
+                *refs = json_array(x->a);
+    struct str hash = template_hash(x),
+               name = arena_fmt(x->a, "%.*s-%.*s", STR_ARG(x->o->name), STR_ARG(hash));
+    struct json *template = new_template(x, hash),
+                *selector = json_copy(x->a, json_path(x->json, "spec.selector"));
     struct client_req r = { .method = "POST", .res = CLIENT_REPLICASETS, .ns = x->o->ns, .body = rs };
 
     json_setz(x->a, rs, "apiVersion", json_string_ref(x->a, STR("apps/v1")));
@@ -213,7 +235,8 @@ void deploy_make_new(struct deploy_pass *x, int64_t replicas)
     json_setz(x->a, meta, "ownerReferences", refs);
     json_push(refs, owner_ref_new(x->a, "apps/v1", "Deployment", x->json));
     json_setz(x->a, spec, "replicas", json_int(x->a, replicas));
-    json_setz(x->a, spec, "minReadySeconds", json_int(x->a, json_path_i64(x->json, "spec.minReadySeconds", 0)));
+    json_setz(x->a, spec, "minReadySeconds",
+              json_int(x->a, json_path_i64(x->json, "spec.minReadySeconds", 0)));
     json_setz(x->a, json_make_path(x->a, selector, "matchLabels"), TEMPLATE_HASH, json_string(x->a, hash));
     json_setz(x->a, spec, "selector", selector);
     json_setz(x->a, spec, "template", template);

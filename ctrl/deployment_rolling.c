@@ -50,7 +50,7 @@ int64_t deploy_new_size(const struct deploy_pass *x)
     return room <= 0 ? have : have + MIN_OF(room, x->replicas - have);
 }
 
-/* ---- Rolling: new ones as far as the surge allows, old ones as far as enough stay available ----------------------- */
+/* ---- Rolling: new ones as far as the surge allows, old ones as far as enough stay available ------------ */
 
 /* Old pods that are not available anyway go first. Returns how many that is. */
 static int64_t drop_unhealthy(struct deploy_pass *x, int64_t most)
@@ -92,19 +92,21 @@ void deploy_roll(struct deploy_pass *x)
     }
     if (asked(x, true) == 0)
         return;
-    spare = asked(x, false) - (x->replicas - x->max_unavailable) - MAX_OF(x->new_set->replicas - x->new_set->available, 0);
+    spare = asked(x, false) - (x->replicas - x->max_unavailable) -
+            MAX_OF(x->new_set->replicas - x->new_set->available, 0);
     if (spare <= 0)
         return;
     drop_unhealthy(x, spare);
     drop_available(x);
 }
 
-/* ---- Recreate: nothing new until nothing old is left --------------------------------------------------------------- */
+/* ---- Recreate: nothing new until nothing old is left --------------------------------------------------- */
 
 /* May the set still be making pods?  Not once its controller has seen that it is to have none. */
 static bool is_settled(const struct deploy_set *s)
 {
-    return s->actual == 0 && json_path_i64(s->json, "status.observedGeneration", 0) >= json_path_i64(s->json, "metadata.generation", 0);
+    return s->actual == 0 && json_path_i64(s->json, "status.observedGeneration", 0) >=
+                                 json_path_i64(s->json, "metadata.generation", 0);
 }
 
 static bool old_pods_left(struct deploy_pass *x)
@@ -141,7 +143,7 @@ void deploy_recreate(struct deploy_pass *x)
         deploy_scale(x, x->new_set, x->replicas);
 }
 
-/* ---- A change of size in the midst of a rollout ---------------------------------------------------------------------- */
+/* ---- A change of size in the midst of a rollout -------------------------------------------------------- */
 
 static int64_t number(struct str s, int64_t otherwise)
 {
@@ -152,7 +154,8 @@ static int64_t number(struct str s, int64_t otherwise)
 static bool size_changed(const struct deploy_pass *x)
 {
     for (size_t i = 0; i < x->n; i++)
-        if (x->set[i].replicas > 0 && number(annotation(x->set[i].json, DESIRED_ANNOTATION), x->replicas) != x->replicas)
+        if (x->set[i].replicas > 0 &&
+            number(annotation(x->set[i].json, DESIRED_ANNOTATION), x->replicas) != x->replicas)
             return true;
     return false;
 }
@@ -183,7 +186,8 @@ static int larger_first(const void *a, const void *b)
 /* Each gets its share of the difference, rounded; what is left over goes to the largest. */
 static void share_out(struct deploy_pass *x)
 {
-    int64_t allowed = x->replicas > 0 ? x->replicas + x->max_surge : 0, total = asked(x, false), left = allowed - total;
+    int64_t allowed = x->replicas > 0 ? x->replicas + x->max_surge : 0, total = asked(x, false),
+            left = allowed - total;
     struct deploy_set **order = arena_alloc(x->a, (x->n + 1) * sizeof(struct deploy_set *));
     size_t n = 0;
 
@@ -193,7 +197,8 @@ static void share_out(struct deploy_pass *x)
     qsort(order, n, sizeof *order, larger_first);
     int64_t all = left;
     for (size_t i = 0; i < n && left != 0; i++) {
-        int64_t part = all * order[i]->replicas * 2 / total, share = part >= 0 ? (part + 1) / 2 : (part - 1) / 2;
+        int64_t part = all * order[i]->replicas * 2 / total,
+                share = part >= 0 ? (part + 1) / 2 : (part - 1) / 2;
         if ((all > 0 && share > left) || (all < 0 && share < left))
             share = left;
         share = MAX_OF(share, -order[i]->replicas);
@@ -212,7 +217,8 @@ bool deploy_scale_in_proportion(struct deploy_pass *x)
         return false;
     if (only != NULL)
         deploy_scale(x, only, x->replicas);
-    else if (x->new_set != NULL && x->new_set->replicas == x->replicas && x->new_set->available == x->replicas)
+    else if (x->new_set != NULL && x->new_set->replicas == x->replicas &&
+             x->new_set->available == x->replicas)
         for (size_t i = 0; i < x->n; i++)
             deploy_scale(x, &x->set[i], x->set[i].is_new ? x->replicas : 0);
     else if (!x->recreate)
@@ -220,12 +226,16 @@ bool deploy_scale_in_proportion(struct deploy_pass *x)
     return true;
 }
 
-/* ---- Sending ------------------------------------------------------------------------------------------------------------ */
+/* ---- Sending ------------------------------------------------------------------------------------------- */
 
 static void send_scale(struct deploy_pass *x, struct deploy_set *s, int64_t from)
 {
     struct json *patch = json_object(x->a), *notes = json_make_path(x->a, patch, "metadata.annotations");
-    struct client_req r = { .method = "PATCH", .res = CLIENT_REPLICASETS, .ns = x->o->ns, .name = s->o->name, .body = patch,
+    struct client_req r = { .method = "PATCH",
+                            .res = CLIENT_REPLICASETS,
+                            .ns = x->o->ns,
+                            .name = s->o->name,
+                            .body = patch,
                             .content_type = CLIENT_MERGE_PATCH };
     struct event_about about = deploy_about(x->o);
 
@@ -235,8 +245,9 @@ static void send_scale(struct deploy_pass *x, struct deploy_set *s, int64_t from
     pass_expect(x->pass, x->c->sets);
     pass_send(x->pass, &r, 404, NULL);
     if (s->replicas != from)
-        event_record(x->c->env->events, &about, "Normal", "ScalingReplicaSet", "Scaled %s replica set %.*s from %lld to %lld",
-                     s->replicas > from ? "up" : "down", STR_ARG(s->o->name), (long long)from, (long long)s->replicas);
+        event_record(x->c->env->events, &about, "Normal", "ScalingReplicaSet",
+                     "Scaled %s replica set %.*s from %lld to %lld", s->replicas > from ? "up" : "down",
+                     STR_ARG(s->o->name), (long long)from, (long long)s->replicas);
 }
 
 void deploy_send_scales(struct deploy_pass *x)

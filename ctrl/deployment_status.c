@@ -22,7 +22,10 @@ static struct deploy_counts count(const struct deploy_pass *x)
     return n;
 }
 
-static int64_t old_count(const struct deploy_pass *x, const char *key) { return json_i64_or(json_getz(json_getz(x->json, "status"), key), 0); }
+static int64_t old_count(const struct deploy_pass *x, const char *key)
+{
+    return json_i64_or(json_getz(json_getz(x->json, "status"), key), 0);
+}
 
 static bool complete(const struct deploy_pass *x, const struct deploy_counts *n)
 {
@@ -43,7 +46,7 @@ static bool progressed(const struct deploy_pass *x, const struct deploy_counts *
            n->ready > old_count(x, "readyReplicas") || n->available > old_count(x, "availableReplicas");
 }
 
-/* ---- Progressing ------------------------------------------------------------------------------------------------- */
+/* ---- Progressing --------------------------------------------------------------------------------------- */
 
 static struct json *find_condition(struct json *conditions, const char *type)
 {
@@ -54,8 +57,8 @@ static struct json *find_condition(struct json *conditions, const char *type)
 }
 
 /* Set it; what counts for the deadline is when progress was last made. */
-static void set_progress(struct deploy_pass *x, struct json *conditions, const char *status, const char *reason, struct str message,
-                         struct str now)
+static void set_progress(struct deploy_pass *x, struct json *conditions, const char *status,
+                         const char *reason, struct str message, struct str now)
 {
     if (!condition_set(x->a, conditions, "Progressing", status, reason, message, now))
         json_setz(x->a, find_condition(conditions, "Progressing"), "lastUpdateTime", json_string(x->a, now));
@@ -86,11 +89,14 @@ static void write_beginning(struct deploy_pass *x, struct json *conditions, stru
 
     if (x->begins == NULL || (!made && str_is(reason, "NewReplicaSetCreated")))
         return;                                  /* found is what was made by the last pass: said already */
-    set_progress(x, conditions, "True", x->begins,
-                 arena_fmt(x->a, "%s new replica set \"%.*s\"", made ? "Created" : "Found", STR_ARG(x->begins_name)), now);
+    set_progress(
+        x, conditions, "True", x->begins,
+        arena_fmt(x->a, "%s new replica set \"%.*s\"", made ? "Created" : "Found", STR_ARG(x->begins_name)),
+        now);
 }
 
-static void write_progress(struct deploy_pass *x, struct json *conditions, const struct deploy_counts *n, struct str now)
+static void write_progress(struct deploy_pass *x, struct json *conditions, const struct deploy_counts *n,
+                           struct str now)
 {
     int64_t deadline = json_path_i64(x->json, "spec.progressDeadlineSeconds", NO_DEADLINE), left;
     const struct json *c = find_condition(conditions, "Progressing");
@@ -101,7 +107,8 @@ static void write_progress(struct deploy_pass *x, struct json *conditions, const
         return;
     }
     if (x->paused) {
-        condition_set(x->a, conditions, "Progressing", "Unknown", "DeploymentPaused", STR("Deployment is paused"), now);
+        condition_set(x->a, conditions, "Progressing", "Unknown", "DeploymentPaused",
+                      STR("Deployment is paused"), now);
         return;
     }
     if (str_is(reason, "DeploymentPaused"))
@@ -110,13 +117,15 @@ static void write_progress(struct deploy_pass *x, struct json *conditions, const
     c = find_condition(conditions, "Progressing");
     reason = json_str(json_getz(c, "reason"));
     if (complete(x, n)) {
-        condition_set(x->a, conditions, "Progressing", "True", "NewReplicaSetAvailable", subject(x, "has successfully progressed."), now);
+        condition_set(x->a, conditions, "Progressing", "True", "NewReplicaSetAvailable",
+                      subject(x, "has successfully progressed."), now);
     } else if (str_is(reason, "NewReplicaSetAvailable") && n->replicas == n->updated) {
         return;                                  /* rolled out; pods that fail later are no rollout */
     } else if (progressed(x, n) || c == NULL) {
         set_progress(x, conditions, "True", "ReplicaSetUpdated", subject(x, "is progressing."), now);
     } else if ((left = deadline_left(x, c, deadline)) <= 0) {
-        condition_set(x->a, conditions, "Progressing", "False", "ProgressDeadlineExceeded", subject(x, "has timed out progressing."), now);
+        condition_set(x->a, conditions, "Progressing", "False", "ProgressDeadlineExceeded",
+                      subject(x, "has timed out progressing."), now);
     } else {
         pass_again_after(x->pass, (uint64_t)left * 1000 + 1000);
     }
@@ -136,7 +145,7 @@ static void write_failure(struct deploy_pass *x, struct json *conditions, struct
                       arena_cstr(x->a, json_path_str(why, "reason")), json_path_str(why, "message"), now);
 }
 
-/* ---- All of it ------------------------------------------------------------------------------------------------------ */
+/* ---- All of it ----------------------------------------------------------------------------------------- */
 
 /* The pass's memo is the revision that waits for the status to be written. */
 static void on_status_written(struct pass *p, const struct client_result *r)
@@ -150,11 +159,17 @@ void deploy_write_status(struct deploy_pass *x)
 {
     struct deploy_counts n = count(x);
     const struct json *old = json_getz(x->json, "status");
-    struct json *whole = json_copy(x->a, x->json), *status = json_copy(x->a, old != NULL ? old : json_object(x->a)), *conditions;
+    struct json *whole = json_copy(x->a, x->json),
+                *status = json_copy(x->a, old != NULL ? old : json_object(x->a)), *conditions;
     struct str now = time_text(x->a, env_now_s(x->c->env));
-    const struct { const char *key; int64_t v; } numbers[] = {
-        { "replicas", n.replicas }, { "updatedReplicas", n.updated }, { "readyReplicas", n.ready }, { "availableReplicas", n.available },
-        { "unavailableReplicas", n.unavailable }, { "observedGeneration", json_path_i64(x->json, "metadata.generation", 0) },
+    const struct { const char *key; int64_t v;
+    } numbers[] = {
+        { "replicas", n.replicas },
+        { "updatedReplicas", n.updated },
+        { "readyReplicas", n.ready },
+        { "availableReplicas", n.available },
+        { "unavailableReplicas", n.unavailable },
+        { "observedGeneration", json_path_i64(x->json, "metadata.generation", 0) },
     };
     bool enough = n.available >= x->replicas - x->max_unavailable;
 
@@ -169,7 +184,9 @@ void deploy_write_status(struct deploy_pass *x)
         conditions = json_setz(x->a, status, "conditions", json_array(x->a));
     condition_set(x->a, conditions, "Available", enough ? "True" : "False",
                   enough ? "MinimumReplicasAvailable" : "MinimumReplicasUnavailable",
-                  enough ? STR("Deployment has minimum availability.") : STR("Deployment does not have minimum availability."), now);
+                  enough ? STR("Deployment has minimum availability.")
+                         : STR("Deployment does not have minimum availability."),
+                  now);
     write_progress(x, conditions, &n, now);
     write_failure(x, conditions, now);
     if (old != NULL && json_equal(old, status)) {
@@ -179,6 +196,11 @@ void deploy_write_status(struct deploy_pass *x)
     }
     *pass_memo(x->pass) = x->own_revision;
     json_setz(x->a, whole, "status", status);
-    struct client_req r = { .method = "PUT", .res = CLIENT_DEPLOYMENTS, .ns = x->o->ns, .name = x->o->name, .sub = "status", .body = whole };
+    struct client_req r = { .method = "PUT",
+                            .res = CLIENT_DEPLOYMENTS,
+                            .ns = x->o->ns,
+                            .name = x->o->name,
+                            .sub = "status",
+                            .body = whole };
     pass_send(x->pass, &r, 404, on_status_written);
 }

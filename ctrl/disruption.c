@@ -1,12 +1,13 @@
-/* ctrl/disruption.c: computes for every PodDisruptionBudget how many pods may be evicted now; the eviction subresource
- * refuses more.  The expected number of pods comes from the controllers that own them (ReplicaSets and their
- * Deployments); pods without one count as themselves. */
+/* ctrl/disruption.c: computes for every PodDisruptionBudget how many pods may be evicted now; the eviction
+ * subresource refuses more.  The expected number of pods comes from the controllers that own them
+ * (ReplicaSets and their Deployments); pods without one count as themselves. */
 #include "api/json_scan.h"
 #include "api/selector.h"
 #include "api/time_fmt.h"
 #include "ctrl/controller.h"
 
-#define DISRUPTED_MS 120000                      /* an eviction that did not lead to a deletion is forgotten */
+/* an eviction that did not lead to a deletion is forgotten */
+#define DISRUPTED_MS 120000
 
 struct pdb_controller {
     struct controller base;
@@ -19,7 +20,7 @@ struct pdb_controller {
 
 struct pdb_counts { int64_t expected, healthy, wanted; };
 
-/* ---- Counting ------------------------------------------------------------------------------------------------- */
+/* ---- Counting ------------------------------------------------------------------------------------------ */
 
 /* The object that a reference means, if the cache has that very one. */
 static struct json *referred(struct informer *by, const struct json *ref, struct str ns, struct arena *a)
@@ -30,7 +31,8 @@ static struct json *referred(struct informer *by, const struct json *ref, struct
 }
 
 /* Each controller once: what its spec asks for. A Deployment's sets are one. */
-static int64_t expected_of(struct pdb_controller *c, struct arena *a, struct map *seen, const struct object *o, const struct json *pod)
+static int64_t expected_of(struct pdb_controller *c, struct arena *a, struct map *seen,
+                           const struct object *o, const struct json *pod)
 {
     const struct json *ref = controller_ref(pod);
     struct json *set, *deployment;
@@ -45,7 +47,9 @@ static int64_t expected_of(struct pdb_controller *c, struct arena *a, struct map
     deployment = referred(c->deployments, controller_ref(set), o->ns, a);
     if (deployment == NULL)
         return json_path_i64(set, "spec.replicas", 1);
-    return map_put(seen, controller_uid(set), (void *)1) == NULL ? json_path_i64(deployment, "spec.replicas", 1) : 0;
+    return map_put(seen, controller_uid(set), (void *)1) == NULL
+               ? json_path_i64(deployment, "spec.replicas", 1)
+               : 0;
 }
 
 /* Pods that an eviction has marked are on their way out though they may still look healthy. */
@@ -59,7 +63,8 @@ static bool is_disrupted(struct pdb_controller *c, const struct json *budget, co
     return env_now_s(c->env) < since + DISRUPTED_MS / 1000;
 }
 
-static struct pdb_counts count(struct pdb_controller *c, struct pass *p, const struct json *budget, struct json *disrupted)
+static struct pdb_counts count(struct pdb_controller *c, struct pass *p, const struct json *budget,
+                               struct json *disrupted)
 {
     struct arena *a = pass_arena(p);
     struct pdb_counts n = { 0 };
@@ -83,16 +88,19 @@ static struct pdb_counts count(struct pdb_controller *c, struct pass *p, const s
         if (is_being_deleted(pod))
             continue;
         if (is_disrupted(c, budget, o)) {
-            json_set(a, disrupted, o->name, json_copy(a, json_get(json_path(budget, "status.disruptedPods"), o->name)));
+            json_set(a, disrupted, o->name,
+                     json_copy(a, json_get(json_path(budget, "status.disruptedPods"), o->name)));
             pass_again_after(p, DISRUPTED_MS);
             continue;
         }
         n.healthy += pod_is_ready(pod);
     }
     map_release(&seen);
-    const struct json *max = json_path(budget, "spec.maxUnavailable"), *min = json_path(budget, "spec.minAvailable");
+    const struct json *max = json_path(budget, "spec.maxUnavailable"),
+                      *min = json_path(budget, "spec.minAvailable");
     if (max == NULL && json_is(min, JSON_NUMBER))
-        n.expected = pods;                       /* a number needs nobody's opinion of how many there should be */
+        /* a number needs nobody's opinion of how many there should be */
+        n.expected = pods;
     if (max != NULL)
         n.wanted = MAX_OF(n.expected - count_or_percent(max, n.expected, true, 0), 0);
     else
@@ -100,7 +108,7 @@ static struct pdb_counts count(struct pdb_controller *c, struct pass *p, const s
     return n;
 }
 
-/* ---- The pass ---------------------------------------------------------------------------------------------------- */
+/* ---- The pass ------------------------------------------------------------------------------------------ */
 
 static void pdb_sync(void *arg, struct pass *p)
 {
@@ -114,30 +122,40 @@ static void pdb_sync(void *arg, struct pass *p)
     struct pdb_counts n = count(c, p, whole, disrupted);
     int64_t allowed = n.expected > 0 ? MAX_OF(n.healthy - n.wanted, 0) : 0;
     const struct json *old = json_getz(whole, "status");
-    struct json *conditions = json_getz(old, "conditions") != NULL ? json_copy(a, json_getz(old, "conditions")) : json_array(a);
-    const struct { const char *key; int64_t v; } numbers[] = {
-        { "disruptionsAllowed", allowed }, { "currentHealthy", n.healthy }, { "desiredHealthy", n.wanted }, { "expectedPods", n.expected },
+    struct json *conditions = json_getz(old, "conditions") != NULL
+                                  ? json_copy(a, json_getz(old, "conditions"))
+                                  : json_array(a);
+    const struct { const char *key; int64_t v;
+    } numbers[] = {
+        { "disruptionsAllowed", allowed },
+        { "currentHealthy", n.healthy },
+        { "desiredHealthy", n.wanted },
+        { "expectedPods", n.expected },
         { "observedGeneration", json_path_i64(whole, "metadata.generation", 0) },
     };
     for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
         json_setz(a, status, numbers[i].key, json_int(a, numbers[i].v));
     if (disrupted->n > 0)
         json_setz(a, status, "disruptedPods", disrupted);
-    condition_set(a, conditions, "DisruptionAllowed", allowed > 0 ? "True" : "False", allowed > 0 ? "SufficientPods" : "InsufficientPods",
-                  STR_NONE, time_text(a, env_now_s(c->env)));
+    condition_set(a, conditions, "DisruptionAllowed", allowed > 0 ? "True" : "False",
+                  allowed > 0 ? "SufficientPods" : "InsufficientPods", STR_NONE,
+                  time_text(a, env_now_s(c->env)));
     json_each(cond, conditions)
         json_delz(cond, "lastUpdateTime");       /* not a field of these */
     json_setz(a, status, "conditions", conditions);
     if (old != NULL && json_equal(old, status))
         return;
     json_setz(a, whole, "status", status);
-    struct client_req r = { .method = "PUT", .res = CLIENT_PDBS, .ns = o->ns, .name = o->name, .sub = "status", .body = whole };
+    struct client_req r = {
+        .method = "PUT", .res = CLIENT_PDBS, .ns = o->ns, .name = o->name, .sub = "status", .body = whole
+    };
     pass_send(p, &r, 404, NULL);
 }
 
-/* ---- What may concern a budget -------------------------------------------------------------------------------------- */
+/* ---- What may concern a budget ------------------------------------------------------------------------- */
 
-static void on_budget(void *arg, enum informer_change what, struct object *old, struct object *new_, struct json *json)
+static void on_budget(void *arg, enum informer_change what, struct object *old, struct object *new_,
+                      struct json *json)
 {
     struct pdb_controller *c = arg;
 
@@ -166,20 +184,23 @@ static struct str labels_of(const struct object *o)
     return labels;
 }
 
-static void on_pod(void *arg, enum informer_change what, struct object *old, struct object *new_, struct json *json)
+static void on_pod(void *arg, enum informer_change what, struct object *old, struct object *new_,
+                   struct json *json)
 {
     struct pdb_controller *c = arg;
     struct arena a = ARENA_INIT;
     struct object *o;
 
-    for (size_t it = 0; (o = informer_by(c->budgets, ONLY_BY_NAMESPACE, (new_ != NULL ? new_ : old)->ns, &it)) != NULL;)
+    for (size_t it = 0;
+         (o = informer_by(c->budgets, ONLY_BY_NAMESPACE, (new_ != NULL ? new_ : old)->ns, &it)) != NULL;)
         if (selects(o, &a, labels_of(new_)) || selects(o, &a, labels_of(old)))
             workqueue_add(c->queue, o->ns, o->name);
     arena_release(&a);
 }
 
 /* Sets and Deployments: their sizes count. */
-static void on_owner(void *arg, enum informer_change what, struct object *old, struct object *new_, struct json *json)
+static void on_owner(void *arg, enum informer_change what, struct object *old, struct object *new_,
+                     struct json *json)
 {
     struct pdb_controller *c = arg;
     struct object *o;
@@ -188,7 +209,8 @@ static void on_owner(void *arg, enum informer_change what, struct object *old, s
     if (what == INFORMER_UPDATE && json_scan_path(blob_str(old->raw), "spec.replicas", &was) &&
         json_scan_path(blob_str(new_->raw), "spec.replicas", &is) && str_eq(was, is))
         return;
-    for (size_t it = 0; (o = informer_by(c->budgets, ONLY_BY_NAMESPACE, (new_ != NULL ? new_ : old)->ns, &it)) != NULL;)
+    for (size_t it = 0;
+         (o = informer_by(c->budgets, ONLY_BY_NAMESPACE, (new_ != NULL ? new_ : old)->ns, &it)) != NULL;)
         workqueue_add(c->queue, o->ns, o->name);
 }
 

@@ -1,9 +1,12 @@
-/* ctrl/gc.c: the garbage collector: deletes what its owners have left, in the three ways a deletion can ask for.
+/* ctrl/gc.c: the garbage collector: deletes what its owners have left, in the three ways a deletion can ask
+ * for.
  *
  *     background   an object none of whose owners exists any more is deleted
- *     foreground   an owner with the finalizer foregroundDeletion: dependents first; when none is left that blocks, the
+ *     foreground   an owner with the finalizer foregroundDeletion: dependents first; when none is left that
+ *                  blocks, the
  *                  finalizer goes
- *     orphan       an owner with the finalizer orphan: its reference is taken out of every dependent, then the finalizer goes */
+ *     orphan       an owner with the finalizer orphan: its reference is taken out of every dependent, then
+ *                  the finalizer goes */
 #include "ctrl/controller.h"
 #include "ctrl/gc_graph.h"
 
@@ -30,7 +33,8 @@ static void touch(void *arg, struct gc_node *n)
     workqueue_add(gc->queue, STR_NONE, str_of(n->uid));
 }
 
-/* The object behind a node as the cache has it; NULL: gone or replaced meanwhile, or of a kind that is not watched. */
+/* The object behind a node as the cache has it; NULL: gone or replaced meanwhile, or of a kind that is not
+ * watched. */
 static const struct object *cached(struct gc *gc, const struct gc_node *n)
 {
     struct informer *by = n->observed ? gc->kinds[n->res->index].informer : NULL;
@@ -42,13 +46,18 @@ static const struct object *cached(struct gc *gc, const struct gc_node *n)
     return o != NULL && str_is(o->uid, n->uid) ? o : NULL;
 }
 
-static bool is_foreground(const struct json *obj) { return is_being_deleted(obj) && has_finalizer(obj, "foregroundDeletion"); }
+static bool is_foreground(const struct json *obj)
+{
+    return is_being_deleted(obj) && has_finalizer(obj, "foregroundDeletion");
+}
 
-/* ---- Calls ------------------------------------------------------------------------------------------------------- */
+/* ---- Calls --------------------------------------------------------------------------------------------- */
 
 static struct client_req request(const char *method, const struct gc_node *n)
 {
-    return (struct client_req){ .method = method, .res = client_res(n->res), .ns = str_of(n->ns), .name = str_of(n->name) };
+    return (struct client_req){
+        .method = method, .res = client_res(n->res), .ns = str_of(n->ns), .name = str_of(n->name)
+    };
 }
 
 /* Only as it was seen: its owners may have changed meanwhile. */
@@ -56,8 +65,10 @@ static void delete_item(struct pass *p, const struct gc_node *n, const struct js
 {
     struct client_req r = request("DELETE", n);
 
-    r.body_text = arena_fmt(pass_arena(p), "{\"preconditions\":{\"uid\":\"%s\",\"resourceVersion\":\"%.*s\"},\"propagationPolicy\":\"%s\"}",
-                            n->uid, STR_ARG(meta_str(obj, "resourceVersion")), policy);
+    r.body_text = arena_fmt(
+        pass_arena(p),
+        "{\"preconditions\":{\"uid\":\"%s\",\"resourceVersion\":\"%.*s\"},\"propagationPolicy\":\"%s\"}",
+        n->uid, STR_ARG(meta_str(obj, "resourceVersion")), policy);
     pass_send(p, &r, 404, NULL);
 }
 
@@ -80,7 +91,8 @@ static void drop_finalizer(struct pass *p, const struct gc_node *n, const struct
 
 /* Take references out of an item's ownerReferences: those whose owner `unwanted` says so. */
 static void drop_references(struct pass *p, const struct gc_node *item, const struct json *obj,
-                            bool (*unwanted)(struct gc *gc, const struct gc_node *owner, void *arg), void *arg)
+                            bool (*unwanted)(struct gc *gc, const struct gc_node *owner, void *arg),
+                            void *arg)
 {
     struct arena *a = pass_arena(p);
     struct json *patch = json_object(a), *meta = json_object(a), *left = json_array(a);
@@ -105,32 +117,35 @@ static void drop_references(struct pass *p, const struct gc_node *item, const st
     pass_send(p, &r, 404, NULL);
 }
 
-/* ---- Does an owner exist? ------------------------------------------------------------------------------------------ */
+/* ---- Does an owner exist? ------------------------------------------------------------------------------ */
 
 static const struct resource *resource_of_ref(const struct json *ref)
 {
     struct str api = json_str(json_getz(ref, "apiVersion")), kind = json_str(json_getz(ref, "kind"));
     ptrdiff_t slash = str_find(api, '/');
-    struct str group = slash < 0 ? STR_NONE : str_upto(api, (size_t)slash), version = slash < 0 ? api : str_from(api, (size_t)slash + 1);
+    struct str group = slash < 0 ? STR_NONE : str_upto(api, (size_t)slash),
+               version = slash < 0 ? api : str_from(api, (size_t)slash + 1);
 
     for (unsigned i = 0; i < schema_n_resources; i++) {
         const struct schema_kind *k = schema_resources[i].kind;
-        if (str_is(group, k->group) && str_is(version, k->version) && str_is(kind, k->kind) && !schema_resources[i].virtual_)
+        if (str_is(group, k->group) && str_is(version, k->version) && str_is(kind, k->kind) &&
+            !schema_resources[i].virtual_)
             return &schema_resources[i];
     }
     return NULL;
 }
 
-/* The memo of an item: how many owners were asked for (upper half) and how many answers were definite (lower half). Only when
- * every answer was, those still unknown are absent: a failed call proves nothing, nor does an answer about other owners
- * than the item has now.  Of an owner that waits for its dependents: TOLD, when they know. */
+/* The memo of an item: how many owners were asked for (upper half) and how many answers were definite (lower
+ * half). Only when every answer was, those still unknown are absent: a failed call proves nothing, nor does
+ * an answer about other owners than the item has now.  Of an owner that waits for its dependents: TOLD, when
+ * they know. */
 #define TOLD UINT64_MAX
 
 static void on_owner_absent(struct pass *p, const struct client_result *r) { *pass_memo(p) += 1; }
 
 /* Is the owner in a cache? Then nobody needs to be asked. */
-static bool find_in_cache(struct gc *gc, const struct gc_node *owner, const struct resource *res, struct str ns, struct str name,
-                          struct arena *a)
+static bool find_in_cache(struct gc *gc, const struct gc_node *owner, const struct resource *res,
+                          struct str ns, struct str name, struct arena *a)
 {
     struct informer *by = gc->kinds[res->index].informer;
     const struct object *o = by != NULL ? informer_get(by, ns, name) : NULL;
@@ -153,9 +168,9 @@ static void on_owner_found(struct pass *p, const struct client_result *r)
         gc_graph_put(&gc->graph, res, r->obj, &changed);
 }
 
-/* Ask for every owner that is neither known to be there nor known to be gone; true if any was asked for: the pass over
- * the same item that follows knows.  Kinds that are not served are left alone, and so is what cannot be (an owner in a
- * namespace of something outside of all): neither there nor gone. */
+/* Ask for every owner that is neither known to be there nor known to be gone; true if any was asked for: the
+ * pass over the same item that follows knows.  Kinds that are not served are left alone, and so is what
+ * cannot be (an owner in a namespace of something outside of all): neither there nor gone. */
 static bool ask_for_owners(struct gc *gc, struct pass *p, struct gc_node *item, const struct json *obj)
 {
     uint64_t memo = *pass_memo(p), asked = 0, rv = 0;
@@ -168,8 +183,10 @@ static bool ask_for_owners(struct gc *gc, struct pass *p, struct gc_node *item, 
     json_each(ref, json_path(obj, "metadata.ownerReferences")) {
         struct gc_node *owner = gc_graph_find(&gc->graph, json_str(json_getz(ref, "uid")));
         const struct resource *res = resource_of_ref(ref);
-        struct str ns = res != NULL && res->namespaced ? str_of(item->ns) : STR_NONE, name = json_str(json_getz(ref, "name"));
-        if (owner == NULL || owner->observed || owner->absent || res == NULL || (res->namespaced && ns.n == 0) || name.n == 0)
+        struct str ns = res != NULL && res->namespaced ? str_of(item->ns) : STR_NONE,
+                   name = json_str(json_getz(ref, "name"));
+        if (owner == NULL || owner->observed || owner->absent || res == NULL ||
+            (res->namespaced && ns.n == 0) || name.n == 0)
             continue;
         if (find_in_cache(gc, owner, res, ns, name, pass_arena(p)))
             continue;
@@ -187,7 +204,7 @@ static bool ask_for_owners(struct gc *gc, struct pass *p, struct gc_node *item, 
     return asked > 0;
 }
 
-/* ---- An item that has owners ------------------------------------------------------------------------------------------ */
+/* ---- An item that has owners --------------------------------------------------------------------------- */
 
 enum ownership { OWNER_SOLID, OWNER_WAITING, OWNER_GONE };
 
@@ -201,7 +218,10 @@ static enum ownership ownership(struct gc *gc, const struct gc_node *owner, stru
     return o != NULL && is_foreground(object_json(o, a)) ? OWNER_WAITING : OWNER_SOLID;
 }
 
-static bool not_solid(struct gc *gc, const struct gc_node *owner, void *arg) { return ownership(gc, owner, arg) != OWNER_SOLID; }
+static bool not_solid(struct gc *gc, const struct gc_node *owner, void *arg)
+{
+    return ownership(gc, owner, arg) != OWNER_SOLID;
+}
 
 static void collect(struct gc *gc, struct pass *p, struct gc_node *item, const struct json *obj)
 {
@@ -222,12 +242,16 @@ static void collect(struct gc *gc, struct pass *p, struct gc_node *item, const s
     if (waiting > 0 && !qempty(&item->dependents))
         delete_item(p, item, obj, "Foreground");
     else
-        delete_item(p, item, obj, has_finalizer(obj, "orphan") ? "Orphan" : has_finalizer(obj, "foregroundDeletion") ? "Foreground" : "Background");
+        delete_item(p, item, obj,
+                    has_finalizer(obj, "orphan")               ? "Orphan"
+                    : has_finalizer(obj, "foregroundDeletion") ? "Foreground"
+                                                               : "Background");
 }
 
-/* ---- An owner that is being deleted --------------------------------------------------------------------------------------- */
+/* ---- An owner that is being deleted -------------------------------------------------------------------- */
 
-/* Dependents are told once (the memo of a waiting owner), those that come later look at their owners by themselves. */
+/* Dependents are told once (the memo of a waiting owner), those that come later look at their owners by
+ * themselves. */
 static void foreground(struct gc *gc, struct pass *p, const struct gc_node *owner, const struct json *obj)
 {
     bool blocked = false, told = *pass_memo(p) == TOLD;
@@ -289,9 +313,10 @@ static void gc_sync(void *arg, struct pass *p)
         collect(gc, p, n, obj);
 }
 
-/* ---- Changes ------------------------------------------------------------------------------------------------------------------ */
+/* ---- Changes ------------------------------------------------------------------------------------------- */
 
-static void gc_on_change(void *arg, enum informer_change what, struct object *old, struct object *new_, struct json *json)
+static void gc_on_change(void *arg, enum informer_change what, struct object *old, struct object *new_,
+                         struct json *json)
 {
     struct gc_kind *k = arg;
     struct gc *gc = k->gc;
@@ -343,13 +368,16 @@ static bool is_collected(const struct resource *r)
 {
     const uint32_t need = VERB_LIST | VERB_WATCH | VERB_DELETE;
 
-    return (r->verbs & need) == need && !r->virtual_ && r->stored_as == NULL && strcmp(r->plural, "events") != 0;
+    return (r->verbs & need) == need && !r->virtual_ && r->stored_as == NULL &&
+           strcmp(r->plural, "events") != 0;
 }
 
 struct controller *garbage_collector(struct ctrl_env *env)
 {
     struct gc *gc = mem_new(struct gc);
-    struct workqueue_opts qo = { .client = env->client, .name = "garbage-collector", .sync = gc_sync, .arg = gc };
+    struct workqueue_opts qo = {
+        .client = env->client, .name = "garbage-collector", .sync = gc_sync, .arg = gc
+    };
 
     gc->base = (struct controller){ gc_ready, gc_stop };
     gc->env = env;

@@ -33,7 +33,10 @@ static void node_free(struct gc_node *n)
 }
 
 /* Neither owning nor owned, nor waiting for that to be so: not our business any more. */
-static bool is_alone(const struct gc_node *n) { return n->n_edges == 0 && qempty(&n->dependents) && !n->waiting; }
+static bool is_alone(const struct gc_node *n)
+{
+    return n->n_edges == 0 && qempty(&n->dependents) && !n->waiting;
+}
 
 static void node_drop_if_alone(struct gc_graph *g, struct gc_node *n)
 {
@@ -76,7 +79,8 @@ static void edges_set(struct gc_graph *g, struct gc_node *n, const struct json *
     struct gc_edge **edges = mem_zalloc((count + 1) * sizeof *edges);
     unsigned i = 0;
 
-    json_each(r, refs) {                         /* link the new before the old go, so that shared owners stay */
+    /* link the new before the old go, so that shared owners stay */
+    json_each(r, refs) {
         struct gc_edge *e = mem_new(struct gc_edge);
         e->item = n;
         e->owner = node_get(g, json_str(json_getz(r, "uid")));
@@ -89,13 +93,15 @@ static void edges_set(struct gc_graph *g, struct gc_node *n, const struct json *
     n->n_edges = i;
 }
 
-struct gc_node *gc_graph_put(struct gc_graph *g, const struct resource *res, const struct json *obj, bool *ret_changed)
+struct gc_node *gc_graph_put(struct gc_graph *g, const struct resource *res, const struct json *obj,
+                             bool *ret_changed)
 {
     const struct json *refs = json_path(obj, "metadata.ownerReferences");
     struct str uid = meta_str(obj, "uid");
     struct gc_node *n = gc_graph_find(g, uid);
 
-    bool waiting = is_being_deleted(obj) && (has_finalizer(obj, "orphan") || has_finalizer(obj, "foregroundDeletion"));
+    bool waiting = is_being_deleted(obj) &&
+                   (has_finalizer(obj, "orphan") || has_finalizer(obj, "foregroundDeletion"));
 
     *ret_changed = false;
     if (n == NULL && json__first(refs) == NULL && !waiting)
@@ -118,7 +124,8 @@ struct gc_node *gc_graph_put(struct gc_graph *g, const struct resource *res, con
     return NULL;
 }
 
-void gc_graph_drop(struct gc_graph *g, struct str uid, void (*touched)(void *arg, struct gc_node *n), void *arg)
+void gc_graph_drop(struct gc_graph *g, struct str uid, void (*touched)(void *arg, struct gc_node *n),
+                   void *arg)
 {
     struct gc_node *n = gc_graph_find(g, uid);
 

@@ -1,7 +1,8 @@
 /* ctrl/gc_graph.h: who owns whom, as ownerReferences say.
  *
- * Only objects that own or are owned are in it.  An owner may be known by its references alone: then it is not
- * `observed` and whether it exists must be asked.  Uids are never used twice, so that what was absent once stays so. */
+ * Only objects that own or are owned are in it.  An owner may be known by its references alone: then it is
+ * not `observed` and whether it exists must be asked.  Uids are never used twice, so that what was absent
+ * once stays so. */
 #ifndef CTRL_GC_GRAPH_H
 #define CTRL_GC_GRAPH_H
 
@@ -22,7 +23,8 @@ struct gc_node {
     char *ns, *name;
     bool observed, absent;
     uint64_t asked_rv;                           /* revision of the item whose owners were last asked for */
-    bool waiting;                                /* being deleted, with a finalizer that is ours to drop: stays here */
+    /* being deleted, with a finalizer that is ours to drop: stays here */
+    bool waiting;
     struct gc_edge **edges; unsigned n_edges;    /* to its owners */
     struct qlink dependents;
 };
@@ -37,8 +39,10 @@ void gc_graph_release(struct gc_graph *g, struct loop *l);
 struct gc_node *gc_graph_unseen(struct gc_graph *g);
 struct gc_node *gc_graph_find(const struct gc_graph *g, struct str uid);
 /* The object as it is now; *ret_changed: its owners changed.  NULL: it has nothing to do with any other. */
-struct gc_node *gc_graph_put(struct gc_graph *g, const struct resource *res, const struct json *obj, bool *ret_changed);
+struct gc_node *gc_graph_put(struct gc_graph *g, const struct resource *res, const struct json *obj,
+                             bool *ret_changed);
 /* The object is gone: call before gc_graph_drop with on_dependent / on_owner to hear whom that concerns. */
-void gc_graph_drop(struct gc_graph *g, struct str uid, void (*touched)(void *arg, struct gc_node *n), void *arg);
+void gc_graph_drop(struct gc_graph *g, struct str uid, void (*touched)(void *arg, struct gc_node *n),
+                   void *arg);
 
 #endif

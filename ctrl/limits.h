@@ -6,7 +6,8 @@
 #define CTRL_BACKOFF_MAX_MS     60000
 #define CTRL_PASSES             64       /* passes of one queue at a time */
 #define CTRL_PASSES_PER_TURN    64       /* begun per turn and queue */
-#define CTRL_SWEEP_SLICE        128      /* objects looked at per turn when a controller begins, or forgotten when it ends */
+/* objects looked at per turn when a controller begins, or forgotten when it ends */
+#define CTRL_SWEEP_SLICE        128
 #define CTRL_BURST              500      /* pods created or deleted in one pass */
 #define CTRL_EXPECT_MS          300000   /* how long a pass waits for its own writes to come back by watch */
 #define CTRL_STALE_MS           5000     /* ... and for those of which nobody knows whether they were done */

@@ -1,12 +1,14 @@
 /* ctrl/namespace.c: empties namespaces that are being deleted, then lets them go.
  *
- * Everything of every kind is deleted (one deletecollection a kind); pods take their grace, objects with finalizers their
- * time: what is left is counted in the namespace's conditions and looked at again when something of it goes. */
+ * Everything of every kind is deleted (one deletecollection a kind); pods take their grace, objects with
+ * finalizers their time: what is left is counted in the namespace's conditions and looked at again when
+ * something of it goes. */
 #include "api/schema.h"
 #include "api/time_fmt.h"
 #include "ctrl/controller.h"
 
-#define AGAIN_MS 1000                            /* while something is left: kinds that are not watched here */
+/* while something is left: kinds that are not watched here */
+#define AGAIN_MS 1000
 
 struct ns_controller {
     struct controller base;
@@ -19,7 +21,8 @@ struct ns_controller {
 
 static bool is_emptied(const struct resource *r)
 {
-    return r->namespaced && !r->virtual_ && r->stored_as == NULL && (r->verbs & VERB_DELETECOLLECTION) && (r->verbs & VERB_LIST);
+    return r->namespaced && !r->virtual_ && r->stored_as == NULL && (r->verbs & VERB_DELETECOLLECTION) &&
+           (r->verbs & VERB_LIST);
 }
 
 static struct client_resource client_res(const struct resource *r)
@@ -29,7 +32,8 @@ static struct client_resource client_res(const struct resource *r)
 
 /* The memo of a namespace: 0 not begun, then: */
 #define EMPTIED  1                               /* deletions sent */
-#define COUNTING 2                               /* one more for every kind that answered what is left of it */
+/* one more for every kind that answered what is left of it */
+#define COUNTING 2
 #define LEFT_1   (1ull << 32)                    /* ... and in the upper half what was found */
 
 static void count_answer(struct pass *p) { *pass_memo(p) += 1; }
@@ -56,7 +60,8 @@ static unsigned n_emptied(void)
 }
 
 /* Deletes and counts are separate passes: a count must see what the deletes did. */
-static void each_kind(struct pass *p, struct client_req r, void (*on_ok)(struct pass *p, const struct client_result *r))
+static void each_kind(struct pass *p, struct client_req r,
+                      void (*on_ok)(struct pass *p, const struct client_result *r))
 {
     r.ns = pass_name(p);
     for (unsigned i = 0; i < schema_n_resources; i++) {
@@ -71,7 +76,10 @@ static void each_kind(struct pass *p, struct client_req r, void (*on_ok)(struct 
 static void empty(struct pass *p)
 {
     *pass_memo(p) = EMPTIED;
-    each_kind(p, (struct client_req){ .method = "DELETE", .body_text = STR("{\"propagationPolicy\":\"Background\"}") }, NULL);
+    each_kind(
+        p,
+        (struct client_req){ .method = "DELETE", .body_text = STR("{\"propagationPolicy\":\"Background\"}") },
+        NULL);
 }
 
 static void count(struct pass *p)
@@ -84,7 +92,9 @@ static void finalize(struct pass *p, const struct json *ns)
 {
     struct arena *a = pass_arena(p);
     struct json *whole = json_copy(a, ns), *left = json_array(a);
-    struct client_req r = { .method = "PUT", .res = CLIENT_NAMESPACES, .name = pass_name(p), .sub = "finalize", .body = whole };
+    struct client_req r = {
+        .method = "PUT", .res = CLIENT_NAMESPACES, .name = pass_name(p), .sub = "finalize", .body = whole
+    };
 
     json_each(f, json_path(ns, "spec.finalizers"))
         if (!str_is(json_str(f), "kubernetes"))
@@ -97,14 +107,18 @@ static void finalize(struct pass *p, const struct json *ns)
 static void say_remaining(struct ns_controller *c, struct pass *p, const struct json *ns, uint64_t left)
 {
     struct arena *a = pass_arena(p);
-    struct json *whole = json_copy(a, ns), *status = json_make_path(a, whole, "status"), *conds = json_getz(status, "conditions");
-    struct client_req r = { .method = "PUT", .res = CLIENT_NAMESPACES, .name = pass_name(p), .sub = "status", .body = whole };
+    struct json *whole = json_copy(a, ns), *status = json_make_path(a, whole, "status"),
+                *conds = json_getz(status, "conditions");
+    struct client_req r = {
+        .method = "PUT", .res = CLIENT_NAMESPACES, .name = pass_name(p), .sub = "status", .body = whole
+    };
 
     if (conds == NULL)
         conds = json_setz(a, status, "conditions", json_array(a));
-    bool changed = condition_set(a, conds, "NamespaceContentRemaining", "True", "SomeResourcesRemain",
-                                 arena_fmt(a, "Some resources are remaining: at least %llu", (unsigned long long)left),
-                                 time_text(a, env_now_s(c->env)));
+    bool changed = condition_set(
+        a, conds, "NamespaceContentRemaining", "True", "SomeResourcesRemain",
+        arena_fmt(a, "Some resources are remaining: at least %llu", (unsigned long long)left),
+        time_text(a, env_now_s(c->env)));
     json_each(cond, conds)
         json_delz(cond, "lastUpdateTime");       /* not a field of these */
     if (changed)
@@ -127,7 +141,8 @@ static void ns_sync(void *arg, struct pass *p)
         *memo = 0;
         return;
     }
-    if (*memo == COUNTING + n_emptied()) {       /* every kind answered, and nothing is left: a failed call proves nothing */
+    /* every kind answered, and nothing is left: a failed call proves nothing */
+    if (*memo == COUNTING + n_emptied()) {
         finalize(p, ns);
     } else if (*memo >= LEFT_1) {
         say_remaining(c, p, ns, *memo / LEFT_1);
@@ -140,7 +155,8 @@ static void ns_sync(void *arg, struct pass *p)
     }
 }
 
-static void on_namespace(void *arg, enum informer_change what, struct object *old, struct object *new_, struct json *json)
+static void on_namespace(void *arg, enum informer_change what, struct object *old, struct object *new_,
+                         struct json *json)
 {
     struct ns_controller *c = arg;
 
@@ -149,7 +165,8 @@ static void on_namespace(void *arg, enum informer_change what, struct object *ol
 }
 
 /* The last pods are what a namespace usually waits for. */
-static void on_pod(void *arg, enum informer_change what, struct object *old, struct object *new_, struct json *json)
+static void on_pod(void *arg, enum informer_change what, struct object *old, struct object *new_,
+                   struct json *json)
 {
     struct ns_controller *c = arg;
     struct object *ns;

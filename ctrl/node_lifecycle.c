@@ -1,14 +1,16 @@
-/* ctrl/node_lifecycle.c: tells living nodes from silent ones, keeps taints true, and evicts pods from lost nodes.
+/* ctrl/node_lifecycle.c: tells living nodes from silent ones, keeps taints true, and evicts pods from lost
+ * nodes.
  *
- * A node lives while its Lease (kube-node-lease) or its status keeps changing.  What counts is when a change was seen
- * here, by our own clock: node clocks don't matter, and a new leader gives every node a full grace period.  There is no
- * polling: one timer stands at the earliest moment at which something could be due. */
+ * A node lives while its Lease (kube-node-lease) or its status keeps changing.  What counts is when a change
+ * was seen here, by our own clock: node clocks don't matter, and a new leader gives every node a full grace
+ * period.  There is no polling: one timer stands at the earliest moment at which something could be due. */
 #include "api/time_fmt.h"
 #include "ctrl/controller.h"
 
 #define LEASE_NAMESPACE "kube-node-lease"
 
-/* object->user of nodes. Both times are of our own clock: how long a pod bears a taint is counted from when we saw it. */
+/* object->user of nodes. Both times are of our own clock: how long a pod bears a taint is counted from when
+ * we saw it. */
 struct node_state { uint64_t seen_ms, tainted_ms; char *taints; };
 
 struct node_controller {
@@ -20,7 +22,7 @@ struct node_controller {
     bool ready;
 };
 
-/* ---- Signs of life ---------------------------------------------------------------------------------------------- */
+/* ---- Signs of life ------------------------------------------------------------------------------------- */
 
 static struct node_state *state_of(struct object *node)
 {
@@ -39,7 +41,10 @@ static void state_free(struct object *node)
     node->user = NULL;
 }
 
-static void saw(struct node_controller *c, struct object *node) { state_of(node)->seen_ms = loop_now_ms(c->env->loop); }
+static void saw(struct node_controller *c, struct object *node)
+{
+    state_of(node)->seen_ms = loop_now_ms(c->env->loop);
+}
 
 /* Other NoExecute taints than before: what pods bear of them is counted anew. */
 static void saw_taints(struct node_controller *c, struct object *node, const struct json *json)
@@ -62,7 +67,8 @@ static void saw_taints(struct node_controller *c, struct object *node, const str
     buf_release(&b);
 }
 
-static void on_lease(void *arg, enum informer_change what, struct object *old, struct object *new_, struct json *json)
+static void on_lease(void *arg, enum informer_change what, struct object *old, struct object *new_,
+                     struct json *json)
 {
     struct node_controller *c = arg;
     struct object *node;
@@ -79,7 +85,8 @@ static void on_lease(void *arg, enum informer_change what, struct object *old, s
         workqueue_add(c->queue, STR_NONE, node->name);
 }
 
-static void on_node(void *arg, enum informer_change what, struct object *old, struct object *new_, struct json *json)
+static void on_node(void *arg, enum informer_change what, struct object *old, struct object *new_,
+                    struct json *json)
 {
     struct node_controller *c = arg;
 
@@ -93,7 +100,8 @@ static void on_node(void *arg, enum informer_change what, struct object *old, st
         saw(c, new_);
     } else {
         struct arena a = ARENA_INIT;
-        struct str was = json_str(json_getz(condition_get(object_json(old, &a), "Ready"), "lastHeartbeatTime"));
+        struct str was = json_str(
+            json_getz(condition_get(object_json(old, &a), "Ready"), "lastHeartbeatTime"));
         if (!str_eq(was, json_str(json_getz(condition_get(json, "Ready"), "lastHeartbeatTime"))))
             saw(c, new_);
         arena_release(&a);
@@ -101,14 +109,18 @@ static void on_node(void *arg, enum informer_change what, struct object *old, st
     workqueue_add(c->queue, STR_NONE, new_->name);
 }
 
-/* ---- Taints --------------------------------------------------------------------------------------------------------- */
+/* ---- Taints -------------------------------------------------------------------------------------------- */
 
 struct taint_rule { const char *key, *effect; };
 static const struct taint_rule managed[] = {
-    { "node.kubernetes.io/unschedulable", "NoSchedule" },     { "node.kubernetes.io/not-ready", "NoSchedule" },
-    { "node.kubernetes.io/not-ready", "NoExecute" },          { "node.kubernetes.io/unreachable", "NoSchedule" },
-    { "node.kubernetes.io/unreachable", "NoExecute" },        { "node.kubernetes.io/memory-pressure", "NoSchedule" },
-    { "node.kubernetes.io/disk-pressure", "NoSchedule" },     { "node.kubernetes.io/pid-pressure", "NoSchedule" },
+    { "node.kubernetes.io/unschedulable", "NoSchedule" },
+    { "node.kubernetes.io/not-ready", "NoSchedule" },
+    { "node.kubernetes.io/not-ready", "NoExecute" },
+    { "node.kubernetes.io/unreachable", "NoSchedule" },
+    { "node.kubernetes.io/unreachable", "NoExecute" },
+    { "node.kubernetes.io/memory-pressure", "NoSchedule" },
+    { "node.kubernetes.io/disk-pressure", "NoSchedule" },
+    { "node.kubernetes.io/pid-pressure", "NoSchedule" },
     { "node.kubernetes.io/network-unavailable", "NoSchedule" },
 };
 
@@ -131,7 +143,8 @@ static bool taint_wanted(const struct taint_rule *t, const struct json *node, st
 
 static bool taint_is(const struct json *taint, const struct taint_rule *t)
 {
-    return str_is(json_str(json_getz(taint, "key")), t->key) && str_is(json_str(json_getz(taint, "effect")), t->effect);
+    return str_is(json_str(json_getz(taint, "key")), t->key) &&
+           str_is(json_str(json_getz(taint, "effect")), t->effect);
 }
 
 static const struct taint_rule *managed_rule(const struct json *taint)
@@ -175,26 +188,39 @@ static void write_taints(struct node_controller *c, struct pass *p, const struct
     }
     if (!changed)
         return;
-    struct client_req r = { .method = "PATCH", .res = CLIENT_NODES, .name = pass_name(p), .body = patch, .content_type = CLIENT_MERGE_PATCH };
-    json_setz(a, json_make_path(a, patch, "metadata"), "resourceVersion", json_string(a, meta_str(node, "resourceVersion")));
+    struct client_req r = { .method = "PATCH",
+                            .res = CLIENT_NODES,
+                            .name = pass_name(p),
+                            .body = patch,
+                            .content_type = CLIENT_MERGE_PATCH };
+    json_setz(a, json_make_path(a, patch, "metadata"), "resourceVersion",
+              json_string(a, meta_str(node, "resourceVersion")));
     json_setz(a, json_make_path(a, patch, "spec"), "taints", taints);
     pass_expect(p, c->nodes);
     pass_send(p, &r, 404, NULL);
 }
 
-/* ---- A silent node: its conditions are unknown, its pods are not ready -------------------------------------------------- */
+/* ---- A silent node: its conditions are unknown, its pods are not ready --------------------------------- */
 
 static void mark_unknown(struct node_controller *c, struct pass *p, const struct json *node)
 {
     static const char *const types[] = { "Ready", "MemoryPressure", "DiskPressure", "PIDPressure" };
     struct arena *a = pass_arena(p);
-    struct json *patch = json_object(a), *conds = json_setz(a, json_make_path(a, patch, "status"), "conditions", json_array(a));
-    struct client_req r = { .method = "PATCH", .res = CLIENT_NODES, .name = pass_name(p), .sub = "status", .body = patch,
+    struct json *patch = json_object(a),
+                *conds = json_setz(a, json_make_path(a, patch, "status"), "conditions", json_array(a));
+    struct client_req r = { .method = "PATCH",
+                            .res = CLIENT_NODES,
+                            .name = pass_name(p),
+                            .sub = "status",
+                            .body = patch,
                             .content_type = CLIENT_STRATEGIC_PATCH };
-    struct event_about about = { .api_version = "v1", .kind = "Node", .name = pass_name(p), .uid = meta_str(node, "uid") };
+    struct event_about about = {
+        .api_version = "v1", .kind = "Node", .name = pass_name(p), .uid = meta_str(node, "uid")
+    };
 
     /* Only as it was seen: it may have spoken meanwhile, to another head. */
-    json_setz(a, json_make_path(a, patch, "metadata"), "resourceVersion", json_string(a, meta_str(node, "resourceVersion")));
+    json_setz(a, json_make_path(a, patch, "metadata"), "resourceVersion",
+              json_string(a, meta_str(node, "resourceVersion")));
     for (size_t i = 0; i < ARRAY_LEN(types); i++) {
         struct json *cond = json_push(conds, json_object(a));
         json_setz(a, cond, "type", json_string_ref(a, str_of(types[i])));
@@ -205,7 +231,8 @@ static void mark_unknown(struct node_controller *c, struct pass *p, const struct
     }
     pass_expect(p, c->nodes);
     pass_send(p, &r, 404, NULL);
-    event_record(c->env->events, &about, "Normal", "NodeNotReady", "Node %.*s status is now: NodeNotReady", STR_ARG(pass_name(p)));
+    event_record(c->env->events, &about, "Normal", "NodeNotReady", "Node %.*s status is now: NodeNotReady",
+                 STR_ARG(pass_name(p)));
 }
 
 static void mark_pods_unready(struct node_controller *c, struct pass *p)
@@ -217,9 +244,15 @@ static void mark_pods_unready(struct node_controller *c, struct pass *p)
         struct json *pod = object_json(o, a);
         if (!pod_is_ready(pod) || pod_has_ended(pod))
             continue;
-        struct json *patch = json_object(a), *conds = json_setz(a, json_make_path(a, patch, "status"), "conditions", json_array(a));
+        struct json *patch = json_object(a),
+                    *conds = json_setz(a, json_make_path(a, patch, "status"), "conditions", json_array(a));
         struct json *cond = json_push(conds, json_object(a));
-        struct client_req r = { .method = "PATCH", .res = CLIENT_PODS, .ns = o->ns, .name = o->name, .sub = "status", .body = patch,
+        struct client_req r = { .method = "PATCH",
+                                .res = CLIENT_PODS,
+                                .ns = o->ns,
+                                .name = o->name,
+                                .sub = "status",
+                                .body = patch,
                                 .content_type = CLIENT_STRATEGIC_PATCH };
         struct json *meta = json_make_path(a, patch, "metadata");
         json_setz(a, meta, "uid", json_string(a, o->uid));
@@ -231,17 +264,19 @@ static void mark_pods_unready(struct node_controller *c, struct pass *p)
     }
 }
 
-/* ---- Eviction by NoExecute taints ---------------------------------------------------------------------------------------- */
+/* ---- Eviction by NoExecute taints ---------------------------------------------------------------------- */
 
 /* Milliseconds until the pod must leave its node; UINT64_MAX: it may stay. */
-static uint64_t eviction_due_ms(struct node_controller *c, const struct json *pod, const struct object *o, const struct json *node)
+static uint64_t eviction_due_ms(struct node_controller *c, const struct json *pod, const struct object *o,
+                                const struct json *node)
 {
     const struct node_state *state = o->user;
     uint64_t due = UINT64_MAX, borne = loop_now_ms(c->env->loop) - state->tainted_ms;
 
     json_each(taint, json_path(node, "spec.taints")) {
         int64_t s;
-        if (!str_is(json_str(json_getz(taint, "effect")), "NoExecute") || (s = pod_bears(json_getz(pod, "spec"), taint)) < 0)
+        if (!str_is(json_str(json_getz(taint, "effect")), "NoExecute") ||
+            (s = pod_bears(json_getz(pod, "spec"), taint)) < 0)
             continue;
         uint64_t most = (uint64_t)MIN_OF(s, INT32_MAX) * 1000;
         due = MIN_OF(due, most > borne ? most - borne : 0);
@@ -283,10 +318,13 @@ static void evict_sync(void *arg, struct pass *p)
         pass_again_after(p, due);
         return;
     }
-    struct event_about about = { .api_version = "v1", .kind = "Pod", .ns = o->ns, .name = o->name, .uid = o->uid };
+    struct event_about about = {
+        .api_version = "v1", .kind = "Pod", .ns = o->ns, .name = o->name, .uid = o->uid
+    };
     struct client_req r = { .method = "DELETE", .res = CLIENT_PODS, .ns = o->ns, .name = o->name };
     r.body_text = arena_fmt(a, "{\"preconditions\":{\"uid\":\"%.*s\"}}", STR_ARG(o->uid));
-    event_record(c->env->events, &about, "Normal", "TaintManagerEviction", "Marking for deletion Pod %.*s/%.*s", STR_ARG(o->ns), STR_ARG(o->name));
+    event_record(c->env->events, &about, "Normal", "TaintManagerEviction",
+                 "Marking for deletion Pod %.*s/%.*s", STR_ARG(o->ns), STR_ARG(o->name));
     pass_send(p, &r, 404, NULL);
 }
 
@@ -303,7 +341,8 @@ static void consider_evictions(struct node_controller *c, const struct json *nod
     }
 }
 
-static void on_pod(void *arg, enum informer_change what, struct object *old, struct object *new_, struct json *json)
+static void on_pod(void *arg, enum informer_change what, struct object *old, struct object *new_,
+                   struct json *json)
 {
     struct node_controller *c = arg;
     struct object *node;
@@ -315,7 +354,7 @@ static void on_pod(void *arg, enum informer_change what, struct object *old, str
         workqueue_add(c->evictions, new_->ns, new_->name);
 }
 
-/* ---- The pass over one node --------------------------------------------------------------------------------------------------- */
+/* ---- The pass over one node ---------------------------------------------------------------------------- */
 
 static void node_sync(void *arg, struct pass *p)
 {
@@ -377,8 +416,12 @@ static void node_stop(struct controller *base)
 struct controller *node_lifecycle_controller(struct ctrl_env *env)
 {
     struct node_controller *c = mem_new(struct node_controller);
-    struct workqueue_opts qo = { .client = env->client, .name = "node-lifecycle", .sync = node_sync, .arg = c };
-    struct workqueue_opts eo = { .client = env->client, .name = "taint-eviction", .sync = evict_sync, .arg = c };
+    struct workqueue_opts qo = {
+        .client = env->client, .name = "node-lifecycle", .sync = node_sync, .arg = c
+    };
+    struct workqueue_opts eo = {
+        .client = env->client, .name = "taint-eviction", .sync = evict_sync, .arg = c
+    };
 
     c->base = (struct controller){ node_ready, node_stop };
     c->env = env;

@@ -12,7 +12,8 @@ const struct json *controller_ref(const struct json *obj)
 
 struct str controller_uid(const struct json *obj) { return json_str(json_getz(controller_ref(obj), "uid")); }
 
-struct json *owner_ref_new(struct arena *a, const char *api_version, const char *kind, const struct json *owner)
+struct json *owner_ref_new(struct arena *a, const char *api_version, const char *kind,
+                           const struct json *owner)
 {
     struct json *r = json_object(a);
 
@@ -33,7 +34,7 @@ bool has_finalizer(const struct json *obj, const char *name)
     return false;
 }
 
-/* ---- Conditions ------------------------------------------------------------------------------------------- */
+/* ---- Conditions ---------------------------------------------------------------------------------------- */
 
 static struct json *find(const struct json *conditions, const char *type)
 {
@@ -43,20 +44,24 @@ static struct json *find(const struct json *conditions, const char *type)
     return NULL;
 }
 
-const struct json *condition_get(const struct json *obj, const char *type) { return find(json_path(obj, "status.conditions"), type); }
+const struct json *condition_get(const struct json *obj, const char *type)
+{
+    return find(json_path(obj, "status.conditions"), type);
+}
 
 bool condition_is(const struct json *obj, const char *type, const char *status)
 {
     return str_is(json_str(json_getz(condition_get(obj, type), "status")), status);
 }
 
-bool condition_set(struct arena *a, struct json *conditions, const char *type, const char *status, const char *reason, struct str message,
-                   struct str now)
+bool condition_set(struct arena *a, struct json *conditions, const char *type, const char *status,
+                   const char *reason, struct str message, struct str now)
 {
     struct json *c = find(conditions, type);
     bool same_status = c != NULL && str_is(json_str(json_getz(c, "status")), status);
 
-    if (same_status && str_is(json_str(json_getz(c, "reason")), reason) && str_eq(json_str(json_getz(c, "message")), message))
+    if (same_status && str_is(json_str(json_getz(c, "reason")), reason) &&
+        str_eq(json_str(json_getz(c, "message")), message))
         return false;
     if (c == NULL) {
         c = json_push(conditions, json_object(a));
@@ -85,7 +90,7 @@ bool condition_drop(struct json *conditions, const char *type)
     return false;
 }
 
-/* ---- Pods ---------------------------------------------------------------------------------------------------- */
+/* ---- Pods ---------------------------------------------------------------------------------------------- */
 
 bool pod_is_active(const struct json *pod) { return !pod_has_ended(pod) && !is_being_deleted(pod); }
 bool pod_is_ready(const struct json *pod) { return condition_is(pod, "Ready", "True"); }

@@ -9,18 +9,26 @@
 const struct json *controller_ref(const struct json *obj);
 struct str controller_uid(const struct json *obj);
 /* A new one naming owner, as controller, blocking its deletion. */
-struct json *owner_ref_new(struct arena *a, const char *api_version, const char *kind, const struct json *owner);
+struct json *owner_ref_new(struct arena *a, const char *api_version, const char *kind,
+                           const struct json *owner);
 
-static inline struct str meta_str(const struct json *obj, const char *field) { return json_str(json_getz(json_getz(obj, "metadata"), field)); }
-static inline bool is_being_deleted(const struct json *obj) { return meta_str(obj, "deletionTimestamp").n > 0; }
+static inline struct str meta_str(const struct json *obj, const char *field)
+{
+    return json_str(json_getz(json_getz(obj, "metadata"), field));
+}
+static inline bool is_being_deleted(const struct json *obj)
+{
+    return meta_str(obj, "deletionTimestamp").n > 0;
+}
 bool has_finalizer(const struct json *obj, const char *name);
 
 /* A condition of status.conditions, or NULL. */
 const struct json *condition_get(const struct json *obj, const char *type);
 bool condition_is(const struct json *obj, const char *type, const char *status);
-/* Set one in an array of conditions; lastTransitionTime changes only with status.  Returns true if anything changed. */
-bool condition_set(struct arena *a, struct json *conditions, const char *type, const char *status, const char *reason, struct str message,
-                   struct str now);
+/* Set one in an array of conditions; lastTransitionTime changes only with status.  Returns true if anything
+ * changed. */
+bool condition_set(struct arena *a, struct json *conditions, const char *type, const char *status,
+                   const char *reason, struct str message, struct str now);
 bool condition_drop(struct json *conditions, const char *type);
 
 /* Pods. */

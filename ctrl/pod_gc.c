@@ -1,5 +1,5 @@
-/* ctrl/pod_gc.c: removes pods nobody will ever clear away: ended ones beyond a threshold (the oldest first), those bound to
- * nodes that are gone, and those deleted before they had a node. */
+/* ctrl/pod_gc.c: removes pods nobody will ever clear away: ended ones beyond a threshold (the oldest first),
+ * those bound to nodes that are gone, and those deleted before they had a node. */
 #include <stdlib.h>
 #include "api/json_scan.h"
 #include "ctrl/controller.h"
@@ -22,7 +22,8 @@ static void delete_now(struct pass *p, const struct object *o)
 {
     struct client_req r = { .method = "DELETE", .res = CLIENT_PODS, .ns = o->ns, .name = o->name };
 
-    r.body_text = arena_fmt(pass_arena(p), "{\"gracePeriodSeconds\":0,\"preconditions\":{\"uid\":\"%.*s\"}}", STR_ARG(o->uid));
+    r.body_text = arena_fmt(pass_arena(p), "{\"gracePeriodSeconds\":0,\"preconditions\":{\"uid\":\"%.*s\"}}",
+                            STR_ARG(o->uid));
     pass_send(p, &r, 404, NULL);
 }
 
@@ -58,7 +59,7 @@ static void gc_sync(void *arg, struct pass *p)
 
 #define TRIM_MS 20000                            /* at most so often: every pod is looked at */
 
-/* ---- Too many ended ones ---------------------------------------------------------------------------------------- */
+/* ---- Too many ended ones ------------------------------------------------------------------------------- */
 
 struct ended { const struct object *o; struct str born; };
 
@@ -68,13 +69,17 @@ static void trim_when_due(struct pod_gc *c)
         timer_start(&c->trim, TRIM_MS);
 }
 
-static int older_first(const void *a, const void *b) { return str_cmp(((const struct ended *)a)->born, ((const struct ended *)b)->born); }
+static int older_first(const void *a, const void *b)
+{
+    return str_cmp(((const struct ended *)a)->born, ((const struct ended *)b)->born);
+}
 
 static bool phase_is_ended(const struct object *o)
 {
     struct str phase;
 
-    return json_scan_path(blob_str(o->raw), "status.phase", &phase) && (str_is(phase, "\"Succeeded\"") || str_is(phase, "\"Failed\""));
+    return json_scan_path(blob_str(o->raw), "status.phase", &phase) &&
+           (str_is(phase, "\"Succeeded\"") || str_is(phase, "\"Failed\""));
 }
 
 static void gc_on_trim(struct timer *t)
@@ -94,8 +99,11 @@ static void gc_on_trim(struct timer *t)
     }
     qsort(v, n, sizeof *v, older_first);
     for (size_t i = 0; i + c->env->o->terminated_pod_gc_threshold < n; i++) {
-        struct client_req r = { .method = "DELETE", .res = CLIENT_PODS, .ns = v[i].o->ns, .name = v[i].o->name };
-        r.body_text = arena_fmt(&a, "{\"gracePeriodSeconds\":0,\"preconditions\":{\"uid\":\"%.*s\"}}", STR_ARG(v[i].o->uid));
+        struct client_req r = {
+            .method = "DELETE", .res = CLIENT_PODS, .ns = v[i].o->ns, .name = v[i].o->name
+        };
+        r.body_text = arena_fmt(&a, "{\"gracePeriodSeconds\":0,\"preconditions\":{\"uid\":\"%.*s\"}}",
+                                STR_ARG(v[i].o->uid));
         client_send(c->env->client, &r);
     }
     mem_free(v);
@@ -103,10 +111,12 @@ static void gc_on_trim(struct timer *t)
     trim_when_due(c);
 }
 
-static void gc_on_pod(void *arg, enum informer_change what, struct object *old, struct object *new_, struct json *json)
+static void gc_on_pod(void *arg, enum informer_change what, struct object *old, struct object *new_,
+                      struct json *json)
 {
     struct pod_gc *c = arg;
-    if (old != NULL && old->user == COUNTED) {   /* (what a deletion brings as `old` may be newer than what was counted) */
+    /* (what a deletion brings as `old` may be newer than what was counted) */
+    if (old != NULL && old->user == COUNTED) {
         must(c->n_ended > 0);
         c->n_ended--;
         old->user = NULL;
@@ -123,7 +133,8 @@ static void gc_on_pod(void *arg, enum informer_change what, struct object *old, 
         workqueue_add(c->queue, new_->ns, new_->name);
 }
 
-static void gc_on_node(void *arg, enum informer_change what, struct object *old, struct object *new_, struct json *json)
+static void gc_on_node(void *arg, enum informer_change what, struct object *old, struct object *new_,
+                       struct json *json)
 {
     struct pod_gc *c = arg;
     struct object *o;

@@ -1,7 +1,8 @@
 /* ctrl/replicaset.c: keeps as many pods as each ReplicaSet asks for.
  *
- * One pass: take in and let go pods by selector, create or delete the difference, write the status.  Creation starts
- * with one pod and doubles while it succeeds, so that a template nobody accepts costs one refused call at a time. */
+ * One pass: take in and let go pods by selector, create or delete the difference, write the status.
+ * Creation starts with one pod and doubles while it succeeds, so that a template nobody accepts costs one
+ * refused call at a time. */
 #include <stdlib.h>
 #include "api/json_scan.h"
 #include "api/selector.h"
@@ -33,16 +34,21 @@ struct rs_pass {
     int64_t wanted, min_ready;
 };
 
-/* The memo of a set: the calls of the last burst of creations in the upper half, how many succeeded in the lower. */
+/* The memo of a set: the calls of the last burst of creations in the upper half, how many succeeded in the
+ * lower. */
 #define MEMO_SENT(memo) ((int64_t)((memo) >> 32))
 #define MEMO_OK(memo)   ((int64_t)((memo) & UINT32_MAX))
 
-/* ---- Which pods are ours ----------------------------------------------------------------------------------- */
+/* ---- Which pods are ours ------------------------------------------------------------------------------- */
 
 static void adopt_or_release(struct rs_pass *x, const struct object *pod, bool adopt)
 {
     struct json *patch = json_object(x->a), *meta = json_object(x->a), *refs = json_array(x->a);
-    struct client_req r = { .method = "PATCH", .res = CLIENT_PODS, .ns = pod->ns, .name = pod->name, .body = patch,
+    struct client_req r = { .method = "PATCH",
+                            .res = CLIENT_PODS,
+                            .ns = pod->ns,
+                            .name = pod->name,
+                            .body = patch,
                             .content_type = CLIENT_STRATEGIC_PATCH };
 
     json_setz(x->a, patch, "metadata", meta);
@@ -95,7 +101,7 @@ static void find_pods(struct rs_pass *x)
         take_pod(x, o, false);
 }
 
-/* ---- More --------------------------------------------------------------------------------------------------------- */
+/* ---- More ---------------------------------------------------------------------------------------------- */
 
 static struct json *new_pod(struct rs_pass *x)
 {
@@ -121,7 +127,9 @@ static struct json *new_pod(struct rs_pass *x)
 
 static struct event_about about_set(const struct object *o)
 {
-    return (struct event_about){ .api_version = "apps/v1", .kind = "ReplicaSet", .ns = o->ns, .name = o->name, .uid = o->uid };
+    return (struct event_about){
+        .api_version = "apps/v1", .kind = "ReplicaSet", .ns = o->ns, .name = o->name, .uid = o->uid
+    };
 }
 
 static void on_created(struct pass *p, const struct client_result *r)
@@ -131,7 +139,8 @@ static void on_created(struct pass *p, const struct client_result *r)
 
     if (set != NULL) {
         struct event_about about = about_set(set);
-        event_record(c->env->events, &about, "Normal", "SuccessfulCreate", "Created pod: %.*s", STR_ARG(meta_str(r->obj, "name")));
+        event_record(c->env->events, &about, "Normal", "SuccessfulCreate", "Created pod: %.*s",
+                     STR_ARG(meta_str(r->obj, "name")));
     }
     *pass_memo(p) += 1;
 }
@@ -166,7 +175,7 @@ static void create_pods(struct rs_pass *x, int64_t n)
     pass_again_after(x->pass, CTRL_STALE_MS);
 }
 
-/* ---- Fewer: the least useful first ----------------------------------------------------------------------------------- */
+/* ---- Fewer: the least useful first --------------------------------------------------------------------- */
 
 static void count_on_nodes(struct rs_pass *x)
 {
@@ -184,7 +193,9 @@ static void rank_pod(const struct rs_pass *x, struct rs_pod *p)
     int64_t cost = 0, restarts = 0, t;
     uint32_t ns;
 
-    str_i64(json_str(json_get(json_path(p->json, "metadata.annotations"), STR("controller.kubernetes.io/pod-deletion-cost"))), &cost);
+    str_i64(json_str(json_get(json_path(p->json, "metadata.annotations"),
+                              STR("controller.kubernetes.io/pod-deletion-cost"))),
+            &cost);
     json_each(c, json_path(p->json, "status.containerStatuses"))
         restarts = MAX_OF(restarts, json_path_i64(c, "restartCount", 0));
     p->rank[0] = json_path_str(p->json, "spec.nodeName").n == 0;
@@ -193,7 +204,9 @@ static void rank_pod(const struct rs_pass *x, struct rs_pod *p)
     p->rank[3] = (int)-MAX_OF(MIN_OF(cost, INT32_MAX), -INT32_MAX);
     p->rank[4] = (int)(uintptr_t)map_get(&x->on_node, json_path_str(p->json, "spec.nodeName"));
     p->rank[5] = (int)MIN_OF(restarts, INT32_MAX);
-    p->ready = time_parse(json_str(json_getz(condition_get(p->json, "Ready"), "lastTransitionTime")), &t, &ns) ? t : 0;
+    p->ready = time_parse(json_str(json_getz(condition_get(p->json, "Ready"), "lastTransitionTime")), &t, &ns)
+                   ? t
+                   : 0;
     p->born = time_parse(meta_str(p->json, "creationTimestamp"), &t, &ns) ? t : 0;
 }
 
@@ -222,7 +235,8 @@ static void on_deleted(struct pass *p, const struct client_result *r)
         name = meta_str(r->obj, "name");
     if (set != NULL) {
         struct event_about about = about_set(set);
-        event_record(c->env->events, &about, "Normal", "SuccessfulDelete", "Deleted pod: %.*s", STR_ARG(name));
+        event_record(c->env->events, &about, "Normal", "SuccessfulDelete", "Deleted pod: %.*s",
+                     STR_ARG(name));
     }
 }
 
@@ -236,13 +250,15 @@ static void delete_pods(struct rs_pass *x, int64_t n)
     *pass_memo(x->pass) = 0;
     pass_expect(x->pass, x->c->pods);
     for (int64_t i = 0; i < MIN_OF(n, CTRL_BURST); i++) {
-        struct client_req r = { .method = "DELETE", .res = CLIENT_PODS, .ns = x->set->ns, .name = x->pod[i].o->name };
+        struct client_req r = {
+            .method = "DELETE", .res = CLIENT_PODS, .ns = x->set->ns, .name = x->pod[i].o->name
+        };
         r.body_text = arena_fmt(x->a, "{\"preconditions\":{\"uid\":\"%.*s\"}}", STR_ARG(x->pod[i].o->uid));
         pass_send(x->pass, &r, 404, on_deleted);
     }
 }
 
-/* ---- Status ----------------------------------------------------------------------------------------------------------- */
+/* ---- Status -------------------------------------------------------------------------------------------- */
 
 struct rs_counts { int64_t replicas, labeled, ready, available; };
 
@@ -277,7 +293,8 @@ static bool set_failure(struct rs_pass *x, const struct json *old, struct json *
 
     if (conditions == NULL && why == NULL)
         return false;
-    conditions = json_setz(x->a, status, "conditions", conditions != NULL ? json_copy(x->a, conditions) : json_array(x->a));
+    conditions = json_setz(x->a, status, "conditions",
+                           conditions != NULL ? json_copy(x->a, conditions) : json_array(x->a));
     if (why == NULL)
         return condition_drop(conditions, "ReplicaFailure");
     changed = condition_set(x->a, conditions, "ReplicaFailure", "True", "FailedCreate", str_of(why),
@@ -292,9 +309,13 @@ static void write_status(struct rs_pass *x)
     struct rs_counts n = count_pods(x);
     const struct json *old = json_getz(x->json, "status");
     struct json *whole = json_copy(x->a, x->json), *status = json_object(x->a);
-    const struct { const char *key; int64_t v; } numbers[] = {
-        { "replicas", n.replicas }, { "fullyLabeledReplicas", n.labeled }, { "readyReplicas", n.ready },
-        { "availableReplicas", n.available }, { "observedGeneration", json_path_i64(x->json, "metadata.generation", 0) },
+    const struct { const char *key; int64_t v;
+    } numbers[] = {
+        { "replicas", n.replicas },
+        { "fullyLabeledReplicas", n.labeled },
+        { "readyReplicas", n.ready },
+        { "availableReplicas", n.available },
+        { "observedGeneration", json_path_i64(x->json, "metadata.generation", 0) },
     };
     bool same = true;
 
@@ -306,11 +327,16 @@ static void write_status(struct rs_pass *x)
     if (same)
         return;
     json_setz(x->a, whole, "status", status);
-    struct client_req r = { .method = "PUT", .res = CLIENT_REPLICASETS, .ns = x->set->ns, .name = x->set->name, .sub = "status", .body = whole };
+    struct client_req r = { .method = "PUT",
+                            .res = CLIENT_REPLICASETS,
+                            .ns = x->set->ns,
+                            .name = x->set->name,
+                            .sub = "status",
+                            .body = whole };
     pass_send(x->pass, &r, 404, NULL);
 }
 
-/* ---- The pass ------------------------------------------------------------------------------------------------------------ */
+/* ---- The pass ------------------------------------------------------------------------------------------ */
 
 static void rs_sync(void *arg, struct pass *p)
 {
@@ -342,9 +368,10 @@ static void rs_sync(void *arg, struct pass *p)
     write_status(&x);
 }
 
-/* ---- What may concern a set ------------------------------------------------------------------------------------------------ */
+/* ---- What may concern a set ---------------------------------------------------------------------------- */
 
-static void rs_on_set(void *arg, enum informer_change what, struct object *old, struct object *new_, struct json *json)
+static void rs_on_set(void *arg, enum informer_change what, struct object *old, struct object *new_,
+                      struct json *json)
 {
     struct rs_controller *c = arg;
     const struct object *o = new_ != NULL ? new_ : old;
@@ -388,12 +415,14 @@ static const struct json *owners_before(const struct object *o, struct arena *a)
     struct json_error err;
     struct str text;
 
-    if (json_scan_path(blob_str(o->raw), "metadata.ownerReferences", &text) && json_parse(a, text, &refs, &err) == 0)
+    if (json_scan_path(blob_str(o->raw), "metadata.ownerReferences", &text) &&
+        json_parse(a, text, &refs, &err) == 0)
         json_setz(a, json_make_path(a, j, "metadata"), "ownerReferences", refs);
     return j;
 }
 
-static void rs_on_pod(void *arg, enum informer_change what, struct object *old, struct object *new_, struct json *json)
+static void rs_on_pod(void *arg, enum informer_change what, struct object *old, struct object *new_,
+                      struct json *json)
 {
     struct rs_controller *c = arg;
     struct arena a = ARENA_INIT;
@@ -436,7 +465,9 @@ static void rs_stop(struct controller *base)
 struct controller *replicaset_controller(struct ctrl_env *env)
 {
     struct rs_controller *c = mem_new(struct rs_controller);
-    struct workqueue_opts qo = { .client = env->client, .name = "replicaset", .sync = rs_sync, .on_refused = on_refused, .arg = c };
+    struct workqueue_opts qo = {
+        .client = env->client, .name = "replicaset", .sync = rs_sync, .on_refused = on_refused, .arg = c
+    };
 
     c->base = (struct controller){ rs_ready, rs_stop };
     c->env = env;

@@ -1,4 +1,5 @@
-/* ctrl/service_account.c: what every namespace has: the service account "default" and the config map kube-root-ca.crt. */
+/* ctrl/service_account.c: what every namespace has: the service account "default" and the config map
+ * kube-root-ca.crt. */
 #include "ctrl/controller.h"
 
 #define ROOT_CA "kube-root-ca.crt"
@@ -12,7 +13,8 @@ struct sa_controller {
     bool ready;
 };
 
-static void create(struct pass *p, struct client_resource res, const char *kind, const char *name, struct str key, struct str value)
+static void create(struct pass *p, struct client_resource res, const char *kind, const char *name,
+                   struct str key, struct str value)
 {
     struct arena *a = pass_arena(p);
     struct json *o = json_object(a), *meta = json_object(a);
@@ -43,17 +45,23 @@ static void sa_sync(void *arg, struct pass *p)
         return;
     if (map == NULL) {
         create(p, CLIENT_CONFIGMAPS, "ConfigMap", ROOT_CA, STR("ca.crt"), ca);
-    } else if (!str_eq(json_str(json_get(json_getz(object_json(map, pass_arena(p)), "data"), STR("ca.crt"))), ca)) {
+    } else if (!str_eq(json_str(json_get(json_getz(object_json(map, pass_arena(p)), "data"), STR("ca.crt"))),
+                       ca)) {
         struct arena *a = pass_arena(p);
         struct json *patch = json_object(a);
-        struct client_req r = { .method = "PATCH", .res = CLIENT_CONFIGMAPS, .ns = pass_name(p), .name = STR(ROOT_CA), .body = patch,
+        struct client_req r = { .method = "PATCH",
+                                .res = CLIENT_CONFIGMAPS,
+                                .ns = pass_name(p),
+                                .name = STR(ROOT_CA),
+                                .body = patch,
                                 .content_type = CLIENT_MERGE_PATCH };
         json_setz(a, json_make_path(a, patch, "data"), "ca.crt", json_string(a, ca));
         pass_send(p, &r, 404, NULL);
     }
 }
 
-static void on_namespace(void *arg, enum informer_change what, struct object *old, struct object *new_, struct json *json)
+static void on_namespace(void *arg, enum informer_change what, struct object *old, struct object *new_,
+                         struct json *json)
 {
     struct sa_controller *c = arg;
 
@@ -62,7 +70,8 @@ static void on_namespace(void *arg, enum informer_change what, struct object *ol
 }
 
 /* One of ours was changed or removed: put it right. */
-static void on_thing(void *arg, enum informer_change what, struct object *old, struct object *new_, struct json *json)
+static void on_thing(void *arg, enum informer_change what, struct object *old, struct object *new_,
+                     struct json *json)
 {
     struct sa_controller *c = arg;
     const struct object *o = new_ != NULL ? new_ : old;
@@ -91,7 +100,9 @@ static void sa_stop(struct controller *base)
 struct controller *service_account_controller(struct ctrl_env *env)
 {
     struct sa_controller *c = mem_new(struct sa_controller);
-    struct workqueue_opts qo = { .client = env->client, .name = "service-account", .sync = sa_sync, .arg = c };
+    struct workqueue_opts qo = {
+        .client = env->client, .name = "service-account", .sync = sa_sync, .arg = c
+    };
 
     c->base = (struct controller){ sa_ready, sa_stop };
     c->env = env;

@@ -30,10 +30,12 @@ struct str orphans_key(struct arena *a, struct str ns, const struct json *label_
 {
     const struct json *first = json__first(json_getz(label_selector, "matchLabels"));
 
-    return first != NULL ? orphans_of(a, ns, first->key, json_str(first)) : orphans_of(a, ns, STR(""), STR(""));
+    return first != NULL ? orphans_of(a, ns, first->key, json_str(first))
+                         : orphans_of(a, ns, STR(""), STR(""));
 }
 
-static void keys_of_owner(const struct json *obj, struct arena *a, struct str *out, unsigned max, unsigned *ret_n)
+static void keys_of_owner(const struct json *obj, struct arena *a, struct str *out, unsigned max,
+                          unsigned *ret_n)
 {
     struct str uid = controller_uid(obj), ns = meta_str(obj, "namespace");
     const struct json *labels = json_path(obj, "metadata.labels");
@@ -48,13 +50,15 @@ static void keys_of_owner(const struct json *obj, struct arena *a, struct str *o
             out[n++] = orphans_of(a, ns, l->key, json_str(l));
 }
 
-static void keys_of_namespace(const struct json *obj, struct arena *a, struct str *out, unsigned max, unsigned *ret_n)
+static void keys_of_namespace(const struct json *obj, struct arena *a, struct str *out, unsigned max,
+                              unsigned *ret_n)
 {
     out[0] = meta_str(obj, "namespace");
     *ret_n = 1;
 }
 
-static void keys_of_node(const struct json *obj, struct arena *a, struct str *out, unsigned max, unsigned *ret_n)
+static void keys_of_node(const struct json *obj, struct arena *a, struct str *out, unsigned max,
+                         unsigned *ret_n)
 {
     out[0] = json_path_str(obj, "spec.nodeName");
     *ret_n = out[0].n > 0;
@@ -76,7 +80,8 @@ void shared_free(struct shared *s)
     mem_free(s);
 }
 
-static void one_on_change(void *arg, enum informer_change what, struct object *old, struct object *new_, struct json *json)
+static void one_on_change(void *arg, enum informer_change what, struct object *old, struct object *new_,
+                          struct json *json)
 {
     struct one *o = arg;
 
@@ -109,7 +114,9 @@ static bool same_resource(const struct client_resource *a, const struct client_r
 static struct one *one_start(struct shared *s, struct client_resource res)
 {
     struct one *o = mem_new(struct one);
-    struct informer_opts io = { .client = s->client, .res = res, .on_change = one_on_change, .on_synced = one_on_synced, .arg = o };
+    struct informer_opts io = {
+        .client = s->client, .res = res, .on_change = one_on_change, .on_synced = one_on_synced, .arg = o
+    };
     bool pods = same_resource(&res, &CLIENT_PODS);
 
     must(s->n < INFORMERS);

@@ -14,7 +14,8 @@ static void on_slice(struct turn_hook *h)
         sweep_stop(s);
 }
 
-void sweep_start(struct sweep *s, struct loop *l, struct informer *by, void (*look)(void *arg, struct object *o), void *arg)
+void sweep_start(struct sweep *s, struct loop *l, struct informer *by,
+                 void (*look)(void *arg, struct object *o), void *arg)
 {
     must(s->by == NULL);
     *s = (struct sweep){ .loop = l, .by = by, .look = look, .arg = arg };

@@ -1,4 +1,5 @@
-/* ctrl/sweep.h: a look at every object of an informer, a slice a turn: how controllers begin when their caches are full.
+/* ctrl/sweep.h: a look at every object of an informer, a slice a turn: how controllers begin when their
+ * caches are full.
  *
  * Embedded in its controller, zeroed before; what changes meanwhile is told by the informer as ever. */
 #ifndef CTRL_SWEEP_H
@@ -14,7 +15,8 @@ struct sweep {
     void (*look)(void *arg, struct object *o);
     void *arg;
 };
-void sweep_start(struct sweep *s, struct loop *l, struct informer *by, void (*look)(void *arg, struct object *o), void *arg);
+void sweep_start(struct sweep *s, struct loop *l, struct informer *by,
+                 void (*look)(void *arg, struct object *o), void *arg);
 /* The commonest look: add every object's key to a queue. */
 void sweep_into(struct sweep *s, struct loop *l, struct informer *by, struct workqueue *q);
 void sweep_stop(struct sweep *s);                /* also one that never began, or is through */

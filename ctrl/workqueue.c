@@ -101,8 +101,8 @@ static bool remains_free_some(void *state)
     return false;
 }
 
-/* Timers and calls end at once, since they lead back here: the ready list and the calls of CTRL_PASSES passes are
- * short work, the timers a few steps in a heap each. */
+/* Timers and calls end at once, since they lead back here: the ready list and the calls of CTRL_PASSES
+ * passes are short work, the timers a few steps in a heap each. */
 void workqueue_free(struct workqueue *q)
 {
     struct remains *r;
@@ -131,7 +131,7 @@ void workqueue_free(struct workqueue *q)
 
 size_t workqueue_length(const struct workqueue *q) { return q->n_ready; }
 
-/* ---- Adding --------------------------------------------------------------------------------------------- */
+/* ---- Adding -------------------------------------------------------------------------------------------- */
 
 static void key_make_ready(struct key *k)
 {
@@ -166,7 +166,10 @@ static struct key *key_get(struct workqueue *q, struct str ns, struct str name)
     return k;
 }
 
-void workqueue_add(struct workqueue *q, struct str ns, struct str name) { key_make_ready(key_get(q, ns, name)); }
+void workqueue_add(struct workqueue *q, struct str ns, struct str name)
+{
+    key_make_ready(key_get(q, ns, name));
+}
 
 static void key_delay(struct key *k, uint64_t ms)
 {
@@ -176,9 +179,12 @@ static void key_delay(struct key *k, uint64_t ms)
         timer_start(&k->delay, ms);
 }
 
-void workqueue_add_after(struct workqueue *q, struct str ns, struct str name, uint64_t ms) { key_delay(key_get(q, ns, name), ms); }
+void workqueue_add_after(struct workqueue *q, struct str ns, struct str name, uint64_t ms)
+{
+    key_delay(key_get(q, ns, name), ms);
+}
 
-/* ---- Passes ----------------------------------------------------------------------------------------------- */
+/* ---- Passes -------------------------------------------------------------------------------------------- */
 
 /* Over: forget the key unless something about it is still to be remembered. */
 static void pass_finish(struct pass *p)
@@ -194,7 +200,8 @@ static void pass_finish(struct pass *p)
     q->n_passes--;
     pass_free(p);
     if (failed) {
-        k->backoff_ms = k->backoff_ms == 0 ? CTRL_BACKOFF_FIRST_MS : MIN_OF(k->backoff_ms * 2, CTRL_BACKOFF_MAX_MS);
+        k->backoff_ms = k->backoff_ms == 0 ? CTRL_BACKOFF_FIRST_MS
+                                           : MIN_OF(k->backoff_ms * 2, CTRL_BACKOFF_MAX_MS);
         key_delay(k, k->backoff_ms);
     } else {
         k->backoff_ms = 0;
@@ -209,7 +216,8 @@ static void pass_finish(struct pass *p)
         ready_post(q->loop, &q->work);
 }
 
-/* Has what this key's last pass wrote come back?  If not, the watch event that brings it adds the key again. */
+/* Has what this key's last pass wrote come back?  If not, the watch event that brings it adds the key
+ * again. */
 static bool key_is_stale(struct key *k)
 {
     uint64_t now = loop_now_ms(k->q->loop), until = k->doubt_until_ms;
@@ -260,7 +268,7 @@ static void queue_on_work(struct ready_item *it)
         ready_post(q->loop, it);
 }
 
-/* ---- Inside a pass ------------------------------------------------------------------------------------------- */
+/* ---- Inside a pass ------------------------------------------------------------------------------------- */
 
 struct str pass_ns(const struct pass *p) { return p->key->ns; }
 struct str pass_name(const struct pass *p) { return p->key->name; }
@@ -269,7 +277,10 @@ struct client *pass_client(struct pass *p) { return p->key->q->o.client; }
 void *pass_owner(struct pass *p) { return p->key->q->o.arg; }
 uint64_t *pass_memo(struct pass *p) { return &p->key->memo; }
 
-void pass_again_after(struct pass *p, uint64_t ms) { p->again_ms = p->again_ms == 0 ? MAX_OF(ms, 1) : MIN_OF(p->again_ms, MAX_OF(ms, 1)); }
+void pass_again_after(struct pass *p, uint64_t ms)
+{
+    p->again_ms = p->again_ms == 0 ? MAX_OF(ms, 1) : MIN_OF(p->again_ms, MAX_OF(ms, 1));
+}
 
 void pass_fail(struct pass *p, const char *fmt, ...)
 {
@@ -293,7 +304,8 @@ void pass_expect(struct pass *p, struct informer *by)
     k->expect_until_ms = loop_now_ms(k->q->loop) + CTRL_EXPECT_MS;
 }
 
-/* What must be seen by watch before the next pass; an answer that leaves open what was done: anything may come. */
+/* What must be seen by watch before the next pass; an answer that leaves open what was done: anything may
+ * come. */
 static void call_note_revision(struct call *c, const struct client_result *r)
 {
     struct key *k = c->pass->key;
@@ -342,9 +354,13 @@ static bool is_expected(const struct pass *p, const struct client_req *r)
     return strcmp(by.plural, r->res.plural) == 0 && strcmp(by.group, r->res.group) == 0;
 }
 
-void pass_send(struct pass *p, const struct client_req *r, int fine, pass_answer on_ok) { pass_send_else(p, r, fine, on_ok, NULL); }
+void pass_send(struct pass *p, const struct client_req *r, int fine, pass_answer on_ok)
+{
+    pass_send_else(p, r, fine, on_ok, NULL);
+}
 
-void pass_send_else(struct pass *p, const struct client_req *r, int fine, pass_answer on_ok, pass_answer on_fine)
+void pass_send_else(struct pass *p, const struct client_req *r, int fine, pass_answer on_ok,
+                    pass_answer on_fine)
 {
     struct call *c = mem_new(struct call);
     struct client_req req = *r;

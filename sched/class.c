@@ -1,4 +1,5 @@
-/* sched/class.c: the static filters and scores, each a function of one pod and one node; see sched/class.h. */
+/* sched/class.c: the static filters and scores, each a function of one pod and one node; see
+ * sched/class.h. */
 #include "api/pod_rules.h"
 #include "api/selector.h"
 #include "sched/class.h"
@@ -24,7 +25,9 @@ static struct class_ *class_new(const struct sched_pod *p)
     if (json_parse(&c->arena, arena_str(&c->arena, blob_str(p->object->raw)), &pod, &err) != 0)
         pod = json_object(&c->arena);
     c->pod_spec = json_getz(pod, "spec");
-    c->has_affinity_score = json_path(c->pod_spec, "affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution") != NULL;
+    c->has_affinity_score =
+        json_path(c->pod_spec, "affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution") !=
+        NULL;
     return c;
 }
 
@@ -51,7 +54,7 @@ struct class_ *classes_of(struct classes *t, const struct sched_pod *p)
     return t->v[t->n++] = c;
 }
 
-/* ---- Taints ----------------------------------------------------------------------------------------------- */
+/* ---- Taints -------------------------------------------------------------------------------------------- */
 
 static const struct json *refusing_taint(const struct json *spec, const struct json *node)
 {
@@ -82,7 +85,7 @@ static bool tolerates_unschedulable(const struct json *spec, struct arena *a)
     return pod_tolerates(spec, taint);
 }
 
-/* ---- Selectors --------------------------------------------------------------------------------------------- */
+/* ---- Selectors ----------------------------------------------------------------------------------------- */
 
 /* matchFields knows one field: metadata.name. */
 static bool fields_match(const struct json *exprs, const char *node_name)
@@ -114,7 +117,8 @@ static bool term_matches(const struct json *term, const struct node_info *x, str
 static bool selectors_match(const struct json *spec, const struct node_info *x, struct arena *a)
 {
     const struct json *labels = json_path(x->json, "metadata.labels");
-    const struct json *terms = json_path(spec, "affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms");
+    const struct json *terms = json_path(
+        spec, "affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms");
 
     json_each(m, json_getz(spec, "nodeSelector")) {
         const struct json *v = json_get(labels, m->key);
@@ -139,7 +143,7 @@ static int preferred_weight(const struct json *spec, const struct node_info *x, 
     return (int)MAX_OF(MIN_OF(sum, 30000), 0);
 }
 
-/* ---- Images ------------------------------------------------------------------------------------------------- */
+/* ---- Images -------------------------------------------------------------------------------------------- */
 
 static int64_t image_bytes(const struct json *node, struct str image)
 {
@@ -165,7 +169,7 @@ static int image_score(const struct json *spec, const struct json *node)
     return most > low ? (int)(SCHED_MAX_SCORE * (sum - low) / (most - low)) : 0;
 }
 
-/* ---- All together --------------------------------------------------------------------------------------------- */
+/* ---- All together -------------------------------------------------------------------------------------- */
 
 static void evaluate(struct class_ *c, const struct node_info *x, struct class_node *to)
 {
@@ -198,7 +202,8 @@ const struct class_node *class_node(struct class_ *c, const struct nodes *t, uns
     return &c->node[i];
 }
 
-void class_taint(const struct class_ *c, const struct nodes *t, unsigned i, struct str *ret_key, struct str *ret_value)
+void class_taint(const struct class_ *c, const struct nodes *t, unsigned i, struct str *ret_key,
+                 struct str *ret_value)
 {
     const struct json *taint = refusing_taint(c->pod_spec, t->info[i].json);
 

@@ -1,7 +1,7 @@
 /* sched/class.h: pods that ask the same of a node's standing facts (labels, taints, images) form a class.
  *
- * For each class the answers of the static filters and scores are kept per node, and made anew only for nodes that
- * changed: a thousand pods of one Deployment evaluate each node's labels and taints once. */
+ * For each class the answers of the static filters and scores are kept per node, and made anew only for
+ * nodes that changed: a thousand pods of one Deployment evaluate each node's labels and taints once. */
 #ifndef SCHED_CLASS_H
 #define SCHED_CLASS_H
 
@@ -17,7 +17,8 @@ enum refusal {
 struct class_node {                              /* one node's answers */
     uint64_t seen;                               /* node_info.changed they were made from; 0: never */
     uint8_t  refusal;                            /* REFUSED_NOT or a static one */
-    int16_t  affinity, prefer_not;               /* raw: sum of preferred weights; intolerable PreferNoSchedule taints */
+    /* raw: sum of preferred weights; intolerable PreferNoSchedule taints */
+    int16_t  affinity, prefer_not;
     uint8_t  image;                              /* 0..100 */
 };
 
@@ -38,6 +39,7 @@ struct class_ *classes_of(struct classes *t, const struct sched_pod *p);
 /* Bring the answers for node i up to date and return them. */
 const struct class_node *class_node(struct class_ *c, const struct nodes *t, unsigned i);
 /* Which taint refuses node i (for the message): key and value. */
-void class_taint(const struct class_ *c, const struct nodes *t, unsigned i, struct str *ret_key, struct str *ret_value);
+void class_taint(const struct class_ *c, const struct nodes *t, unsigned i, struct str *ret_key,
+                 struct str *ret_value);
 
 #endif

@@ -1,8 +1,9 @@
 /* sched/decide.c: filter every node, score those that pass, take the best; see sched/decide.h.
  *
- * All nodes are looked at (no sampling): with the snapshot in flat arrays that costs a few nanoseconds a node.
- * Scores and weights are those people know: free resources 1, balance 1, image 1, preferred affinity 2, spreading 2,
- * PreferNoSchedule taints 3; each 0..100, the last three relative to the other feasible nodes. */
+ * All nodes are looked at (no sampling): with the snapshot in flat arrays that costs a few nanoseconds a
+ * node. Scores and weights are those people know: free resources 1, balance 1, image 1, preferred affinity
+ * 2, spreading 2, PreferNoSchedule taints 3; each 0..100, the last three relative to the other feasible
+ * nodes. */
 #include <stdlib.h>
 #include "sched/decide.h"
 
@@ -21,7 +22,7 @@ void decider_release(struct decider *d)
     d->feasible = NULL;
 }
 
-/* ---- Groups -------------------------------------------------------------------------------------------------- */
+/* ---- Groups -------------------------------------------------------------------------------------------- */
 
 static void group_free(struct groups *g, struct group *x)
 {
@@ -82,14 +83,15 @@ void groups_sub_pod(struct groups *g, struct sched_pod *p, unsigned node)
         group_free(g, x);
 }
 
-/* ---- Filters ---------------------------------------------------------------------------------------------------- */
+/* ---- Filters ------------------------------------------------------------------------------------------- */
 
 static bool ports_clash(const struct node_info *x, const struct sched_pod *p)
 {
     for (unsigned i = 0; i < p->n_ports; i++)
         for (unsigned k = 0; k < x->n_ports; k++) {
             const struct host_port *a = &p->ports[i], *b = &x->ports[k].p;
-            if (a->port == b->port && str_eq(a->protocol, b->protocol) && (a->ip.n == 0 || b->ip.n == 0 || str_eq(a->ip, b->ip)))
+            if (a->port == b->port && str_eq(a->protocol, b->protocol) &&
+                (a->ip.n == 0 || b->ip.n == 0 || str_eq(a->ip, b->ip)))
                 return true;
         }
     return false;
@@ -145,7 +147,7 @@ enum refusal decide_refusal(struct decider *d, struct sched_pod *p, unsigned i)
     return refused(classes_of(&d->classes, p), &d->nodes, p, i);
 }
 
-/* ---- Scores ------------------------------------------------------------------------------------------------------ */
+/* ---- Scores -------------------------------------------------------------------------------------------- */
 
 static int least_allocated(int64_t used, int64_t all)
 {
@@ -172,8 +174,8 @@ static int score_balance(const struct nodes *t, const struct sched_pod *p, unsig
 
 struct maxima { int affinity, prefer_not; uint32_t group; };
 
-static int score(struct class_ *c, const struct group *g, const struct nodes *t, const struct sched_pod *p, unsigned i,
-                 const struct maxima *m)
+static int score(struct class_ *c, const struct group *g, const struct nodes *t, const struct sched_pod *p,
+                 unsigned i, const struct maxima *m)
 {
     const struct class_node *s = &c->node[i];
     int sum = score_room(t, p, i) + score_balance(t, p, i) + s->image;
@@ -187,9 +189,10 @@ static int score(struct class_ *c, const struct group *g, const struct nodes *t,
     return sum;
 }
 
-/* ---- The decision ------------------------------------------------------------------------------------------------- */
+/* ---- The decision -------------------------------------------------------------------------------------- */
 
-static unsigned filter(struct decider *d, struct class_ *c, const struct group *g, struct sched_pod *p, struct maxima *m)
+static unsigned filter(struct decider *d, struct class_ *c, const struct group *g, struct sched_pod *p,
+                       struct maxima *m)
 {
     const struct nodes *t = &d->nodes;
     unsigned n = 0;
@@ -230,9 +233,10 @@ long decide(struct decider *d, struct sched_pod *p)
     return n == 0 ? -1 : (long)d->feasible[d->turn++ % equals];
 }
 
-/* ---- Why not --------------------------------------------------------------------------------------------------------- */
+/* ---- Why not ------------------------------------------------------------------------------------------- */
 
-static struct str refusal_text(struct decider *d, struct class_ *c, struct sched_pod *p, unsigned i, enum refusal why, struct arena *a)
+static struct str refusal_text(struct decider *d, struct class_ *c, struct sched_pod *p, unsigned i,
+                               enum refusal why, struct arena *a)
 {
     struct str key, value;
 
@@ -248,7 +252,9 @@ static struct str refusal_text(struct decider *d, struct class_ *c, struct sched
         class_taint(c, &d->nodes, i, &key, &value);
         return arena_fmt(a, "node(s) had untolerated taint {%.*s: %.*s}", STR_ARG(key), STR_ARG(value));
     case REFUSED_EXTENDED:
-        return lacks_extended(&d->nodes.info[i], &p->req, &key) ? arena_fmt(a, "Insufficient %.*s", STR_ARG(key)) : STR_NONE;
+        return lacks_extended(&d->nodes.info[i], &p->req, &key)
+                   ? arena_fmt(a, "Insufficient %.*s", STR_ARG(key))
+                   : STR_NONE;
     case REFUSED_NOT:
         break;
     }
@@ -286,7 +292,10 @@ static void tally_node(struct decider *d, struct class_ *c, struct sched_pod *p,
         tally_add(t, refusal_text(d, c, p, i, REFUSED_MEMORY, t->a));
 }
 
-static int by_text(const void *x, const void *y) { return str_cmp(*(const struct str *)x, *(const struct str *)y); }
+static int by_text(const void *x, const void *y)
+{
+    return str_cmp(*(const struct str *)x, *(const struct str *)y);
+}
 
 struct str decide_why_not(struct decider *d, struct sched_pod *p, struct arena *a)
 {

@@ -1,5 +1,5 @@
-/* sched/decide.h: one decision: which node for this pod, or why none.  Pure: reads the snapshot, changes nothing but
- * the classes' kept answers and the turn of equals. */
+/* sched/decide.h: one decision: which node for this pod, or why none.  Pure: reads the snapshot, changes
+ * nothing but the classes' kept answers and the turn of equals. */
 #ifndef SCHED_DECIDE_H
 #define SCHED_DECIDE_H
 

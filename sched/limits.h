@@ -8,10 +8,12 @@
 #define SCHED_CLASSES           64       /* pod classes whose static answers are kept; the least used goes */
 #define SCHED_BACKOFF_FIRST_MS  1000
 #define SCHED_BACKOFF_MAX_MS    10000
-#define SCHED_FLUSH_MS          300000   /* unschedulable pods are tried again after this even if nothing happened */
+/* unschedulable pods are tried again after this even if nothing happened */
+#define SCHED_FLUSH_MS          300000
 #define SCHED_ASSUME_MS         30000    /* a bound pod must show up with its node by then */
 #define SCHED_EXTENDED          8        /* extended resources (vendor.com/thing) that one pod may ask for */
-#define SCHED_MAX_AMOUNT        (1ll << 48)  /* of one resource, one pod: 32,768 such pods still fit 64 bits */
+/* of one resource, one pod: 32,768 such pods still fit 64 bits */
+#define SCHED_MAX_AMOUNT        (1ll << 48)
 #define SCHED_MAX_SCORE         100
 
 #endif

@@ -7,8 +7,8 @@ void nodes_init(struct nodes *t) { *t = (struct nodes){ .by_name = MAP_INIT }; }
 
 static int64_t **const_arrays(struct nodes *t, unsigned i)
 {
-    int64_t **all[] = { &t->cpu, &t->memory, &t->storage, &t->pods, &t->used_cpu, &t->used_memory, &t->used_storage,
-                        &t->used_pods, &t->score_cpu, &t->score_memory };
+    int64_t **all[] = { &t->cpu,         &t->memory,       &t->storage,   &t->pods,      &t->used_cpu,
+                        &t->used_memory, &t->used_storage, &t->used_pods, &t->score_cpu, &t->score_memory };
     return i < ARRAY_LEN(all) ? all[i] : NULL;
 }
 
@@ -50,7 +50,10 @@ static void grow(struct nodes *t)
     t->cap = cap;
 }
 
-long nodes_find(const struct nodes *t, struct str name) { return (long)(intptr_t)map_get(&t->by_name, name) - 1; }
+long nodes_find(const struct nodes *t, struct str name)
+{
+    return (long)(intptr_t)map_get(&t->by_name, name) - 1;
+}
 
 /* The index of a name; a free or new one if it has none. */
 static unsigned nodes_index(struct nodes *t, struct str name)
@@ -86,7 +89,7 @@ static void nodes_drop_if_unused(struct nodes *t, unsigned i)
     t->n_free++;
 }
 
-/* ---- A node's own facts ---------------------------------------------------------------------------------- */
+/* ---- A node's own facts -------------------------------------------------------------------------------- */
 
 static int64_t allocatable(const struct json *node, const char *what, bool milli)
 {
@@ -117,15 +120,16 @@ static struct node_extended *extended_get(struct node_info *x, struct str name)
     return e;
 }
 
-/* Extended resources, and others that are neither cpu nor memory (hugepages-2Mi): what is used of them stays counted
- * when the node's report changes, and is counted before there is one. */
+/* Extended resources, and others that are neither cpu nor memory (hugepages-2Mi): what is used of them stays
+ * counted when the node's report changes, and is counted before there is one. */
 static void take_extended(struct node_info *x, const struct json *alloc)
 {
     for (unsigned i = 0; i < x->n_extended; i++)
         x->extended[i].allocatable = 0;
     json_each(m, alloc) {
         struct quantity q;
-        if (!sched_is_core_resource(m->key) && !str_is(m->key, "pods") && quantity_from_json(m, &q, NULL) == 0)
+        if (!sched_is_core_resource(m->key) && !str_is(m->key, "pods") &&
+            quantity_from_json(m, &q, NULL) == 0)
             extended_get(x, m->key)->allocatable = quantity_value(q);
     }
     for (unsigned i = 0; i < x->n_extended; i++) {
@@ -139,7 +143,8 @@ static void take_extended(struct node_info *x, const struct json *alloc)
 /* What static filters and scores read: when it stays, the answers kept by class stay good. */
 static bool same_facts(const struct json *a, const struct json *b)
 {
-    static const char *const paths[] = { "metadata.labels", "spec.taints", "spec.unschedulable", "status.images", "status.allocatable" };
+    static const char *const paths[] = { "metadata.labels", "spec.taints", "spec.unschedulable",
+                                         "status.images", "status.allocatable" };
 
     for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
         const struct json *x = json_path(a, paths[i]), *y = json_path(b, paths[i]);
@@ -197,7 +202,7 @@ void nodes_remove(struct nodes *t, struct str name)
     nodes_drop_if_unused(t, (unsigned)at);
 }
 
-/* ---- Pods on nodes ------------------------------------------------------------------------------------------ */
+/* ---- Pods on nodes ------------------------------------------------------------------------------------- */
 
 static void count_pod(struct nodes *t, unsigned i, const struct sched_pod *p, int sign)
 {
@@ -233,7 +238,8 @@ static void add_port(struct node_info *x, const struct host_port *p)
         x->cap_ports = x->cap_ports == 0 ? 4 : x->cap_ports * 2;
         x->ports = mem_realloc(x->ports, x->cap_ports * sizeof *x->ports);
     }
-    struct host_port own = { str_make(mem_strndup(p->ip), p->ip.n), str_make(mem_strndup(p->protocol), p->protocol.n), p->port };
+    struct host_port own = { str_make(mem_strndup(p->ip), p->ip.n),
+                             str_make(mem_strndup(p->protocol), p->protocol.n), p->port };
     x->ports[x->n_ports++] = (struct node_port){ own, 1 };
 }
 

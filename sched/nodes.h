@@ -1,9 +1,9 @@
 /* sched/nodes.h: the snapshot of all nodes that decisions are made on, as flat arrays by node index.
  *
- * What every decision reads (room left) stands in parallel arrays, so that looking at a thousand nodes touches few
- * cache lines; what only a new pod class or a report reads (labels, taints, images) hangs off them.
- * An index is stable while its node exists; freed ones are used again.  A node's pods may be known before the node
- * is: such usage waits in a nameless-to-others entry that is not `present`. */
+ * What every decision reads (room left) stands in parallel arrays, so that looking at a thousand nodes
+ * touches few cache lines; what only a new pod class or a report reads (labels, taints, images) hangs off
+ * them. An index is stable while its node exists; freed ones are used again.  A node's pods may be known
+ * before the node is: such usage waits in a nameless-to-others entry that is not `present`. */
 #ifndef SCHED_NODES_H
 #define SCHED_NODES_H
 
@@ -21,7 +21,8 @@ struct node_info {
     bool unschedulable;
     struct node_port *ports; unsigned n_ports, cap_ports;
     struct node_extended *extended; unsigned n_extended;
-    uint64_t changed;                            /* nodes->changes when labels, taints, images or such changed */
+    /* nodes->changes when labels, taints, images or such changed */
+    uint64_t changed;
 };
 
 struct nodes {

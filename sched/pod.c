@@ -78,7 +78,8 @@ static void request_max(struct request *to, const struct request *r)
         extended_add(to, r->extended[i].name, r->extended[i].amount, true);
 }
 
-/* Init containers run one after the other, each beside the sidecars (restartPolicy Always) started before it. */
+/* Init containers run one after the other, each beside the sidecars (restartPolicy Always) started before
+ * it. */
 static struct request request_of_pod(const struct json *spec)
 {
     struct request sum = { 0 }, sidecars = { 0 }, peak = { 0 };
@@ -156,7 +157,8 @@ static struct str group_text(struct sched_pod *p, const struct json *meta)
 {
     json_each(o, json_getz(meta, "ownerReferences"))
         if (json_path_true(o, "controller"))
-            return arena_fmt(&p->arena, "%.*s/%.*s", STR_ARG(json_path_str(meta, "namespace")), STR_ARG(json_path_str(o, "uid")));
+            return arena_fmt(&p->arena, "%.*s/%.*s", STR_ARG(json_path_str(meta, "namespace")),
+                             STR_ARG(json_path_str(o, "uid")));
     return STR_NONE;
 }
 
@@ -201,6 +203,7 @@ void sched_pod_free(struct sched_pod *p)
 
 bool sched_pod_is_ours(const struct json *json, const char *scheduler)
 {
-    return json_path_str(json, "spec.nodeName").n == 0 && str_is(json_path_str(json, "spec.schedulerName"), scheduler) &&
+    return json_path_str(json, "spec.nodeName").n == 0 &&
+           str_is(json_path_str(json, "spec.schedulerName"), scheduler) &&
            json_path(json, "metadata.deletionTimestamp") == NULL;
 }

@@ -8,7 +8,8 @@
 /* What a pod asks for: the larger of (sum of containers and sidecars, any init container) plus overhead. */
 struct request {
     int64_t cpu, memory, storage;                /* millis, bytes, bytes (ephemeral) */
-    int64_t score_cpu, score_memory;             /* the same, but 100m and 200Mi a container that asks for none */
+    /* the same, but 100m and 200Mi a container that asks for none */
+    int64_t score_cpu, score_memory;
     unsigned n_extended;
     struct { struct str name; int64_t amount; } extended[SCHED_EXTENDED];
 };
@@ -19,7 +20,8 @@ enum pod_state {
     POD_WAITING,                                 /* in the active queue */
     POD_BACKOFF,                                 /* until its timer */
     POD_PARKED,                                  /* unschedulable until something changes */
-    POD_ASSUMED,                                 /* counted on a node; the binding is under way or not seen yet */
+    /* counted on a node; the binding is under way or not seen yet */
+    POD_ASSUMED,
     POD_BOUND,                                   /* has a node, according to the API */
     POD_GATED                                    /* schedulingGates: not ours yet */
 };
@@ -37,7 +39,8 @@ struct sched_pod {
     struct request req;
     struct host_port *ports; unsigned n_ports;
     struct str class_key;                        /* all that static filters and scores look at, as text */
-    struct str group_key;                        /* pods that are to be spread: namespace and controller's uid; empty: none */
+    /* pods that are to be spread: namespace and controller's uid; empty: none */
+    struct str group_key;
     struct str node_name;                        /* where it is, once bound */
     struct str reported;                         /* the last unschedulable message written to its status */
     long     node;                               /* index it is counted on; -1: none */

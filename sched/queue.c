@@ -1,7 +1,7 @@
 /* sched/queue.c: see sched/queue.h. */
 #include "sched/queue.h"
 
-/* ---- A binary heap that knows where its elements are ------------------------------------------------------ */
+/* ---- A binary heap that knows where its elements are --------------------------------------------------- */
 
 static void heap_set(struct pod_heap *h, size_t at, struct sched_pod *p)
 {
@@ -62,7 +62,7 @@ static bool earlier(const struct sched_pod *a, const struct sched_pod *b)
     return a->due_ms != b->due_ms ? a->due_ms < b->due_ms : a->seq < b->seq;
 }
 
-/* ---- The queue ---------------------------------------------------------------------------------------------- */
+/* ---- The queue ----------------------------------------------------------------------------------------- */
 
 void queue_init(struct sched_queue *q)
 {
@@ -163,7 +163,8 @@ uint64_t queue_wake_due(struct sched_queue *q, uint64_t now_ms)
     return next;
 }
 
-void queue_wake_parked(struct sched_queue *q, uint64_t now_ms, bool (*fits)(void *arg, struct sched_pod *p), void *arg)
+void queue_wake_parked(struct sched_queue *q, uint64_t now_ms, bool (*fits)(void *arg, struct sched_pod *p),
+                       void *arg)
 {
     qeach(&q->parked, it, tmp) {
         struct sched_pod *p = qentry(it, struct sched_pod, link);

@@ -7,22 +7,31 @@
 
 #include "sched/pod.h"
 
-struct pod_heap { struct sched_pod **v; size_t n, cap; bool (*before)(const struct sched_pod *, const struct sched_pod *); };
+struct pod_heap {
+    struct sched_pod **v;
+    size_t n, cap;
+    bool (*before)(const struct sched_pod *, const struct sched_pod *);
+};
 
 struct sched_queue { struct pod_heap active, backoff; struct qlink parked; size_t n_parked; };
 
 void queue_init(struct sched_queue *q);
 void queue_release(struct sched_queue *q);       /* empty */
 void queue_add(struct sched_queue *q, struct sched_pod *p);                          /* to the active ones */
-void queue_back_off(struct sched_queue *q, struct sched_pod *p, uint64_t now_ms);    /* longer with each attempt */
+/* longer with each attempt */
+void queue_back_off(struct sched_queue *q, struct sched_pod *p, uint64_t now_ms);
 void queue_park(struct sched_queue *q, struct sched_pod *p, uint64_t now_ms);
 void queue_remove(struct sched_queue *q, struct sched_pod *p);                       /* from wherever it is */
-struct sched_pod *queue_pop(struct sched_queue *q);                                  /* next to decide; NULL */
+/* next to decide; NULL */
+struct sched_pod *queue_pop(struct sched_queue *q);
 /* What is due becomes active. Returns when the next is due (UINT64_MAX: nothing waits). */
 uint64_t queue_wake_due(struct sched_queue *q, uint64_t now_ms);
-/* The cluster changed: parked pods for which fits() holds go on (to back-off until their time, else active). */
-void queue_wake_parked(struct sched_queue *q, uint64_t now_ms, bool (*fits)(void *arg, struct sched_pod *p), void *arg);
-struct sched_pod *queue_any(const struct sched_queue *q);                            /* any but the parked; NULL: none */
+/* The cluster changed: parked pods for which fits() holds go on (to back-off until their time, else
+ * active). */
+void queue_wake_parked(struct sched_queue *q, uint64_t now_ms, bool (*fits)(void *arg, struct sched_pod *p),
+                       void *arg);
+/* any but the parked; NULL: none */
+struct sched_pod *queue_any(const struct sched_queue *q);
 size_t queue_length(const struct sched_queue *q);
 
 #endif

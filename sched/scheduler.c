@@ -28,7 +28,8 @@ struct scheduler {
     struct qlink in_flight;                      /* bindings */
     struct ready_item work;
     struct timer wake;
-    unsigned *roomier; unsigned n_roomier, cap_roomier;      /* nodes that parked pods are to be tried on this turn */
+    /* nodes that parked pods are to be tried on this turn */
+    unsigned *roomier; unsigned n_roomier, cap_roomier;
     struct scheduler_stats stats;
     uint64_t seq;
 };
@@ -55,10 +56,15 @@ static void uncount(struct scheduler *s, struct sched_pod *p)
     nodes_sub_pod(&s->decider.nodes, p);
 }
 
-/* ---- Binding --------------------------------------------------------------------------------------------- */
+/* ---- Binding ------------------------------------------------------------------------------------------- */
 
 /* A binding in flight; finds its pod again by name, since the pod may go meanwhile. */
-struct bind { struct qlink link; struct scheduler *s; struct client_call *call; char *ns, *name, *uid, *node; };
+struct bind {
+    struct qlink link;
+    struct scheduler *s;
+    struct client_call *call;
+    char *ns, *name, *uid, *node;
+};
 
 static void bind_free(struct bind *b)
 {
@@ -72,18 +78,21 @@ static void bind_free(struct bind *b)
 
 static struct event_about about_pod(const struct object *o)
 {
-    return (struct event_about){ .api_version = "v1", .kind = "Pod", .ns = o->ns, .name = o->name, .uid = o->uid };
+    return (struct event_about){
+        .api_version = "v1", .kind = "Pod", .ns = o->ns, .name = o->name, .uid = o->uid
+    };
 }
 
-static void bind_failed(struct scheduler *s, struct sched_pod *p, const struct client_result *r, const char *node)
+static void bind_failed(struct scheduler *s, struct sched_pod *p, const struct client_result *r,
+                        const char *node)
 {
     struct event_about about = about_pod(p->object);
 
     s->stats.bind_errors++;
     qdel(&p->link);
     uncount(s, p);
-    event_record(s->events, &about, "Warning", "FailedScheduling", "binding to %s failed: %s %.*s", node, r->reason,
-                 STR_ARG(r->message));
+    event_record(s->events, &about, "Warning", "FailedScheduling", "binding to %s failed: %s %.*s", node,
+                 r->reason, STR_ARG(r->message));
     queue_back_off(&s->queue, p, loop_now_ms(s->loop));
     schedule_soon(s);
 }
@@ -109,11 +118,17 @@ static void on_bound(void *arg, const struct client_result *r)
     if (p != NULL)
         p->binding = false;
     if (r->ok) {
-        struct event_about about = { .api_version = "v1", .kind = "Pod", .ns = str_of(b->ns), .name = str_of(b->name), .uid = str_of(b->uid) };
+        struct event_about about = { .api_version = "v1",
+                                     .kind = "Pod",
+                                     .ns = str_of(b->ns),
+                                     .name = str_of(b->name),
+                                     .uid = str_of(b->uid) };
         s->stats.scheduled++;
-        event_record(s->events, &about, "Normal", "Scheduled", "Successfully assigned %s/%s to %s", b->ns, b->name, b->node);
+        event_record(s->events, &about, "Normal", "Scheduled", "Successfully assigned %s/%s to %s", b->ns,
+                     b->name, b->node);
     } else if (p != NULL && p->state == POD_ASSUMED && (r->err != 0 || r->status >= 500)) {
-        assume(s, p);                            /* done or not, nobody knows: its room is kept until it shows or not */
+        /* done or not, nobody knows: its room is kept until it shows or not */
+        assume(s, p);
         s->stats.bind_errors++;
     } else if (p != NULL && p->state == POD_ASSUMED) {
         bind_failed(s, p, r, b->node);
@@ -128,10 +143,20 @@ static void bind_start(struct scheduler *s, struct sched_pod *p, const char *nod
     struct bind *b = mem_new(struct bind);
     struct arena a = ARENA_INIT;
     struct json *body = json_object(&a), *meta = json_object(&a), *target = json_object(&a);
-    struct client_req r = { .method = "POST", .res = CLIENT_PODS, .ns = o->ns, .name = o->name, .sub = "binding", .body = body,
-                            .done = on_bound, .arg = b };
+    struct client_req r = { .method = "POST",
+                            .res = CLIENT_PODS,
+                            .ns = o->ns,
+                            .name = o->name,
+                            .sub = "binding",
+                            .body = body,
+                            .done = on_bound,
+                            .arg = b };
 
-    *b = (struct bind){ .s = s, .ns = mem_strndup(o->ns), .name = mem_strndup(o->name), .uid = mem_strndup(o->uid), .node = mem_strdup(node) };
+    *b = (struct bind){ .s = s,
+                        .ns = mem_strndup(o->ns),
+                        .name = mem_strndup(o->name),
+                        .uid = mem_strndup(o->uid),
+                        .node = mem_strdup(node) };
     qinit(&b->link);
     qpush(&s->in_flight, &b->link);
     json_setz(&a, body, "apiVersion", json_string_ref(&a, STR("v1")));
@@ -154,15 +179,20 @@ static void bind_start(struct scheduler *s, struct sched_pod *p, const char *nod
     arena_release(&a);
 }
 
-/* ---- Unschedulable: say so in the status and as an event --------------------------------------------------- */
+/* ---- Unschedulable: say so in the status and as an event ----------------------------------------------- */
 
 static void report(struct scheduler *s, struct sched_pod *p, struct str message)
 {
     struct arena a = ARENA_INIT;
     struct json *body = json_object(&a), *conds = json_array(&a), *c = json_object(&a);
     struct event_about about = about_pod(p->object);
-    struct client_req r = { .method = "PATCH", .res = CLIENT_PODS, .ns = p->object->ns, .name = p->object->name, .sub = "status",
-                            .body = body, .content_type = CLIENT_STRATEGIC_PATCH };
+    struct client_req r = { .method = "PATCH",
+                            .res = CLIENT_PODS,
+                            .ns = p->object->ns,
+                            .name = p->object->name,
+                            .sub = "status",
+                            .body = body,
+                            .content_type = CLIENT_STRATEGIC_PATCH };
 
     event_record(s->events, &about, "Warning", "FailedScheduling", "%.*s", STR_ARG(message));
     if (str_eq(p->reported, message)) {
@@ -182,7 +212,7 @@ static void report(struct scheduler *s, struct sched_pod *p, struct str message)
     arena_release(&a);
 }
 
-/* ---- Deciding ------------------------------------------------------------------------------------------------ */
+/* ---- Deciding ------------------------------------------------------------------------------------------ */
 
 static void schedule_one(struct scheduler *s, struct sched_pod *p)
 {
@@ -265,9 +295,10 @@ static void on_work(struct ready_item *it)
 
 static void on_wake(struct timer *t) { schedule_soon(container_of(t, struct scheduler, wake)); }
 
-/* ---- Changes ---------------------------------------------------------------------------------------------------- */
+/* ---- Changes ------------------------------------------------------------------------------------------- */
 
-/* Node i got room or changed: only pods that could now run there are tried again, once for all that happens this turn. */
+/* Node i got room or changed: only pods that could now run there are tried again, once for all that happens
+ * this turn. */
 static void node_changed(struct scheduler *s, long i)
 {
     if (i < 0 || s->queue.n_parked == 0)
@@ -283,7 +314,8 @@ static void node_changed(struct scheduler *s, long i)
     schedule_soon(s);
 }
 
-static void on_node(void *arg, enum informer_change what, struct object *old, struct object *new_, struct json *json)
+static void on_node(void *arg, enum informer_change what, struct object *old, struct object *new_,
+                    struct json *json)
 {
     struct scheduler *s = arg;
 
@@ -311,7 +343,8 @@ static void forget(struct scheduler *s, struct sched_pod *p)
 static struct str message_of(const struct json *pod)
 {
     json_each(c, json_path(pod, "status.conditions"))
-        if (str_is(json_path_str(c, "type"), "PodScheduled") && str_is(json_path_str(c, "reason"), "Unschedulable"))
+        if (str_is(json_path_str(c, "type"), "PodScheduled") &&
+            str_is(json_path_str(c, "reason"), "Unschedulable"))
             return json_path_str(c, "message");
     return STR_NONE;
 }
@@ -341,12 +374,13 @@ static void admit(struct scheduler *s, struct object *o, const struct json *json
 }
 
 /* Assumed and now seen on that very node: nothing needs to be counted anew. */
-static bool confirms(struct scheduler *s, struct sched_pod *p, const struct object *o, const struct json *json)
+static bool confirms(struct scheduler *s, struct sched_pod *p, const struct object *o,
+                     const struct json *json)
 {
     struct str node = json_path_str(json, "spec.nodeName");
 
-    return p->state == POD_ASSUMED && str_eq(p->object->uid, o->uid) && node.n > 0 && p->node >= 0 && !pod_has_ended(json) &&
-           str_is(node, s->decider.nodes.info[p->node].name);
+    return p->state == POD_ASSUMED && str_eq(p->object->uid, o->uid) && node.n > 0 && p->node >= 0 &&
+           !pod_has_ended(json) && str_is(node, s->decider.nodes.info[p->node].name);
 }
 
 /* Does what changed matter here?  Status updates of running pods are most of all changes. */
@@ -356,14 +390,16 @@ static bool same_to_us(const struct sched_pod *p, const struct object *o, const 
 
     if (!str_eq(p->object->uid, o->uid) || pod_has_ended(json))
         return false;
-    if (p->state == POD_BOUND)                   /* on its way out or not: it takes its room until it is gone */
+    /* on its way out or not: it takes its room until it is gone */
+    if (p->state == POD_BOUND)
         return str_eq(json_path_str(json, "spec.nodeName"), p->node_name);
     json_scan_path(blob_str(p->object->raw), "spec", &was);
     json_scan_path(blob_str(o->raw), "spec", &is);
     return str_eq(was, is) && p->state != POD_GATED && json_path(json, "metadata.deletionTimestamp") == NULL;
 }
 
-static void on_pod(void *arg, enum informer_change what, struct object *old, struct object *new_, struct json *json)
+static void on_pod(void *arg, enum informer_change what, struct object *old, struct object *new_,
+                   struct json *json)
 {
     struct scheduler *s = arg;
     struct sched_pod *p = old != NULL ? old->user : NULL;
@@ -393,14 +429,22 @@ static void on_pod(void *arg, enum informer_change what, struct object *old, str
 
 static void on_synced(void *arg) { schedule_soon(arg); }
 
-/* ---- Life ------------------------------------------------------------------------------------------------------- */
+/* ---- Life ---------------------------------------------------------------------------------------------- */
 
 struct scheduler *scheduler_start(const struct scheduler_opts *o)
 {
     struct scheduler *s = mem_new(struct scheduler);
-    struct informer_opts nodes = { .client = o->client, .res = CLIENT_NODES, .on_change = on_node, .on_synced = on_synced, .arg = s };
-    struct informer_opts pods = { .client = o->client, .res = CLIENT_PODS, .on_change = on_pod, .on_synced = on_synced, .arg = s,
-                                  .query = STR("fieldSelector=status.phase%21%3DSucceeded%2Cstatus.phase%21%3DFailed") };
+    struct informer_opts nodes = {
+        .client = o->client, .res = CLIENT_NODES, .on_change = on_node, .on_synced = on_synced, .arg = s
+    };
+    struct informer_opts pods = {
+        .client = o->client,
+        .res = CLIENT_PODS,
+        .on_change = on_pod,
+        .on_synced = on_synced,
+        .arg = s,
+        .query = STR("fieldSelector=status.phase%21%3DSucceeded%2Cstatus.phase%21%3DFailed")
+    };
     s->client = o->client;
     s->loop = client_loop(o->client);
     s->name = mem_strdup(o->name != NULL ? o->name : "default-scheduler");

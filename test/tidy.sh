@@ -9,6 +9,7 @@ passed=0 failed=0
 
 LINES_PER_FILE=1000
 LINES_PER_FUNCTION=70
+COLUMNS_PER_LINE=110
 
 sources() { for folder in "$@"; do printf '%s\n' "$folder"/**/*.[ch]; done; }
 ALL=(net raft store api sched ctrl node tools test)
@@ -62,13 +63,27 @@ long_functions() {
         !/^[[:space:]]/ && !/^[{}]/ { before = $0 }'
 }
 verdict "functions are at most $LINES_PER_FUNCTION lines, known ones do not grow" "$(awk '
-    FNR == NR { if (!/^#/ && NF == 2) known[$1] = $2; next }
+    FNR == NR { if (!/^#/ && $1 ~ /:/) known[$1] = $2; next }
     !($1 in known) { print $1 ": " $2 " lines" }
     ($1 in known) && $2 > known[$1] { print $1 ": grew from " known[$1] " to " $2 " lines" }
     ($1 in known) && $2 < known[$1] { print $1 ": shrank to " $2 " lines: say so in test/tidy_known.txt" }
     { seen[$1] = 1 }
     END { for (k in known) if (!(k in seen)) print k ": is short now or gone: remove it from test/tidy_known.txt" }
     ' test/tidy_known.txt <(long_functions))"
+
+# Columns are characters; folders with long lines from earlier stand in test/tidy_known.txt with their number.
+long_lines() {
+    for folder in net raft store api sched ctrl node tools; do
+        n=$(sources "$folder" | xargs cat | LC_ALL=C sed 's/[\x80-\xBF]//g' | awk -v max=$COLUMNS_PER_LINE 'length($0) > max' | wc -l)
+        [ "$n" = 0 ] || echo "$folder/ $n"
+    done
+}
+verdict "lines are at most $COLUMNS_PER_LINE columns, folders with longer ones get no more" "$(awk '
+    FNR == NR { if (!/^#/ && $1 ~ /\/$/) known[$1] = $2; next }
+    $2 > known[$1] { print $1 ": " $2 " long lines, known are " known[$1] + 0 }
+    { seen[$1] = 1 }
+    END { for (k in known) if (!(k in seen)) print k ": has none now: remove it from test/tidy_known.txt" }
+    ' test/tidy_known.txt <(long_lines))"
 
 # ---- Calls ----------------------------------------------------------------------------------------------------------
 # Comments and strings do not count; nor does api/gen/, a program of the build.

@@ -77,9 +77,9 @@ static int check_config(struct bench *b, int others, char **argv, struct errbuf 
     struct bench_config *f = &b->cfg;
 
     if (others != 1 || (b->work = find_workload(argv[1])) == NULL)
-        return err_set(
-            err, E_INVALID,
-            "needs one workload: get, create, update, list, lease, watch, mixed, failover, schedule, start or idle");
+        return err_set(err, E_INVALID,
+                       "needs one workload: get, create, update, list, lease, watch, mixed, failover, "
+                       "schedule, start or idle");
     f->work = (enum bench_workload)(b->work - workloads);
     if (f->kubeconfig == NULL && f->work != WORK_IDLE)
         return err_set(err, E_INVALID, "needs --kubeconfig");
@@ -188,8 +188,10 @@ const struct command cmd_bench = {
     "bench",
     "bench WORKLOAD [flags]",
     "Put load on a Kubernetes API and measure it",
-    "Puts load on a Kubernetes API, Coracle's or any other, and reports throughput, latencies, errors and what the\n"
-    "servers used for it.  Latency counts from the moment a request was due, so a stall does not look like silence.\n\n"
+    "Puts load on a Kubernetes API, Coracle's or any other, and reports throughput, latencies, errors and "
+    "what the\n"
+    "servers used for it.  Latency counts from the moment a request was due, so a stall does not look like "
+    "silence.\n\n"
     "Workloads:\n"
     "  get        read one pod (of --objects), linearizable\n"
     "  create     create pods of --size bytes\n"

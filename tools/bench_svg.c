@@ -97,10 +97,10 @@ static void throughput_bars(struct buf *o, const struct plot *p, const struct re
         buf_fmt(o, "<rect class=\"bar\" x=\"%.2f\" y=\"%.1f\" width=\"%.2f\" height=\"%.1f\"/>\n",
                 PLOT_X + i * w, p->y + p->h - h, w, h);
         if (r->slot[i].errors > 0)
-            buf_fmt(
-                o,
-                "<rect class=\"bad\" x=\"%.2f\" y=\"%.1f\" width=\"%.2f\" height=\"6\"><title>%llu errors</title></rect>\n",
-                PLOT_X + i * w, p->y + p->h - 6, MAX_OF(w, 2), (unsigned long long)r->slot[i].errors);
+            buf_fmt(o,
+                    "<rect class=\"bad\" x=\"%.2f\" y=\"%.1f\" width=\"%.2f\" height=\"6\"><title>%llu "
+                    "errors</title></rect>\n",
+                    PLOT_X + i * w, p->y + p->h - 6, MAX_OF(w, 2), (unsigned long long)r->slot[i].errors);
     }
     snprintf(label, sizeof label, "%.0f/s", (double)most * 1e9 / (double)r->slot_ns);
     text(o, PLOT_X + PLOT_W + 6, p->y + p->h * 0.1 + 4, "start", "", label);
@@ -193,11 +193,13 @@ static void draw_head(struct buf *o, const struct bench *b)
     buf_fmt(o,
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" width=\"%d\" height=\"%d\">\n",
             SVG_W, SVG_H, SVG_W, SVG_H);
-    buf_z(
-        o,
-        "<style>text{font:13px sans-serif;fill:#333}.head{font-size:18px;font-weight:bold}.title{font-size:15px;font-weight:bold}"
-        ".grid{stroke:#ddd}.frame{fill:none;stroke:#999}path{fill:none;stroke-width:1.6;stroke-linejoin:round}"
-        ".p50{stroke:#1668b8}.p99{stroke:#e07b00}.max{stroke:#b03060;stroke-width:.9}.bar{fill:#dfeaf5}.bad{fill:#d00000}</style>\n");
+    buf_z(o,
+          "<style>text{font:13px "
+          "sans-serif;fill:#333}.head{font-size:18px;font-weight:bold}.title{font-size:15px;font-weight:bold}"
+          ".grid{stroke:#ddd}.frame{fill:none;stroke:#999}path{fill:none;stroke-width:1.6;stroke-linejoin:"
+          "round}"
+          ".p50{stroke:#1668b8}.p99{stroke:#e07b00}.max{stroke:#b03060;stroke-width:.9}.bar{fill:#dfeaf5}."
+          "bad{fill:#d00000}</style>\n");
     buf_fmt(o, "<rect width=\"%d\" height=\"%d\" fill=\"white\"/>\n", SVG_W, SVG_H);
     snprintf(line, sizeof line, "coracle bench %s: %.0f/s over %.1f s, %lld connections, %llu errors",
              b->work->name, (double)r->n / results_seconds(r), results_seconds(r),

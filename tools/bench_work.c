@@ -106,17 +106,18 @@ static void pod_body(struct bench *b, struct buf *out)
             "\"labels\":{\"app\":\"bench\",\"pod-template-hash\":\"5d4f8c7b9c\",\"tier\":\"backend\"},"
             "\"annotations\":{\"" SEQ_KEY "\":\"0000000000\",\"coracle.bench/pad\":\"", b->req.tag);
     pad_at = out->n;
-    buf_fmt(
-        out,
-        "\"}},\"spec\":{%s\"automountServiceAccountToken\":false,\"terminationGracePeriodSeconds\":0,"
-        "\"containers\":[{\"name\":\"web\",\"image\":\"%s\",\"imagePullPolicy\":\"IfNotPresent\","
-        "\"ports\":[{\"name\":\"http\",\"containerPort\":8080,\"protocol\":\"TCP\"}],"
-        "\"env\":[{\"name\":\"MODE\",\"value\":\"production\"},{\"name\":\"LEVEL\",\"value\":\"info\"},"
-        "{\"name\":\"POD_NAME\",\"valueFrom\":{\"fieldRef\":{\"fieldPath\":\"metadata.name\"}}}],"
-        "\"resources\":{\"requests\":{\"cpu\":\"10m\",\"memory\":\"16Mi\"},\"limits\":{\"memory\":\"64Mi\"}}}],"
-        "\"tolerations\":[{\"key\":\"node.kubernetes.io/not-ready\",\"operator\":\"Exists\",\"effect\":\"NoExecute\","
-        "\"tolerationSeconds\":300}]}}",
-        pod_scheduler(b), b->cfg.image);
+    buf_fmt(out,
+            "\"}},\"spec\":{%s\"automountServiceAccountToken\":false,\"terminationGracePeriodSeconds\":0,"
+            "\"containers\":[{\"name\":\"web\",\"image\":\"%s\",\"imagePullPolicy\":\"IfNotPresent\","
+            "\"ports\":[{\"name\":\"http\",\"containerPort\":8080,\"protocol\":\"TCP\"}],"
+            "\"env\":[{\"name\":\"MODE\",\"value\":\"production\"},{\"name\":\"LEVEL\",\"value\":\"info\"},"
+            "{\"name\":\"POD_NAME\",\"valueFrom\":{\"fieldRef\":{\"fieldPath\":\"metadata.name\"}}}],"
+            "\"resources\":{\"requests\":{\"cpu\":\"10m\",\"memory\":\"16Mi\"},\"limits\":{\"memory\":"
+            "\"64Mi\"}}}],"
+            "\"tolerations\":[{\"key\":\"node.kubernetes.io/"
+            "not-ready\",\"operator\":\"Exists\",\"effect\":\"NoExecute\","
+            "\"tolerationSeconds\":300}]}}",
+            pod_scheduler(b), b->cfg.image);
     if (out->n < (size_t)b->cfg.size) {
         size_t pad = (size_t)b->cfg.size - out->n, tail = out->n - pad_at;
         buf_reserve(out, pad);
@@ -128,12 +129,12 @@ static void pod_body(struct bench *b, struct buf *out)
 
 static void lease_body(struct bench *b, struct buf *out, bool renew)
 {
-    buf_fmt(
-        out,
-        "{\"apiVersion\":\"coordination.k8s.io/v1\",\"kind\":\"Lease\",\"metadata\":{\"name\":\"bench-%s-0000000000\"%s},"
-        "\"spec\":{\"holderIdentity\":\"bench\",\"leaseDurationSeconds\":40,\"renewTime\":\"" TIME_TEXT
-        "\"}}",
-        b->req.tag, renew ? ",\"resourceVersion\":                        " : "");
+    buf_fmt(out,
+            "{\"apiVersion\":\"coordination.k8s.io/"
+            "v1\",\"kind\":\"Lease\",\"metadata\":{\"name\":\"bench-%s-0000000000\"%s},"
+            "\"spec\":{\"holderIdentity\":\"bench\",\"leaseDurationSeconds\":40,\"renewTime\":\"" TIME_TEXT
+            "\"}}",
+            b->req.tag, renew ? ",\"resourceVersion\":                        " : "");
 }
 
 static void requests_init_leases(struct bench *b)

@@ -56,9 +56,18 @@ static const char *format(struct cluster_text *t, const char *fmt, ...)
     return t->s;
 }
 
-const char *cluster_bridge(const struct cluster *c, struct cluster_text *t) { return format(t, "cor-%s", c->name); }
-const char *cluster_cgroup(const struct cluster *c, struct cluster_text *t) { return format(t, "/coracle-%s", c->name); }
-const char *cluster_gateway(const struct cluster *c, struct cluster_text *t) { return format(t, "10.%u.0.1", c->net); }
+const char *cluster_bridge(const struct cluster *c, struct cluster_text *t)
+{
+    return format(t, "cor-%s", c->name);
+}
+const char *cluster_cgroup(const struct cluster *c, struct cluster_text *t)
+{
+    return format(t, "/coracle-%s", c->name);
+}
+const char *cluster_gateway(const struct cluster *c, struct cluster_text *t)
+{
+    return format(t, "10.%u.0.1", c->net);
+}
 
 const char *cluster_netns(const struct cluster *c, struct cluster_text *t, unsigned node)
 {
@@ -76,7 +85,8 @@ int cluster_init(struct cluster *c, const char *name, const char *data, struct e
 
     if (strlen(name) == 0 || strlen(name) > CLUSTER_NAME_MAX ||
         strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") != strlen(name) || name[0] == '-')
-        return err_set(err, E_INVALID, "--name %s: at most %d lowercase letters, digits and dashes", name, CLUSTER_NAME_MAX);
+        return err_set(err, E_INVALID, "--name %s: at most %d lowercase letters, digits and dashes", name,
+                       CLUSTER_NAME_MAX);
     snprintf(c->name, sizeof c->name, "%s", name);
     snprintf(c->run, sizeof c->run, "/run/coracle/%s", name);
     c->keep = data != NULL;
@@ -181,16 +191,19 @@ static int load_from(struct cluster *c, const struct json *j, struct errbuf *err
     int64_t heads = json_path_i64(j, "heads", 0);
 
     if (heads < 1 || heads > CLUSTER_MAX_HEADS || json_path_i64(j, "net", 0) < 1)
-        return err_set(err, E_CORRUPT, "%s/cluster.json makes no sense; remove the directory to start anew", c->data);
+        return err_set(err, E_CORRUPT, "%s/cluster.json makes no sense; remove the directory to start anew",
+                       c->data);
     if ((unsigned)heads != c->n_heads)
-        return err_set(err, E_CONFLICT, "the cluster in %s has %d heads: say --heads %d", c->data, (int)heads, (int)heads);
+        return err_set(err, E_CONFLICT, "the cluster in %s has %d heads: say --heads %d", c->data, (int)heads,
+                       (int)heads);
     c->net = (unsigned)json_path_i64(j, "net", 0);
     for (unsigned i = 0; i < c->n_heads; i++) {
         const struct json *p = json_at(json_getz(j, "ports"), i);
         c->api_port[i] = (unsigned)json_path_i64(p, "api", 0);
         c->peer_port[i] = (unsigned)json_path_i64(p, "peer", 0);
         if (try_port(c->api_port[i]) == 0 || try_port(c->peer_port[i]) == 0)
-            return err_set(err, E_EXISTS, "port %u or %u of head %u is in use", c->api_port[i], c->peer_port[i], i + 1);
+            return err_set(err, E_EXISTS, "port %u or %u of head %u is in use", c->api_port[i],
+                           c->peer_port[i], i + 1);
     }
     return net_taken(c->net) ? err_set(err, E_EXISTS, "network 10.%u.0.0/16 is in use", c->net) : 0;
 }

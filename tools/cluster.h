@@ -14,7 +14,8 @@
 #include "net/err.h"
 
 #define CLUSTER_MAX_HEADS 9
-#define HEAD_ORGANIZATION "coracle:heads"          /* in the heads' certificates; nodes and users, of the same CA, have others */
+/* in the heads' certificates; nodes and users, of the same CA, have others */
+#define HEAD_ORGANIZATION "coracle:heads"
 #define CLUSTER_MAX_NODES 200
 #define CLUSTER_NAME_MAX  11                     /* "cor-" + name must fit an interface name */
 
@@ -29,15 +30,19 @@ struct cluster {
 
 /* Name and directories; checks them. data NULL: the default place. */
 int  cluster_init(struct cluster *c, const char *name, const char *data, struct errbuf *err);
-/* Make the directories; take over ports, addresses and counts of an earlier run in the same DATA, or choose free ones. */
+/* Make the directories; take over ports, addresses and counts of an earlier run in the same DATA, or choose
+ * free ones. */
 int  cluster_prepare(struct cluster *c, struct errbuf *err);
 
 /* Paths and names; the result lives in the buffer given. */
 struct cluster_text { char s[640]; };
-const char *cluster_path(const struct cluster *c, struct cluster_text *t, const char *fmt, ...) PRINTF_LIKE(3, 4);
-const char *cluster_run_path(const struct cluster *c, struct cluster_text *t, const char *fmt, ...) PRINTF_LIKE(3, 4);
+const char *cluster_path(const struct cluster *c, struct cluster_text *t, const char *fmt, ...)
+    PRINTF_LIKE(3, 4);
+const char *cluster_run_path(const struct cluster *c, struct cluster_text *t, const char *fmt, ...)
+    PRINTF_LIKE(3, 4);
 const char *cluster_bridge(const struct cluster *c, struct cluster_text *t);
-const char *cluster_netns(const struct cluster *c, struct cluster_text *t, unsigned node);     /* nodes count from 1 */
+/* nodes count from 1 */
+const char *cluster_netns(const struct cluster *c, struct cluster_text *t, unsigned node);
 const char *cluster_node_ip(const struct cluster *c, struct cluster_text *t, unsigned node);
 const char *cluster_gateway(const struct cluster *c, struct cluster_text *t);
 const char *cluster_cgroup(const struct cluster *c, struct cluster_text *t);

@@ -1,8 +1,8 @@
 /* tools/cluster_clean.c: remove every trace of a cluster on this machine.
  *
- * Nothing is remembered: what belongs to the cluster is found by its name (tools/cluster.h), so it works after any
- * crash of anything.  Order matters: the supervisor first (it restarts what dies), then processes and cgroups, then the mounts they
- * held, then namespaces and the bridge, then the directories. */
+ * Nothing is remembered: what belongs to the cluster is found by its name (tools/cluster.h), so it works
+ * after any crash of anything.  Order matters: the supervisor first (it restarts what dies), then processes
+ * and cgroups, then the mounts they held, then namespaces and the bridge, then the directories. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -114,7 +114,8 @@ static void clean_cgroups(const struct cluster *c, struct cluster_found *f)
 
     snprintf(path, sizeof path, "/sys/fs/cgroup%s", cluster_cgroup(c, &cg));     /* v2 */
     f->processes += clean_cgroup(path, &f->cgroups);
-    d = opendir("/sys/fs/cgroup");                                               /* v1 and hybrid: one tree a controller */
+    /* v1 and hybrid: one tree a controller */
+    d = opendir("/sys/fs/cgroup");
     while (d != NULL && (e = readdir(d)) != NULL) {
         if (e->d_name[0] == '.')
             continue;
@@ -197,8 +198,8 @@ static int run_quiet(const char *const *argv)
     return status;
 }
 
-/* The host's ends of the nodes' links: the kernel removes them some time after their namespace, too late for an `up`
- * that follows at once. */
+/* The host's ends of the nodes' links: the kernel removes them some time after their namespace, too late for
+ * an `up` that follows at once. */
 static void clean_links(const struct cluster *c)
 {
     char suffix[64];
@@ -242,7 +243,8 @@ int cluster_clean(const struct cluster *c, struct cluster_found *f, struct errbu
     int rc;
 
     *f = (struct cluster_found){ 0 };
-    for (int i = 0; i < CLEAN_ROUNDS; i++) {     /* again until none is left: a killed parent may just have forked */
+    /* again until none is left: a killed parent may just have forked */
+    for (int i = 0; i < CLEAN_ROUNDS; i++) {
         unsigned n = kill_by_environment(c);
         if (n == 0)
             break;

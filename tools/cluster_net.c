@@ -1,9 +1,11 @@
-/* tools/cluster_net.c: the network of a cluster on this machine: one bridge, and a namespace per node joined to it.
+/* tools/cluster_net.c: the network of a cluster on this machine: one bridge, and a namespace per node joined
+ * to it.
  *
  *     host: cor-NAME 10.N.0.1/16 ----+---- eth0 10.N.1.1 in coracle-NAME-node-1
  *           (heads listen here)      +---- eth0 10.N.1.2 in coracle-NAME-node-2
  *
- * One batch for ip(8) makes links and namespaces, one more per node sets addresses: a few milliseconds each. */
+ * One batch for ip(8) makes links and namespaces, one more per node sets addresses: a few milliseconds
+ * each. */
 #include <errno.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -62,7 +64,8 @@ int cluster_make_network(const struct cluster *c, struct errbuf *err)
 
     cluster_bridge(c, &br);
     cluster_gateway(c, &gw);
-    buf_fmt(&b, "link add %s type bridge forward_delay 0\naddr add %s/16 dev %s\nlink set %s up\n", br.s, gw.s, br.s, br.s);
+    buf_fmt(&b, "link add %s type bridge forward_delay 0\naddr add %s/16 dev %s\nlink set %s up\n", br.s,
+            gw.s, br.s, br.s);
     for (unsigned i = 1; i <= c->n_nodes; i++) {
         cluster_netns(c, &ns, i);
         cluster_node_ip(c, &ip, i);

@@ -19,13 +19,15 @@ static bool exists(const struct cluster *c, const char *name)
     return access(cluster_path(c, &path, "/pki/%s", name), F_OK) == 0;
 }
 
-static int write_pair(const struct cluster *c, const char *name, const char *cert_end, const char *key_end, struct buf *cert,
-                      struct buf *key, struct errbuf *err)
+static int write_pair(const struct cluster *c, const char *name, const char *cert_end, const char *key_end,
+                      struct buf *cert, struct buf *key, struct errbuf *err)
 {
     struct cluster_text path;
     int rc = file_replace(cluster_path(c, &path, "/pki/%s.%s", name, key_end), buf_str(key), 0600, true, err);
 
-    return rc == 0 ? file_replace(cluster_path(c, &path, "/pki/%s.%s", name, cert_end), buf_str(cert), 0644, true, err) : rc;
+    return rc == 0 ? file_replace(cluster_path(c, &path, "/pki/%s.%s", name, cert_end), buf_str(cert), 0644,
+                                  true, err)
+                   : rc;
 }
 
 static int open_ca(struct pki *p, struct errbuf *err)
@@ -36,20 +38,28 @@ static int open_ca(struct pki *p, struct errbuf *err)
 
     if (exists(p->c, "ca.crt")) {
         rc = file_read(cluster_path(p->c, &path, "/pki/ca.crt"), TOOLS_FILE_MAX, &p->ca_cert, err);
-        return rc == 0 ? file_read(cluster_path(p->c, &path, "/pki/ca.key"), TOOLS_FILE_MAX, &p->ca_key, err) : rc;
+        return rc == 0 ? file_read(cluster_path(p->c, &path, "/pki/ca.key"), TOOLS_FILE_MAX, &p->ca_key, err)
+                       : rc;
     }
     rc = pki_issue(&r, &p->ca_cert, &p->ca_key, err);
     return rc == 0 ? write_pair(p->c, "ca", "crt", "key", &p->ca_cert, &p->ca_key, err) : rc;
 }
 
-static int issue(struct pki *p, const char *name, const char *cn, const char *org, const char *const *sans, size_t n_sans,
-                 struct errbuf *err)
+static int issue(struct pki *p, const char *name, const char *cn, const char *org, const char *const *sans,
+                 size_t n_sans, struct errbuf *err)
 {
     struct buf cert = BUF_INIT, key = BUF_INIT;
     char file[64];
-    struct pki_req r = { .common_name = cn, .organizations = &org, .n_organizations = org != NULL, .sans = sans,
-                         .n_sans = n_sans, .server = n_sans > 0, .client = true, .days = CERT_DAYS,
-                         .ca_cert_pem = buf_str(&p->ca_cert), .ca_key_pem = buf_str(&p->ca_key) };
+    struct pki_req r = { .common_name = cn,
+                         .organizations = &org,
+                         .n_organizations = org != NULL,
+                         .sans = sans,
+                         .n_sans = n_sans,
+                         .server = n_sans > 0,
+                         .client = true,
+                         .days = CERT_DAYS,
+                         .ca_cert_pem = buf_str(&p->ca_cert),
+                         .ca_key_pem = buf_str(&p->ca_key) };
     int rc = 0;
 
     snprintf(file, sizeof file, "%s.crt", name);
@@ -97,8 +107,14 @@ int cluster_write_pki(const struct cluster *c, struct errbuf *err)
 {
     struct pki p = { .c = c, .ca_cert = BUF_INIT, .ca_key = BUF_INIT };
     struct cluster_text gateway;
-    const char *sans[] = { "127.0.0.1", "localhost", cluster_gateway(c, &gateway), "10.96.0.1", "kubernetes", "kubernetes.default",
-                           "kubernetes.default.svc", "kubernetes.default.svc.cluster.local" };
+    const char *sans[] = { "127.0.0.1",
+                           "localhost",
+                           cluster_gateway(c, &gateway),
+                           "10.96.0.1",
+                           "kubernetes",
+                           "kubernetes.default",
+                           "kubernetes.default.svc",
+                           "kubernetes.default.svc.cluster.local" };
     int rc = open_ca(&p, err);
 
     if (rc == 0)
@@ -118,7 +134,8 @@ int cluster_write_pki(const struct cluster *c, struct errbuf *err)
 
 /* ---- kubeconfig: one context per head; "coracle", the current one, is the first head ---------------- */
 
-static int add_base64(struct buf *out, const struct cluster *c, const char *key, const char *file, struct errbuf *err)
+static int add_base64(struct buf *out, const struct cluster *c, const char *key, const char *file,
+                      struct errbuf *err)
 {
     struct cluster_text path;
     struct buf pem = BUF_INIT;

@@ -27,7 +27,8 @@ static bool down_stop(int fd)
             return true;
         nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
     }
-    kill(atoi(text), SIGKILL);                   /* it hangs; its children die with it, the rest is cleared below */
+    /* it hangs; its children die with it, the rest is cleared below */
+    kill(atoi(text), SIGKILL);
     return flock(fd, LOCK_EX) == 0;
 }
 
@@ -36,7 +37,8 @@ static int down_run(int argc, char **argv)
     const char *name = "up", *data = NULL;
     const struct flag flags[] = {
         { "name", NULL, FLAG_STRING, &name, "NAME", "which cluster" },
-        { "data", NULL, FLAG_STRING, &data, "DIR", "the cluster was given this directory: its state is kept" },
+        { "data", NULL, FLAG_STRING, &data, "DIR",
+          "the cluster was given this directory: its state is kept" },
     };
     struct cluster c = { 0 };
     struct cluster_found found;
@@ -65,6 +67,9 @@ static int down_run(int argc, char **argv)
 }
 
 const struct command cmd_down = {
-    "down", "down [--name NAME]", "End a cluster that was started with up --detach",
-    "Ends a cluster started by coracle up and removes its processes, mounts, namespaces, bridge and cgroups.", down_run,
+    "down",
+    "down [--name NAME]",
+    "End a cluster that was started with up --detach",
+    "Ends a cluster started by coracle up and removes its processes, mounts, namespaces, bridge and cgroups.",
+    down_run,
 };

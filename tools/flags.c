@@ -55,7 +55,8 @@ _Noreturn static void help(const struct command *cmd, const struct flag *flags, 
         char left[64];
         snprintf(left, sizeof left, "%s%s%s--%s%s%s", flags[i].alias != NULL ? "-" : "    ",
                  flags[i].alias != NULL ? flags[i].alias : "", flags[i].alias != NULL ? ", " : "",
-                 flags[i].name, flags[i].value != NULL ? " " : "", flags[i].value != NULL ? flags[i].value : "");
+                 flags[i].name, flags[i].value != NULL ? " " : "",
+                 flags[i].value != NULL ? flags[i].value : "");
         printf("  %-36s %s", left, flags[i].help);
         print_default(&flags[i]);
         putchar('\n');
@@ -120,7 +121,8 @@ static const char *set_flag(const struct flag *f, const char *v)
     return "is of no known type";
 }
 
-static const struct flag *find_flag(const struct flag *flags, size_t n, const char *arg, const char **ret_value)
+static const struct flag *find_flag(const struct flag *flags, size_t n, const char *arg,
+                                    const char **ret_value)
 {
     const char *name = arg + (arg[1] == '-' ? 2 : 1);
     size_t len = strcspn(name, "=");

@@ -1,7 +1,8 @@
 /* tools/flags.h: command-line flags as rows of a table: parsing, defaults and --help come from it.
  *
- * Forms: --name=value, --name value, --switch, --switch=false; -x for one-letter aliases.  What is not a flag is
- * left for the subcommand, in order.  Durations take Go's units (500ms, 40s, 5m), sizes and counts are plain integers. */
+ * Forms: --name=value, --name value, --switch, --switch=false; -x for one-letter aliases.  What is not a
+ * flag is left for the subcommand, in order.  Durations take Go's units (500ms, 40s, 5m), sizes and counts
+ * are plain integers. */
 #ifndef TOOLS_FLAGS_H
 #define TOOLS_FLAGS_H
 
@@ -19,18 +20,20 @@ struct flag_strings { const char *v[FLAG_MAX_STRINGS + 1]; unsigned n; };    /* 
 struct flag {
     const char *name, *alias;                    /* alias: one letter or NULL */
     enum flag_type type;
-    void *to;                                    /* const char **, bool *, int64_t *, uint64_t *, struct flag_strings * */
+    /* const char **, bool *, int64_t *, uint64_t *, struct flag_strings * */
+    void *to;
     const char *value;                           /* what help calls the value: "DIR" */
     const char *help;
 };
 struct command {
     const char *name, *usage, *summary;          /* "up [flags]", one line for the list */
     const char *about;                           /* paragraph for --help */
-    int (*run)(int argc, char **argv);           /* argv[0] is the subcommand's name; returns the exit status */
+    /* argv[0] is the subcommand's name; returns the exit status */
+    int (*run)(int argc, char **argv);
 };
 
-/* Defaults are what the variables hold before.  Returns the number of other arguments, moved to argv[1..]; on a
- * bad flag or --help prints (stderr/stdout) and exits (2/0). */
+/* Defaults are what the variables hold before.  Returns the number of other arguments, moved to argv[1..];
+ * on a bad flag or --help prints (stderr/stdout) and exits (2/0). */
 int flags_parse(const struct command *cmd, const struct flag *flags, size_t n, int argc, char **argv);
 
 extern const struct command cmd_up, cmd_down, cmd_head, cmd_node, cmd_bench, cmd_version;

@@ -1,5 +1,5 @@
-/* tools/head.c: coracle head: one member of the control plane: Raft, store and API, and, while it leads, the scheduler
- * and the controllers. */
+/* tools/head.c: coracle head: one member of the control plane: Raft, store and API, and, while it leads, the
+ * scheduler and the controllers. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,7 +56,8 @@ static void head_start_leading(struct head *h)
 {
     static const char *const masters[] = { "system:masters", NULL };
     struct scheduler_opts so = { 0 };
-    struct controllers_opts co = { .ca_pem = buf_str(&h->ca), .node_monitor_period_ms = h->f.monitor_period_ms,
+    struct controllers_opts co = { .ca_pem = buf_str(&h->ca),
+                                   .node_monitor_period_ms = h->f.monitor_period_ms,
                                    .node_monitor_grace_ms = h->f.monitor_grace_ms,
                                    .terminated_pod_gc_threshold = (unsigned)h->f.terminated_pod_gc };
 
@@ -66,7 +67,8 @@ static void head_start_leading(struct head *h)
         h->sched = scheduler_start(&so);
     }
     if (!h->f.no_ctrl) {
-        co.client = h->ctrl_client = client_new_local(h->api, h->loop, "system:kube-controller-manager", masters);
+        co.client = h->ctrl_client = client_new_local(h->api, h->loop, "system:kube-controller-manager",
+                                                      masters);
         h->ctrl = controllers_start(&co);
     }
     head_say(h, "leading\n");
@@ -152,11 +154,13 @@ static void head_on_signal(void *arg, int signum)
 
 /* ---- Starting ------------------------------------------------------------------------------------- */
 
-static int head_tls(const char *ca, const char *cert, const char *key, bool server, bool optional, struct tls_ctx **ret,
-                    struct errbuf *err)
+static int head_tls(const char *ca, const char *cert, const char *key, bool server, bool optional,
+                    struct tls_ctx **ret, struct errbuf *err)
 {
     struct buf ca_pem = BUF_INIT, cert_pem = BUF_INIT, key_pem = BUF_INIT;
-    struct tls_opts o = { .server = server, .client_cert_optional = optional, .alpn = server && optional ? "h2,http/1.1" : NULL };
+    struct tls_opts o = { .server = server,
+                          .client_cert_optional = optional,
+                          .alpn = server && optional ? "h2,http/1.1" : NULL };
     int rc = 0;
 
     if (ca != NULL)
@@ -187,7 +191,8 @@ static int head_open_tls(struct head *h, struct errbuf *err)
     if ((rc = head_tls(f->peer_ca, f->peer_cert, f->peer_key, true, false, &h->tls_peer_server, err)) != 0 ||
         (rc = head_tls(f->peer_ca, f->peer_cert, f->peer_key, false, false, &h->tls_peer_client, err)) != 0)
         return err_wrap(err, rc, "TLS between heads");
-    if (f->node_ca != NULL && (rc = head_tls(f->node_ca, f->node_cert, f->node_key, false, false, &h->tls_node, err)) != 0)
+    if (f->node_ca != NULL &&
+        (rc = head_tls(f->node_ca, f->node_cert, f->node_key, false, false, &h->tls_node, err)) != 0)
         return err_wrap(err, rc, "TLS to nodes");
     if (f->client_ca != NULL && (rc = file_read(f->client_ca, TOOLS_FILE_MAX, &h->ca, err)) != 0)
         return rc;
@@ -245,10 +250,18 @@ static int head_open_api(struct head *h, struct errbuf *err)
 {
     char host[256] = "";
     struct api_opts o = {
-        .loop = h->loop, .store = h->store, .listen_addr = h->f.listen, .tls = h->tls_api, .node_tls = h->tls_node,
-        .service_account_key_pem = buf_str(&h->sa_key), .service_account_pub_pem = buf_str(&h->sa_pub),
-        .issuer = h->f.issuer, .ca_pem = buf_str(&h->ca), .service_cidr = h->f.service_cidr,
-        .token_lines = buf_str(&h->tokens), .version = CORACLE_GIT_VERSION,
+        .loop = h->loop,
+        .store = h->store,
+        .listen_addr = h->f.listen,
+        .tls = h->tls_api,
+        .node_tls = h->tls_node,
+        .service_account_key_pem = buf_str(&h->sa_key),
+        .service_account_pub_pem = buf_str(&h->sa_pub),
+        .issuer = h->f.issuer,
+        .ca_pem = buf_str(&h->ca),
+        .service_cidr = h->f.service_cidr,
+        .token_lines = buf_str(&h->tokens),
+        .version = CORACLE_GIT_VERSION,
     };
     if (h->f.advertise != NULL) {
         const char *colon = strrchr(h->f.advertise, ':');
@@ -266,7 +279,8 @@ static int head_start(struct head *h, struct errbuf *err)
     char line[300];
     int  rc;
 
-    if ((rc = head_open_tls(h, err)) != 0 || (rc = head_open_store(h, err)) != 0 || (rc = head_open_api(h, err)) != 0)
+    if ((rc = head_open_tls(h, err)) != 0 || (rc = head_open_store(h, err)) != 0 ||
+        (rc = head_open_api(h, err)) != 0)
         return rc;
     loop_on_signal(h->loop, SIGTERM, head_on_signal, h);
     loop_on_signal(h->loop, SIGINT, head_on_signal, h);
@@ -289,56 +303,83 @@ static void head_release(struct head *h)
     buf_release(&h->sa_key);
 }
 
-static int head_run(int argc, char **argv)
+/* 0, or the exit status of what cannot be. */
+static int head_parse(struct head_flags *f, int argc, char **argv)
 {
-    struct head h = { .f = { .id = 1, .ready_fd = -1, .cluster = "coracle", .data = "/var/lib/coracle/head",
-                             .history_bytes = 64 << 20, .listen = "127.0.0.1:6443", .listen_peer = "127.0.0.1:2380" },
-                      .ca = BUF_INIT, .sa_pub = BUF_INIT, .sa_key = BUF_INIT };
-    struct head_flags *f = &h.f;
-    struct trim trim;
     const struct flag flags[] = {
         { "id", NULL, FLAG_INT, &f->id, "N", "this head's number in the cluster, above 0" },
         { "cluster", NULL, FLAG_STRING, &f->cluster, "NAME", "heads of another name are refused" },
         { "data", NULL, FLAG_STRING, &f->data, "DIR", "log and snapshots" },
-        { "head", NULL, FLAG_STRINGS, &f->heads, "ID=HOST:PORT", "a member of the control plane, itself included; used when DIR is empty" },
-        { "listen", NULL, FLAG_STRING, &f->listen, "HOST:PORT", "where the API is served; several separated by commas" },
+        { "head", NULL, FLAG_STRINGS, &f->heads, "ID=HOST:PORT",
+          "a member of the control plane, itself included; used when DIR is empty" },
+        { "listen", NULL, FLAG_STRING, &f->listen, "HOST:PORT",
+          "where the API is served; several separated by commas" },
         { "listen-peer", NULL, FLAG_STRING, &f->listen_peer, "HOST:PORT", "where other heads connect" },
-        { "advertise-address", NULL, FLAG_STRING, &f->advertise, "HOST:PORT", "what the kubernetes service points to" },
+        { "advertise-address", NULL, FLAG_STRING, &f->advertise, "HOST:PORT",
+          "what the kubernetes service points to" },
         { "client-ca-file", NULL, FLAG_STRING, &f->client_ca, "FILE", "CA of client certificates" },
         { "tls-cert-file", NULL, FLAG_STRING, &f->tls_cert, "FILE", "certificate of the API" },
         { "tls-private-key-file", NULL, FLAG_STRING, &f->tls_key, "FILE", "its key" },
         { "peer-trusted-ca-file", NULL, FLAG_STRING, &f->peer_ca, "FILE", "CA of the heads" },
-        { "peer-cert-file", NULL, FLAG_STRING, &f->peer_cert, "FILE", "this head's certificate towards heads" },
+        { "peer-cert-file", NULL, FLAG_STRING, &f->peer_cert, "FILE",
+          "this head's certificate towards heads" },
         { "peer-key-file", NULL, FLAG_STRING, &f->peer_key, "FILE", "its key" },
-        { "peer-cert-allowed-organization", NULL, FLAG_STRING, &f->peer_org, "NAME", "heads' certificates must carry it; for a CA that others share" },
-        { "kubelet-certificate-authority", NULL, FLAG_STRING, &f->node_ca, "FILE", "CA of the nodes' servers" },
-        { "kubelet-client-certificate", NULL, FLAG_STRING, &f->node_cert, "FILE", "certificate shown to nodes" },
+        { "peer-cert-allowed-organization", NULL, FLAG_STRING, &f->peer_org, "NAME",
+          "heads' certificates must carry it; for a CA that others share" },
+        { "kubelet-certificate-authority", NULL, FLAG_STRING, &f->node_ca, "FILE",
+          "CA of the nodes' servers" },
+        { "kubelet-client-certificate", NULL, FLAG_STRING, &f->node_cert, "FILE",
+          "certificate shown to nodes" },
         { "kubelet-client-key", NULL, FLAG_STRING, &f->node_key, "FILE", "its key" },
-        { "service-account-key-file", NULL, FLAG_STRING, &f->sa_pub, "FILE", "public key that service account tokens verify with" },
+        { "service-account-key-file", NULL, FLAG_STRING, &f->sa_pub, "FILE",
+          "public key that service account tokens verify with" },
         { "service-account-signing-key-file", NULL, FLAG_STRING, &f->sa_key, "FILE", "key that signs them" },
         { "service-account-issuer", NULL, FLAG_STRING, &f->issuer, "URL", "issuer named in them" },
-        { "token-auth-file", NULL, FLAG_STRING, &f->token_file, "FILE", "static bearer tokens: token,user,uid,\"group1,group2\" a line" },
+        { "token-auth-file", NULL, FLAG_STRING, &f->token_file, "FILE",
+          "static bearer tokens: token,user,uid,\"group1,group2\" a line" },
         { "service-cluster-ip-range", NULL, FLAG_STRING, &f->service_cidr, "CIDR", "addresses of services" },
-        { "heartbeat-interval", NULL, FLAG_DURATION_MS, &f->heartbeat_ms, "TIME", "between heads (default 50ms)" },
-        { "election-timeout", NULL, FLAG_DURATION_MS, &f->election_ms, "TIME", "shortest silence before an election (default 200ms)" },
-        { "snapshot-bytes", NULL, FLAG_INT, &f->snapshot_bytes, "N", "log written between snapshots (default 64 MiB)" },
-        { "watch-history-bytes", NULL, FLAG_INT, &f->history_bytes, "N", "changes kept for watches that come back and for lists of the past" },
-        { "node-monitor-period", NULL, FLAG_DURATION_MS, &f->monitor_period_ms, "TIME", "while no node is heard of: how often to look whether pods may be evicted again (default 5s); silence itself is noticed at once" },
-        { "node-monitor-grace-period", NULL, FLAG_DURATION_MS, &f->monitor_grace_ms, "TIME", "silence before a node is not ready (default 40s)" },
-        { "terminated-pod-gc-threshold", NULL, FLAG_INT, &f->terminated_pod_gc, "N", "ended pods that are kept (default 12500)" },
+        { "heartbeat-interval", NULL, FLAG_DURATION_MS, &f->heartbeat_ms, "TIME",
+          "between heads (default 50ms)" },
+        { "election-timeout", NULL, FLAG_DURATION_MS, &f->election_ms, "TIME",
+          "shortest silence before an election (default 200ms)" },
+        { "snapshot-bytes", NULL, FLAG_INT, &f->snapshot_bytes, "N",
+          "log written between snapshots (default 64 MiB)" },
+        { "watch-history-bytes", NULL, FLAG_INT, &f->history_bytes, "N",
+          "changes kept for watches that come back and for lists of the past" },
+        { "node-monitor-period", NULL, FLAG_DURATION_MS, &f->monitor_period_ms, "TIME",
+          "while no node is heard of: how often to look whether pods may be evicted again (default 5s); "
+          "silence itself is noticed at once" },
+        { "node-monitor-grace-period", NULL, FLAG_DURATION_MS, &f->monitor_grace_ms, "TIME",
+          "silence before a node is not ready (default 40s)" },
+        { "terminated-pod-gc-threshold", NULL, FLAG_INT, &f->terminated_pod_gc, "N",
+          "ended pods that are kept (default 12500)" },
         { "no-scheduler", NULL, FLAG_BOOL, &f->no_sched, NULL, "leave scheduling to another scheduler" },
-        { "no-controllers", NULL, FLAG_BOOL, &f->no_ctrl, NULL, "leave the controllers to another controller manager" },
-        { "ready-fd", NULL, FLAG_INT, &f->ready_fd, "FD", "write \"serving ADDR\" and \"leading\" lines to this descriptor" },
+        { "no-controllers", NULL, FLAG_BOOL, &f->no_ctrl, NULL,
+          "leave the controllers to another controller manager" },
+        { "ready-fd", NULL, FLAG_INT, &f->ready_fd, "FD",
+          "write \"serving ADDR\" and \"leading\" lines to this descriptor" },
         { "v", "v", FLAG_INT, &f->verbosity, "N", "4 and above: debug lines" },
     };
-    struct errbuf err = { "" };
-    int others = flags_parse(&cmd_head, flags, ARRAY_LEN(flags), argc, argv);
 
-    if (others > 0)
+    if (flags_parse(&cmd_head, flags, ARRAY_LEN(flags), argc, argv) > 0)
         return fail(&cmd_head, "takes no arguments, got \"%s\"", argv[1]);
     if (f->id <= 0 || f->heads.n > RAFT_MAX_HEADS)
         return fail(&cmd_head, "--id must be above 0, and at most %d --head", RAFT_MAX_HEADS);
-    if (f->verbosity >= 4)
+    return 0;
+}
+
+static int head_run(int argc, char **argv)
+{
+    struct head h = { .f = { .id = 1, .ready_fd = -1, .cluster = "coracle", .data = "/var/lib/coracle/head",
+                             .history_bytes = 64 << 20, .listen = "127.0.0.1:6443",
+                             .listen_peer = "127.0.0.1:2380" },
+                      .ca = BUF_INIT, .sa_pub = BUF_INIT, .sa_key = BUF_INIT };
+    struct trim trim;
+    struct errbuf err = { "" };
+
+    if (head_parse(&h.f, argc, argv) != 0)
+        return 1;
+    if (h.f.verbosity >= 4)
         log_level = LOG_DEBUG;
     limits_raise_files();                        /* each watch is a connection */
     h.loop = loop_new_real();
@@ -352,8 +393,11 @@ static int head_run(int argc, char **argv)
 }
 
 const struct command cmd_head = {
-    "head", "head [flags]", "Run one head: API, store and, on the leader, scheduler and controllers",
-    "Runs one head of the control plane.  An odd number of heads (1, 3, 5) keep the cluster's state together;\n"
+    "head",
+    "head [flags]",
+    "Run one head: API, store and, on the leader, scheduler and controllers",
+    "Runs one head of the control plane.  An odd number of heads (1, 3, 5) keep the cluster's state "
+    "together;\n"
     "each serves the whole API, and the one that leads also schedules and runs the controllers.\n"
     "SIGTERM hands leadership over and ends after the requests in flight.",
     head_run,

@@ -9,7 +9,9 @@ static const struct command *const commands[] = {
 
 static void usage(FILE *to)
 {
-    fprintf(to, "Coracle is Kubernetes in one small program.\n\nUsage:\n  coracle COMMAND [flags]\n\nCommands:\n");
+    fprintf(
+        to,
+        "Coracle is Kubernetes in one small program.\n\nUsage:\n  coracle COMMAND [flags]\n\nCommands:\n");
     for (size_t i = 0; i < ARRAY_LEN(commands); i++)
         fprintf(to, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
     fprintf(to, "\ncoracle COMMAND --help tells more.\n");

@@ -100,11 +100,26 @@ static int node_open_agent(struct node *n, size_t i, struct errbuf *err)
     const struct node_flags *f = &n->f;
     char name[256], root[4096], run[4096];
     struct agent_opts o = {
-        .loop = n->loop, .client = n->client, .name = name, .root_dir = root, .run_dir = run, .node_ip = f->ip,
-        .listen_addr = f->listen, .tls = n->tls_server, .pod_cidr = f->pod_cidr, .cluster_dns = f->dns,
-        .cluster_domain = f->domain, .cgroup_parent = f->cgroup, .labels = f->labels.v, .hollow = f->hollow,
-        .max_pods = (unsigned)f->max_pods, .cpu_millis = f->cpu_millis, .memory_bytes = f->memory,
-        .lease_ms = f->lease_ms, .status_ms = f->status_ms, .image_dir = f->images,
+        .loop = n->loop,
+        .client = n->client,
+        .name = name,
+        .root_dir = root,
+        .run_dir = run,
+        .node_ip = f->ip,
+        .listen_addr = f->listen,
+        .tls = n->tls_server,
+        .pod_cidr = f->pod_cidr,
+        .cluster_dns = f->dns,
+        .cluster_domain = f->domain,
+        .cgroup_parent = f->cgroup,
+        .labels = f->labels.v,
+        .hollow = f->hollow,
+        .max_pods = (unsigned)f->max_pods,
+        .cpu_millis = f->cpu_millis,
+        .memory_bytes = f->memory,
+        .lease_ms = f->lease_ms,
+        .status_ms = f->status_ms,
+        .image_dir = f->images,
     };
     bool many = f->count > 1;
     int  rc;
@@ -140,22 +155,25 @@ static int node_start(struct node *n, struct errbuf *err)
 static int node_run(int argc, char **argv)
 {
     char host[256] = "node";
-    struct node n = { .f = { .root = "/var/lib/coracle/node", .run = "/run/coracle/node", .cgroup = "/coracle",
-                             .ready_fd = -1, .count = 1 } };
+    struct node n = { .f = { .root = "/var/lib/coracle/node", .run = "/run/coracle/node",
+                             .cgroup = "/coracle", .ready_fd = -1, .count = 1 } };
     struct node_flags *f = &n.f;
     struct trim trim;
     const struct flag flags[] = {
         { "hostname-override", NULL, FLAG_STRING, &f->name, "NAME", "the node's name" },
         { "server", NULL, FLAG_STRINGS, &f->servers, "HOST:PORT", "a head's API" },
-        { "certificate-authority", NULL, FLAG_STRING, &f->ca, "FILE", "CA of the heads, and of who may call this node" },
-        { "client-certificate", NULL, FLAG_STRING, &f->cert, "FILE", "certificate shown to the heads: system:node:NAME" },
+        { "certificate-authority", NULL, FLAG_STRING, &f->ca, "FILE",
+          "CA of the heads, and of who may call this node" },
+        { "client-certificate", NULL, FLAG_STRING, &f->cert, "FILE",
+          "certificate shown to the heads: system:node:NAME" },
         { "client-key", NULL, FLAG_STRING, &f->key, "FILE", "its key" },
         { "tls-cert-file", NULL, FLAG_STRING, &f->serving_cert, "FILE", "certificate of this node's server" },
         { "tls-private-key-file", NULL, FLAG_STRING, &f->serving_key, "FILE", "its key" },
         { "root-dir", NULL, FLAG_STRING, &f->root, "DIR", "images, containers, volumes, logs" },
         { "run-dir", NULL, FLAG_STRING, &f->run, "DIR", "sockets and runtime state; gone after a boot" },
         { "node-ip", NULL, FLAG_STRING, &f->ip, "IP", "this node's address" },
-        { "listen", NULL, FLAG_STRING, &f->listen, "HOST:PORT", "logs, exec and attach for the heads (default NODE-IP:10250)" },
+        { "listen", NULL, FLAG_STRING, &f->listen, "HOST:PORT",
+          "logs, exec and attach for the heads (default NODE-IP:10250)" },
         { "pod-cidr", NULL, FLAG_STRING, &f->pod_cidr, "CIDR", "addresses of this node's pods" },
         { "cluster-dns", NULL, FLAG_STRING, &f->dns, "IP", "name server of the pods" },
         { "cluster-domain", NULL, FLAG_STRING, &f->domain, "NAME", "domain of the cluster" },
@@ -165,12 +183,15 @@ static int node_run(int argc, char **argv)
         { "max-pods", NULL, FLAG_INT, &f->max_pods, "N", "pods at most (default 110)" },
         { "cpu-millis", NULL, FLAG_INT, &f->cpu_millis, "N", "capacity to report (default: the machine's)" },
         { "memory-bytes", NULL, FLAG_INT, &f->memory, "N", "capacity to report (default: the machine's)" },
-        { "node-lease-renew-interval", NULL, FLAG_DURATION_MS, &f->lease_ms, "TIME", "between renewals of the lease (default 10s)" },
-        { "node-status-report-frequency", NULL, FLAG_DURATION_MS, &f->status_ms, "TIME", "between reports of an unchanged status (default 5m)" },
+        { "node-lease-renew-interval", NULL, FLAG_DURATION_MS, &f->lease_ms, "TIME",
+          "between renewals of the lease (default 10s)" },
+        { "node-status-report-frequency", NULL, FLAG_DURATION_MS, &f->status_ms, "TIME",
+          "between reports of an unchanged status (default 5m)" },
         { "hollow", NULL, FLAG_BOOL, &f->hollow, NULL, "run no containers: pods only seem to run" },
         { "count", NULL, FLAG_INT, &f->count, "N", "with --hollow: that many nodes in this process" },
         { "purge-on-exit", NULL, FLAG_BOOL, &f->purge, NULL, "end all pods when stopped by a signal" },
-        { "ready-fd", NULL, FLAG_INT, &f->ready_fd, "FD", "write \"serving\" to this descriptor when started" },
+        { "ready-fd", NULL, FLAG_INT, &f->ready_fd, "FD",
+          "write \"serving\" to this descriptor when started" },
         { "v", "v", FLAG_INT, &f->verbosity, "N", "4 and above: debug lines" },
     };
     struct errbuf err = { "" };
@@ -182,7 +203,8 @@ static int node_run(int argc, char **argv)
     if (f->servers.n == 0 || f->ca == NULL)
         return fail(&cmd_node, "needs --server and --certificate-authority");
     if (f->count < 1 || f->count > NODE_MAX_HOLLOW || (f->count > 1 && !f->hollow))
-        return fail(&cmd_node, "--count must be from 1 to %d, and above 1 only with --hollow", NODE_MAX_HOLLOW);
+        return fail(&cmd_node, "--count must be from 1 to %d, and above 1 only with --hollow",
+                    NODE_MAX_HOLLOW);
     if (f->verbosity >= 4)
         log_level = LOG_DEBUG;
     if (!f->hollow && (file_mkdirs(f->run, 0700, &err) != 0 || mountns_enter(f->run, &err) != 0))
@@ -201,7 +223,9 @@ static int node_run(int argc, char **argv)
 }
 
 const struct command cmd_node = {
-    "node", "node --server HOST:PORT --certificate-authority FILE [flags]", "Run one node: pods, probes, logs, exec",
+    "node",
+    "node --server HOST:PORT --certificate-authority FILE [flags]",
+    "Run one node: pods, probes, logs, exec",
     "Runs the node agent: registers this machine as a node and runs the pods bound to it.\n"
     "Pods go on running when the agent ends or is killed; it finds them again when it starts.",
     node_run,

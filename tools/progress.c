@@ -34,7 +34,10 @@ void progress_init(struct progress *p, struct loop *l)
     timer_init(&p->spin, l, on_spin);
 }
 
-double progress_seconds(const struct progress *p) { return (double)(loop_hires_ns(p->loop) - p->start_ns) / 1e9; }
+double progress_seconds(const struct progress *p)
+{
+    return (double)(loop_hires_ns(p->loop) - p->start_ns) / 1e9;
+}
 
 void progress_start(struct progress *p, const char *fmt, ...)
 {

@@ -1,5 +1,5 @@
-/* tools/progress.h: what a person sees while something takes its time: a spinner per step on a terminal, one plain
- * line per finished step otherwise. */
+/* tools/progress.h: what a person sees while something takes its time: a spinner per step on a terminal, one
+ * plain line per finished step otherwise. */
 #ifndef TOOLS_PROGRESS_H
 #define TOOLS_PROGRESS_H
 
@@ -16,8 +16,10 @@ struct progress {
 
 void progress_init(struct progress *p, struct loop *l);
 void progress_start(struct progress *p, const char *fmt, ...) PRINTF_LIKE(2, 3);     /* a step begins */
-void progress_update(struct progress *p, const char *fmt, ...) PRINTF_LIKE(2, 3);    /* it goes on: other text */
-void progress_done(struct progress *p);                                              /* it ended well: text and time */
+/* it goes on: other text */
+void progress_update(struct progress *p, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* it ended well: text and time */
+void progress_done(struct progress *p);
 void progress_fail(struct progress *p);
 /* Seconds since progress_init. */
 double progress_seconds(const struct progress *p);

@@ -77,10 +77,16 @@ static void head_args(const struct child *ch, struct args *x)
     for (unsigned h = 0; h < c->n_heads; h++)
         arg_add(x, "--head=%u=127.0.0.1:%u", h + 1, c->peer_port[h]);
     static const char *const files[][2] = {
-        { "client-ca-file", "ca.crt" }, { "tls-cert-file", "head.crt" }, { "tls-private-key-file", "head.key" },
-        { "peer-trusted-ca-file", "ca.crt" }, { "peer-cert-file", "head.crt" }, { "peer-key-file", "head.key" },
-        { "kubelet-certificate-authority", "ca.crt" }, { "kubelet-client-certificate", "head-to-node.crt" },
-        { "kubelet-client-key", "head-to-node.key" }, { "service-account-key-file", "sa.pub" },
+        { "client-ca-file", "ca.crt" },
+        { "tls-cert-file", "head.crt" },
+        { "tls-private-key-file", "head.key" },
+        { "peer-trusted-ca-file", "ca.crt" },
+        { "peer-cert-file", "head.crt" },
+        { "peer-key-file", "head.key" },
+        { "kubelet-certificate-authority", "ca.crt" },
+        { "kubelet-client-certificate", "head-to-node.crt" },
+        { "kubelet-client-key", "head-to-node.key" },
+        { "service-account-key-file", "sa.pub" },
         { "service-account-signing-key-file", "sa.key" },
     };
     for (size_t f = 0; f < ARRAY_LEN(files); f++)
@@ -172,7 +178,8 @@ static void child_on_line_close(void *arg, struct stream *st, int err, const cha
         ch->ready = NULL;
 }
 
-static const struct stream_events child_ready_events = { .on_data = child_on_line, .on_close = child_on_line_close };
+static const struct stream_events child_ready_events = { .on_data = child_on_line,
+                                                         .on_close = child_on_line_close };
 
 static void ignore_data(void *arg, struct stream *st, const char *p, size_t n) { }
 static void ignore_close(void *arg, struct stream *st, int err, const char *reason) { }
@@ -189,7 +196,11 @@ static void child_drop_ready(struct child *ch)
 
 static void child_log_path(const struct child *ch, struct cluster_text *t)
 {
-    cluster_path(ch->sup->o.cluster, t, "/%s-%u.log", ch->head ? "head" : ch->hollow ? "hollow" : "node", ch->number);
+    cluster_path(ch->sup->o.cluster, t, "/%s-%u.log",
+                 ch->head     ? "head"
+                 : ch->hollow ? "hollow"
+                              : "node",
+                 ch->number);
 }
 
 static void supervisor_check_stopped(struct supervisor *s);

@@ -1,5 +1,5 @@
-/* tools/supervisor.h: the heads and nodes of `coracle up` as child processes: started, restarted when they die,
- * ended in order.  Children die with the supervisor, whatever ends it. */
+/* tools/supervisor.h: the heads and nodes of `coracle up` as child processes: started, restarted when they
+ * die, ended in order.  Children die with the supervisor, whatever ends it. */
 #ifndef TOOLS_SUPERVISOR_H
 #define TOOLS_SUPERVISOR_H
 

@@ -2,7 +2,8 @@
  *
  * The flow is one chain of steps, each started when the one before has ended:
  *     clear -> prepare -> network -> heads -> nodes -> sample -> ready -> (signal) -> stop -> clear
- * Steps that wait are woken by events: lines on the children's ready descriptors, and watches on nodes and pods. */
+ * Steps that wait are woken by events: lines on the children's ready descriptors, and watches on nodes and
+ * pods. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -81,8 +82,10 @@ static int up_lock(const struct cluster *c, struct errbuf *err)
         return err_sys(err, errno, "open %s", path);
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
         close(fd);
-        return err_set(err, E_EXISTS, "a cluster named %s runs already: end it with coracle down --name %s, or take another --name",
-                       c->name, c->name);
+        return err_set(
+            err, E_EXISTS,
+            "a cluster named %s runs already: end it with coracle down --name %s, or take another --name",
+            c->name, c->name);
     }
     int n = snprintf(pid, sizeof pid, "%d\n", (int)getpid());
     if (ftruncate(fd, 0) != 0 || pwrite(fd, pid, (size_t)n, 0) != n) {
@@ -98,11 +101,12 @@ static void up_say_ready(struct up *u)
 {
     struct cluster_text path;
 
-    printf("\nThe cluster is ready after %.2f s.  Its kubeconfig: %s\n\nTry:\n", progress_seconds(&u->progress),
-           cluster_path(&u->c, &path, "/admin.kubeconfig"));
+    printf("\nThe cluster is ready after %.2f s.  Its kubeconfig: %s\n\nTry:\n",
+           progress_seconds(&u->progress), cluster_path(&u->c, &path, "/admin.kubeconfig"));
     printf("  export KUBECONFIG=%s\n  kubectl get nodes,pods -o wide\n", path.s);
     if (u->f.sample)
-        printf("  kubectl set image deployment/sample web=coracle.local/sample:2 && kubectl rollout status deployment/sample\n");
+        printf("  kubectl set image deployment/sample web=coracle.local/sample:2 && kubectl rollout status "
+               "deployment/sample\n");
     else
         printf("  kubectl create deployment web --image=coracle.local/sample:1 --replicas=3\n");
     if (u->f.detach)
@@ -120,7 +124,8 @@ static void up_ready(struct up *u)
     informer_stop(u->pods);
     u->nodes = u->pods = NULL;
     up_say_ready(u);
-    if (u->tell_fd >= 0) {                       /* detached: the waiting command ends now, output goes to a file */
+    /* detached: the waiting command ends now, output goes to a file */
+    if (u->tell_fd >= 0) {
         struct cluster_text path;
         int fd = open(cluster_path(&u->c, &path, "/up.log"), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
         if (write(u->tell_fd, "0", 1) != 1)
@@ -136,7 +141,7 @@ static void up_ready(struct up *u)
     }
 }
 
-/* ---- The sample: its documents are created one after the other, then its pods awaited -------------------- */
+/* ---- The sample: its documents are created one after the other, then its pods awaited ------------------ */
 
 static bool pod_ready(const struct json *pod)
 {
@@ -165,7 +170,8 @@ static void up_check_pods(struct up *u)
     }
 }
 
-static void up_on_pod(void *arg, enum informer_change what, struct object *old, struct object *new_, struct json *json)
+static void up_on_pod(void *arg, enum informer_change what, struct object *old, struct object *new_,
+                      struct json *json)
 {
     up_check_pods(arg);
 }
@@ -186,8 +192,12 @@ static void up_deploy_sample(struct up *u)
 {
     static const struct client_resource kinds[] = { CLIENT_CONFIGMAPS, CLIENT_SECRETS, CLIENT_DEPLOYMENTS };
     struct str rest = sample_manifest(), doc;
-    struct informer_opts io = { .client = u->client, .res = CLIENT_PODS, .ns = STR("default"),
-                                .query = STR("labelSelector=app%3Dsample"), .on_change = up_on_pod, .arg = u };
+    struct informer_opts io = { .client = u->client,
+                                .res = CLIENT_PODS,
+                                .ns = STR("default"),
+                                .query = STR("labelSelector=app%3Dsample"),
+                                .on_change = up_on_pod,
+                                .arg = u };
     u->step = UP_SAMPLE;
     progress_start(&u->progress, "sample");
     for (size_t i = 0; i < ARRAY_LEN(kinds) && sample_next_document(&rest, &doc); i++) {
@@ -198,7 +208,7 @@ static void up_deploy_sample(struct up *u)
     u->pods = informer_start(&io);
 }
 
-/* ---- Nodes ----------------------------------------------------------------------------------------------- */
+/* ---- Nodes --------------------------------------------------------------------------------------------- */
 
 static void up_check_nodes(struct up *u)
 {
@@ -222,7 +232,8 @@ static void up_check_nodes(struct up *u)
         up_ready(u);
 }
 
-static void up_on_node(void *arg, enum informer_change what, struct object *old, struct object *new_, struct json *json)
+static void up_on_node(void *arg, enum informer_change what, struct object *old, struct object *new_,
+                       struct json *json)
 {
     up_check_nodes(arg);
 }
@@ -249,7 +260,10 @@ static int up_open_client(struct up *u, struct errbuf *err)
         snprintf(addr[i], sizeof addr[i], "127.0.0.1:%u", u->c.api_port[i]);
         addrs[i] = addr[i];
     }
-    struct client_http_opts co = { .loop = u->loop, .servers = addrs, .n_servers = u->c.n_heads, .tls = u->tls,
+    struct client_http_opts co = { .loop = u->loop,
+                                   .servers = addrs,
+                                   .n_servers = u->c.n_heads,
+                                   .tls = u->tls,
                                    .user_agent = "coracle-up" };
     if (rc == 0)
         rc = client_new_http(&co, &u->client, err);
@@ -275,7 +289,7 @@ static void up_start_nodes(struct up *u)
     up_check_nodes(u);
 }
 
-/* ---- Heads ----------------------------------------------------------------------------------------------- */
+/* ---- Heads --------------------------------------------------------------------------------------------- */
 
 static void up_on_child_ready(void *arg, bool head, unsigned number, struct str line)
 {
@@ -287,7 +301,8 @@ static void up_on_child_ready(void *arg, bool head, unsigned number, struct str 
         u->serving++;
     else if (str_is(line, "leading"))
         u->leading = true;
-    progress_update(&u->progress, "heads: %u of %u serving%s", u->serving, u->c.n_heads, u->leading ? ", one leads" : "");
+    progress_update(&u->progress, "heads: %u of %u serving%s", u->serving, u->c.n_heads,
+                    u->leading ? ", one leads" : "");
     if (u->serving < u->c.n_heads || !u->leading)
         return;
     progress_done(&u->progress);
@@ -312,8 +327,8 @@ static void up_on_child_exit(void *arg, bool head, unsigned number, int status, 
 
     if (u->step < UP_READY) {
         show_log_end(log_path);
-        up_give_up(u, "%s %u ended with status %d before the cluster was ready; above is the end of %s", head ? "head" : "node",
-                   number, status, log_path);
+        up_give_up(u, "%s %u ended with status %d before the cluster was ready; above is the end of %s",
+                   head ? "head" : "node", number, status, log_path);
     } else
         log_warn("up", "%s %u ended with status %d%s; see %s", head ? "head" : "node", number, status,
                  u->f.restart ? ", starting it again" : "", log_path);
@@ -325,7 +340,7 @@ static void up_on_timeout(struct timer *t)
     up_give_up(u, "not ready after %d s; logs are in %s", UP_TIMEOUT_MS / 1000, u->c.data);
 }
 
-/* ---- Stopping ---------------------------------------------------------------------------------------------- */
+/* ---- Stopping ------------------------------------------------------------------------------------------ */
 
 static void up_on_stopped(void *arg)
 {
@@ -360,7 +375,7 @@ static void up_on_signal(void *arg, int signum)
     up_stop(u);
 }
 
-/* ---- The whole ----------------------------------------------------------------------------------------------- */
+/* ---- The whole ----------------------------------------------------------------------------------------- */
 
 static int up_write_images(struct up *u, struct errbuf *err)
 {
@@ -372,15 +387,22 @@ static int up_write_images(struct up *u, struct errbuf *err)
 
 static int up_prepare(struct up *u, struct errbuf *err)
 {
-    struct supervisor_opts so = { .loop = u->loop, .cluster = &u->c, .restart = u->f.restart, .hollow = (unsigned)u->f.hollow,
-                                  .head_flags = str_of(u->f.head_flags), .node_flags = str_of(u->f.node_flags),
-                                  .on_ready = up_on_child_ready, .on_exit = up_on_child_exit, .arg = u };
+    struct supervisor_opts so = { .loop = u->loop,
+                                  .cluster = &u->c,
+                                  .restart = u->f.restart,
+                                  .hollow = (unsigned)u->f.hollow,
+                                  .head_flags = str_of(u->f.head_flags),
+                                  .node_flags = str_of(u->f.node_flags),
+                                  .on_ready = up_on_child_ready,
+                                  .on_exit = up_on_child_exit,
+                                  .arg = u };
     struct cluster_found found;
     bool keep = u->c.keep;
     int rc;
 
     progress_start(&u->progress, "keys, images and network");
-    u->c.keep = true;                            /* what is left of a run before, but not the directory given */
+    /* what is left of a run before, but not the directory given */
+    u->c.keep = true;
     rc = cluster_clean(&u->c, &found, err);
     u->c.keep = keep;
     if (rc == 0 && !keep)
@@ -468,22 +490,24 @@ static int up_clean(struct up *u)
     u->lock_fd = up_lock(&u->c, &err);
     if (u->lock_fd < 0 || cluster_clean(&u->c, &f, &err) != 0)
         return fail(&cmd_up, "%s", err.s);
-    printf("removed %u processes, %u cgroups, %u mounts, %u network namespaces, %u bridges\n", f.processes, f.cgroups, f.mounts,
-           f.namespaces, f.bridges);
+    printf("removed %u processes, %u cgroups, %u mounts, %u network namespaces, %u bridges\n", f.processes,
+           f.cgroups, f.mounts, f.namespaces, f.bridges);
     return 0;
 }
 
 static int up_check_machine(const struct up_flags *f)
 {
-    static const char *const tools[][2] = { { "ip", "iproute2" }, { "nsenter", "util-linux" }, { "crun", "crun" },
-                                            { "conmon", "conmon" } };
+    static const char *const tools[][2] = {
+        { "ip", "iproute2" }, { "nsenter", "util-linux" }, { "crun", "crun" }, { "conmon", "conmon" }
+    };
     if (geteuid() != 0)
         return fail(&cmd_up, "must run as root: it makes network namespaces, mounts and cgroups");
     for (size_t i = 0; i < ARRAY_LEN(tools); i++) {
         char cmd[64];
         snprintf(cmd, sizeof cmd, "command -v %s >/dev/null 2>&1", tools[i][0]);
         if (system(cmd) != 0)
-            return fail(&cmd_up, "%s is not installed; on Debian: apt-get install %s", tools[i][0], tools[i][1]);
+            return fail(&cmd_up, "%s is not installed; on Debian: apt-get install %s", tools[i][0],
+                        tools[i][1]);
     }
     if (f->heads < 1 || f->heads > CLUSTER_MAX_HEADS || f->heads % 2 == 0)
         return fail(&cmd_up, "--heads must be odd, from 1 to %d", CLUSTER_MAX_HEADS);
@@ -495,20 +519,30 @@ static int up_check_machine(const struct up_flags *f)
 static int up_run(int argc, char **argv)
 {
     static struct up u;
-    u = (struct up){ .f = { .name = "up", .heads = 3, .nodes = 3, .sample = true, .restart = true, .head_flags = "", .node_flags = "" },
+    u = (struct up){ .f = { .name = "up",
+                            .heads = 3,
+                            .nodes = 3,
+                            .sample = true,
+                            .restart = true,
+                            .head_flags = "",
+                            .node_flags = "" },
                      .tell_fd = -1 };
     struct up_flags *f = &u.f;
     const struct flag flags[] = {
         { "heads", NULL, FLAG_INT, &f->heads, "N", "heads: 1, 3, 5, ..." },
         { "nodes", NULL, FLAG_INT, &f->nodes, "N", "nodes, each in a network namespace of its own" },
         { "hollow-nodes", NULL, FLAG_INT, &f->hollow, "N", "further nodes that only seem to run their pods" },
-        { "data", NULL, FLAG_STRING, &f->data, "DIR", "keep the cluster's state here and go on from it next time" },
+        { "data", NULL, FLAG_STRING, &f->data, "DIR",
+          "keep the cluster's state here and go on from it next time" },
         { "name", NULL, FLAG_STRING, &f->name, "NAME", "several clusters may run under different names" },
-        { "detach", "d", FLAG_BOOL, &f->detach, NULL, "return when everything is ready; coracle down ends it" },
+        { "detach", "d", FLAG_BOOL, &f->detach, NULL,
+          "return when everything is ready; coracle down ends it" },
         { "sample", NULL, FLAG_BOOL, &f->sample, NULL, "deploy the sample application" },
         { "restart", NULL, FLAG_BOOL, &f->restart, NULL, "start heads and nodes again that die" },
-        { "head-flags", NULL, FLAG_STRING, &f->head_flags, "FLAGS", "further flags of coracle head, separated by blanks" },
-        { "node-flags", NULL, FLAG_STRING, &f->node_flags, "FLAGS", "further flags of coracle node, separated by blanks" },
+        { "head-flags", NULL, FLAG_STRING, &f->head_flags, "FLAGS",
+          "further flags of coracle head, separated by blanks" },
+        { "node-flags", NULL, FLAG_STRING, &f->node_flags, "FLAGS",
+          "further flags of coracle node, separated by blanks" },
         { "clean", NULL, FLAG_BOOL, &f->clean, NULL, "only remove what a killed cluster left behind" },
     };
     struct errbuf err = { "" };
@@ -533,8 +567,12 @@ static int up_run(int argc, char **argv)
 }
 
 const struct command cmd_up = {
-    "up", "up [flags]", "Run a whole cluster on this machine",
-    "Runs a whole cluster on this machine for trying, developing and testing: heads and nodes as child processes,\n"
-    "every node in its own network namespace with its own address.  Needs root.  Ctrl-C ends it and removes everything.",
+    "up",
+    "up [flags]",
+    "Run a whole cluster on this machine",
+    "Runs a whole cluster on this machine for trying, developing and testing: heads and nodes as child "
+    "processes,\n"
+    "every node in its own network namespace with its own address.  Needs root.  Ctrl-C ends it and removes "
+    "everything.",
     up_run,
 };

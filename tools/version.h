@@ -1,5 +1,6 @@
-/* tools/version.h: what this build calls itself.  Clients parse CORACLE_GIT_VERSION as a semantic version and decide
- * by its major and minor numbers what the server can do: they name the Kubernetes API that is served. */
+/* tools/version.h: what this build calls itself.  Clients parse CORACLE_GIT_VERSION as a semantic version
+ * and decide by its major and minor numbers what the server can do: they name the Kubernetes API that is
+ * served. */
 #ifndef TOOLS_VERSION_H
 #define TOOLS_VERSION_H
 

@@ -4,22 +4,34 @@
 #include <string.h>
 #include "api/gen/gen.h"
 
-static const struct { const char *name, *base; } bases[] = {
-    { "string", "SCHEMA_STRING" }, { "bool", "SCHEMA_BOOL" }, { "int32", "SCHEMA_INT32" }, { "int64", "SCHEMA_INT64" },
-    { "double", "SCHEMA_DOUBLE" }, { "bytes", "SCHEMA_BYTES" }, { "time", "SCHEMA_TIME" },
-    { "microtime", "SCHEMA_MICROTIME" }, { "duration", "SCHEMA_DURATION" }, { "quantity", "SCHEMA_QUANTITY" },
-    { "intorstring", "SCHEMA_INT_OR_STRING" }, { "raw", "SCHEMA_RAW" }, { "fieldsv1", "SCHEMA_FIELDS_V1" },
+static const struct { const char *name, *base;
+} bases[] = {
+    { "string", "SCHEMA_STRING" },
+    { "bool", "SCHEMA_BOOL" },
+    { "int32", "SCHEMA_INT32" },
+    { "int64", "SCHEMA_INT64" },
+    { "double", "SCHEMA_DOUBLE" },
+    { "bytes", "SCHEMA_BYTES" },
+    { "time", "SCHEMA_TIME" },
+    { "microtime", "SCHEMA_MICROTIME" },
+    { "duration", "SCHEMA_DURATION" },
+    { "quantity", "SCHEMA_QUANTITY" },
+    { "intorstring", "SCHEMA_INT_OR_STRING" },
+    { "raw", "SCHEMA_RAW" },
+    { "fieldsv1", "SCHEMA_FIELDS_V1" },
     { "strings", "SCHEMA_STRINGS" },
 };
 
 /* "ALIAS.NAME" in that package; "NAME" in this one, else in meta. */
-static bool in_scope(const struct package *its, const struct package *pkg, const char *name, const char **ret_name)
+static bool in_scope(const struct package *its, const struct package *pkg, const char *name,
+                     const char **ret_name)
 {
     const char *dot = strchr(name, '.');
 
     if (dot != NULL) {
         *ret_name = dot + 1;
-        return strlen(its->alias) == (size_t)(dot - name) && strncmp(its->alias, name, (size_t)(dot - name)) == 0;
+        return strlen(its->alias) == (size_t)(dot - name) &&
+               strncmp(its->alias, name, (size_t)(dot - name)) == 0;
     }
     *ret_name = name;
     return its == pkg || strcmp(its->alias, "meta") == 0;
@@ -120,7 +132,8 @@ static void check_default(const struct gen_field *f)
     } else if (strcmp(b, "SCHEMA_BOOL") == 0) {
         if (strcmp(d, "true") != 0 && strcmp(d, "false") != 0)
             fail(f->at, "default=%s is neither true nor false", d);
-    } else if (n < 2 || d[0] != '"' || d[n - 1] != '"' || strchr(d, '\\') != NULL || strchr(d + 1, '"') != d + n - 1) {
+    } else if (n < 2 || d[0] != '"' || d[n - 1] != '"' || strchr(d, '\\') != NULL ||
+               strchr(d + 1, '"') != d + n - 1) {
         fail(f->at, "default=%s is not a plain string in quotes", d);
     } else if (f->enums != NULL) {
         bool known = n == 2;
@@ -276,7 +289,8 @@ static struct gen_type *list_kind(struct schema *s, const struct gen_type *of)
     return s->types[s->n_types++] = t;
 }
 
-/* The order of discovery: groups as their packages say, of a group the newest version (v2 before v1) first. */
+/* The order of discovery: groups as their packages say, of a group the newest version (v2 before v1)
+ * first. */
 static int resource_cmp(const void *x, const void *y)
 {
     const struct gen_resource *a = *(struct gen_resource *const *)x, *b = *(struct gen_resource *const *)y;

@@ -44,7 +44,8 @@ static void put_list_ref(FILE *out, const char *name, int i, int j, const struct
 /* A probing table of names; slots hold index + 1. */
 typedef const char *name_at(const struct schema *s, const void *of, int i);
 
-static unsigned put_hash(FILE *out, const char *decl, const struct schema *s, const void *of, int n, name_at *name)
+static unsigned put_hash(FILE *out, const char *decl, const struct schema *s, const void *of, int n,
+                         name_at *name)
 {
     unsigned size = 4, *slot;
 
@@ -108,8 +109,8 @@ static void put_field(FILE *out, const struct gen_type *t, int j)
     const struct gen_field *f = &t->fields[j];
     const char *usual = strcmp(f->shape, "SCHEMA_LIST") == 0 ? "SCHEMA_ATOMIC" : "SCHEMA_GRANULAR";
 
-    fprintf(out, "    { .name = { \"%s\", %zu }, .base = %s, .shape = %s, .list_type = %s,\n", f->name, strlen(f->name),
-            f->base, f->shape, f->list_type != NULL ? f->list_type : usual);
+    fprintf(out, "    { .name = { \"%s\", %zu }, .base = %s, .shape = %s, .list_type = %s,\n", f->name,
+            strlen(f->name), f->base, f->shape, f->list_type != NULL ? f->list_type : usual);
     fprintf(out, "      .flags = 0%s%s%s%s%s%s%s%s,", f->required ? " | SCHEMA_REQUIRED" : "",
             f->nullable ? " | SCHEMA_NULLABLE" : "", f->immutable ? " | SCHEMA_IMMUTABLE" : "",
             f->merge ? " | SCHEMA_PATCH_MERGE" : "", f->retain_keys ? " | SCHEMA_RETAIN_KEYS" : "",
@@ -130,7 +131,8 @@ static void put_field(FILE *out, const struct gen_type *t, int j)
     if (f->min == NULL && f->max == NULL)
         fputs(", .min = 1, .max = 0", out);
     else
-        fprintf(out, ", .min = %s, .max = %s", f->min != NULL ? f->min : "INT64_MIN", f->max != NULL ? f->max : "INT64_MAX");
+        fprintf(out, ", .min = %s, .max = %s", f->min != NULL ? f->min : "INT64_MIN",
+                f->max != NULL ? f->max : "INT64_MAX");
     if (f->min_items != NULL || f->max_items != NULL)
         fprintf(out, ", .min_items = %s, .max_items = %s", f->min_items != NULL ? f->min_items : "0",
                 f->max_items != NULL ? f->max_items : "0");
@@ -206,14 +208,16 @@ static void put_types(const struct schema *s, FILE *out)
     for (int i = 0; i < s->n_types; i++) {
         const struct gen_type *t = s->types[i];
 
-        fprintf(out, "    { .name = \"%s.%s\", .fields = fields_%d, .n_fields = %d, .hash = hash_%d, .hash_mask = %u,",
-                t->pkg->openapi, t->name, i, t->n_fields, i, info[i].mask);
+        fprintf(
+            out,
+            "    { .name = \"%s.%s\", .fields = fields_%d, .n_fields = %d, .hash = hash_%d, .hash_mask = %u,",
+            t->pkg->openapi, t->name, i, t->n_fields, i, info[i].mask);
         if (info[i].by_pb > 0)
             fprintf(out, " .by_pb = pb_%d, .n_by_pb = %d,", i, info[i].by_pb);
         if (info[i].defaults > 0)
             fprintf(out, " .defaults = defaults_%d, .n_defaults = %d,", i, info[i].defaults);
-        fprintf(out, "\n      .deep_defaults = %s, .deep_immutable = %s, .help = ", t->deep_defaults ? "true" : "false",
-                t->deep_immutable ? "true" : "false");
+        fprintf(out, "\n      .deep_defaults = %s, .deep_immutable = %s, .help = ",
+                t->deep_defaults ? "true" : "false", t->deep_immutable ? "true" : "false");
         put_string(out, t->help);
         fputs(" },\n", out);
     }
@@ -240,8 +244,8 @@ static void put_kinds(struct schema *s, FILE *out)
     for (int i = 0; i < n; i++) {
         const struct gen_type *t = s->types[kinds[i]];
 
-        fprintf(out, "    { \"%s\", \"%s\", \"%s\", &schema_types[%d], %s },\n", t->pkg->group, t->pkg->version, t->name,
-                kinds[i], strcmp(t->pkg->alias, "meta") == 0 ? "true" : "false");
+        fprintf(out, "    { \"%s\", \"%s\", \"%s\", &schema_types[%d], %s },\n", t->pkg->group,
+                t->pkg->version, t->name, kinds[i], strcmp(t->pkg->alias, "meta") == 0 ? "true" : "false");
     }
     fprintf(out, "};\nconst unsigned schema_n_kinds = %d;\n", n);
     mask = put_hash(out, "const uint16_t schema__kind_hash", s, kinds, n, kind_name);
@@ -338,9 +342,11 @@ static void put_resource(const struct schema *s, FILE *out, int i)
     put_list_ref(out, "categories", i, 0, &r->categories);
     fputs(", .select = ", out);
     put_list_ref(out, "select", i, 0, &r->select);
-    fprintf(out, ",\n      .namespaced = %s, .has_status = %s, .has_generation = %s, .virtual_ = %s, .verbs = %uu,\n",
-            r->namespaced ? "true" : "false", r->status ? "true" : "false", r->generation ? "true" : "false",
-            r->virtual_ ? "true" : "false", r->verbs);
+    fprintf(
+        out,
+        ",\n      .namespaced = %s, .has_status = %s, .has_generation = %s, .virtual_ = %s, .verbs = %uu,\n",
+        r->namespaced ? "true" : "false", r->status ? "true" : "false", r->generation ? "true" : "false",
+        r->virtual_ ? "true" : "false", r->verbs);
     if (r->n_subs > 0)
         fprintf(out, "      .subs = subs_%d, .n_subs = %d,\n", i, r->n_subs);
     if (r->n_columns > 0)

@@ -22,7 +22,14 @@ struct list { char *v[MAX_LIST]; int n; };
 
 struct package { const char *alias, *openapi, *group, *version; int order; };
 
-struct gen_enum { struct where at; const struct package *pkg; const char *name; char **values; int n; int index; };
+struct gen_enum {
+    struct where at;
+    const struct package *pkg;
+    const char *name;
+    char **values;
+    int n;
+    int index;
+};
 
 struct gen_type;
 struct gen_field {
@@ -34,14 +41,22 @@ struct gen_field {
     char *min, *max, *min_items, *max_items;
     struct list keys;
     int pb, pb_inline;
-    bool is_inline;                              /* @inline, until check.c has put the type's fields in its place */
+    /* @inline, until check.c has put the type's fields in its place */
+    bool is_inline;
     struct gen_type *type;
     struct gen_enum *enums;
 };
 
 /* path alone: that value; func alone: computed from the object; both: from what the path leads to. */
 struct gen_column { char *name, *type, *format, *path, *func, *help; bool wide; };
-struct gen_sub { struct where at; char *name; unsigned verbs; bool connect; char *kind_name; struct gen_type *kind; };
+struct gen_sub {
+    struct where at;
+    char *name;
+    unsigned verbs;
+    bool connect;
+    char *kind_name;
+    struct gen_type *kind;
+};
 
 struct gen_resource {
     struct where at;

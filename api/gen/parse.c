@@ -238,7 +238,8 @@ static void parse_field(struct parser *p, struct words *w)
 
 static unsigned parse_verbs(const struct parser *p, const char *text)
 {
-    static const char *const verbs[] = { "get", "list", "watch", "create", "update", "patch", "delete", "deletecollection" };
+    static const char *const verbs[] = { "get",    "list",  "watch",  "create",
+                                         "update", "patch", "delete", "deletecollection" };
     struct list l = split_list(p, text);
     unsigned bits = 0;
 

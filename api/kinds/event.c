@@ -1,7 +1,7 @@
 /* api/kinds/event.c: events of both groups; they are stored, and so checked, in the core group's form.
  *
- * Those that carry eventTime follow newer, stricter rules; what comes by the newer group (events.k8s.io) must carry it,
- * must leave the older fields alone, and stays as it was told: only the series goes on. */
+ * Those that carry eventTime follow newer, stricter rules; what comes by the newer group (events.k8s.io)
+ * must carry it, must leave the older fields alone, and stays as it was told: only the series goes on. */
 #include "api/kinds/kinds_impl.h"
 
 #define SHORT_MAX 128
@@ -92,8 +92,8 @@ static void event_validate_update(struct kind_ctx *c, const struct json *old, co
                                   struct causes *causes)
 {
     static const char *const fixed[] = {
-        "involvedObject", "reason", "message", "source", "firstTimestamp", "lastTimestamp", "count", "eventTime", "type",
-        "action", "related", "reportingComponent", "reportingInstance",
+        "involvedObject", "reason", "message", "source",  "firstTimestamp",     "lastTimestamp",     "count",
+        "eventTime",      "type",   "action",  "related", "reportingComponent", "reportingInstance",
     };
 
     if (!by_newer_group(c))
