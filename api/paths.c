@@ -1,6 +1,7 @@
 /* api/paths.c: what is no resource: discovery, OpenAPI, version, health, metrics. */
 #include "api/call.h"
 #include "api/health.h"
+#include "api/saved.h"
 
 #define TYPE_JSON  "application/json"
 #define TYPE_TEXT  "text/plain; charset=utf-8"
@@ -196,6 +197,8 @@ static bool serve_other(struct call *c, const struct str *seg, unsigned n)
         serve_version(c);
     else if (n == 1 && str_is(seg[0], "metrics"))
         serve_metrics(c);
+    else if (str_is(c->rq.path, SAVED_PATH))
+        saved_serve(c);
     else if (n <= 2 && health_is_path(seg[0]))
         health_serve(c, seg[0], n == 2 ? seg[1] : STR_NONE);
     else

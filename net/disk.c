@@ -85,7 +85,7 @@ void disk__finish(struct disk_req *r, int status)
     r->disk->n_reqs--;
     if (f != NULL) {
         must(f->busy == r);
-        if (status != 0 && f->poison == 0 && r->kind != DISK_READ && r->kind != DISK_ALLOCATE)
+        if (status != 0 && f->poison == 0 && r->kind != DISK_READ && !(r->kind == DISK_ALLOCATE && status == E_FULL))
             f->poison = status;
         f->busy = NULL;
         file_next(f);                            /* keep the disk busy; may free f */
@@ -187,7 +187,12 @@ void disk_unlink(struct disk *d, struct disk_op *op, const char *name)
 
 int disk_open(struct loop *l, const char *path, struct disk **ret, struct errbuf *err)
 {
-    return l->ops->disk_open(l, path, ret, err);
+    return l->ops->disk_open(l, path, ret, NULL, err);
+}
+
+int disk_open_read(struct loop *l, const char *path, struct disk **ret, bool *ret_in_use, struct errbuf *err)
+{
+    return l->ops->disk_open(l, path, ret, ret_in_use, err);
 }
 
 void disk_close(struct disk *d)

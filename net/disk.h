@@ -16,6 +16,8 @@ struct disk;
 struct disk_file;
 
 int  disk_open(struct loop *l, const char *path, struct disk **ret, struct errbuf *err);  /* E_EXISTS: locked by another process */
+/* To look only: the directory must be there, and may be in use by another process, which then changes it meanwhile. */
+int  disk_open_read(struct loop *l, const char *path, struct disk **ret, bool *ret_in_use, struct errbuf *err);
 void disk_close(struct disk *d);                 /* all files closed first */
 const char *disk_path(const struct disk *d);
 

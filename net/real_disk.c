@@ -51,9 +51,9 @@ static int do_read(struct disk_req *r)
 static int do_allocate(struct disk_req *r)
 {
     /* Best effort: file systems without it, or without room, just write later. */
-    if (fallocate(req_fd(r), 0, 0, (off_t)r->size) == 0)
-        (void)fsync(req_fd(r));                  /* metadata now, so later fdatasyncs have none */
-    return 0;
+    if (fallocate(req_fd(r), 0, 0, (off_t)r->size) != 0)
+        return 0;
+    return fsync(req_fd(r)) < 0 ? errno : 0;     /* metadata now, so later fdatasyncs have none */
 }
 
 static int do_unlink(struct disk_req *r)
@@ -172,20 +172,34 @@ static int make_directory(const char *path, struct errbuf *err)
     return rc;
 }
 
-int real_disk_open(struct loop *l, const char *path, struct disk **ret, struct errbuf *err)
+/* The lock goes with the descriptor.  Who only looks takes it, if it is free, so briefly that nobody minds. */
+static int lock_directory(int dir, const char *path, bool *ret_in_use, struct errbuf *err)
 {
-    int rc = make_directory(path, err);
+    int rc = flock(dir, (ret_in_use != NULL ? LOCK_SH : LOCK_EX) | LOCK_NB);
+    int errnum = rc < 0 ? errno : 0;
+
+    if (ret_in_use != NULL && (errnum == 0 || errnum == EWOULDBLOCK)) {
+        *ret_in_use = errnum != 0;
+        flock(dir, LOCK_UN);
+        return 0;
+    }
+    if (errnum == EWOULDBLOCK)
+        return err_set(err, E_EXISTS, "%s is in use by another process", path);
+    return errnum != 0 ? err_sys(err, errnum, "lock %s", path) : 0;
+}
+
+int real_disk_open(struct loop *l, const char *path, struct disk **ret, bool *ret_in_use, struct errbuf *err)
+{
+    int rc = ret_in_use != NULL ? 0 : make_directory(path, err);
     if (rc < 0)
         return rc;
     int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (dir < 0)
         return err_sys(err, errno, "open directory %s", path);
-    if (flock(dir, LOCK_EX | LOCK_NB) < 0) {
-        int errnum = errno;
+    rc = lock_directory(dir, path, ret_in_use, err);
+    if (rc < 0) {
         close(dir);
-        if (errnum == EWOULDBLOCK)
-            return err_set(err, E_EXISTS, "%s is in use by another process", path);
-        return err_sys(err, errnum, "lock %s", path);
+        return rc;
     }
     struct real_disk *rd = mem_new(struct real_disk);
     disk__init(&rd->base, l, &real_disk_ops, path);

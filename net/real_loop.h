@@ -40,6 +40,6 @@ void proc__forget_children(struct loop *l);
 int real_connect(struct loop *l, const struct stream_connect_opts *o, struct stream **ret,
                  struct errbuf *err);
 int real_listen(struct loop *l, const struct listener_opts *o, struct listener **ret, struct errbuf *err);
-int real_disk_open(struct loop *l, const char *path, struct disk **ret, struct errbuf *err);
+int real_disk_open(struct loop *l, const char *path, struct disk **ret, bool *ret_in_use, struct errbuf *err);
 
 #endif

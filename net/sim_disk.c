@@ -35,7 +35,7 @@ struct sim_store {                               /* one directory of one machine
     bool         locked;
 };
 
-struct sim_disk { struct disk base; struct sim_store *store; };
+struct sim_disk { struct disk base; struct sim_store *store; bool locks; };
 struct sim_disk_file { struct disk_file base; struct sim_file *file; };
 
 /* ---- contents ------------------------------------------------------------------------------------ */
@@ -558,7 +558,8 @@ static void sim_disk_file_close(struct disk_file *f)
 
 static void sim_disk_close(struct disk *d)
 {
-    store_of(d)->locked = false;
+    if (container_of(d, struct sim_disk, base)->locks)
+        store_of(d)->locked = false;
     disk__fini(d);
     mem_free(container_of(d, struct sim_disk, base));
 }
@@ -590,19 +591,22 @@ static struct sim_store *store_find(struct sim_machine *m, const char *path)
     return st;
 }
 
-int sim__disk_open(struct loop *l, const char *path, struct disk **ret, struct errbuf *err)
+int sim__disk_open(struct loop *l, const char *path, struct disk **ret, bool *ret_in_use, struct errbuf *err)
 {
     struct sim_machine *m = sim__machine_of(l);
     struct sim_store   *st = store_find(m, path);
     struct sim_disk    *d;
 
     must(m->sim->running == m);
-    if (st->locked)
+    if (ret_in_use != NULL)
+        *ret_in_use = st->locked;
+    else if (st->locked)
         return err_set(err, E_EXISTS, "%s is in use", path);
-    st->locked = true;
     d = mem_new(struct sim_disk);
     disk__init(&d->base, l, &sim_disk_ops, path);
     d->store = st;
+    d->locks = ret_in_use == NULL;
+    st->locked |= d->locks;
     *ret = &d->base;
     return 0;
 }

@@ -57,12 +57,21 @@ static void snapshot_on_written(void *arg, int status, const struct snapshot_met
     raft__unpin(r);
 }
 
+void raft_snapshot_meta(const struct raft *r, struct snapshot_meta *ret, uint64_t *ret_cluster)
+{
+    *ret = (struct snapshot_meta){ .index = r->applied, .term = trail_term(&r->core.trail, r->applied) };
+    if (ret->index > 0)
+        ret->config = *raft_core_config(&r->core, r->applied);
+    *ret_cluster = r->opts.cluster;
+}
+
 static void snapshot_take(struct raft *r)
 {
-    struct snapshot_meta m = { .index = r->applied, .term = trail_term(&r->core.trail, r->applied) };
+    struct snapshot_meta m;
+    uint64_t cluster;
 
+    raft_snapshot_meta(r, &m, &cluster);
     must(m.index > r->snapshot.index && m.term > 0);
-    m.config = *raft_core_config(&r->core, r->applied);
     r->bytes_since = 0;
     r->writer_index = m.index;
     r->pins++;

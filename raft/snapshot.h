@@ -27,7 +27,7 @@ void snapshot_encode_head(struct snapshot_encoder *e, uint64_t cluster, const st
 void snapshot_encode_chunk(struct snapshot_encoder *e, struct str data, struct buf *out);
 void snapshot_encode_end(struct snapshot_encoder *e, struct buf *out);
 
-/* Fed a file's bytes in any pieces; hands verified data to the state machine. */
+/* Fed a file's bytes in any pieces; hands verified data to the state machine.  cluster 0: any, it is found out. */
 struct snapshot_parser {
     uint64_t cluster, offset;
     const struct raft_fsm *fsm;
@@ -62,6 +62,10 @@ struct snapshot_writer *snapshot_write(struct loop *l, struct disk *d, uint64_t 
                                        void (*done)(void *arg, int status, const struct snapshot_meta *m), void *arg);
 /* Ends early; done comes with E_CANCELED. */
 void snapshot_write_cancel(struct snapshot_writer *w);
+
+/* Of a snapshot that would be taken now, of the state as it is. index 0: nothing was applied yet. */
+struct raft;
+void raft_snapshot_meta(const struct raft *r, struct snapshot_meta *ret, uint64_t *ret_cluster);
 
 /* ---- Receiving one ------------------------------------------------------------------------------- */
 

@@ -102,6 +102,8 @@ static int parse_head(struct snapshot_parser *p, struct str *in, struct errbuf *
         return 0;
     if (crc32c(crc32c(0, in->p, HEAD_SIZE - 4), config.p, config.n) != crc)
         return parse_bad(p, err, "the header does not verify");
+    if (p->cluster == 0)
+        p->cluster = cluster;
     if (cluster != p->cluster || p->meta.index == 0 || p->meta.term == 0)
         return parse_bad(p, err, "it belongs to another cluster");
     if (raft_config_decode(config, &p->meta.config) != 0)

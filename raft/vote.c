@@ -65,7 +65,7 @@ int vote_read_now(struct disk *d, uint64_t cluster, uint64_t head, struct vote *
     buf_release(&file);
     if (*ret_copies == 0)
         return err_set(err, E_CORRUPT, "%s/" VOTE_NAME ": neither copy verifies", disk_path(d));
-    if (v.cluster != cluster || v.head != head)
+    if ((cluster != 0 && v.cluster != cluster) || (head != 0 && v.head != head))
         return err_set(err, E_INVALID, "%s belongs to head %llu of another cluster or to another head", disk_path(d),
                        (unsigned long long)v.head);
     *ret = v;

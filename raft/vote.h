@@ -25,7 +25,7 @@ struct vote {
 void vote_encode(const struct vote *v, char out[VOTE_BYTES]);
 /* How many copies verify (0: *ret untouched). */
 unsigned vote_decode(struct str file, struct vote *ret);
-/* Blocking.  E_NOTFOUND; E_CORRUPT: no copy verifies; E_INVALID: of another cluster or head. */
+/* Blocking.  E_NOTFOUND; E_CORRUPT: no copy verifies; E_INVALID: of another cluster or head (0: any will do). */
 int  vote_read_now(struct disk *d, uint64_t cluster, uint64_t head, struct vote *ret, unsigned *ret_copies,
                    struct errbuf *err);
 int  vote_write_now(struct disk *d, const struct vote *v, struct errbuf *err);

@@ -96,7 +96,7 @@ int wal_open(const struct wal_opts *o, struct wal **ret, struct wal_recovered *r
     ready_init(&w->closed, wal_on_closed);
     w->sealed = true;
     rc = wal__replay(w, &found, err);
-    if (rc == 0 && !found.damaged)
+    if (rc == 0 && !found.damaged && o->inspect == NULL)
         rc = wal_begin(w, found.vote_copies == 2, err);
     if (rc != 0) {
         buf_release(&found.config);

@@ -34,10 +34,23 @@ struct wal_recovered {
     struct buf config;                           /* newest record of one; to be released */
 };
 
+/* What there is, to be looked at only: each segment, and everything that is wrong. */
+struct wal_inspected {
+    const char *name;
+    uint64_t seq, size, used, cluster, head;     /* used: behind its last record; cluster 0: the header is bad */
+    uint64_t records, first, last, last_term;    /* entries; 0: none */
+};
+struct wal_inspect {
+    void (*segment)(void *arg, const struct wal_inspected *s);
+    void (*problem)(void *arg, const char *name, uint64_t at, const char *what, uint64_t last);
+    void *arg;
+};
+
 struct wal_opts {
     struct loop *loop;
     struct disk *disk;
-    uint64_t cluster, head;
+    uint64_t cluster, head;                      /* 0 (to look only): any */
+    const struct wal_inspect *inspect;           /* not NULL: nothing is changed or written, ever */
     size_t   segment_bytes;                      /* 0: RAFT_SEGMENT_BYTES */
     unsigned bugs;                               /* tests only: see raft/bugs.h */
     struct wal_replay replay;

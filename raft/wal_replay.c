@@ -19,6 +19,7 @@ struct replay {
     uint64_t max_index;                          /* in this segment */
     bool     broken;                             /* damage was met: only witnesses count from here on */
     bool     end_unknown, hard_unknown;          /* no witness since the last damage */
+    struct wal_inspected look;                   /* of this segment */
     bool     cut;                                /* a planted error: the rest of the segment is ignored */
 };
 
@@ -50,6 +51,11 @@ static void replay_damage(struct replay *r, uint64_t at, const char *what)
         r->cut = true;
         return;
     }
+    if (r->w->opts.inspect != NULL) {
+        char name[64];
+        snprintf(name, sizeof(name), WAL_NAME, (unsigned long long)r->seq);
+        r->w->opts.inspect->problem(r->w->opts.inspect->arg, name, at, what, r->last);
+    }
     if (!r->broken)
         err_set(&r->found->damage, E_CORRUPT, WAL_NAME " at byte %llu: %s; entries behind %llu may be lost",
                 (unsigned long long)r->seq, (unsigned long long)at, what, (unsigned long long)r->last);
@@ -77,6 +83,9 @@ static int replay_base(struct replay *r, uint64_t index, uint64_t term, struct e
 
 static int replay_entry(struct replay *r, uint64_t at, const struct wal_record *rec, struct str data, struct errbuf *err)
 {
+    r->look.first = r->look.first > 0 ? r->look.first : rec->index;
+    r->look.last = rec->index;
+    r->look.last_term = rec->term;
     if (rec->index == 0 || rec->index > r->last + 1)
         replay_damage(r, at, "entries are missing before this one");
     else if (rec->term == 0 || (rec->index == r->last + 1 && rec->term < r->last_term))
@@ -122,6 +131,7 @@ static int replay_on_record(void *arg, uint64_t at, const struct wal_record *rec
 
     if (r->cut)
         return 0;
+    r->look.records++;
     switch (rec->type) {
     case WAL_ENTRY:  return replay_entry(r, at, rec, data, err);
     case WAL_HARD:   replay_hard(r, at, rec); return 0;
@@ -153,9 +163,24 @@ static int replay_on_hole(void *arg, uint64_t at, uint64_t to, struct errbuf *er
 
 /* ---- Segments ------------------------------------------------------------------------------------ */
 
+static void replay_show(struct replay *r)
+{
+    char name[64];
+
+    if (r->w->opts.inspect == NULL)
+        return;
+    snprintf(name, sizeof(name), WAL_NAME, (unsigned long long)r->seq);
+    r->look.name = name;
+    r->w->opts.inspect->segment(r->w->opts.inspect->arg, &r->look);
+}
+
 static int replay_chain(struct replay *r, const struct wal_header *h, bool first, struct errbuf *err)
 {
-    if (h->cluster != r->w->opts.cluster || h->head != r->w->opts.head)
+    const struct wal_opts *o = &r->w->opts;
+
+    r->look.cluster = h->cluster;
+    r->look.head = h->head;
+    if ((o->cluster != 0 && h->cluster != o->cluster) || (o->head != 0 && h->head != o->head))
         return err_set(err, E_INVALID, "%s holds the log of head %llu of another cluster or of another head",
                        disk_path(r->w->disk), (unsigned long long)h->head);
     if (first)
@@ -176,6 +201,8 @@ static int replay_cut(struct replay *r, struct str seg, uint64_t end, struct err
     while (used > end && seg.p[used - 1] == 0)
         used--;
     r->found->torn_bytes += used - end;
+    if (r->w->opts.inspect != NULL)
+        return 0;
     snprintf(name, sizeof(name), WAL_NAME, (unsigned long long)r->seq);
     if (end == 0)
         return disk_unlink_now(r->w->disk, name, err);
@@ -196,6 +223,7 @@ static int replay_segment(struct replay *r, bool last, bool first, struct str se
         s.durable = r->found->mark;
     r->max_index = 0;
     r->cut = false;
+    r->look = (struct wal_inspected){ .seq = r->seq, .size = seg.n };
     if (wal_scan_header(&s, &h))
         rc = replay_chain(r, &h, first, err);
     else if (!last)
@@ -209,6 +237,8 @@ static int replay_segment(struct replay *r, bool last, bool first, struct str se
         if (end == 0)
             return rc;
     }
+    r->look.used = end;
+    replay_show(r);
     r->w->prev_seq = r->seq;
     r->w->prev_end = end;
     wal__segment_new(r->w, r->seq, r->max_index);
@@ -236,6 +266,8 @@ static int replay_drop_blank(struct replay *r, struct buf *seg, struct errbuf *e
         replay_read(r, r->n - 1, seg);
         if (r->broken || !wal_scan_blank(buf_str(seg)))
             break;
+        r->look = (struct wal_inspected){ .seq = r->seq, .size = seg->n };
+        replay_show(r);
         rc = replay_cut(r, buf_str(seg), 0, err);
         r->n--;
     }
