@@ -184,7 +184,7 @@ static struct json *config_of_body(struct call *c)
     struct json *obj = decode_applied(c, c->res->kind);
 
     if (obj != NULL)
-        schema_to_stored(c->res, obj, c->arena);
+        kind_to_stored(c->info->hooks, c->res, obj, c->arena);
     return obj;
 }
 
@@ -207,7 +207,7 @@ struct json *apply_make(struct call *c, const struct json *config, const struct 
         return NULL;
     if (foreign && old != NULL) {                /* fields are owned in the version that is stored */
         obj = json_copy(c->arena, old);
-        schema_to_stored(c->res, obj, c->arena);
+        kind_to_stored(c->info->hooks, c->res, obj, c->arena);
         f.live = obj;
     }
     if (typed_check(c->arena, type, config, &err) < 0) {
@@ -223,6 +223,6 @@ struct json *apply_make(struct call *c, const struct json *config, const struct 
     if (kubectl && c->sub == NULL && annotation(old, LAST_APPLIED) != NULL)
         note_last_applied(c, config, obj);
     if (foreign)
-        schema_from_stored(c->res, obj, c->arena);
+        kind_from_stored(c->info->hooks, c->res, obj, c->arena);
     return obj;
 }

@@ -80,7 +80,7 @@ static bool create_build(struct call *c, struct draft *d)
     if (c->rq.name.n > 0)
         json_setz(c->arena, meta_of(c->arena, d->obj), "name", json_string_ref(c->arena, c->rq.name));
     if (c->info->base != c->res)
-        schema_to_stored(c->res, d->obj, c->arena);
+        kind_to_stored(c->info->hooks, c->res, d->obj, c->arena);
     causes_init(&causes, c->arena);
     k->creating = true;
     meta_prepare_create(k, d->obj);

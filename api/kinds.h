@@ -91,12 +91,20 @@ struct kind_hooks {
     int64_t (*grace)(struct kind_ctx *c, const struct json *obj, int64_t requested);
     /* The object goes in this transaction: give claims back. */
     void (*on_delete)(struct kind_ctx *c, const struct json *obj);
+    /* Another version of the kind, after the fields have been renamed as the tables say. */
+    void (*to_stored)(struct arena *a, struct json *obj);
+    void (*from_stored)(struct arena *a, struct json *obj);
     /* A spec change (generation goes up) for kinds where it is more than "spec differs".  NULL: spec
      * differs. */
     bool (*spec_changed)(const struct json *old, const struct json *obj);
 };
 /* Never NULL: kinds without hooks get a neutral entry (subdomain names, unconditional updates). */
 const struct kind_hooks *kind_hooks_find(const struct resource *r);
+
+/* Between a resource and the one it is stored as: the tables' part and the kind's own.  No effect on resources
+ * stored as themselves. */
+void kind_to_stored(const struct kind_hooks *h, const struct resource *r, struct json *obj, struct arena *a);
+void kind_from_stored(const struct kind_hooks *h, const struct resource *r, struct json *obj, struct arena *a);
 
 /* ---- What hooks may do -------------------------------------------------------------------------- */
 

@@ -96,12 +96,32 @@ static void separate(struct call *c, enum modify_part part, const struct json *o
     *obj = whole;
 }
 
+/* Kinds without a spec are all spec, but for their metadata. */
+static bool equal_but_metadata(const struct json *x, const struct json *y)
+{
+    unsigned n = 0;
+
+    json_each(v, y)
+        if (!str_is(v->key, "metadata"))
+            n++;
+    json_each(v, x) {
+        if (str_is(v->key, "metadata"))
+            continue;
+        if (json_get(y, v->key) == NULL || !json_equal(v, json_get(y, v->key)))
+            return false;
+        n--;
+    }
+    return n == 0;
+}
+
 static bool spec_changed(struct call *c, const struct json *old, const struct json *obj)
 {
     if (!c->info->base->has_generation)
         return false;
     if (c->info->hooks->spec_changed != NULL)
         return c->info->hooks->spec_changed(old, obj);
+    if (schema_field(c->info->base->kind->type, STR("spec")) == NULL)
+        return !equal_but_metadata(old, obj);
     return !json_equal(json_getz(old, "spec"), json_getz(obj, "spec"));
 }
 
@@ -272,13 +292,13 @@ static void modify_try(struct call *c)
         return;
     if (c->info->base != c->res) {
         seen = json_copy(c->arena, old);
-        schema_from_stored(c->res, seen, c->arena);
+        kind_from_stored(c->info->hooks, c->res, seen, c->arena);
     }
     d.obj = m->make(c, m, seen);
     if (d.obj == NULL || !check_expected(c, m, old, d.obj))
         return;
     if (c->info->base != c->res)
-        schema_to_stored(c->res, d.obj, c->arena);
+        kind_to_stored(c->info->hooks, c->res, d.obj, c->arena);
     call_kind_ctx(c, &d.kind, c->rq.ns, c->rq.name);
     if (modify_build(c, m, &d, old))
         modify_finish(c, m, &d, &kv, old);

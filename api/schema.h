@@ -111,6 +111,7 @@ struct resource_sub {                            /* pods/log, deployments/scale 
     /* what is sent to it (Scale, Binding, Eviction); NULL: the resource's own, or none */
     const struct schema_kind *kind;
     bool connect;                                /* log, exec, attach, portforward, proxy */
+    bool of_status;                              /* writes change only the status: status, approval */
 };
 struct resource {
     const struct schema_kind *kind;

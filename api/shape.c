@@ -21,7 +21,7 @@ struct json *shape_tree(struct call *c, struct arena *a, struct str stored)
     struct json *obj = parse_stored(a, stored);
 
     if (obj != NULL)
-        schema_from_stored(c->res, obj, a);
+        kind_from_stored(c->info->hooks, c->res, obj, a);
     return obj;
 }
 

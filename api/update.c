@@ -57,7 +57,7 @@ void call_update(struct call *c)
     if (!apply_options(c))
         return;
     m->tracked = apply_asked(c);
-    m->part = c->sub != NULL && strcmp(c->sub->name, "status") == 0 ? MODIFY_STATUS : MODIFY_SPEC;
+    m->part = c->sub != NULL && c->sub->of_status ? MODIFY_STATUS : MODIFY_SPEC;
     m->make = m->tracked ? make_from_applied : c->rq.verb == API_PATCH ? make_from_patch : make_from_body;
     m->need_rv = c->rq.verb == API_UPDATE && !c->info->hooks->unconditional_update;
     m->create = c->sub == NULL &&

@@ -262,7 +262,8 @@ static void put_sub(FILE *out, const struct gen_sub *sub)
         fprintf(out, "&schema_kinds[%d]", sub->kind->kind_index);
     else
         fputs("NULL", out);
-    fprintf(out, ", %s },\n", sub->connect ? "true" : "false");
+    fprintf(out, ", %s, %s },\n", sub->connect ? "true" : "false",
+            sub->of_status || strcmp(sub->name, "status") == 0 ? "true" : "false");
 }
 
 static void put_column(FILE *out, const struct gen_column *c)

@@ -53,7 +53,7 @@ struct gen_sub {
     struct where at;
     char *name;
     unsigned verbs;
-    bool connect;
+    bool connect, of_status;
     char *kind_name;
     struct gen_type *kind;
 };

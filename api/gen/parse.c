@@ -317,8 +317,10 @@ static void parse_sub(struct parser *p, struct gen_resource *r, struct words *w)
             sub->kind_name = text_copy(v);
         else if (strcmp(w->v[i], "connect") == 0)
             sub->connect = true;
+        else if (strcmp(w->v[i], "of-status") == 0)
+            sub->of_status = true;
         else
-            fail(p->at, "%s: connect or kind= expected", w->v[i]);
+            fail(p->at, "%s: connect, of-status or kind= expected", w->v[i]);
     }
 }
 

@@ -14,7 +14,14 @@
 extern const struct kind_hooks kind_namespaces, kind_nodes, kind_pods, kind_config_maps, kind_secrets,
     kind_service_accounts, kind_services, kind_endpoints, kind_endpoint_slices, kind_core_events,
     kind_leases, kind_deployments, kind_replica_sets, kind_controller_revisions,
-    kind_pod_disruption_budgets;
+    kind_pod_disruption_budgets,
+    kind_stateful_sets, kind_daemon_sets, kind_replication_controllers, kind_pod_templates, kind_jobs,
+    kind_cron_jobs, kind_autoscalers, kind_network_policies, kind_ingress_classes, kind_roles,
+    kind_cluster_roles, kind_role_bindings, kind_cluster_role_bindings, kind_persistent_volumes,
+    kind_persistent_volume_claims, kind_csi_drivers, kind_csi_nodes, kind_csi_storage_capacities,
+    kind_volume_attachments, kind_limit_ranges, kind_resource_quotas, kind_priority_levels,
+    kind_certificate_requests, kind_definitions, kind_api_services, kind_mutating_webhooks,
+    kind_validating_webhooks, kind_admission_policies, kind_admission_bindings;
 
 /* ---- check.c: small things that many kinds have ----------------------------------------------------- */
 
@@ -65,6 +72,20 @@ struct seen { struct str *slots; size_t mask; };
 struct seen seen_new(struct arena *a, size_t n);
 bool seen_has(const struct seen *s, struct str text);
 bool seen_add(struct seen *s, struct str text);          /* false: it was there already */
+
+/* ---- default.c: defaults that only C can set: nothing happens when obj is not an object or has the member --- */
+
+struct json *default_object(struct arena *a, struct json *obj, const char *key);     /* the member; NULL: no object */
+void default_text(struct arena *a, struct json *obj, const char *key, const char *literal);
+void default_int(struct arena *a, struct json *obj, const char *key, int64_t v);
+void default_bool(struct arena *a, struct json *obj, const char *key, bool v);
+/* An object without labels gets these. */
+void default_labels(struct arena *a, struct json *obj, const struct json *labels);
+
+/* ---- autoscaler_v1.c: the version that autoscalers aren't stored in ---------------------------------- */
+
+void autoscaler_to_v2(struct arena *a, struct json *obj);
+void autoscaler_to_v1(struct arena *a, struct json *obj);
 
 /* ---- Pods and what makes them ----------------------------------------------------------------------- */
 

@@ -1,0 +1,22 @@
+/* api/kinds/role.c: roles and who has them. */
+#include "api/kinds/kinds_impl.h"
+
+static void binding_default(struct kind_ctx *c, struct json *obj)
+{
+    json_each(subject, json_getz(obj, "subjects")) {
+        struct str kind = json_str(json_getz(subject, "kind"));
+
+        if (str_is(kind, "User") || str_is(kind, "Group"))
+            default_text(c->arena, subject, "apiGroup", "rbac.authorization.k8s.io");
+    }
+}
+
+#define ROLE_GROUP .group = "rbac.authorization.k8s.io", .name = KIND_NAME_PATH, .unconditional_update = true, \
+                   .create_on_update = true
+
+const struct kind_hooks kind_roles = { ROLE_GROUP, .plural = "roles" };
+const struct kind_hooks kind_cluster_roles = { ROLE_GROUP, .plural = "clusterroles" };
+const struct kind_hooks kind_role_bindings = { ROLE_GROUP, .plural = "rolebindings", .default_ = binding_default };
+const struct kind_hooks kind_cluster_role_bindings = {
+    ROLE_GROUP, .plural = "clusterrolebindings", .default_ = binding_default,
+};
