@@ -101,10 +101,12 @@ struct kind_hooks {
 /* Never NULL: kinds without hooks get a neutral entry (subdomain names, unconditional updates). */
 const struct kind_hooks *kind_hooks_find(const struct resource *r);
 
-/* Between a resource and the one it is stored as: the tables' part and the kind's own.  No effect on resources
- * stored as themselves. */
-void kind_to_stored(const struct kind_hooks *h, const struct resource *r, struct json *obj, struct arena *a);
-void kind_from_stored(const struct kind_hooks *h, const struct resource *r, struct json *obj, struct arena *a);
+/* Between a resource and the one it is stored as: the tables' part and the kind's own.  No effect on
+ * resources stored as themselves. */
+void kind_to_stored(const struct kind_hooks *h, const struct resource *r, struct json *obj,
+                    struct arena *a);
+void kind_from_stored(const struct kind_hooks *h, const struct resource *r, struct json *obj,
+                      struct arena *a);
 
 /* ---- What hooks may do -------------------------------------------------------------------------- */
 

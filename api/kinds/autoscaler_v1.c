@@ -1,7 +1,8 @@
 /* api/kinds/autoscaler_v1.c: autoscalers of version 1, which are stored as version 2.
  *
- * Version 1 knows one metric, CPU in percent.  Whatever else version 2 says is kept in annotations, as JSON in
- * version 1's older form of metrics, so that nothing is lost when a client of version 1 writes what it read. */
+ * Version 1 knows one metric, CPU in percent.  Whatever else version 2 says is kept in annotations, as JSON
+ * in version 1's older form of metrics, so that nothing is lost when a client of version 1 writes what it
+ * read. */
 #include "api/kinds/kinds_impl.h"
 
 #define PREFIX "autoscaling.alpha.kubernetes.io/"
@@ -37,7 +38,11 @@ static const struct move spec_average = { "object", "averageValue", "target", "a
                          status_average = { "object", "averageValue", "current", "averageValue" };
 
 /* Annotations and the lists or objects of version 2 that they stand for. */
-static const struct kept { const char *key, *in, *member; const struct move *average; bool metrics; } kept[] = {
+static const struct kept {
+    const char *key, *in, *member;
+    const struct move *average;
+    bool metrics;
+} kept[] = {
     { PREFIX "metrics", "spec", "metrics", &spec_average, true },
     { PREFIX "behavior", "spec", "behavior", NULL, false },
     { PREFIX "current-metrics", "status", "currentMetrics", &status_average, true },
@@ -90,7 +95,7 @@ static void metric_to_v1(struct arena *a, struct json *metric, const struct move
     static const char *const emptied[] = { "metric", "target", "current" };
 
     move_down(a, json_getz(metric, average->part), average);
-    json_each(part, metric)                      /* before "target" becomes the described object of version 1 */
+    json_each(part, metric)                      /* before "target" becomes the described object */
         json_delz(json_getz(part, "target"), "type");
     for (size_t i = ARRAY_LEN(moves); i-- > 0;)
         move_down(a, json_getz(metric, moves[i].part), &moves[i]);
@@ -145,7 +150,7 @@ static const char *cpu_field(const struct kept *k)
  * client's, and what is no autoscaler's is passed over, as in the original. */
 static struct json *kept_value(struct arena *a, struct json *text, const struct kept *k)
 {
-    const struct schema_kind *v2 = schema_kind_find(STR("autoscaling"), STR("v2"), STR("HorizontalPodAutoscaler"));
+    const struct schema_kind *v2;
     struct json *whole = json_object(a), *v;
     struct json_error why;
     struct errbuf err;
@@ -156,7 +161,10 @@ static struct json *kept_value(struct arena *a, struct json *text, const struct 
         json_each(metric, v)
             metric_to_v2(a, metric, k->average);
     json_setz(a, json_make_path(a, whole, k->in), k->member, v);
-    return schema_conform(v2, whole, a, NULL, &err) == 0 ? json_getz(json_getz(whole, k->in), k->member) : NULL;
+    v2 = schema_kind_find(STR("autoscaling"), STR("v2"), STR("HorizontalPodAutoscaler"));
+    if (schema_conform(v2, whole, a, NULL, &err) < 0)
+        return NULL;
+    return json_getz(json_getz(whole, k->in), k->member);
 }
 
 static void keep_up(struct arena *a, struct json *obj, struct json *annotations, const struct kept *k)

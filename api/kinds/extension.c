@@ -51,4 +51,6 @@ const struct kind_hooks kind_api_services = {
 const struct kind_hooks kind_mutating_webhooks = { ADMISSION, .plural = "mutatingwebhookconfigurations" };
 const struct kind_hooks kind_validating_webhooks = { ADMISSION, .plural = "validatingwebhookconfigurations" };
 const struct kind_hooks kind_admission_policies = { ADMISSION, .plural = "validatingadmissionpolicies" };
-const struct kind_hooks kind_admission_bindings = { ADMISSION, .plural = "validatingadmissionpolicybindings" };
+const struct kind_hooks kind_admission_bindings = {
+    ADMISSION, .plural = "validatingadmissionpolicybindings",
+};

@@ -73,9 +73,11 @@ struct seen seen_new(struct arena *a, size_t n);
 bool seen_has(const struct seen *s, struct str text);
 bool seen_add(struct seen *s, struct str text);          /* false: it was there already */
 
-/* ---- default.c: defaults that only C can set: nothing happens when obj is not an object or has the member --- */
+/* ---- default.c: defaults that only C can set ---------------------------------------------------------- */
 
-struct json *default_object(struct arena *a, struct json *obj, const char *key);     /* the member; NULL: no object */
+/* Nothing happens when obj is not an object or has the member. */
+/* The member; NULL when it is something else. */
+struct json *default_object(struct arena *a, struct json *obj, const char *key);
 void default_text(struct arena *a, struct json *obj, const char *key, const char *literal);
 void default_int(struct arena *a, struct json *obj, const char *key, int64_t v);
 void default_bool(struct arena *a, struct json *obj, const char *key, bool v);

@@ -1,6 +1,8 @@
 /* api/kinds/persistent_volume.c: volumes, claims of them, and what drivers say. */
 #include "api/kinds/kinds_impl.h"
 
+#define STORAGE .group = "storage.k8s.io"
+
 /* dataSource is the older form of dataSourceRef: what can be said in both is. */
 static void claim_prepare(struct kind_ctx *c, struct json *obj)
 {
@@ -44,8 +46,8 @@ const struct kind_hooks kind_persistent_volume_claims = {
     .prepare_create = claim_prepare, .prepare_update = claim_prepare_update,
 };
 const struct kind_hooks kind_csi_drivers = {
-    .group = "storage.k8s.io", .plural = "csidrivers", .default_ = driver_default,
+    STORAGE, .plural = "csidrivers", .default_ = driver_default,
 };
-const struct kind_hooks kind_csi_nodes = { .group = "storage.k8s.io", .plural = "csinodes" };
-const struct kind_hooks kind_csi_storage_capacities = { .group = "storage.k8s.io", .plural = "csistoragecapacities" };
-const struct kind_hooks kind_volume_attachments = { .group = "storage.k8s.io", .plural = "volumeattachments" };
+const struct kind_hooks kind_csi_nodes = { STORAGE, .plural = "csinodes" };
+const struct kind_hooks kind_csi_storage_capacities = { STORAGE, .plural = "csistoragecapacities" };
+const struct kind_hooks kind_volume_attachments = { STORAGE, .plural = "volumeattachments" };

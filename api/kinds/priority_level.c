@@ -15,6 +15,6 @@ static void priority_level_default(struct kind_ctx *c, struct json *obj)
 }
 
 const struct kind_hooks kind_priority_levels = {
-    .group = "flowcontrol.apiserver.k8s.io", .plural = "prioritylevelconfigurations", .unconditional_update = true,
-    .default_ = priority_level_default,
+    .group = "flowcontrol.apiserver.k8s.io", .plural = "prioritylevelconfigurations",
+    .unconditional_update = true, .default_ = priority_level_default,
 };

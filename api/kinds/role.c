@@ -11,12 +11,14 @@ static void binding_default(struct kind_ctx *c, struct json *obj)
     }
 }
 
-#define ROLE_GROUP .group = "rbac.authorization.k8s.io", .name = KIND_NAME_PATH, .unconditional_update = true, \
-                   .create_on_update = true
+#define ROLES .group = "rbac.authorization.k8s.io", .name = KIND_NAME_PATH, .unconditional_update = true, \
+              .create_on_update = true
 
-const struct kind_hooks kind_roles = { ROLE_GROUP, .plural = "roles" };
-const struct kind_hooks kind_cluster_roles = { ROLE_GROUP, .plural = "clusterroles" };
-const struct kind_hooks kind_role_bindings = { ROLE_GROUP, .plural = "rolebindings", .default_ = binding_default };
+const struct kind_hooks kind_roles = { ROLES, .plural = "roles" };
+const struct kind_hooks kind_cluster_roles = { ROLES, .plural = "clusterroles" };
+const struct kind_hooks kind_role_bindings = {
+    ROLES, .plural = "rolebindings", .default_ = binding_default,
+};
 const struct kind_hooks kind_cluster_role_bindings = {
-    ROLE_GROUP, .plural = "clusterrolebindings", .default_ = binding_default,
+    ROLES, .plural = "clusterrolebindings", .default_ = binding_default,
 };
