@@ -24,7 +24,8 @@ struct check {
     struct problem *problem; size_t n_problems;
     uint64_t snapshot;                           /* index of the newest good one */
     uint64_t base; bool based;                   /* where the log begins */
-    uint64_t last, term, vote;
+    uint64_t last, last_term, term;              /* of the log */
+    uint64_t snapshot_term;
 };
 
 static struct row *check_row(struct check *c, const char *kind, const char *name, uint64_t size)
@@ -84,7 +85,10 @@ static void check_snapshot(struct check *c, const char *name, uint64_t size)
         r->used = file.n;
         r->rev = s.rev;
         r->keys = s.keys;
-        c->snapshot = MAX_OF(c->snapshot, index);
+        if (index > c->snapshot) {
+            c->snapshot = index;
+            c->snapshot_term = term;
+        }
         check_owner(c, name, s.cluster, 0);
     } else {
         check_problem(c, name, 0, "an older one and the log, or another head, must stand in for it", err.s);
@@ -122,22 +126,37 @@ static int check_on_base(void *arg, uint64_t index, uint64_t term, struct errbuf
 {
     struct check *c = arg;
 
-    (void)term, (void)err;
+    (void)err;
     if (!c->based)
         c->base = index;
     c->based = true;
     c->last = index;
+    c->last_term = term;
     return 0;
 }
 
 static int check_on_entry(void *arg, uint64_t index, uint64_t term, uint8_t type, struct str data, struct errbuf *err)
 {
-    (void)term, (void)type, (void)data, (void)err;
-    ((struct check *)arg)->last = index;
+    struct check *c = arg;
+
+    (void)type, (void)data, (void)err;
+    c->last = index;
+    c->last_term = term;
     return 0;
 }
 
 static void check_on_closed(void *arg) { (void)arg; }
+
+/* What the head itself found out at its last start and is about to mend. */
+static void check_doubt(struct check *c, const struct raft_doubt *d)
+{
+    if (d->lost)
+        check_problem(c, VOTE_NAME, 0, "it neither votes nor acknowledges before it heard from them",
+                      "the head has lost its log and asks all others");
+    else if (!raft_up_to_date(c->last_term, c->last, d->term, d->index)
+             && !raft_up_to_date(c->snapshot_term, c->snapshot, d->term, d->index))
+        check_problem(c, VOTE_NAME, 0, "it does not lead before it has them again", "the head is fetching entries that it lost");
+}
 
 static void check_log(struct check *c)
 {
@@ -153,13 +172,10 @@ static void check_log(struct check *c)
         return;
     }
     c->term = found.term;
-    c->vote = found.vote;
     if (found.torn_bytes > 0 && c->n_rows > 0)
         snprintf(c->row[c->n_rows - 1].note, sizeof c->row[0].note, "%llu bytes of an unfinished write behind it",
                  (unsigned long long)found.torn_bytes);
-    if (found.doubt.lost || found.doubt.term > 0)
-        check_problem(c, VOTE_NAME, 0, "it does not lead before it has them again",
-                      found.doubt.lost ? "the head has lost its log and asks the others" : "the head is fetching entries that it lost");
+    check_doubt(c, &found.doubt);
     if (c->based && c->base > c->snapshot)
         check_problem(c, "wal", 0, "the entries between them are lost", "the log begins behind the newest good snapshot");
     buf_release(&found.config);
