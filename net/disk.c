@@ -85,7 +85,8 @@ void disk__finish(struct disk_req *r, int status)
     r->disk->n_reqs--;
     if (f != NULL) {
         must(f->busy == r);
-        if (status != 0 && f->poison == 0 && r->kind != DISK_READ && !(r->kind == DISK_ALLOCATE && status == E_FULL))
+        bool harmless = r->kind == DISK_READ || (r->kind == DISK_ALLOCATE && status == E_FULL);
+        if (status != 0 && f->poison == 0 && !harmless)
             f->poison = status;
         f->busy = NULL;
         file_next(f);                            /* keep the disk busy; may free f */

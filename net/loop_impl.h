@@ -39,7 +39,8 @@ struct loop_ops {
     int      (*listen)(struct loop *l, const struct listener_opts *o, struct listener **ret,
                        struct errbuf *err);
     /* ret_in_use: NULL: to write, locked; else only to look at. */
-    int      (*disk_open)(struct loop *l, const char *path, struct disk **ret, bool *ret_in_use, struct errbuf *err);
+    int      (*disk_open)(struct loop *l, const char *path, struct disk **ret, bool *ret_in_use,
+                          struct errbuf *err);
 };
 
 struct loop {

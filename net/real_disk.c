@@ -172,7 +172,8 @@ static int make_directory(const char *path, struct errbuf *err)
     return rc;
 }
 
-/* The lock goes with the descriptor.  Who only looks takes it, if it is free, so briefly that nobody minds. */
+/* The lock goes with the descriptor.  Who only looks takes it, if it is free, so briefly that nobody minds.
+ * */
 static int lock_directory(int dir, const char *path, bool *ret_in_use, struct errbuf *err)
 {
     int rc = flock(dir, (ret_in_use != NULL ? LOCK_SH : LOCK_EX) | LOCK_NB);

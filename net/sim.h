@@ -55,9 +55,9 @@ struct sim_disk_opts {
     unsigned fail_per_million;                              /* chance of E_IO, per request */
     uint64_t capacity;                                      /* 0: no bound; else E_FULL */
     bool stuck;                                             /* requests never finish until cleared */
-    /* Chance that a synced write turns out not to be there, or to be elsewhere in the file.  It does so only once
-     * a later write to that file is durable: the last one may be lost without a trace, which nobody can promise to
-     * survive. */
+    /* Chance that a synced write turns out not to be there, or to be elsewhere in the file.  It does so only
+     * once a later write to that file is durable: the last one may be lost without a trace, which nobody can
+     * promise to survive. */
     unsigned lose_per_million, misdirect_per_million;
 };
 void sim_disk(struct sim_machine *m, const struct sim_disk_opts *o);
@@ -70,8 +70,8 @@ enum sim_damage {
     SIM_GONE,
     SIM_DAMAGES
 };
-/* Of a file whose name begins with `name`; of several, `which` counts from the first by name (from the last if
- * negative: -1 is the last); INT_MAX: any.  False if there is none. */
+/* Of a file whose name begins with `name`; of several, `which` counts from the first by name (from the last
+ * if negative: -1 is the last); INT_MAX: any.  False if there is none. */
 bool sim_disk_damage(struct sim_machine *m, const char *name, int which, enum sim_damage how);
 void sim_clock_skew(struct sim_machine *m, int64_t wall_jump_ns, double monotonic_rate);
 

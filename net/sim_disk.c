@@ -24,7 +24,8 @@ struct sim_file {                                /* the world's: survives crashe
     struct qlink unsynced;
     unsigned     n_open;
     bool         removed;
-    bool         doomed, astray;                 /* a write that is there yet, but will not have been; or elsewhere */
+    bool         doomed, astray;                 /* a write that is there yet,
+        but will not have been; or elsewhere */
     uint64_t     doomed_off; size_t doomed_n;
 };
 
@@ -167,7 +168,8 @@ static void file_zap(struct sim_file *f, uint64_t to, uint64_t from, size_t n, b
     mem_free(copy);
 }
 
-/* A later write is durable: the doomed one turns out to be lost, or to have gone to a sector before its own. */
+/* A later write is durable: the doomed one turns out to be lost, or to have gone to a sector before its own.
+ * */
 static void file_lose(struct sim *s, struct sim_file *f)
 {
     f->doomed = false;
@@ -178,7 +180,8 @@ static void file_lose(struct sim *s, struct sim_file *f)
     file_zap(f, f->doomed_off, 0, f->doomed_n, true);
 }
 
-static void file_doom(struct sim *s, struct sim_file *f, const struct sim_disk_opts *o, uint64_t off, size_t n)
+static void file_doom(struct sim *s, struct sim_file *f, const struct sim_disk_opts *o, uint64_t off,
+                      size_t n)
 {
     if (f->doomed && off != f->doomed_off)
         file_lose(s, f);
@@ -566,7 +569,8 @@ static void sim_disk_close(struct disk *d)
 
 static const struct disk_ops sim_disk_ops = {
     .close = sim_disk_close, .start = sim_disk_start, .list_now = sim_disk_list, .read_now = sim_disk_read,
-    .replace_now = sim_disk_replace, .rename_now = sim_disk_rename, .unlink_now = sim_disk_unlink, .truncate_now = sim_disk_truncate,
+    .replace_now = sim_disk_replace, .rename_now = sim_disk_rename,
+    .unlink_now = sim_disk_unlink, .truncate_now = sim_disk_truncate,
     .file_open = sim_disk_file_open, .file_close = sim_disk_file_close,
 };
 

@@ -72,7 +72,8 @@ int  sim__connect(struct loop *l, const struct stream_connect_opts *o, struct st
 int  sim__listen(struct loop *l, const struct listener_opts *o, struct listener **ret, struct errbuf *err);
 void sim__net_crash(struct sim_machine *m);      /* its connections and listeners are gone */
 void sim__net_free(struct sim *s);
-int  sim__disk_open(struct loop *l, const char *path, struct disk **ret, bool *ret_in_use, struct errbuf *err);
+int  sim__disk_open(struct loop *l, const char *path, struct disk **ret, bool *ret_in_use,
+                    struct errbuf *err);
 void sim__disk_crash(struct sim_machine *m);     /* what was not synced is lost, kept or torn */
 void sim__disk_free(struct sim_machine *m);
 

@@ -1,4 +1,5 @@
-/* raft/doubt.c: votes of a head that lost part of its log, and the questions of one that lost all trace of it. */
+/* raft/doubt.c: votes of a head that lost part of its log, and the questions of one that does not
+ * even know what it lost. */
 #include "raft/core_impl.h"
 
 bool raft_doubt__covered(const struct raft_core *c, uint64_t last_term, uint64_t last_index)

@@ -11,7 +11,8 @@ struct vote_page {
     uint32_t copy, crc;
     char     zero[VOTE_PAGE - 11 * 8];
 };
-_Static_assert(sizeof(struct vote_page) == VOTE_PAGE && offsetof(struct vote_page, zero) <= 512, "on-disk layout");
+_Static_assert(sizeof(struct vote_page) == VOTE_PAGE && offsetof(struct vote_page, zero) <= 512,
+               "on-disk layout");
 
 static uint32_t page_crc(const struct vote_page *p)
 {
@@ -44,8 +45,8 @@ unsigned vote_decode(struct str file, struct vote *ret)
         /* After a crash in the middle of a write both may verify and differ: the newer is not less true. */
         if (good == 2 && (p.term < ret->term || (p.term == ret->term && p.vote == 0)))
             continue;
-        *ret = (struct vote){ .cluster = p.cluster, .head = p.head, .term = p.term, .vote = p.vote, .seq = p.seq,
-                              .synced = p.synced, .doubt = { p.doubt_index, p.doubt_term, p.lost == 1 } };
+        *ret = (struct vote){ .cluster = p.cluster, .head = p.head, .term = p.term, .vote = p.vote,
+                              .seq = p.seq, .synced = p.synced, .doubt = { p.doubt_index, p.doubt_term, p.lost == 1 } };
     }
     return good;
 }
@@ -66,7 +67,8 @@ int vote_read_now(struct disk *d, uint64_t cluster, uint64_t head, struct vote *
     if (*ret_copies == 0)
         return err_set(err, E_CORRUPT, "%s/" VOTE_NAME ": neither copy verifies", disk_path(d));
     if ((cluster != 0 && v.cluster != cluster) || (head != 0 && v.head != head))
-        return err_set(err, E_INVALID, "%s belongs to head %llu of another cluster or to another head", disk_path(d),
+        return err_set(err, E_INVALID, "%s belongs to head %llu of another cluster or to another head",
+                       disk_path(d),
                        (unsigned long long)v.head);
     *ret = v;
     return 0;

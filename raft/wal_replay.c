@@ -1,9 +1,9 @@
 /* raft/wal_replay.c: reading the log back: the chain of segments, torn tails, damage.
  *
- * What a torn last write explains is cut off.  Everything else is damage, and never "repaired" by dropping it:
- * what is dropped may have been acknowledged.  Up to the first damage the log is handed on; behind it records
- * serve only as witnesses of what there had been: the newest term and vote, the membership, and the identity of
- * the last entry.  Where even those are missing the head is lost (raft/doubt.h). */
+ * What a torn last write explains is cut off.  Everything else is damage, and never "repaired" by dropping
+ * it: what is dropped may have been acknowledged.  Up to the first damage the log is handed on; behind it
+ * records serve only as witnesses of what there had been: the newest term and vote, the membership, and the
+ * identity of the last entry.  Where even those are missing the head is lost (raft/doubt.h). */
 #include <stdio.h>
 #include <stdlib.h>
 #include "raft/wal_impl.h"
@@ -81,7 +81,8 @@ static int replay_base(struct replay *r, uint64_t index, uint64_t term, struct e
     return r->w->opts.replay.base(r->w->opts.replay.arg, index, term, err);
 }
 
-static int replay_entry(struct replay *r, uint64_t at, const struct wal_record *rec, struct str data, struct errbuf *err)
+static int replay_entry(struct replay *r, uint64_t at, const struct wal_record *rec, struct str data,
+                        struct errbuf *err)
 {
     r->look.first = r->look.first > 0 ? r->look.first : rec->index;
     r->look.last = rec->index;
@@ -123,7 +124,8 @@ static void replay_commit(struct replay *r, const struct wal_record *rec, struct
         replay_end_is(r, last.index, last.term);
 }
 
-static int replay_on_record(void *arg, uint64_t at, const struct wal_record *rec, struct str data, struct errbuf *err)
+static int replay_on_record(void *arg, uint64_t at, const struct wal_record *rec, struct str data,
+                            struct errbuf *err)
 {
     struct replay *r = arg;
     struct wal_recovered *f = r->found;
@@ -214,7 +216,8 @@ static int replay_cut(struct replay *r, struct str seg, uint64_t end, struct err
 /* One segment; `last`: of those that there are. */
 static int replay_segment(struct replay *r, bool last, bool first, struct str seg, struct errbuf *err)
 {
-    struct wal_scan s = { .seq = r->seq, .bytes = seg, .record = replay_on_record, .hole = replay_on_hole, .arg = r };
+    struct wal_scan s = { .seq = r->seq, .bytes = seg, .record = replay_on_record, .hole = replay_on_hole,
+                          .arg = r };
     struct wal_header h;
     uint64_t end = 0;
     int rc = 0;
@@ -320,7 +323,8 @@ int wal__replay(struct wal *w, struct wal_recovered *found, struct errbuf *err)
     struct replay r = { .w = w, .found = found };
     struct vote v = { .term = 0 };
     uint64_t newest = 0;
-    int rc = vote_read_now(w->disk, w->opts.cluster, w->opts.head, &v, &found->vote_copies, &found->vote_damage);
+    int rc = vote_read_now(w->disk, w->opts.cluster, w->opts.head, &v, &found->vote_copies,
+                           &found->vote_damage);
     bool known = rc == 0;
 
     if (rc == E_INVALID)

@@ -1,7 +1,9 @@
-/* raft/wal_scan.h: the records of one segment, good and bad, told apart; for recovery and for `coracle check`.
+/* raft/wal_scan.h: the records of one segment, good and bad,
+    told apart; for recovery and for `coracle check`.
  *
  * Bytes that are no record end the segment when nothing shows that they had been durable: the tail of a write
- * that was never finished.  Else they are a hole, and the scan goes on behind it.  What shows it: a record behind
+ * that was never finished.  Else they are a hole, and the scan goes on behind it.  What shows it: a record
+ * behind
  * them that says so (`synced`), or `durable`, from elsewhere. */
 #ifndef RAFT_WAL_SCAN_H
 #define RAFT_WAL_SCAN_H

@@ -80,7 +80,9 @@ struct store_load {
     uint32_t hash;
 };
 
-static int load_on_data(void *arg, struct str data) { return snapshot_reader_data(((struct store_load *)arg)->reader, data); }
+static int load_on_data(void *arg,
+                        struct str data) { return snapshot_reader_data(((struct store_load *)arg)->reader,
+                                                                       data); }
 
 struct store_load *store_load_new(void)
 {

@@ -1,8 +1,10 @@
-/* store/saved.h: the store's state as one self-contained file: written from a serving head, read by nobody but
+/* store/saved.h: the store's state as one self-contained file: written from a serving head,
+    read by nobody but
  * ourselves (`coracle snapshot`, `coracle check`).
  *
  * The form is that of raft's own snapshot files (raft/snapshot.h): a header with cluster, index, term and
- * membership, chunks with a checksum each, an end mark over all.  A restored member's first snapshot file is such
+ * membership, chunks with a checksum each, an end mark over all.  A restored member's first snapshot file is
+ * such
  * a file. Thread: loop only; nothing calls back. */
 #ifndef STORE_SAVED_H
 #define STORE_SAVED_H
@@ -29,7 +31,8 @@ struct store_saved {
 };
 struct store_load;
 struct store_load *store_load_new(void);
-int  store_load_data(struct store_load *l, struct str bytes, struct errbuf *err);    /* in any pieces; E_CORRUPT */
+int  store_load_data(struct store_load *l, struct str bytes,
+                     struct errbuf *err);    /* in any pieces; E_CORRUPT */
 /* All bytes were given.  E_CORRUPT: they are not all of it. */
 int  store_load_end(struct store_load *l, struct store_saved *ret, struct errbuf *err);
 /* After store_load_end(): the state, to be changed at will. */

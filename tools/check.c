@@ -1,5 +1,5 @@
-/* tools/check.c: coracle check DIR: every file of a data directory, every checksum, and whether it all fits together.
- * Reads only. */
+/* tools/check.c: coracle check DIR: every file of a data directory, every checksum, and whether it all fits
+ * together.  Reads only. */
 #include <stdio.h>
 #include <stdlib.h>
 #include "api/json.h"
@@ -12,7 +12,12 @@
 
 #define REPAIR "with other heads it repairs itself when started; alone: coracle snapshot restore"
 
-struct row { char name[64]; uint64_t size, used, first, last, records, rev, keys; const char *kind; bool bad; char note[96]; };
+struct row {
+    const char *kind;
+    char     name[64], note[96];
+    uint64_t size, used, first, last, records, rev, keys;
+    bool     bad;
+};
 struct problem { char file[64]; uint64_t at; char what[200], consequence[160], todo[120]; };
 
 struct check {
@@ -37,7 +42,8 @@ static struct row *check_row(struct check *c, const char *kind, const char *name
     return r;
 }
 
-static void check_problem(struct check *c, const char *file, uint64_t at, const char *consequence, const char *what)
+static void check_problem(struct check *c, const char *file, uint64_t at, const char *consequence,
+                          const char *what)
 {
     c->problem = mem_realloc(c->problem, (c->n_problems + 1) * sizeof(*c->problem));
     struct problem *p = &c->problem[c->n_problems++];
@@ -58,7 +64,8 @@ static void check_owner(struct check *c, const char *file, uint64_t cluster, uin
     if (c->head == 0)
         c->head = head;
     if ((cluster != 0 && cluster != c->cluster) || (head != 0 && head != c->head))
-        check_problem(c, file, 0, "the head refuses to start", "it belongs to another head or cluster than the files before it");
+        check_problem(c, file, 0, "the head refuses to start",
+                      "it belongs to another head or cluster than the files before it");
 }
 
 /* ---- Snapshots ------------------------------------------------------------------------------------- */
@@ -135,7 +142,8 @@ static int check_on_base(void *arg, uint64_t index, uint64_t term, struct errbuf
     return 0;
 }
 
-static int check_on_entry(void *arg, uint64_t index, uint64_t term, uint8_t type, struct str data, struct errbuf *err)
+static int check_on_entry(void *arg, uint64_t index, uint64_t term, uint8_t type, struct str data,
+                          struct errbuf *err)
 {
     struct check *c = arg;
 
@@ -155,7 +163,8 @@ static void check_doubt(struct check *c, const struct raft_doubt *d)
                       "the head has lost its log and asks all others");
     else if (!raft_up_to_date(c->last_term, c->last, d->term, d->index)
              && !raft_up_to_date(c->snapshot_term, c->snapshot, d->term, d->index))
-        check_problem(c, VOTE_NAME, 0, "it does not lead before it has them again", "the head is fetching entries that it lost");
+        check_problem(c, VOTE_NAME, 0, "it does not lead before it has them again",
+                      "the head is fetching entries that it lost");
 }
 
 static void check_log(struct check *c)
@@ -173,11 +182,13 @@ static void check_log(struct check *c)
     }
     c->term = found.term;
     if (found.torn_bytes > 0 && c->n_rows > 0)
-        snprintf(c->row[c->n_rows - 1].note, sizeof c->row[0].note, "%llu bytes of an unfinished write behind it",
+        snprintf(c->row[c->n_rows - 1].note, sizeof c->row[0].note,
+                 "%llu bytes of an unfinished write behind it",
                  (unsigned long long)found.torn_bytes);
     check_doubt(c, &found.doubt);
     if (c->based && c->base > c->snapshot)
-        check_problem(c, "wal", 0, "the entries between them are lost", "the log begins behind the newest good snapshot");
+        check_problem(c, "wal", 0, "the entries between them are lost",
+                      "the log begins behind the newest good snapshot");
     buf_release(&found.config);
     wal_close(w, check_on_closed, NULL);
     loop_run(c->loop);
@@ -192,7 +203,8 @@ static void check_vote(struct check *c)
 
     if (rc == E_NOTFOUND) {
         if (c->n_rows > 0)
-            check_problem(c, VOTE_NAME, 0, "term and vote are known from the log only", "the file is missing");
+            check_problem(c, VOTE_NAME, 0, "term and vote are known from the log only",
+                          "the file is missing");
         return;
     }
     struct row *r = check_row(c, "vote", VOTE_NAME, VOTE_BYTES);
@@ -200,7 +212,8 @@ static void check_vote(struct check *c)
     if (rc != 0)
         check_problem(c, VOTE_NAME, 0, "term and vote are known from the log only", err.s);
     else if (copies < 2)
-        check_problem(c, VOTE_NAME, 0, "none: the other copy is good", "one of its two copies does not verify");
+        check_problem(c, VOTE_NAME, 0, "none: the other copy is good",
+                      "one of its two copies does not verify");
     if (rc == 0)
         check_owner(c, VOTE_NAME, v.cluster, v.head);
 }
@@ -219,7 +232,10 @@ static void names_on_file(void *arg, const char *name, uint64_t size)
     l->at[l->n++].size = size;
 }
 
-static int names_order(const void *a, const void *b) { return strcmp(((const struct name *)a)->s, ((const struct name *)b)->s); }
+static int names_order(const void *a, const void *b)
+{
+    return strcmp(((const struct name *)a)->s, ((const struct name *)b)->s);
+}
 
 static int check_files(struct check *c, struct errbuf *err)
 {
@@ -233,7 +249,8 @@ static int check_files(struct check *c, struct errbuf *err)
         if (snapshot_name_parse(l.at[i].s, &index, &term))
             check_snapshot(c, l.at[i].s, l.at[i].size);
         else if (strncmp(l.at[i].s, RAFT_ASIDE, strlen(RAFT_ASIDE)) == 0)
-            snprintf(check_row(c, "aside", l.at[i].s, l.at[i].size)->note, 96, "damaged once, kept until the head is well");
+            snprintf(check_row(c, "aside", l.at[i].s, l.at[i].size)->note, 96,
+                     "damaged once, kept until the head is well");
         else if (strncmp(l.at[i].s, "snapshot.", 9) == 0)
             snprintf(check_row(c, "part", l.at[i].s, l.at[i].size)->note, 96, "unfinished, of no use");
     }
@@ -249,12 +266,14 @@ static int check_files(struct check *c, struct errbuf *err)
 
 static void print_table(const struct check *c)
 {
-    printf("%-10s%-46s%12s%12s%22s%12s%10s  %s\n", "KIND", "FILE", "SIZE", "USED", "ENTRIES", "REVISION", "KEYS", "STATE");
+    printf("%-10s%-46s%12s%12s%22s%12s%10s  %s\n", "KIND", "FILE", "SIZE", "USED", "ENTRIES", "REVISION",
+           "KEYS", "STATE");
     for (size_t i = 0; i < c->n_rows; i++) {
         const struct row *r = &c->row[i];
         char entries[48] = "", rev[24] = "", keys[24] = "";
         if (r->last > 0 && r->first > 0)
-            snprintf(entries, sizeof entries, "%llu-%llu", (unsigned long long)r->first, (unsigned long long)r->last);
+            snprintf(entries, sizeof entries, "%llu-%llu", (unsigned long long)r->first,
+                     (unsigned long long)r->last);
         else if (r->last > 0)
             snprintf(entries, sizeof entries, "up to %llu", (unsigned long long)r->last);
         if (r->rev > 0) {
@@ -262,14 +281,16 @@ static void print_table(const struct check *c)
             snprintf(keys, sizeof keys, "%llu", (unsigned long long)r->keys);
         }
         printf("%-10s%-46s%12llu%12llu%22s%12s%10s  %s%s%s\n", r->kind, r->name, (unsigned long long)r->size,
-               (unsigned long long)r->used, entries, rev, keys, r->bad ? "DAMAGED" : "ok", r->note[0] != '\0' ? ", " : "", r->note);
+               (unsigned long long)r->used, entries, rev, keys, r->bad ? "DAMAGED" : "ok",
+               r->note[0] != '\0' ? ", " : "", r->note);
     }
     if (c->in_use)
         printf("\nA head is using this directory: its newest entries may be younger than this table.\n");
     printf("\nterm %llu, log up to entry %llu\n", (unsigned long long)c->term, (unsigned long long)c->last);
     for (size_t i = 0; i < c->n_problems; i++) {
         const struct problem *p = &c->problem[i];
-        printf("\nPROBLEM: %s at byte %llu: %s\n  consequence: %s\n  what to do:  %s\n", p->file, (unsigned long long)p->at, p->what,
+        printf("\nPROBLEM: %s at byte %llu: %s\n  consequence: %s\n  what to do:  %s\n", p->file,
+               (unsigned long long)p->at, p->what,
                p->consequence, p->todo);
     }
     printf("\n%s\n", c->n_problems == 0 ? "everything verifies" : "this directory is damaged");
@@ -286,16 +307,19 @@ static void print_json(const struct check *c)
 {
     struct buf b = BUF_INIT;
 
-    buf_fmt(&b, "{\"ok\":%s,\"inUse\":%s,\"term\":%llu,\"last\":%llu,\"files\":[", c->n_problems == 0 ? "true" : "false",
+    buf_fmt(&b, "{\"ok\":%s,\"inUse\":%s,\"term\":%llu,\"last\":%llu,\"files\":[",
+            c->n_problems == 0 ? "true" : "false",
             c->in_use ? "true" : "false", (unsigned long long)c->term, (unsigned long long)c->last);
     for (size_t i = 0; i < c->n_rows; i++) {
         const struct row *r = &c->row[i];
         buf_z(&b, i > 0 ? ",{" : "{");
         json_field(&b, "kind", r->kind);
         json_field(&b, "file", r->name);
-        buf_fmt(&b, "\"size\":%llu,\"used\":%llu,\"first\":%llu,\"last\":%llu,\"revision\":%llu,\"keys\":%llu,\"ok\":%s}",
+        buf_fmt(&b, "\"size\":%llu,\"used\":%llu,\"first\":%llu,\"last\":%llu,\"revision\":%llu,"
+                "\"keys\":%llu,\"ok\":%s}",
                 (unsigned long long)r->size, (unsigned long long)r->used, (unsigned long long)r->first,
-                (unsigned long long)r->last, (unsigned long long)r->rev, (unsigned long long)r->keys, r->bad ? "false" : "true");
+                (unsigned long long)r->last, (unsigned long long)r->rev, (unsigned long long)r->keys,
+                r->bad ? "false" : "true");
     }
     buf_z(&b, "],\"problems\":[");
     for (size_t i = 0; i < c->n_problems; i++) {
@@ -344,8 +368,9 @@ static int check_run(int argc, char **argv)
 
 const struct command cmd_check = {
     "check", "check DIR [flags]", "Verify a head's data directory",
-    "Verifies a data directory of a head: every checksum of log, vote file and snapshots, that entries and terms follow\n"
-    "on each other, and that the snapshots hold a state that makes sense.  Reads only; a head may be running on it.\n"
+    "Verifies a data directory of a head: every checksum of log, vote file and snapshots, that\n"
+    "entries and terms follow on each other, and that the snapshots hold a state that makes sense.\n"
+    "Reads only; a head may be running on it.\n"
     "Exit status 0: everything verifies; 1: it does not, and what that means is printed.",
     check_run,
 };

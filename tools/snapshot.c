@@ -27,7 +27,8 @@ static int load_from(int fd, struct store_load *l, struct errbuf *err)
     }
 }
 
-int snapshot_file_load(const char *path, struct store_load **ret, struct store_saved *ret_saved, struct errbuf *err)
+int snapshot_file_load(const char *path, struct store_load **ret, struct store_saved *ret_saved,
+                       struct errbuf *err)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     struct store_load *l;
@@ -77,14 +78,17 @@ int snapshot_status_run(int argc, char **argv)
     store_load_free(l);
     size_text(s.meta.size, size);
     if (strcmp(output, "json") == 0)
-        printf("{\"hash\":%u,\"revision\":%llu,\"totalKey\":%llu,\"totalSize\":%llu,\"leases\":%llu,\"index\":%llu,"
-               "\"term\":%llu}\n", s.hash, (unsigned long long)s.rev, (unsigned long long)s.keys,
-               (unsigned long long)s.meta.size, (unsigned long long)s.leases, (unsigned long long)s.meta.index,
+        printf("{\"hash\":%u,\"revision\":%llu,\"totalKey\":%llu,\"totalSize\":%llu,\"leases\":%llu,"
+               "\"index\":%llu,\"term\":%llu}\n", s.hash, (unsigned long long)s.rev,
+               (unsigned long long)s.keys,
+               (unsigned long long)s.meta.size, (unsigned long long)s.leases,
+               (unsigned long long)s.meta.index,
                (unsigned long long)s.meta.term);
     else if (strcmp(output, "simple") == 0)
         printf("%x, %llu, %llu, %s\n", s.hash, (unsigned long long)s.rev, (unsigned long long)s.keys, size);
     else
-        printf("HASH      REVISION    TOTAL KEYS  TOTAL SIZE  LEASES\n%-8x  %-10llu  %-10llu  %-10s  %llu\n", s.hash,
+        printf("HASH      REVISION    TOTAL KEYS  TOTAL SIZE  LEASES\n%-8x  %-10llu  %-10llu  %-10s  %llu\n",
+               s.hash,
                (unsigned long long)s.rev, (unsigned long long)s.keys, size, (unsigned long long)s.leases);
     return 0;
 }
@@ -100,10 +104,11 @@ static int snapshot_run(int argc, char **argv)
 }
 
 const struct command cmd_snapshot = {
-    "snapshot", "snapshot save|status|restore FILE [flags]", "Save the cluster's state into a file, look at one, begin a cluster from one",
+    "snapshot", "snapshot save|status|restore FILE [flags]",
+    "Save the cluster's state into a file, look at one, begin a cluster from one",
     "coracle snapshot save FILE      the whole state, consistent, from a serving cluster (--kubeconfig)\n"
     "coracle snapshot status FILE    verifies a file and says what it holds (-o json)\n"
-    "coracle snapshot restore FILE   makes the data directory of a head of a new cluster from it (--data-dir)\n\n"
+    "coracle snapshot restore FILE   makes the data directory of a new cluster's head (--data-dir)\n\n"
     "Each has its own --help.",
     snapshot_run,
 };

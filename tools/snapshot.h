@@ -10,6 +10,7 @@ int snapshot_status_run(int argc, char **argv);
 int snapshot_restore_run(int argc, char **argv);
 
 /* Reads and verifies a whole file, piece by piece. */
-int snapshot_file_load(const char *path, struct store_load **ret, struct store_saved *ret_saved, struct errbuf *err);
+int snapshot_file_load(const char *path, struct store_load **ret, struct store_saved *ret_saved,
+                       struct errbuf *err);
 
 #endif

@@ -66,7 +66,8 @@ static void count_file(void *arg, const char *name, uint64_t size)
 }
 
 /* Snapshot first: without a vote file beside it, which comes last, no head starts from it. */
-static int restore_write(const struct restore *r, struct disk *d, struct store_load *l, const struct store_saved *s,
+static int restore_write(const struct restore *r, struct disk *d, struct store_load *l,
+                         const struct store_saved *s,
                          const struct raft_config *config, struct errbuf *err)
 {
     struct snapshot_meta meta = { .index = s->meta.index, .term = s->meta.term, .config = *config };
@@ -119,13 +120,18 @@ int snapshot_restore_run(int argc, char **argv)
 {
     struct restore r = { .cluster = "coracle", .id = 1 };
     const struct flag flags[] = {
-        { "data-dir", NULL, FLAG_STRING, &r.data, "DIR", "to be made; `coracle head --data DIR` starts from it" },
+        { "data-dir", NULL, FLAG_STRING, &r.data, "DIR",
+          "to be made; `coracle head --data DIR` starts from it" },
         { "id", NULL, FLAG_INT, &r.id, "N", "the head whose directory it is" },
-        { "initial-cluster", NULL, FLAG_STRING, &r.initial, "ID=HOST:PORT,...", "all heads of the new cluster (default: this one alone)" },
+        { "initial-cluster", NULL, FLAG_STRING, &r.initial, "ID=HOST:PORT,...",
+          "all heads of the new cluster (default: this one alone)" },
         { "head", NULL, FLAG_STRINGS, &r.heads, "ID=HOST:PORT", "the same, one by one" },
-        { "cluster", NULL, FLAG_STRING, &r.cluster, "NAME", "of the new cluster; heads of another name are refused" },
-        { "bump-revision", NULL, FLAG_INT, &r.bump, "N", "add to the revision, so that it is above any that clients have seen" },
-        { "mark-compacted", NULL, FLAG_BOOL, &r.compacted, NULL, "always so: watches from before the restore are told to list again" },
+        { "cluster", NULL, FLAG_STRING, &r.cluster, "NAME",
+          "of the new cluster; heads of another name are refused" },
+        { "bump-revision", NULL, FLAG_INT, &r.bump, "N",
+          "add to the revision, so that it is above any that clients have seen" },
+        { "mark-compacted", NULL, FLAG_BOOL, &r.compacted, NULL,
+          "always so: watches from before the restore are told to list again" },
     };
     struct errbuf err = { "" };
     struct store_saved s;
@@ -138,6 +144,7 @@ int snapshot_restore_run(int argc, char **argv)
         return fail(&cmd_snapshot, "--id must be above 0, --bump-revision not negative");
     if (restore_all(&r, argv[1], &s, &err) != 0)
         return fail(&cmd_snapshot, "%s", err.s);
-    printf("restored revision %llu with %llu keys into %s\n", (unsigned long long)s.rev, (unsigned long long)s.keys, r.data);
+    printf("restored revision %llu with %llu keys into %s\n", (unsigned long long)s.rev,
+           (unsigned long long)s.keys, r.data);
     return 0;
 }

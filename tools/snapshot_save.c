@@ -1,5 +1,5 @@
-/* tools/snapshot_save.c: coracle snapshot save: the state of a serving cluster, verified while it comes, into a
- * file that has its name only once all of it is on disk. */
+/* tools/snapshot_save.c: coracle snapshot save: the state of a serving cluster, verified while it comes, into
+ * a file that has its name only once all of it is on disk. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -75,7 +75,8 @@ static void save_on_data(void *arg, struct http_call *c, const char *p, size_t n
     progress_update(&s->progress, "saving: %.1f MB", (double)s->bytes / 1e6);
 }
 
-static void save_on_done(void *arg, struct http_call *c, int err, const char *reason, int status, struct str body)
+static void save_on_done(void *arg, struct http_call *c, int err, const char *reason, int status,
+                         struct str body)
 {
     struct save *s = arg;
 
@@ -83,7 +84,8 @@ static void save_on_done(void *arg, struct http_call *c, int err, const char *re
     if (err != 0)
         save_stop(s, err_set(&s->err, err, "%s", reason));
     else if (status != 200)
-        save_stop(s, err_set(&s->err, E_DENIED, "the head answered %d: %.*s", status, STR_ARG(buf_str(&s->refusal))));
+        save_stop(s, err_set(&s->err, E_DENIED, "the head answered %d: %.*s", status,
+                             STR_ARG(buf_str(&s->refusal))));
     else
         save_stop(s, 0);
 }
@@ -99,7 +101,8 @@ static int save_connect(struct save *s, struct errbuf *err)
     if (rc != 0)
         return rc;
     if (!str_starts(k.server, STR("https://")))
-        return err_set(err, E_INVALID, "%s: server \"%.*s\" does not begin with https://", s->kubeconfig, STR_ARG(k.server));
+        return err_set(err, E_INVALID, "%s: server \"%.*s\" does not begin with https://", s->kubeconfig,
+                       STR_ARG(k.server));
     addr = arena_cstr(&s->arena, str_from(k.server, strlen("https://")));
     to.ca_pem = k.insecure ? STR_NONE : k.ca_pem;
     to.cert_pem = k.cert_pem;
@@ -111,7 +114,7 @@ static int save_connect(struct save *s, struct errbuf *err)
     ho.tls_name = k.tls_name.n > 0 ? arena_cstr(&s->arena, k.tls_name) : NULL;
     if ((rc = http_client_new(s->loop, &ho, &s->client, err)) != 0)
         return rc;
-    struct http_header auth = { .name = STR("Authorization"), .value = arena_fmt(&s->arena, "Bearer %.*s", STR_ARG(k.token)) };
+    struct http_header auth = { STR("Authorization"), arena_fmt(&s->arena, "Bearer %.*s", STR_ARG(k.token)) };
     struct http_call_opts o = { .method = "GET", .target = STR(SAVE_PATH), .streamed = true, .headers = &auth,
                                 .n_headers = k.token.n > 0, .on_head = save_on_head, .on_data = save_on_data,
                                 .on_done = save_on_done, .arg = s };
@@ -166,7 +169,8 @@ int snapshot_save_run(int argc, char **argv)
 {
     struct save s = { .fd = -1 };
     const struct flag flags[] = {
-        { "kubeconfig", NULL, FLAG_STRING, &s.kubeconfig, "FILE", "where the cluster is and who we are (default $KUBECONFIG)" },
+        { "kubeconfig", NULL, FLAG_STRING, &s.kubeconfig, "FILE",
+          "where the cluster is and who we are (default $KUBECONFIG)" },
         { "context", NULL, FLAG_STRING, &s.context, "NAME", "of the kubeconfig, if not its current one" },
     };
 
@@ -184,7 +188,8 @@ int snapshot_save_run(int argc, char **argv)
     progress_start(&s.progress, "saving");
     int rc = save_all(&s);
     if (rc == 0) {
-        progress_update(&s.progress, "saved %s: revision %llu, %llu keys, %.1f MB", s.path, (unsigned long long)s.saved.rev,
+        progress_update(&s.progress, "saved %s: revision %llu, %llu keys, %.1f MB", s.path,
+                        (unsigned long long)s.saved.rev,
                         (unsigned long long)s.saved.keys, (double)s.bytes / 1e6);
         progress_done(&s.progress);
     } else {
