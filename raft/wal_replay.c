@@ -325,23 +325,24 @@ int wal__replay(struct wal *w, struct wal_recovered *found, struct errbuf *err)
     uint64_t newest = 0;
     int rc = vote_read_now(w->disk, w->opts.cluster, w->opts.head, &v, &found->vote_copies,
                            &found->vote_damage);
+    int vote_rc = rc;
     bool known = rc == 0;
 
     if (rc == E_INVALID)
         return err_set(err, rc, "%s", found->vote_damage.s);
     found->mark_seq = v.seq;
     found->mark = v.synced;
-    bool torn_vote = rc == E_CORRUPT;
     rc = disk_list_now(w->disk, replay_on_file, &r, err);
     if (r.n > 0)
         qsort(r.file, r.n, sizeof(*r.file), replay_by_seq);
     if (rc == 0 && r.n > 0)
         newest = r.file[r.n - 1].seq;
-    if (r.n == 0 && torn_vote)                   /* this head has lived: it is no new one */
-        replay_damage(&r, 0, "neither the log nor the vote file is there");
     if (rc == 0)
         rc = replay_files(&r, err);
     mem_free(r.file);
+    /* The vote file is there before the first segment's: this head has lived, it is no new one. */
+    if (rc == 0 && !known && !r.broken && qempty(&w->segments) && (vote_rc == E_CORRUPT || newest > 0))
+        replay_damage(&r, 0, "neither the log nor the vote file is there");
     if (rc != 0)
         return rc;
     replay_merge_vote(&r, &v, known);

@@ -312,6 +312,32 @@ TEST(a_flipped_bit_in_every_byte)
         case_run(false, SURGERY_FLIP, at, (unsigned char)(1u << (at % 8)), &before_last);
 }
 
+/* A head whose log is gone has lived all the same, which a damaged vote file says, or a segment without one, be it
+ * blank or garbage: it is no new head, which would vote for anybody. */
+TEST(a_log_that_is_gone_is_no_new_one)
+{
+    static const struct { enum sim_damage vote; int segment; } way[] = {
+        { SIM_GARBAGE, -1 }, { SIM_GARBAGE, SURGERY_TEAR_ZERO }, { SIM_GARBAGE, SURGERY_TEAR_JUNK },
+        { SIM_GONE, SURGERY_TEAR_ZERO }, { SIM_GONE, SURGERY_TEAR_JUNK },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(way); i++) {
+        rig_new(1, 4096);
+        script_write(false);
+        sim_crash(rig.m);
+        CHECK(sim_disk_damage(rig.m, "vote", 0, way[i].vote));
+        if (way[i].segment < 0)
+            CHECK(sim_disk_damage(rig.m, "wal", 0, SIM_GONE));
+        else
+            rig.surgery = way[i].segment;
+        rig.at = 0;
+        rig_open();
+        CHECK_INT(rig.rc, E_CORRUPT);
+        CHECK(rig.rec.doubt.lost);
+        rig_free();
+    }
+}
+
 TEST(a_flipped_bit_in_every_byte_of_a_sealed_log)
 {
     size_t before_last, used = case_run(true, SURGERY_TEAR_ZERO, 100000, 0, &before_last);
