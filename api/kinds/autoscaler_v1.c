@@ -225,4 +225,5 @@ void autoscaler_to_v1(struct arena *a, struct json *obj)
 {
     for (size_t i = 0; i < ARRAY_LEN(kept); i++)
         keep_down(a, obj, &kept[i]);
+    default_int(a, json_getz(obj, "status"), "currentReplicas", 0);       /* optional in version 2 */
 }
