@@ -31,7 +31,7 @@ static bool same_file(const char *dir, const struct atomic_file *f)
     bool same;
 
     if (file_path(&p, NULL, "%s/..data/%.*s", dir, STR_ARG(f->path)) != 0 || stat(p.s, &st) != 0
-        || (st.st_mode & 07777) != f->mode)
+        || (st.st_mode & 07777) != f->mode || (f->gid != 0 && st.st_gid != f->gid))
         return false;
     same = file_read(p.s, f->data.n + 1, &b, NULL) == 0 && str_eq(buf_str(&b), f->data);
     buf_release(&b);
@@ -101,7 +101,7 @@ static int write_file(const char *dir, const char *serial, const struct atomic_f
         }
         left = str_from(left, (size_t)w);
     }
-    if (rc == 0 && fchmod(fd, f->mode) != 0)
+    if (rc == 0 && ((f->gid != 0 && fchown(fd, (uid_t)-1, f->gid) != 0) || fchmod(fd, f->mode) != 0))
         rc = err_sys(err, errno, "chmod %s", p.s);
     close(fd);
     return rc;

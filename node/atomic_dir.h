@@ -8,7 +8,8 @@
 #include "net/blob.h"
 #include "net/err.h"
 
-struct atomic_file { struct str path; struct str data; unsigned mode; };     /* path: relative, may have directories */
+/* path: relative, may have directories.  gid: the file's group; 0: ours. */
+struct atomic_file { struct str path; struct str data; unsigned mode; uint32_t gid; };
 /* Nothing is written when all is as it should be already.  E_INVALID: a path that would leave the directory. */
 int atomic_dir_write(const char *dir, const struct atomic_file *f, size_t n, struct errbuf *err);
 

@@ -2,8 +2,6 @@
 #include "api/quantity.h"
 #include "node/container_impl.h"
 
-
-
 static int64_t resource(const struct container *c, const char *which, const char *what, bool milli)
 {
     struct quantity q;
@@ -61,6 +59,16 @@ static const struct json *security(const struct container *c, const char *key)
     return own != NULL ? own : json_getz(json_path(c->pod->json, "spec.securityContext"), key);
 }
 
+/* Profiles of the node's own are none that it has. */
+static int check_seccomp(const struct container *c, bool *ret_default, struct errbuf *err)
+{
+    struct str type = json_path_str(security(c, "seccompProfile"), "type");
+
+    *ret_default = str_is(type, "RuntimeDefault");
+    return str_is(type, "Localhost") ? err_set(err, E_INVALID, "seccomp profile \"%.*s\" is not on this node",
+        STR_ARG(json_path_str(security(c, "seccompProfile"), "localhostProfile"))) : 0;
+}
+
 static struct rt_security security_of(const struct container *c, struct arena *a)
 {
     const struct json *own = json_getz(c->spec, "securityContext"),
@@ -73,6 +81,7 @@ static struct rt_security security_of(const struct container *c, struct arena *a
                              .unmasked_proc = str_is(json_path_str(own, "procMount"), "Unmasked") };
     int64_t v;
 
+    s.who = arena_fmt(a, "(pod: \"%s_%s(%s)\", container: %s)", c->pod->name, c->pod->ns, c->pod->uid, c->name).p;
     if (json_i64(security(c, "runAsUser"), &v)) {
         s.has_uid = true;
         s.uid = (uint32_t)v;
@@ -153,11 +162,14 @@ static int fill_details(const struct container *c, struct rt_container_create *r
 int container__fill(struct container *c, struct rt_container_create *r, struct arena *a, struct errbuf *err)
 {
     char path[4096];
+    bool seccomp;
     int rc;
 
     if (!pod_has_sandbox(c->pod))
         return err_set(err, E_AGAIN, "the pod's sandbox is being made anew");
     if (!c->pod->agent->hollow && (rc = fill_details(c, r, a, err)) != 0)
+        return rc;
+    if ((rc = check_seccomp(c, &seccomp, err)) != 0)
         return rc;
     r->sandbox_id = arena_cstr(a, str_of(c->pod->sandbox_id)); /* the request may outlive the pod's machine */
     r->name = arena_cstr(a, str_of(c->name));
@@ -165,6 +177,7 @@ int container__fill(struct container *c, struct rt_container_create *r, struct a
     r->image = arena_cstr(a, str_of(c->image));
     r->resources = resources_of(c);
     r->security = security_of(c, a);
+    r->security.seccomp_default = seccomp;
     r->tty = json_path_true(c->spec, "tty");
     r->want_stdin = json_path_true(c->spec, "stdin");
     r->stdin_once = json_path_true(c->spec, "stdinOnce");

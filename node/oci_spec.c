@@ -5,6 +5,7 @@
 #include "api/json.h"
 #include "node/files.h"
 #include "node/oci_caps.h"
+#include "node/oci_seccomp.h"
 #include "node/oci_spec.h"
 
 /* What one document is made with. */
@@ -354,6 +355,8 @@ static void linux_of(struct doc *d, struct json *top)
     if (most != RT_PROP_NONE)
         json_setz(d->a, o, "rootfsPropagation", text(d,
                                                      most == RT_PROP_BIDIRECTIONAL ? "rshared" : "rslave"));
+    if (sec->seccomp_default && !sec->privileged)
+        json_setz(d->a, o, "seccomp", oci_seccomp_default(d->a, d->s->caps));
     if (sec->privileged) {
         struct devices v = { d, json_setz(d->a, o, "devices", json_array(d->a)), "/dev" };
         file_each("/dev", device_one, &v, NULL);

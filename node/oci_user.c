@@ -108,6 +108,22 @@ static int resolve(struct str passwd, struct str group, struct str spec, const s
     return 0;
 }
 
+/* Who a name stands for is the image's to say: only numbers count. */
+static int refuse_root(const char *image_user, const struct rt_security *sec, uint32_t uid, struct errbuf *err)
+{
+    struct str rest = str_of(image_user), user = STR_NONE;
+    const char *who = sec->who != NULL ? sec->who : "";
+    uint32_t n;
+
+    if (sec->has_uid)
+        return uid != 0 ? 0 : err_set(err, E_INVALID, "container's runAsUser breaks non-root policy %s", who);
+    str_split(&rest, ':', &user);
+    if (user.n > 0 && !number(user, &n))
+        return err_set(err, E_INVALID, "container has runAsNonRoot and image has non-numeric user (%.*s), "
+                       "cannot verify user is non-root %s", STR_ARG(user), who);
+    return uid != 0 ? 0 : err_set(err, E_INVALID, "container has runAsNonRoot and image will run as root %s", who);
+}
+
 int oci_user_resolve(const char *rootfs, const char *image_user, const struct rt_security *sec,
                      struct oci_user *ret,
                      struct errbuf *err)
@@ -126,9 +142,8 @@ int oci_user_resolve(const char *rootfs, const char *image_user, const struct rt
     buf_release(&group);
     if (rc < 0)
         return rc;
-    if (sec->run_as_non_root && u.uid == 0)
-        return err_set(err, E_INVALID, "container has runAsNonRoot and %s will run as root",
-                       sec->has_uid ? "its runAsUser" : "image");
+    if (sec->run_as_non_root && (rc = refuse_root(image_user, sec, u.uid, err)) < 0)
+        return rc;
     if (sec->n_groups > OCI_GROUPS_MAX - u.n_groups)
         return err_set(err, E_INVALID, "more than %d groups", OCI_GROUPS_MAX);
     for (size_t i = 0; i < sec->n_groups; i++)

@@ -92,6 +92,8 @@ struct rt_mount {
 struct rt_security {
     bool privileged, read_only_root, no_new_privileges, unmasked_proc;
     bool run_as_non_root;                        /* refuse (E_INVALID) when the user comes out as 0 or cannot be known */
+    bool seccomp_default;                        /* without the system calls that hardly any program needs */
+    const char *who;                             /* the container, for people, in that refusal; NULL ok */
     bool has_uid, has_gid;                       /* else the image's USER */
     uint32_t uid, gid;
     const uint32_t *groups; size_t n_groups;     /* supplementary, added to those of the image's /etc/group */

@@ -33,6 +33,7 @@ struct volumes {
     struct source_set *sources;
     struct volume *list;
     struct token *tokens;
+    uint32_t gid;                                /* the pod's fsGroup: owns all but hostPaths; 0: none */
     void (*changed)(void *arg);
     void *arg;
 };
@@ -194,7 +195,13 @@ static int token_get(struct volumes *v, const struct json *pod, struct str volum
 
 /* ---- Files from the API --------------------------------------------------------------------- */
 
-struct files { struct arena *a; struct atomic_file *v; size_t n, cap; unsigned mode; };
+struct files { struct arena *a; struct atomic_file *v; size_t n, cap; unsigned mode; uint32_t gid; };
+
+/* A group that owns files may read them. */
+static unsigned file_mode(const struct files *f, int64_t mode)
+{
+    return (mode >= 0 ? (unsigned)mode & 0777 : f->mode) | (f->gid != 0 ? 0440 : 0);
+}
 
 static void files_add(struct files *f, struct str path, struct str data, int64_t mode)
 {
@@ -209,10 +216,10 @@ static void files_add(struct files *f, struct str path, struct str data, int64_t
     for (size_t i = 0; i < f->n; i++)            /* a later source wins */
         if (str_eq(f->v[i].path, path)) {
             f->v[i].data = data;
-            f->v[i].mode = mode >= 0 ? (unsigned)mode & 0777 : f->mode;
+            f->v[i].mode = file_mode(f, mode);
             return;
         }
-    f->v[f->n++] = (struct atomic_file){ path, data, mode >= 0 ? (unsigned)mode & 0777 : f->mode };
+    f->v[f->n++] = (struct atomic_file){ path, data, file_mode(f, mode), f->gid };
 }
 
 /* All keys, or those that `items` names. */
@@ -304,6 +311,12 @@ static int add_projected(struct volumes *v, const struct downward *d, struct fil
 
 /* ---- Directories ---------------------------------------------------------------------------- */
 
+/* A directory of the pod's group hands it on to what is made in it. */
+static mode_t dir_mode(const struct volumes *v, mode_t mode)
+{
+    return v->gid != 0 ? mode | S_ISGID | 0110 : mode;
+}
+
 static int make_dir(const struct volumes *v, struct str name, struct file_path *p, mode_t mode,
                     struct errbuf *err)
 {
@@ -311,21 +324,23 @@ static int make_dir(const struct volumes *v, struct str name, struct file_path *
 
     if (rc == 0)
         rc = file_mkdirs(p->s, 0755, err);
-    if (rc == 0 && chmod(p->s, mode) != 0)
+    if (rc == 0 && v->gid != 0 && chown(p->s, (uid_t)-1, v->gid) != 0)
+        rc = err_sys(err, errno, "chown %s", p->s);
+    if (rc == 0 && chmod(p->s, dir_mode(v, mode)) != 0)
         rc = err_sys(err, errno, "chmod %s", p->s);
     return rc;
 }
 
-static int mount_tmpfs(const char *path, int64_t size, mode_t mode, struct errbuf *err)
+static int mount_tmpfs(const struct volumes *v, const char *path, int64_t size, mode_t mode, struct errbuf *err)
 {
-    char opts[64];
+    char opts[96];
+    int n;
 
     if (file_is_mount(path))
         return 0;
+    n = snprintf(opts, sizeof opts, "mode=%o,gid=%u", (unsigned)dir_mode(v, mode), (unsigned)v->gid);
     if (size > 0)
-        snprintf(opts, sizeof opts, "mode=%o,size=%lld", (unsigned)mode, (long long)size);
-    else
-        snprintf(opts, sizeof opts, "mode=%o", (unsigned)mode);
+        snprintf(opts + n, sizeof opts - (size_t)n, ",size=%lld", (long long)size);
     return mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV, opts) == 0
                ? 0
                : err_sys(err, errno, "mount tmpfs on %s", path);
@@ -339,7 +354,7 @@ static int empty_dir(struct volumes *v, struct str name, const struct json *spec
 
     quantity_from_json(json_getz(spec, "sizeLimit"), &limit, NULL);
     if (rc == 0 && str_is(json_path_str(spec, "medium"), "Memory"))
-        rc = mount_tmpfs(p.s, quantity_value(limit), 0777, err);
+        rc = mount_tmpfs(v, p.s, quantity_value(limit), 0777, err);
     if (rc == 0 && volume_find(v, name) == NULL)
         volume_add(v, name, p.s);
     return rc;
@@ -391,7 +406,7 @@ static int write_files(struct volumes *v, struct str name, struct files *f, bool
     int rc = make_dir(v, name, &p, 0755, err);
 
     if (rc == 0 && in_memory)
-        rc = mount_tmpfs(p.s, 0, 0755, err);
+        rc = mount_tmpfs(v, p.s, 0, 0755, err);
     if (rc == 0)
         rc = atomic_dir_write(p.s, f->v, f->n, err);
     if (rc == 0 && volume_find(v, name) == NULL) {
@@ -405,7 +420,7 @@ static int volume_update(struct volumes *v, const struct downward *d, const stru
                          struct arena *a, struct errbuf *err)
 {
     struct str name = json_path_str(spec, "name");
-    struct files f = { .a = a, .mode = 0644 };
+    struct files f = { .a = a, .mode = 0644, .gid = v->gid };
     const struct json *s;
     bool in_memory = false;
     int rc;
@@ -440,6 +455,7 @@ int volumes_update(struct volumes *v, const struct downward *d, struct errbuf *e
     struct arena a = ARENA_INIT;
     int rc = file_mkdirs(v->dir, 0755, err);
 
+    v->gid = (uint32_t)json_path_i64(d->pod, "spec.securityContext.fsGroup", 0);
     json_each(spec, json_path(d->pod, "spec.volumes")) {
         int one;
         if (rc != 0 && rc != E_AGAIN && rc != E_NOTFOUND)

@@ -187,7 +187,9 @@ TEST(users_come_from_the_request_then_the_image)
     const uint32_t groups[] = { 77, 12 };
     const struct rt_security none = { 0 }, uid = { .has_uid = true, .uid = 5, .groups = groups,
                                                    .n_groups = 2 },
-        non_root = { .run_as_non_root = true };
+        non_root = { .run_as_non_root = true, .who = "(who)" },
+        zero = { .run_as_non_root = true, .has_uid = true, .who = "(who)" };
+    struct errbuf err = { "" };
 
     snprintf(root, sizeof root, "%s/r", test_dir());
     must_ok(file_mkdirs(root, 0755, NULL));
@@ -210,7 +212,14 @@ TEST(users_come_from_the_request_then_the_image)
     CHECK_INT(oci_user_resolve(root, "root:ops", &uid, &u, NULL), 0);
     CHECK(u.uid == 5 && u.gid == 6 && u.n_groups == 2 && u.groups[0] == 12 && u.groups[1] == 77);
     CHECK_INT(oci_user_resolve(root, "root", &non_root, &u, NULL), E_INVALID);
-    CHECK_INT(oci_user_resolve(root, "web", &non_root, &u, NULL), 0);
+    CHECK_INT(oci_user_resolve(root, "web", &non_root, &u, &err), E_INVALID);
+    CHECK_STR(str_of(err.s), "container has runAsNonRoot and image has non-numeric user (web), "
+                             "cannot verify user is non-root (who)");
+    CHECK_INT(oci_user_resolve(root, "0:5", &non_root, &u, &err), E_INVALID);
+    CHECK_STR(str_of(err.s), "container has runAsNonRoot and image will run as root (who)");
+    CHECK_INT(oci_user_resolve(root, "5", &zero, &u, &err), E_INVALID);
+    CHECK_STR(str_of(err.s), "container's runAsUser breaks non-root policy (who)");
+    CHECK_INT(oci_user_resolve(root, "5:0", &non_root, &u, NULL), 0);
     CHECK_INT(oci_user_resolve(root, "huge", &none, &u, NULL), E_INVALID);
     CHECK_INT(oci_user_resolve(root, "web:nogroup", &none, &u, NULL), E_INVALID);
 }
@@ -237,4 +246,31 @@ TEST(exec_document_keeps_the_identity)
     buf_release(&b);
     buf_release(&out);
     arena_release(&arena);
+}
+
+static bool refused(const struct json *doc, const char *call)
+{
+    json_each(row, json_path(doc, "linux.seccomp.syscalls"))
+        json_each(name, json_getz(row, "names"))
+            if (str_is(json_str(name), call))
+                return true;
+    return false;
+}
+
+TEST(the_default_seccomp_profile_gives_back_what_capabilities_are_for)
+{
+    struct rt_container_create r = { .security = { .seccomp_default = true } };
+    struct oci_spec plain = { .caps = 1 }, admin = { .caps = 1ull << 21 };       /* CAP_SYS_ADMIN */
+    int rc;
+
+    struct json *d = spec_of(&r, &plain, &rc);
+    CHECK(refused(d, "mount") && refused(d, "keyctl") && refused(d, "clone3") && refused(d, "clone"));
+    CHECK(!refused(d, "read") && !refused(d, "execve"));
+    d = spec_of(&r, &admin, &rc);
+    CHECK(!refused(d, "mount") && refused(d, "keyctl") && !refused(d, "clone3"));
+    r.security.privileged = true;
+    CHECK(json_path(spec_of(&r, &plain, &rc), "linux.seccomp") == NULL);
+    r.security = (struct rt_security){ 0 };
+    CHECK(json_path(spec_of(&r, &plain, &rc), "linux.seccomp") == NULL);
+    arena_reset(&arena);
 }

@@ -38,6 +38,18 @@ static unsigned volume_mode(struct node_rig *n, const char *pod, const char *pat
     return stat(p.s, &st) == 0 ? st.st_mode & 07777 : 0;
 }
 
+static unsigned volume_group(struct node_rig *n, const char *pod, const char *path)
+{
+    struct file_path p;
+    struct stat st;
+    struct answer a = pod_get(n, pod);
+
+    must_ok(file_path(&p, NULL, "%s/pods/%.*s/volumes/%s", n->root,
+                      STR_ARG(json_path_str(a.obj, "metadata.uid")), path));
+    answer_free(&a);
+    return stat(p.s, &st) == 0 ? st.st_gid : ~0u;
+}
+
 static bool root_only(void)
 {
     if (geteuid() != 0)
@@ -245,5 +257,31 @@ TEST(sub_path_expressions)
     rig_run(n->r, 100);
     CHECK(strstr(fake_run(n->f, "c")->mounts, ":/e:logs/p;") != NULL);
     CHECK_POD(n, "q", CT("state.waiting.reason"), "CreateContainerConfigError");
+    node_rig_close(n);
+}
+
+TEST(the_pods_group_owns_its_volumes_but_no_directory_of_the_host)
+{
+    struct node_rig *n = node_rig_open();
+    char spec[2048];
+    struct stat st;
+
+    if (!root_only()) {
+        node_rig_close(n);
+        return;
+    }
+    CALL(n->r, 201, "POST", MAPS, "{'metadata':{'name':'m'},'data':{'a':'1'}}");
+    snprintf(spec, sizeof spec, C("{'name':'v','mountPath':'/v'},{'name':'e','mountPath':'/e'},{'name':'h','mountPath':'/h'}")
+             ",'securityContext':{'fsGroup':4321},'volumes':[{'name':'v','configMap':{'name':'m','defaultMode':256}},"
+             "{'name':'e','emptyDir':{}},{'name':'h','hostPath':{'path':'%s/theirs'}}]", n->root);
+    pod_create(n, "p", spec);
+    rig_run(n->r, 100);
+    CHECK_INT(volume_group(n, "p", "v/a"), 4321);
+    CHECK_INT(volume_mode(n, "p", "v/a"), 0440);
+    CHECK_INT(volume_group(n, "p", "e"), 4321);
+    CHECK_INT(volume_mode(n, "p", "e"), 02777);
+    snprintf(spec, sizeof spec, "%s/theirs", n->root);
+    CHECK_INT(stat(spec, &st), 0);
+    CHECK_INT(st.st_gid, 0);
     node_rig_close(n);
 }
