@@ -275,7 +275,8 @@ static void agent_init(struct agent *a, const struct agent_opts *o)
 static int open_runtime(struct agent *a, const struct agent_opts *o, struct errbuf *err)
 {
     struct runtime_oci_opts ro = {
-        .loop = o->loop, .root_dir = o->root_dir, .run_dir = o->run_dir, .cgroup_parent = o->cgroup_parent
+        .loop = o->loop, .root_dir = o->root_dir, .run_dir = o->run_dir, .cgroup_parent = o->cgroup_parent,
+        .cluster_cidr = o->cluster_cidr,
     };
     struct runtime_hollow_opts ho = { .loop = o->loop };
     int rc = 0;

@@ -6,6 +6,7 @@
 #include "net/proc.h"
 #include "node/cni.h"
 #include "node/files.h"
+#include "node/masquerade.h"
 #include "node/routes.h"
 
 enum { PLUGIN_TIMEOUT_MS = 30000, RESULT_MAX = 256 << 10 };
@@ -13,7 +14,7 @@ static const char network_name[] = "coracle", cni_version[] = "0.4.0";
 
 struct cni {
     struct loop *loop;
-    char *plugin_dir, *state_dir, *bridge, *cidr;
+    char *plugin_dir, *state_dir, *bridge, *cidr, *cluster_cidr;
 };
 
 /* One ADD or DEL: the bridge, then (ADD) or before (DEL) portmap when the pod has host ports. */
@@ -31,8 +32,11 @@ static void run_next(struct cni_run *r, const char *plugin);
 int cni_open(const struct cni_opts *o, struct cni **ret, struct errbuf *err)
 {
     const char *dir = o->plugin_dir;
+    struct ip4_net net;
     int rc = file_mkdirs(o->state_dir, 0700, err);
 
+    if (rc == 0 && o->cluster_cidr != NULL)
+        rc = ip4_net_parse(o->cluster_cidr, &net, err);
     if (rc < 0)
         return rc;
     if (dir == NULL)
@@ -42,6 +46,8 @@ int cni_open(const struct cni_opts *o, struct cni **ret, struct errbuf *err)
     c->plugin_dir = mem_strdup(dir);
     c->state_dir = mem_strdup(o->state_dir);
     c->bridge = mem_strdup(o->bridge != NULL ? o->bridge : "cni0");
+    if (o->cluster_cidr != NULL)
+        c->cluster_cidr = mem_strdup(o->cluster_cidr);
     *ret = c;
     return 0;
 }
@@ -54,6 +60,7 @@ void cni_close(struct cni *c)
     mem_free(c->state_dir);
     mem_free(c->bridge);
     mem_free(c->cidr);
+    mem_free(c->cluster_cidr);
     mem_free(c);
 }
 
@@ -65,6 +72,8 @@ int cni_set_cidr(struct cni *c, const char *cidr, struct errbuf *err)
     if (rc == 0) {
         mem_free(c->cidr);
         c->cidr = mem_strdup(cidr);
+        if (c->cluster_cidr != NULL)
+            masquerade_set(c->loop, c->cidr, c->cluster_cidr);
     }
     return rc;
 }

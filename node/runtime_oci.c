@@ -526,7 +526,7 @@ static int open_all(struct oci_runtime *rt, const struct runtime_oci_opts *o, st
 {
     struct file_path images, leases;
     struct cni_opts co = { .loop = o->loop, .plugin_dir = o->cni_plugin_dir, .bridge = o->cni_bridge,
-                           .state_dir = leases.s };
+                           .cluster_cidr = o->cluster_cidr, .state_dir = leases.s };
     int rc;
 
     if ((rc = find_program(o->oci_runtime != NULL ? o->oci_runtime : "crun", &rt->crun, err)) < 0

@@ -15,6 +15,7 @@ struct runtime_oci_opts {
     const char *cgroup_parent;                   /* "/coracle/node-1"; holds no process itself */
     const char *oci_runtime, *conmon;            /* NULL: "crun", "conmon" in PATH */
     const char *cni_plugin_dir, *cni_bridge;     /* NULL: see cni.h */
+    const char *cluster_cidr;                    /* see cni.h; NULL ok */
 };
 /* Blocks for start-up: reads what is there.  Needs root. */
 int runtime_oci_open(const struct runtime_oci_opts *o, struct runtime **ret, struct errbuf *err);

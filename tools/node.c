@@ -13,7 +13,7 @@
 #define NODE_MAX_HOLLOW 100000
 
 struct node_flags {
-    const char *name, *root, *run, *ip, *listen, *pod_cidr, *dns, *domain, *cgroup, *images;
+    const char *name, *root, *run, *ip, *listen, *pod_cidr, *cluster_cidr, *dns, *domain, *cgroup, *images;
     struct flag_strings servers, labels;
     const char *ca, *cert, *key, *serving_cert, *serving_key, *token_file;
     int64_t max_pods, cpu_millis, memory, verbosity, ready_fd, count;
@@ -109,6 +109,7 @@ static int node_open_agent(struct node *n, size_t i, struct errbuf *err)
         .listen_addr = f->listen,
         .tls = n->tls_server,
         .pod_cidr = f->pod_cidr,
+        .cluster_cidr = f->cluster_cidr,
         .cluster_dns = f->dns,
         .cluster_domain = f->domain,
         .cgroup_parent = f->cgroup,
@@ -175,6 +176,8 @@ static int node_run(int argc, char **argv)
         { "listen", NULL, FLAG_STRING, &f->listen, "HOST:PORT",
           "logs, exec and attach for the heads (default NODE-IP:10250)" },
         { "pod-cidr", NULL, FLAG_STRING, &f->pod_cidr, "CIDR", "addresses of this node's pods" },
+        { "cluster-cidr", NULL, FLAG_STRING, &f->cluster_cidr, "CIDR",
+          "addresses of all pods; others see pods under their node's address" },
         { "cluster-dns", NULL, FLAG_STRING, &f->dns, "IP", "name server of the pods" },
         { "cluster-domain", NULL, FLAG_STRING, &f->domain, "NAME", "domain of the cluster" },
         { "cgroup-root", NULL, FLAG_STRING, &f->cgroup, "PATH", "parent of all pods' cgroups" },

@@ -129,6 +129,7 @@ static void node_args(const struct child *ch, struct args *x)
         arg_add(x, "--tls-private-key-file=%s", cluster_path(c, &t, "/pki/%s.key", who));
         arg_add(x, "--node-ip=%s", cluster_node_ip(c, &t, ch->number));
         arg_add(x, "--pod-cidr=10.244.%u.0/24", ch->number);
+        arg_add(x, "--cluster-cidr=10.244.0.0/16");
         arg_add(x, "--image-dir=%s", cluster_path(c, &t, "/images"));
         arg_add(x, "--cgroup-root=%s/node-%u", cluster_cgroup(c, &t), ch->number);
     }
