@@ -11,8 +11,8 @@
 #define MAX_PAUSE_MS   300000
 #define IDLE_SHARE     100                       /* idle: at most one part in so many of a core */
 
-/* The loader's lock is held meanwhile.  A segment without PF_W is never written, by relocations neither, so all its
- * pages are as in the file; the last one, that a segment after it might share, stays. */
+/* The loader's lock is held meanwhile.  A segment without PF_W is never written, by relocations neither, so
+ * all its pages are as in the file; the last one, that a segment after it might share, stays. */
 static int trim_object(struct dl_phdr_info *info, size_t size, void *arg)
 {
     uintptr_t page = *(const uintptr_t *)arg;

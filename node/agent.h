@@ -16,7 +16,7 @@ struct agent_opts {
     const char *listen_addr;                     /* of the agent's server; NULL: node_ip:10250 */
     struct tls_ctx *tls;                         /* server context; client certificates required */
     const char *pod_cidr;                        /* "10.244.1.0/24" */
-    const char *cluster_cidr;                    /* "10.244.0.0/16": of all nodes' pods; others see the node's address. NULL: the pods' */
+    const char *cluster_cidr;                    /* of all pods; others see the node's address. NULL: no matter */
     const char *cluster_dns, *cluster_domain;    /* for resolv.conf; NULL: the host's */
     const char *cgroup_parent;                   /* "/coracle/node-1" */
     const char *const *labels;                   /* NULL-terminated "k=v" */

@@ -13,7 +13,7 @@ struct cni_opts {
     const char *plugin_dir;                      /* NULL: /usr/lib/cni, or /opt/cni/bin when that is all there is */
     const char *state_dir;                       /* address leases; survives the agent */
     const char *bridge;                          /* NULL: cni0 */
-    const char *cluster_cidr;                    /* all pods' addresses; NULL: pods keep theirs towards everyone */
+    const char *cluster_cidr;                    /* all pods' addresses; NULL: see node/masquerade.h */
 };
 int  cni_open(const struct cni_opts *o, struct cni **ret, struct errbuf *err);
 void cni_close(struct cni *c);                   /* no requests in flight */

@@ -81,7 +81,8 @@ static struct rt_security security_of(const struct container *c, struct arena *a
                              .unmasked_proc = str_is(json_path_str(own, "procMount"), "Unmasked") };
     int64_t v;
 
-    s.who = arena_fmt(a, "(pod: \"%s_%s(%s)\", container: %s)", c->pod->name, c->pod->ns, c->pod->uid, c->name).p;
+    s.who = arena_fmt(a, "(pod: \"%s_%s(%s)\", container: %s)", c->pod->name, c->pod->ns, c->pod->uid,
+                      c->name).p;
     if (json_i64(security(c, "runAsUser"), &v)) {
         s.has_uid = true;
         s.uid = (uint32_t)v;

@@ -24,7 +24,8 @@ void masquerade_set(struct loop *l, const char *pod_cidr, const char *cluster_ci
     buf_fmt(&b, "table ip coracle {}\ndelete table ip coracle\ntable ip coracle {\n"
             "  chain leaving {\n    type nat hook postrouting priority srcnat; policy accept;\n"
             "    ip saddr %s ip daddr != { %s, 224.0.0.0/4 } masquerade\n  }\n}\n", pod_cidr, cluster_cidr);
-    struct proc_run_opts o = { .argv = argv, .in = buf_str(&b), .timeout_ms = NFT_TIMEOUT_MS, .done = on_done };
+    struct proc_run_opts o = { .argv = argv, .in = buf_str(&b), .timeout_ms = NFT_TIMEOUT_MS,
+                               .done = on_done };
     if (proc_run(l, &o, NULL, &err) != 0)
         log_warn("node", "pods reach no address outside of the cluster: %s", err.s);
     buf_release(&b);

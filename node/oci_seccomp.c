@@ -1,9 +1,9 @@
 /* node/oci_seccomp.c: see oci_seccomp.h.
  *
- * The profile names what is taken away: calls on the machine as a whole, on other processes, and parts of the kernel that
- * are hard to get right and that programs in containers do without.  Each row says which capability gives its calls back;
- * a container that was given it was given it for them.  All else is allowed, so that no program fails for a call newer than
- * this list. */
+ * The profile names what is taken away: calls on the machine as a whole, on other processes, and parts of the
+ * kernel that are hard to get right and that programs in containers do without.  Each row says which
+ * capability gives its calls back; a container that was given it was given it for them.  All else is allowed,
+ * so that no program fails for a call newer than this list. */
 #include <errno.h>
 #include <linux/capability.h>
 #include <sched.h>
@@ -12,10 +12,12 @@
 #define NEVER (-1)
 
 static const struct row { int cap; const char *calls; } rows[] = {
-    { NEVER,               "add_key request_key keyctl kexec_load kexec_file_load nfsservctl sysfs uselib ustat "
-                           "userfaultfd vm86 vm86old get_kernel_syms query_module create_module lookup_dcookie _sysctl" },
-    { CAP_SYS_ADMIN,       "mount umount umount2 mount_setattr move_mount open_tree fsopen fsconfig fsmount fspick pivot_root "
-                           "setns unshare quotactl quotactl_fd swapon swapoff setdomainname sethostname fanotify_init" },
+    { NEVER,               "add_key request_key keyctl kexec_load kexec_file_load nfsservctl sysfs uselib "
+                           "ustat userfaultfd vm86 vm86old get_kernel_syms query_module create_module "
+                           "lookup_dcookie _sysctl" },
+    { CAP_SYS_ADMIN,       "mount umount umount2 mount_setattr move_mount open_tree fsopen fsconfig "
+                           "fsmount fspick pivot_root setns unshare quotactl quotactl_fd swapon swapoff "
+                           "setdomainname sethostname fanotify_init" },
     { CAP_BPF,             "bpf" },
     { CAP_PERFMON,         "perf_event_open" },
     { CAP_SYS_BOOT,        "reboot" },
@@ -23,9 +25,11 @@ static const struct row { int cap; const char *calls; } rows[] = {
     { CAP_SYS_PACCT,       "acct" },
     { CAP_SYS_PTRACE,      "kcmp process_madvise pidfd_getfd" },
     { CAP_SYS_RAWIO,       "iopl ioperm" },
-    { CAP_SYS_TIME,        "settimeofday stime clock_settime clock_settime64 adjtimex clock_adjtime clock_adjtime64" },
+    { CAP_SYS_TIME,        "settimeofday stime clock_settime clock_settime64 adjtimex clock_adjtime "
+                           "clock_adjtime64" },
     { CAP_SYS_TTY_CONFIG,  "vhangup" },
-    { CAP_SYS_NICE,        "get_mempolicy set_mempolicy mbind migrate_pages move_pages set_mempolicy_home_node" },
+    { CAP_SYS_NICE,        "get_mempolicy set_mempolicy mbind migrate_pages move_pages "
+                           "set_mempolicy_home_node" },
     { CAP_SYSLOG,          "syslog" },
     { CAP_DAC_READ_SEARCH, "open_by_handle_at" },
 };
@@ -42,8 +46,8 @@ static struct json *refuse(struct arena *a, struct json *list, const char *calls
     return o;
 }
 
-/* clone() with a flag that makes a user namespace, in which a process has every capability; of clone3() the flags cannot
- * be seen, so programs are told to fall back to clone(). */
+/* clone() with a flag that makes a user namespace, in which a process has every capability; of clone3() the
+ * flags cannot be seen, so programs are told to fall back to clone(). */
 static void refuse_user_namespaces(struct arena *a, struct json *list)
 {
     struct json *o = refuse(a, list, "clone", EPERM),

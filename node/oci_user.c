@@ -109,7 +109,8 @@ static int resolve(struct str passwd, struct str group, struct str spec, const s
 }
 
 /* Who a name stands for is the image's to say: only numbers count. */
-static int refuse_root(const char *image_user, const struct rt_security *sec, uint32_t uid, struct errbuf *err)
+static int refuse_root(const char *image_user, const struct rt_security *sec, uint32_t uid,
+                       struct errbuf *err)
 {
     struct str rest = str_of(image_user), user = STR_NONE;
     const char *who = sec->who != NULL ? sec->who : "";
@@ -121,7 +122,9 @@ static int refuse_root(const char *image_user, const struct rt_security *sec, ui
     if (user.n > 0 && !number(user, &n))
         return err_set(err, E_INVALID, "container has runAsNonRoot and image has non-numeric user (%.*s), "
                        "cannot verify user is non-root %s", STR_ARG(user), who);
-    return uid != 0 ? 0 : err_set(err, E_INVALID, "container has runAsNonRoot and image will run as root %s", who);
+    if (uid != 0)
+        return 0;
+    return err_set(err, E_INVALID, "container has runAsNonRoot and image will run as root %s", who);
 }
 
 int oci_user_resolve(const char *rootfs, const char *image_user, const struct rt_security *sec,

@@ -251,9 +251,9 @@ static const char *exec_accept(struct exec *e, struct http_req *req)
     return NULL;
 }
 
-/* An empty message on the lowest channel of ours says that the connection stands; clients of the first protocols may
- * wait for it.  Those of v5 do not, and kubectl before 1.31 complains of it ("Unknown stream id 1, discarding message"): it
- * begins to read before it has made its streams. */
+/* An empty message on the lowest channel of ours says that the connection stands; clients of the first
+ * protocols may wait for it.  Those of v5 do not, and some kubectl versions complain of it ("Unknown stream id
+ * 1, discarding message"): they begin to read before they have made their streams. */
 static void greet(struct exec *e)
 {
     if (!e->v5)

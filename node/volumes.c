@@ -331,7 +331,8 @@ static int make_dir(const struct volumes *v, struct str name, struct file_path *
     return rc;
 }
 
-static int mount_tmpfs(const struct volumes *v, const char *path, int64_t size, mode_t mode, struct errbuf *err)
+static int mount_tmpfs(const struct volumes *v, const char *path, int64_t size, mode_t mode,
+                       struct errbuf *err)
 {
     char opts[96];
     int n;
