@@ -46,6 +46,7 @@ static void exit_apply(struct oci_container *c, const struct exit_found *f)
     c->oom_killed = f->oom;
     c->lost = f->lost;
     c->finished_ns = f->finished_ns > 0 ? f->finished_ns : loop_wall_ns(c->rt->loop);
+    c->finished_ns = MAX_OF(c->finished_ns, c->started_ns);      /* a file's date may lag some ms */
     pid_watch_close(c->watch);
     c->watch = NULL;
     oci_container_refresh(c);
