@@ -50,6 +50,9 @@ static int open_targets(struct bench *b, struct errbuf *err)
     o.key_pem = k.key_pem;
     if ((rc = tls_ctx_new(&o, &tls, err)) != 0)
         return err_wrap(err, rc, "%s", b->cfg.kubeconfig);
+    o.alpn = "h2";
+    if (b->cfg.http2 > 0 && (rc = tls_ctx_new(&o, &b->tls_h2, err)) != 0)
+        return rc;
     for (unsigned i = 0; i < b->cfg.servers.n && rc == 0; i++)
         rc = add_target(b, str_of(b->cfg.servers.v[i]), &k, tls, err);
     if (rc == 0 && b->n_targets == 0)
@@ -92,6 +95,8 @@ static int check_config(struct bench *b, int others, char **argv, struct errbuf 
     if (f->connections < 0 || f->connections > BENCH_MAX_CONNECTIONS || f->watchers < 1 ||
         f->watchers > BENCH_MAX_CONNECTIONS)
         return err_set(err, E_INVALID, "--connections and --watchers must be 1 to %d", BENCH_MAX_CONNECTIONS);
+    if (f->http2 < 0 || f->http2 > BENCH_MAX_CONNECTIONS)
+        return err_set(err, E_INVALID, "--http2 must be 0 to %d", BENCH_MAX_CONNECTIONS);
     if (f->objects < 0 || f->objects > 10000000 || f->rate < 0 || f->rate > 10000000 || f->requests < 0 ||
         f->limit < 0)
         return err_set(err, E_INVALID, "--objects, --rate, --requests and --limit must be 0 to 10000000");
@@ -147,6 +152,8 @@ static int bench_run(int argc, char **argv)
           "where the objects go; it is created, and removed at the end" },
         { "connections", "c", FLAG_INT, &f->connections, "N",
           "connections with a request each (default by workload)" },
+        { "http2", NULL, FLAG_INT, &f->http2, "N",
+          "N of these share one connection of HTTP/2; 0: HTTP/1.1" },
         { "rate", "r", FLAG_INT, &f->rate, "N",
           "open loop: requests a second, whatever the server does; 0: closed loop" },
         { "duration", "d", FLAG_DURATION_MS, &f->duration_ms, "TIME", "how long to measure" },

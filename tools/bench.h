@@ -44,7 +44,7 @@ struct bench_config {
     enum bench_workload work;
     const char *kubeconfig, *context, *ns, *json, *svg, *image;
     struct flag_strings servers, pids;
-    int64_t connections, objects, watchers, rate, size, requests, limit, kill_pid;
+    int64_t connections, http2, objects, watchers, rate, size, requests, limit, kill_pid;
     uint64_t duration_ms, warmup_ms, timeout_ms, kill_after_ms;
     bool keep;
 };
@@ -126,6 +126,7 @@ struct bench_worker {
 };
 struct bench_load {
     struct bench_worker *worker;
+    struct http_client **client; unsigned n_clients;       /* HTTP/2: connections that workers share */
     unsigned n, next_open, open, in_flight, parked, failures;
     bool running, filling, closed;
     struct qlink idle;
@@ -197,6 +198,7 @@ struct bench {
     struct loop *loop;
     struct arena arena;                          /* lives as long as the run */
     struct bench_target target[BENCH_MAX_TARGETS]; unsigned n_targets;
+    struct tls_ctx *tls_h2;                      /* offers HTTP/2 */
     struct bench_requests req;
     struct bench_control control;
     struct bench_load load;

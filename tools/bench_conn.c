@@ -18,6 +18,8 @@ void bench_conn_release(struct bench_conn *c)
 void bench_conn_close(struct bench_conn *c)
 {
     c->closing = true;
+    if (c->h2 != NULL)
+        bench_h2_close(c);
     if (c->stream != NULL)
         stream_close(c->stream);
 }
@@ -26,6 +28,10 @@ void bench_conn_send(struct bench_conn *c, struct str request)
 {
     must(c->open && !c->in_flight && !c->closing);
     c->in_flight = true;
+    if (c->h2 != NULL) {
+        bench_h2_send(c, request);
+        return;
+    }
     stream_write(c->stream, request.p, request.n);
 }
 
@@ -273,5 +279,9 @@ int bench_conn_open(struct bench_conn *c, struct loop *l, const struct bench_tar
     c->open = c->in_flight = c->closing = c->last = false;
     c->state = CONN_HEAD;
     c->part.n = 0;
+    if (c->h2 != NULL) {
+        bench_h2_open(c);
+        return 0;
+    }
     return stream_connect(l, &o, &c->stream, err);
 }

@@ -1,12 +1,13 @@
 /* tools/bench_conn.h: one HTTP/1.1 connection of the load generator: request bytes go out as they are, of an
- * answer only status and framing are looked at.  One request at a time.
+ * answer only status and framing are looked at.  One request at a time.  With an HTTP/2 client it is a place on
+ * a connection that others share (bench_conn_h2.c): the same bytes are taken apart again.
  *
  * Lifetime: embedded in its owner; after bench_conn_open() until on_close the owner stays.  Nothing is called
  * from inside bench_conn_open(), _send() and _close(). */
 #ifndef TOOLS_BENCH_CONN_H
 #define TOOLS_BENCH_CONN_H
 
-#include "net/stream.h"
+#include "net/http_client.h"
 
 /* Where a connection leads to; shared by many. */
 struct bench_target {
@@ -45,6 +46,10 @@ struct bench_conn {
     int  status;
     uint64_t left;                               /* of the body or chunk */
     struct buf part;                             /* a head or line that came in pieces */
+    struct http_client *h2;                      /* NULL: HTTP/1.1.  Borrowed; set before it is opened. */
+    struct http_call *call;
+    struct ready_item told;                      /* HTTP/2: on_open or on_close from the loop */
+    char reason[128];
 };
 
 void bench_conn_init(struct bench_conn *c, const struct bench_conn_events *ev, void *arg);
@@ -52,5 +57,10 @@ int  bench_conn_open(struct bench_conn *c, struct loop *l, const struct bench_ta
 void bench_conn_send(struct bench_conn *c, struct str request);
 void bench_conn_close(struct bench_conn *c);     /* on_close follows, if it was open */
 void bench_conn_release(struct bench_conn *c);   /* after on_close, or never opened */
+
+/* bench_conn_h2.c, for bench_conn.c. */
+void bench_h2_open(struct bench_conn *c);
+void bench_h2_send(struct bench_conn *c, struct str request);
+void bench_h2_close(struct bench_conn *c);
 
 #endif

@@ -369,6 +369,24 @@ static void worker_on_again(struct timer *t)
     worker_open(container_of(t, struct bench_worker, again));
 }
 
+static int load_open_clients(struct bench *b, struct errbuf *err)
+{
+    struct bench_load *l = &b->load;
+    unsigned each = (unsigned)b->cfg.http2, n = (l->n + each - 1) / each;
+    int rc = 0;
+
+    l->client = mem_zalloc(n * sizeof *l->client);
+    for (; l->n_clients < n && rc == 0; l->n_clients += rc == 0) {
+        const struct bench_target *t = &b->target[l->n_clients % b->n_targets];
+        struct http_client_opts o = { .addrs = &t->addr, .n_addrs = 1, .tls = t->tls != NULL ? b->tls_h2 : NULL,
+                                      .tls_name = t->tls_name, .http2 = true };
+        rc = http_client_new(b->loop, &o, &l->client[l->n_clients], err);
+    }
+    for (unsigned i = 0; i < l->n && rc == 0; i++)
+        l->worker[i].conn.h2 = l->client[i / each];
+    return rc;
+}
+
 int load_connect(struct bench *b, void (*connected)(struct bench *b), struct errbuf *err)
 {
     static const struct bench_conn_events events = { .on_open = worker_on_open, .on_body = worker_on_body,
@@ -389,6 +407,9 @@ int load_connect(struct bench *b, void (*connected)(struct bench *b), struct err
         qinit(&w->idle);
         timer_init(&w->again, b->loop, worker_on_again);
     }
+    int rc = b->cfg.http2 > 0 ? load_open_clients(b, err) : 0;
+    if (rc < 0)
+        return rc;
     l->next_open = MIN_OF(l->n, LOAD_OPENING);
     for (unsigned i = 0; i < MIN_OF(l->n, LOAD_OPENING); i++)
         worker_open(&l->worker[i]);
@@ -458,6 +479,9 @@ void load_close(struct bench *b)
         timer_stop(&l->worker[i].again);
         bench_conn_close(&l->worker[i].conn);
     }
+    for (unsigned i = 0; i < l->n_clients; i++)
+        http_client_free(l->client[i]);
+    l->n_clients = 0;
 }
 
 void load_release(struct bench *b)
@@ -467,4 +491,5 @@ void load_release(struct bench *b)
         buf_release(&b->load.worker[i].body);
     }
     mem_free(b->load.worker);
+    mem_free(b->load.client);
 }

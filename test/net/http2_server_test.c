@@ -33,7 +33,7 @@ TEST(plain_get)
     CHECK_STR(buf_str(&r->a[0].body), "hello");
     CHECK_STR(str_of(r->a[0].header), "content-type=text/plain;content-length=5;x-upper=v;x-evil=a  b: c;");
     CHECK(r->a[0].ended && r->a[0].reset == 0);
-    ask(r, 3, "GET", "/host", NULL);
+    ask(r, 3, "GET", "/host", NULL);             /* :authority, for handlers that look for Host */
     CHECK_STR(buf_str(&r->a[1].body), "srv");
     ask(r, 5, "GET", "/none", NULL);
     CHECK(r->a[2].status == 204 && r->a[2].ended && r->a[2].data_frames == 0);
