@@ -69,7 +69,8 @@ static void h2_answered(struct h2_req *r)
         h2_req__release_slot(r);
 }
 
-static void h2_respond(struct http_req *req, const struct answer *a, const struct http_piece *pieces, size_t n)
+static void h2_respond(struct http_req *req, const struct answer *a,
+                       const struct http_piece *pieces, size_t n)
 {
     struct h2_req *r = req_h2(req);
     bool body = a->length > 0 && http__status_has_body(a->status) && !r->head_only;

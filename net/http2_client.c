@@ -1,8 +1,8 @@
 /* net/http2_client.c: the client's connections of HTTP/2 and the calls on their streams; see
  * net/http_client_impl.h.
  *
- * A call waits until a connection has room for it; a connection that cannot be made moves all that wait to the next
- * endpoint.  An asking outlives its call: it goes when nghttp2 is done with its stream. */
+ * A call waits until a connection has room for it; a connection that cannot be made moves all that wait to
+ * the next endpoint.  An asking outlives its call: it goes when nghttp2 is done with its stream. */
 #include "net/http_client_impl.h"
 
 struct h2_client_conn {
@@ -25,8 +25,15 @@ struct h2_asking {
     bool in_answer, in_trailers;
 };
 
-static struct h2_client_conn *link_conn(struct h2_link *k) { return container_of(k, struct h2_client_conn, link); }
-static struct h2_asking *chan_asking(struct h2_chan *ch) { return container_of(ch, struct h2_asking, chan); }
+static struct h2_client_conn *link_conn(struct h2_link *k)
+{
+    return container_of(k, struct h2_client_conn, link);
+}
+
+static struct h2_asking *chan_asking(struct h2_chan *ch)
+{
+    return container_of(ch, struct h2_asking, chan);
+}
 
 /* ---- ends --------------------------------------------------------------------------------------- */
 
@@ -87,7 +94,8 @@ static struct h2_chan *client_on_begin(struct h2_link *k, struct h2_chan *ch)
     return ch;
 }
 
-static void call_add_header(struct h2_asking *a, struct http_header **list, size_t *n, struct str name, struct str value)
+static void call_add_header(struct h2_asking *a, struct http_header **list, size_t *n,
+                            struct str name, struct str value)
 {
     struct arena *arena = &a->call->arena;
 
@@ -219,8 +227,10 @@ static bool conn_is_leaving(const struct h2_client_conn *c)
 
 static bool conn_may_ask(const struct h2_client_conn *c)
 {
-    return c->open && !conn_is_leaving(c) &&
-           c->link.n_chans < nghttp2_session_get_remote_settings(c->link.ng, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+    if (!c->open || conn_is_leaving(c))
+        return false;
+    return c->link.n_chans <
+           nghttp2_session_get_remote_settings(c->link.ng, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
 }
 
 /* More may come: a connection is free, or there may be one more, which then connects. */
@@ -267,9 +277,9 @@ static void client_on_dead(struct h2_link *k, int err, const char *reason)
 }
 
 static const struct h2_events client_link_events = {
-    .on_begin = client_on_begin, .on_header = client_on_header, .on_head = client_on_head, .on_data = client_on_data,
-    .on_end = client_on_end, .on_room = client_on_room, .on_closed = client_on_closed, .on_settled = client_on_settled,
-    .on_dead = client_on_dead,
+    .on_begin = client_on_begin, .on_header = client_on_header, .on_head = client_on_head,
+    .on_data = client_on_data, .on_end = client_on_end, .on_room = client_on_room,
+    .on_closed = client_on_closed, .on_settled = client_on_settled, .on_dead = client_on_dead,
 };
 
 static void conn_on_open(void *arg, struct stream *s)
@@ -350,7 +360,8 @@ void h2_client__close(struct http_client *client)
 
 /* ---- calls -------------------------------------------------------------------------------------- */
 
-void h2_call__prepare(struct http_call *call, struct str method, struct str target, const struct http_header *h, size_t n)
+void h2_call__prepare(struct http_call *call, struct str method, struct str target,
+                      const struct http_header *h, size_t n)
 {
     struct arena *a = &call->arena;
     struct http_header *copy = arena_alloc(a, (n + 1) * sizeof *copy);
@@ -381,8 +392,10 @@ static void conn_ask(struct h2_client_conn *c, struct http_call *call)
     c->n_asking++;
     timer_stop(&c->idle);
     chan_init(&a->chan, &c->link, 0);
+    if (strncmp(addr, "unix:", 5) == 0)
+        addr = "localhost";
     if (call->fields[3].valuelen == 0)
-        call->fields[3] = h2_nv(STR(":authority"), strncmp(addr, "unix:", 5) == 0 ? STR("localhost") : str_of(addr));
+        call->fields[3] = h2_nv(STR(":authority"), str_of(addr));
     a->call = call;
     call->asking = a;
     if (chan_request(&a->chan, call->fields, call->n_fields, body) < 0) {

@@ -6,7 +6,9 @@
 /* RFC 9113 8.2.2: malformed in HTTP/2. */
 static bool is_hop_header(struct str name)
 {
-    static const char *const hop[] = { "connection", "upgrade", "transfer-encoding", "keep-alive", "proxy-connection" };
+    static const char *const hop[] = {
+        "connection", "upgrade", "transfer-encoding", "keep-alive", "proxy-connection",
+    };
 
     for (size_t i = 0; i < ARRAY_LEN(hop); i++)
         if (str_ieq(name, str_of(hop[i])))

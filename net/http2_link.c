@@ -106,8 +106,8 @@ static int ng_on_header(nghttp2_session *ng, const nghttp2_frame *frame, const u
     return 0;
 }
 
-static int ng_on_invalid_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint8_t *name, size_t n_name,
-                                const uint8_t *value, size_t n_value, uint8_t flags, void *arg)
+static int ng_on_invalid_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint8_t *name,
+                                size_t n_name, const uint8_t *value, size_t n_value, uint8_t flags, void *arg)
 {
     return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;          /* the stream is reset */
 }
@@ -187,7 +187,7 @@ static void chan_on_again(struct ready_item *it)
         link_arm(k);
     }
     if (data.n > 0)
-        k->ev->on_data(ch, buf_str(&data));      /* may pause again, end or reset the chan; on_closed comes later */
+        k->ev->on_data(ch, buf_str(&data));      /* may pause again, end or reset it; on_closed comes later */
     buf_release(&data);
     if (ch->paused || ch->held.n > 0)
         return;
@@ -300,6 +300,7 @@ static int ng_on_frame_send(nghttp2_session *ng, const nghttp2_frame *frame, voi
 {
     struct h2_link *k = arg;
     struct h2_chan *ch;
+    uint32_t code;
 
     switch (frame->hd.type) {
     case NGHTTP2_HEADERS:
@@ -307,8 +308,9 @@ static int ng_on_frame_send(nghttp2_session *ng, const nghttp2_frame *frame, voi
         k->pings = 0;                            /* who gets answers may measure the way */
         break;
     case NGHTTP2_RST_STREAM:
-        if (frame->rst_stream.error_code == NGHTTP2_PROTOCOL_ERROR || frame->rst_stream.error_code == NGHTTP2_STREAM_CLOSED ||
-            frame->rst_stream.error_code == NGHTTP2_FLOW_CONTROL_ERROR)
+        code = frame->rst_stream.error_code;
+        if (code == NGHTTP2_PROTOCOL_ERROR || code == NGHTTP2_STREAM_CLOSED ||
+            code == NGHTTP2_FLOW_CONTROL_ERROR)
             link_nuisance(k);                    /* it made us reset */
         return 0;
     default:
@@ -570,7 +572,7 @@ static const struct stream_events link_stream_events = {
 };
 
 static void *ng_malloc(size_t n, void *arg) { return mem_alloc(n); }
-static void *ng_calloc(size_t n, size_t each, void *arg) { must(each == 0 || n < SIZE_MAX / each); return mem_zalloc(n * each); }
+static void *ng_calloc(size_t n, size_t each, void *arg) { return mem_zalloc(n * each); }
 static void *ng_realloc(void *p, size_t n, void *arg) { return mem_realloc(p, n); }
 static void ng_free(void *p, void *arg) { mem_free(p); }
 
@@ -593,7 +595,8 @@ static nghttp2_session *link_session(struct h2_link *k)
     nghttp2_session_callbacks_set_on_stream_close_callback(cb, ng_on_stream_close);
     nghttp2_option_set_no_auto_window_update(o, 1);
     nghttp2_option_set_no_closed_streams(o, 1);
-    nghttp2_option_set_stream_reset_rate_limit(o, UINT64_MAX, UINT64_MAX);   /* our budget runs on the loop's clock */
+    /* Ours runs on the loop's clock. */
+    nghttp2_option_set_stream_reset_rate_limit(o, UINT64_MAX, UINT64_MAX);
     must((k->server ? nghttp2_session_server_new3 : nghttp2_session_client_new3)(&ng, cb, k, o, &mem) == 0);
     nghttp2_option_del(o);
     nghttp2_session_callbacks_del(cb);
@@ -627,14 +630,19 @@ void link_open(struct h2_link *k, struct stream *s, const struct h2_link_opts *o
     link_arm(k);
 }
 
+void link_say_goaway(struct h2_link *k, uint32_t code, const char *why)
+{
+    nghttp2_submit_goaway(k->ng, 0, nghttp2_session_get_last_proc_stream_id(k->ng), code,
+                          (const uint8_t *)why, why != NULL ? strlen(why) : 0);
+    link_arm(k);
+}
+
 void link_goaway(struct h2_link *k, uint32_t code, const char *why)
 {
     if (k->ending)
         return;
     k->ending = true;
-    nghttp2_submit_goaway(k->ng, 0, nghttp2_session_get_last_proc_stream_id(k->ng), code,
-                          (const uint8_t *)why, why != NULL ? strlen(why) : 0);
-    link_arm(k);
+    link_say_goaway(k, code, why);
 }
 
 void link_ping(struct h2_link *k)

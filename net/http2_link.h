@@ -1,17 +1,17 @@
 /* net/http2_link.h: one HTTP/2 connection on nghttp2, as server (http2_server.c) and client (http2_client.c)
  * share it; nobody else includes this.
  *
- * A link joins a stream (bytes) and an nghttp2 session (frames); a chan is one stream of the session: a queue of
- * pieces that go out by reference, and a gate for what comes in.  Out: chans only queue; once a turn, in TURN_FLUSH,
- * the link lets nghttp2 make frames of what flow control admits, into the stream's queue up to LINK_OUT_MAX and
- * round robin over the chans, and flushes.  So all answers of a turn share TLS records, and a large one does not
- * delay the small.  In: bytes that the owner did not take (a paused chan) stay counted against the peer's windows:
- * at most HTTP2_WINDOW per chan, LINK_WINDOW per link.
+ * A link joins a stream (bytes) and an nghttp2 session (frames); a chan is one stream of the session: a queue
+ * of pieces that go out by reference, and a gate for what comes in.  Out: chans only queue; once a turn, in
+ * TURN_FLUSH, the link lets nghttp2 make frames of what flow control admits, into the stream's queue up to
+ * LINK_OUT_MAX and round robin over the chans, and flushes.  So all answers of a turn share TLS records, and
+ * a large one does not delay the small.  In: bytes that the owner did not take (a paused chan) stay counted
+ * against the peer's windows: at most HTTP2_WINDOW per chan, LINK_WINDOW per link.
  *
  * Events may call anything here but link_open() and link_release() of the same link.  on_room, on_closed and
  * on_dead come when nghttp2 is not at work.  What a peer may do for nothing in return (reset, settings, empty
- * frames, pings, endless header blocks) comes out of a budget; a peer that exceeds it is told to calm down and
- * disconnected. */
+ * frames, pings) comes out of a budget, and a header block has to end; a peer that exceeds it is told to calm
+ * down and disconnected. */
 #ifndef NET_HTTP2_LINK_H
 #define NET_HTTP2_LINK_H
 
@@ -21,7 +21,7 @@
 #define LINK_OUT_MAX      (2 * STREAM_LOW_WATER) /* bytes in the stream's queue, framed already */
 #define LINK_WINDOW       (1u << 20)
 #define LINK_HEADERS_MAX  (64u << 10)            /* of one header list, names and values and 32 each */
-#define LINK_BLOCK_MAX    (4 * LINK_HEADERS_MAX) /* bytes of one block, after which we don't read on to refuse it */
+#define LINK_BLOCK_MAX    (4 * LINK_HEADERS_MAX) /* bytes of one block that are read only to refuse it */
 #define LINK_NUISANCES    2000                   /* budget, and what comes back to it in a second */
 #define LINK_NUISANCES_PS 200
 #define LINK_PINGS        20                     /* too frequent pings that are overlooked */
@@ -30,7 +30,7 @@ struct h2_link;
 struct h2_chan;
 
 struct h2_events {
-    /* A header block of a new stream (server) or for ch begins.  The server makes a chan; NULL refuses the stream. */
+    /* A header block of a new stream (server) or for ch begins.  The server makes a chan; NULL refuses it. */
     struct h2_chan *(*on_begin)(struct h2_link *k, struct h2_chan *ch);
     void (*on_header)(struct h2_chan *ch, struct str name, struct str value);
     /* The block is complete; the peer's half ends with it: on_end follows. */
@@ -79,7 +79,7 @@ struct h2_chan {
     nghttp2_nv *trailer; size_t n_trailer;
     /* In. */
     bool paused, peer_done, end_due;             /* end_due: on_end waits behind `held` */
-    bool lingers;                                /* closed in order, but a paused owner has not taken all yet */
+    bool lingers;                                /* closed in order, but a paused owner has not taken all */
     struct buf held;
     struct ready_item again;
 };
@@ -90,11 +90,12 @@ void link_open(struct h2_link *k, struct stream *s, const struct h2_link_opts *o
 /* Bytes from elsewhere than the stream (read too far before).  May end in on_dead from the loop. */
 void link_feed(struct h2_link *k, struct str bytes);
 void link_arm(struct h2_link *k);                /* something was submitted to k->ng */
-void link_goaway(struct h2_link *k, uint32_t code, const char *why);     /* then closes, in order */
+void link_say_goaway(struct h2_link *k, uint32_t code, const char *why);
+void link_goaway(struct h2_link *k, uint32_t code, const char *why);     /* says so, then closes in order */
 void link_calm(struct h2_link *k, const char *why);
 void link_ping(struct h2_link *k);               /* ping_out until the answer is there */
 void link_close(struct h2_link *k);              /* at once; on_closed of all, on_dead */
-void link_release(struct h2_link *k);            /* after on_dead; chans may stay until their owner frees them */
+void link_release(struct h2_link *k);            /* after on_dead; chans stay until their owner frees them */
 
 void chan_init(struct h2_chan *ch, struct h2_link *k, int32_t id);
 void chan_release(struct h2_chan *ch);           /* after on_closed */
@@ -102,7 +103,7 @@ void chan_release(struct h2_chan *ch);           /* after on_closed */
 /* Answers (server), asks (client: the id, or nghttp2's error); body: send and end follow. */
 void chan_head(struct h2_chan *ch, const nghttp2_nv *nv, size_t n, bool body);
 int  chan_request(struct h2_chan *ch, const nghttp2_nv *nv, size_t n, bool body);
-void chan_fail(struct h2_chan *ch);              /* of chan_request(): on_closed follows, as if the server had refused it */
+void chan_fail(struct h2_chan *ch);              /* chan_request() did: on_closed follows, as if refused */
 void chan_send(struct h2_chan *ch, struct blob *b, size_t off, size_t len);      /* takes one reference */
 void chan_end(struct h2_chan *ch, const nghttp2_nv *trailer, size_t n);          /* trailer: copied */
 void chan_reset(struct h2_chan *ch, uint32_t code);
@@ -110,10 +111,11 @@ void chan_pause(struct h2_chan *ch, bool paused);
 
 static inline nghttp2_nv h2_nv(struct str name, struct str value)
 {
-    return (nghttp2_nv){ (uint8_t *)(uintptr_t)name.p, (uint8_t *)(uintptr_t)value.p, name.n, value.n, NGHTTP2_NV_FLAG_NONE };
+    return (nghttp2_nv){ .name = (uint8_t *)(uintptr_t)name.p, .namelen = name.n,
+                         .value = (uint8_t *)(uintptr_t)value.p, .valuelen = value.n };
 }
-/* http2_fields.c: headers as fields, of which nv has room for n: names in lower case, no control characters in
- * values, none of those that only a connection of HTTP/1.1 has.  Copies, where it must, into a.  How many. */
+/* http2_fields.c: headers as fields, of which nv has room for n: names in lower case, no control characters
+ * in values, none of those that only a connection of HTTP/1.1 has.  Copies, where it must, into a. */
 size_t h2_fields(nghttp2_nv *nv, struct arena *a, const struct http_header *h, size_t n);
 
 #endif

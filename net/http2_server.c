@@ -165,7 +165,8 @@ static int req_judge_head(struct h2_req *r, const char **reason)
         *reason = "the request head is too large";
         return 431;
     }
-    if (req->target.p == NULL || !http_is_token(req->method) || !http_is_target(req->target) || !http__split_target(req)) {
+    if (req->target.p == NULL || !http_is_token(req->method) || !http_is_target(req->target) ||
+        !http__split_target(req)) {
         *reason = "method or target of the request are malformed, or CONNECT";
         return 400;
     }
@@ -216,16 +217,17 @@ static void h2_on_head(struct h2_chan *ch, bool end)
 static void h2_on_data(struct h2_chan *ch, struct str data)
 {
     struct h2_req *r = chan_req(ch);
+    struct http_server *srv = r->conn->srv;
     const char *reason = NULL;
     int status;
 
     switch (r->state) {
     case H2_BODY:
-        status = server__body_add(r->conn->srv, r->slot, data, &reason);
+        status = server__body_add(srv, r->slot, data, &reason);
         if (status != 0)
             req_refuse(r, status, reason);
         else
-            r->since_ns = loop_now_ns(r->conn->srv->loop) + server__body_patience_ms(r->conn->srv, r->slot) * 1000000;
+            r->since_ns = loop_now_ns(srv->loop) + server__body_patience_ms(srv, r->slot) * 1000000;
         break;
     case H2_BUSY:
     case H2_STREAM:
@@ -387,8 +389,7 @@ static void h2_on_settled(struct h2_link *k)
         link_goaway(k, NGHTTP2_NO_ERROR, NULL);
     } else if (c->draining && !c->last_said && !k->ping_out) {
         c->last_said = true;                     /* whoever was told has stopped: name the last */
-        nghttp2_submit_goaway(k->ng, 0, nghttp2_session_get_last_proc_stream_id(k->ng), NGHTTP2_NO_ERROR, NULL, 0);
-        link_arm(k);
+        link_say_goaway(k, NGHTTP2_NO_ERROR, NULL);
     }
     conn_start_timer(c);
 }
@@ -413,7 +414,8 @@ static const struct h2_events conn_events = {
 
 void h2_conn__accept(struct http_server *srv, struct stream *s, struct str first)
 {
-    struct h2_link_opts o = { .server = true, .max_streams = srv->o.max_streams, .ping_min_ms = srv->o.client_ping_min_ms };
+    struct h2_link_opts o = { .server = true, .max_streams = srv->o.max_streams,
+                              .ping_min_ms = srv->o.client_ping_min_ms };
     struct h2_conn *c = mem_new(struct h2_conn);
 
     c->srv = srv;

@@ -1,11 +1,11 @@
-/* net/http2_server.h: what http2_server.c (connections, requests coming in) and http2_answer.c (what goes out)
- * share; nobody else includes this.
+/* net/http2_server.h: what http2_server.c (connections, requests coming in) and http2_answer.c (what goes
+ * out) share; nobody else includes this.
  *
  *   HEAD --head--> BODY --end--> BUSY --http_begin--> STREAM --http_end--> DONE --chan closed--> freed
  *            \--HTTP_BODY_FOLLOWS---^ \---http_respond---------------------^
  *   BUSY, STREAM --chan closed, no on_abort--> ORPHAN: kept for the handler until it answers
  *
- * A request holds its slot (arena, body) until it is answered; its chan lives on until the answer went out. */
+ * A request holds its slot (arena, body) until it is answered; its chan lives until the answer went out. */
 #ifndef NET_HTTP2_SERVER_H
 #define NET_HTTP2_SERVER_H
 
@@ -40,7 +40,7 @@ struct h2_req {
     struct str authority;
     size_t cap_headers;
     uint64_t length;
-    uint64_t since_ns;                           /* BODY: its deadline; later when the answer began to stall; 0: it doesn't */
+    uint64_t since_ns;                           /* BODY: its deadline; later: nothing is taken since, or 0 */
 };
 
 /* http2_answer.c */

@@ -34,7 +34,7 @@ struct http_call_opts {
     struct str target;                           /* path and query, escaped; copied */
     const struct http_header *headers; size_t n_headers;    /* copied */
     struct blob *body;                           /* a reference is taken for the call; NULL: none */
-    bool body_follows;                           /* HTTP/2: by http_call_send() .. http_call_end(), while the answer comes */
+    bool body_follows;                           /* HTTP/2: by http_call_send() .. http_call_end() */
     bool streamed;                               /* own connection, no limit on time between bytes */
     uint64_t timeout_ms;                         /* whole call; 0: 30 s, none if streamed */
     size_t max_body;                             /* collected bodies; 0: 64 MiB */

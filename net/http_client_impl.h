@@ -1,7 +1,7 @@
 /* net/http_client_impl.h: what the files of the HTTP client share; nobody else includes this.
  *
- * http_client.c keeps the calls and the pool, http_client_conn.c one connection of HTTP/1.1 and the answer on it,
- * http2_client.c those of HTTP/2.  A call is in exactly one place: waiting for a connection, or bound to one
+ * http_client.c keeps the calls and the pool, http_client_conn.c one connection of HTTP/1.1 and the answer on
+ * it, http2_client.c those of HTTP/2.  A call is in exactly one place: waiting for a connection, or bound to one
  * (conn->call == call) or to a stream of one (asking->call == call).
  * Every way a call can end goes through call__finish(); it is unbound first, so nothing that the
  * caller does in on_done can reach a half-finished call. */
@@ -95,7 +95,8 @@ void client_conn__close(struct client_conn *c);
 void client_conn__flow(struct client_conn *c);           /* the call was paused or resumed */
 
 /* http2_client.c */
-void h2_call__prepare(struct http_call *call, struct str method, struct str target, const struct http_header *h, size_t n);
+void h2_call__prepare(struct http_call *call, struct str method, struct str target,
+                      const struct http_header *h, size_t n);
 /* False: it has to wait (ret_rc 0: for a connection that was begun, or room). */
 bool h2_call__place(struct http_call *call, int *ret_rc, struct errbuf *err);
 bool h2_client__has_room(struct http_client *client);    /* a call would not have to wait for another's end */

@@ -2,7 +2,9 @@
  * http_write.c for HTTP/1.1; http2_server.c and http2_answer.c) share; nobody else includes this.
  *
  * A request knows its carrier: an HTTP/1.1 connection or an HTTP/2 stream.  http_req.c is what all carriers
- * have in common.  An HTTP/1.1 connection answers one request at a time.  Bytes that come meanwhile wait in `in`; above its bound
+ * have in common.
+ *
+ * An HTTP/1.1 connection answers one request at a time.  Bytes that come meanwhile wait in `in`; above its bound
  * the stream is paused.  An idle connection owns neither request nor buffers: those come from the
  * server's stock when the first byte of a head arrives and go back with the answer.
  *

@@ -83,7 +83,8 @@ const char *http_server_addr(struct http_server *srv)
 
 static void server_free(struct http_server *srv)
 {
-    must(srv->n_conns == 0 && qempty(&srv->conns) && qempty(&srv->h2_conns) && srv->gzip_running == 0 && srv->bodies == 0);
+    must(srv->n_conns == 0 && qempty(&srv->conns) && qempty(&srv->h2_conns));
+    must(srv->gzip_running == 0 && srv->bodies == 0);
     timer_stop(&srv->grace);
     ready_cancel(&srv->drained);
     while (!qempty(&srv->stock)) {

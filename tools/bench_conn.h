@@ -1,6 +1,6 @@
 /* tools/bench_conn.h: one HTTP/1.1 connection of the load generator: request bytes go out as they are, of an
- * answer only status and framing are looked at.  One request at a time.  With an HTTP/2 client it is a place on
- * a connection that others share (bench_conn_h2.c): the same bytes are taken apart again.
+ * answer only status and framing are looked at.  One request at a time.  With an HTTP/2 client it is a place
+ * on a connection that others share (bench_conn_h2.c): the same bytes are taken apart again.
  *
  * Lifetime: embedded in its owner; after bench_conn_open() until on_close the owner stays.  Nothing is called
  * from inside bench_conn_open(), _send() and _close(). */

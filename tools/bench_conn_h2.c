@@ -1,4 +1,4 @@
-/* tools/bench_conn_h2.c: a place on a shared connection of HTTP/2, as a bench_conn; see tools/bench_conn.h. */
+/* tools/bench_conn_h2.c: a place on a shared connection of HTTP/2, as a bench_conn: see bench_conn.h. */
 #include <stdio.h>
 #include "tools/bench_conn.h"
 
@@ -49,7 +49,8 @@ static void conn_on_data(void *arg, struct http_call *call, const char *p, size_
         c->ev->on_body(c->arg, p, n);
 }
 
-static void conn_on_done(void *arg, struct http_call *call, int err, const char *reason, int status, struct str body)
+static void conn_on_done(void *arg, struct http_call *call, int err, const char *reason, int status,
+                         struct str body)
 {
     struct bench_conn *c = arg;
 
@@ -65,7 +66,8 @@ static void conn_on_done(void *arg, struct http_call *call, int err, const char 
 }
 
 /* The request's text in parts; headers that the client makes itself are left out. */
-static size_t request_split(struct str text, struct str *method, struct str *target, struct http_header *h, struct str *body)
+static size_t request_split(struct str text, struct str *method, struct str *target, struct http_header *h,
+                            struct str *body)
 {
     const char *end = memmem(text.p, text.n, "\r\n\r\n", 4);
     struct str head, line, name;
@@ -92,8 +94,9 @@ void bench_h2_send(struct bench_conn *c, struct str request)
     struct errbuf err = { "" };
 
     snprintf(verb, sizeof verb, "%.*s", STR_ARG(method));
-    struct http_call_opts o = { .method = verb, .target = target, .headers = h, .n_headers = n, .streamed = true,
-                                .on_head = conn_on_head, .on_data = conn_on_data, .on_done = conn_on_done, .arg = c };
+    struct http_call_opts o = { .method = verb, .target = target, .headers = h, .n_headers = n,
+                                .streamed = true, .on_head = conn_on_head, .on_data = conn_on_data,
+                                .on_done = conn_on_done, .arg = c };
     if (body.n > 0)
         o.body = blob_copy(body);
     if (http_call(c->h2, &o, &c->call, &err) < 0)

@@ -378,8 +378,8 @@ static int load_open_clients(struct bench *b, struct errbuf *err)
     l->client = mem_zalloc(n * sizeof *l->client);
     for (; l->n_clients < n && rc == 0; l->n_clients += rc == 0) {
         const struct bench_target *t = &b->target[l->n_clients % b->n_targets];
-        struct http_client_opts o = { .addrs = &t->addr, .n_addrs = 1, .tls = t->tls != NULL ? b->tls_h2 : NULL,
-                                      .tls_name = t->tls_name, .http2 = true };
+        struct http_client_opts o = { .addrs = &t->addr, .n_addrs = 1, .tls_name = t->tls_name,
+                                      .tls = t->tls != NULL ? b->tls_h2 : NULL, .http2 = true };
         rc = http_client_new(b->loop, &o, &l->client[l->n_clients], err);
     }
     for (unsigned i = 0; i < l->n && rc == 0; i++)
