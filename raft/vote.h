@@ -5,7 +5,7 @@
  * neither counts before both are durable.  So no single damage takes them.  It holds two copies of the same,
  * a
  * page each.  Besides it says how far the log was durable at some time (seq, synced: what ends before that is
- * damaged, not torn), and what this head may have lost (raft/doubt.h).
+ * damaged, not torn; a segment's first write counts only once this file tells of the segment), and what this head may have lost (raft/doubt.h).
  * Every byte of the file is covered by a checksum. */
 #ifndef RAFT_VOTE_H
 #define RAFT_VOTE_H

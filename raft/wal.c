@@ -50,17 +50,23 @@ static int wal_create(struct wal *w, uint64_t seq, struct disk_file **ret, struc
 
 static struct vote wal_vote(const struct wal *w)
 {
+    bool begun = w->at > 0 || w->busy;
+
     return (struct vote){ .cluster = w->opts.cluster, .head = w->opts.head, .term = w->term, .vote = w->vote,
-                          .doubt = w->doubt, .seq = w->synced > 0 ? w->seq : w->prev_seq,
-                          .synced = w->synced > 0 ? w->synced : w->prev_end };
+                          .doubt = w->doubt, .seq = begun ? w->seq : w->prev_seq,
+                          .synced = begun ? w->synced : w->prev_end };
 }
 
 /* The files that will be written, from now on. */
 static int wal_begin(struct wal *w, bool vote_is_good, struct errbuf *err)
 {
     struct vote v = wal_vote(w);
-    int rc = vote_is_good ? 0 : vote_write_now(w->disk, &v, err);
+    int rc = vote_is_good && w->leftover == 0 ? 0 : vote_write_now(w->disk, &v, err);
+    char name[64];
 
+    snprintf(name, sizeof(name), WAL_NAME, (unsigned long long)w->leftover);
+    if (rc == 0 && w->leftover > 0)
+        rc = disk_unlink_now(w->disk, name, err);
     if (rc == 0)
         rc = disk_file_open(w->disk, VOTE_NAME, false, &w->vote_file, err);
     if (rc == 0)
@@ -395,7 +401,7 @@ static void wal_write(struct wal *w, bool sync)
     w->sealing = !sync;
     w->landed = false;
     w->started_ns = loop_hires_ns(w->loop);
-    if (w->vote_stale && sync) {
+    if ((w->vote_stale || w->at == 0) && sync) {
         w->vote_wait = true;
         wal_write_vote(w, true);
     }
@@ -547,6 +553,8 @@ void wal_close(struct wal *w, void (*done)(void *arg), void *arg)
     w->close_cb = done;
     w->close_arg = arg;
     timer_stop(&w->seal);
+    if (!w->failed && !w->busy && w->synced > 0)
+        wal_write_vote(w, false);                /* what is durable is told from what was torn */
     ready_post(w->loop, &w->closed);
 }
 

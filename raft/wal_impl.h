@@ -21,6 +21,7 @@ struct wal {
     uint64_t seq, at, size, spare_size;          /* at: next offset; 0: not even the header is written */
     uint64_t synced;                             /* everything before is durable */
     uint64_t prev_seq, prev_end;
+    uint64_t leftover;                           /* a segment of which nothing was ever durable, to be removed */
     struct disk_op spare_op;
     bool     spare_busy;
 

@@ -235,6 +235,10 @@ static int replay_segment(struct replay *r, bool last, bool first, struct str se
         rc = wal_scan_records(&s, &end, err);
     if (rc != 0)
         return rc;
+    if (last && !r->broken && end == 0 && r->seq <= r->found->mark_seq) {
+        r->w->leftover = r->seq;                 /* the vote file speaks of it: first that, then this */
+        return 0;
+    }
     if (last && !r->broken) {
         rc = replay_cut(r, seg, end, err);
         if (end == 0)
@@ -310,7 +314,7 @@ static int replay_files(struct replay *r, struct errbuf *err)
         replay_read(r, i, &seg);
         rc = replay_segment(r, i + 1 == r->n, i == 0, buf_str(&seg), err);
     }
-    if (rc == 0 && r->found->mark_seq > r->w->prev_seq) {
+    if (rc == 0 && r->found->mark_seq > r->w->prev_seq && r->w->leftover == 0) {
         r->seq = r->found->mark_seq;
         replay_damage(r, 0, "the file is missing");
     }

@@ -56,7 +56,8 @@ static bool rot_files(struct head *h, bool all)
     enum sim_damage how = (enum sim_damage)sim_below(s, SIM_DAMAGES);
 
     switch (sim_below(s, all ? 7 : 4)) {
-    case 0:  return sim_disk_damage(h->m, "wal", -2 - (int)sim_below(s, 2), how);
+    case 0:                                      /* not the segment that was being written, nor the next */
+        return sim_disk_damage(h->m, "wal", how == SIM_GONE ? INT_MAX : -3 - (int)sim_below(s, 2), how);
     case 1:  return sim_disk_damage(h->m, "snap-", sim_below(s, 2) ? -1 : INT_MAX, how);
     case 2:  return sim_disk_damage(h->m, "vote", 0, how);
     case 3:                                      /* log and vote: it is lost altogether */
