@@ -2,6 +2,7 @@
  * one document per group version, and all of it at once (aggregated).  Made from the tables; the caller
  * keeps the results. */
 #include "api/schema.h"
+#include "net/tls.h"
 
 /* Resources are sorted by group and version: those of one group version follow each other. */
 static bool same_gv(const struct resource *a, const struct resource *b)
@@ -55,6 +56,23 @@ static void put_names(struct buf *out, const char *what, const char *const *name
     for (unsigned i = 0; names[i] != NULL; i++)
         buf_fmt(out, "%s\"%s\"", i > 0 ? "," : "", names[i]);
     buf_char(out, ']');
+}
+
+/* Tells clients when the version that a kind is stored in changes. */
+static void put_storage_hash(struct buf *out, const struct resource *r)
+{
+    const struct schema_kind *k = r->stored_as != NULL ? r->stored_as->kind : r->kind;
+    struct buf name = BUF_INIT;
+    unsigned char hash[32];
+
+    if (!(r->verbs & VERB_UPDATE))               /* nothing is stored */
+        return;
+    buf_fmt(&name, "%s/%s/%s", k->group, k->version, k->kind);
+    pki_sha256(buf_str(&name), hash);
+    buf_z(out, ",\"storageVersionHash\":\"");
+    base64_encode(out, str_make((const char *)hash, 8), false);
+    buf_char(out, '"');
+    buf_release(&name);
 }
 
 /* What is sent to or comes from a subresource. */
@@ -140,6 +158,7 @@ static void put_resource(struct buf *out, const struct resource *r)
     put_verbs(out, r->verbs);
     put_names(out, "shortNames", r->short_names);
     put_names(out, "categories", r->categories);
+    put_storage_hash(out, r);
     buf_char(out, '}');
     for (unsigned i = 0; i < r->n_subs; i++) {
         const struct resource_sub *sub = &r->subs[i];

@@ -41,6 +41,8 @@ struct schema_field {
     uint8_t  base, shape, list_type;
     uint16_t flags;
     const struct schema_type *type;              /* SCHEMA_OBJECT */
+    /* SCHEMA_RAW that is a message of its own in protobuf: JSON is the value of the one field that is set. */
+    const struct schema_type *either;
     const struct schema_enum *enums;             /* NULL: any */
     const char *default_json;                    /* JSON text; NULL: none */
     const char *merge_key;                       /* strategic merge */

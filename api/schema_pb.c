@@ -263,6 +263,19 @@ static int strings(struct pb *p, struct str in, struct json **ret)
     return 0;
 }
 
+/* The one field that is set stands for the whole; beside others a boolean says nothing. */
+static int either(struct pb *p, const struct schema_type *t, struct str in, struct json **ret)
+{
+    struct json *obj = json_object(p->arena), *best = NULL;
+    int rc = decode_object(p, t, 0, in, obj);
+
+    json_each(v, obj)
+        if (best == NULL || best->type == JSON_BOOL)
+            best = v;
+    *ret = best;
+    return rc;
+}
+
 static enum wire wire_of(const struct schema_field *f)
 {
     switch ((enum schema_base)f->base) {
@@ -299,7 +312,7 @@ static int decode_wrapped(struct pb *p, const struct schema_field *f, struct str
     case SCHEMA_STRINGS:
         return strings(p, in, ret);
     default:
-        return inner_json(p, in, ret);
+        return f->either != NULL ? either(p, f->either, in, ret) : inner_json(p, in, ret);
     }
 }
 

@@ -93,6 +93,11 @@ static void resolve_type_name(struct schema *s, const struct gen_type *t, struct
     f->type = type_find(s, t->pkg, name);
     if (f->type == NULL)
         fail(f->at, "%s: no such type", name);
+    if (f->type->is_either) {
+        f->base = text_copy("SCHEMA_RAW");
+        f->either = f->type;
+        f->type = NULL;
+    }
 }
 
 static bool is_int(const struct gen_field *f)

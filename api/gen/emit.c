@@ -118,6 +118,8 @@ static void put_field(FILE *out, const struct gen_type *t, int j)
             f->unique ? " | SCHEMA_UNIQUE" : "");
     if (f->type != NULL)
         fprintf(out, " .type = &schema_types[%d],", f->type->index);
+    if (f->either != NULL)
+        fprintf(out, " .either = &schema_types[%d],", f->either->index);
     if (f->enums != NULL)
         fprintf(out, " .enums = &enum_%d,", f->enums->index);
     fputs("\n      .default_json = ", out);
@@ -195,10 +197,10 @@ static void put_types(const struct schema *s, FILE *out)
         fprintf(out, "\n/* %s.%s */\n", t->pkg->openapi, t->name);
         for (int j = 0; j < t->n_fields; j++)
             put_list(out, "keys", i, j, &t->fields[j].keys);
-        fprintf(out, "static const struct schema_field fields_%d[] = {\n", i);
+        fprintf(out, "static const struct schema_field fields_%d[%d] = {\n", i, t->n_fields + (t->n_fields == 0));
         for (int j = 0; j < t->n_fields; j++)
             put_field(out, t, j);
-        fputs("};\n", out);
+        fputs(t->n_fields > 0 ? "};\n" : "    { .pb = 0 }\n};\n", out);
         snprintf(decl, sizeof(decl), "static const uint16_t hash_%d", i);
         info[i].mask = put_hash(out, decl, s, t, t->n_fields, field_name);
         info[i].by_pb = put_by_pb(out, t);

@@ -42,6 +42,7 @@ struct gen_field {
     struct list keys;
     int pb, pb_inline;
     /* @inline, until check.c has put the type's fields in its place */
+    struct gen_type *either;                     /* instead of type: JSON is the value of one of its fields */
     bool is_inline;
     struct gen_type *type;
     struct gen_enum *enums;
@@ -74,7 +75,7 @@ struct gen_type {
     struct where at;
     const struct package *pkg;
     char *name, *help;
-    bool is_kind, deep_defaults, deep_immutable, flat, flattening;
+    bool is_kind, is_either, deep_defaults, deep_immutable, flat, flattening;
     struct gen_field *fields; int n_fields;
     struct gen_resource *resource;
     int index, kind_index;                       /* in the tables written */

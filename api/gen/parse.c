@@ -157,8 +157,11 @@ static void parse_top(struct parser *p, struct words *w)
         parse_type(p, w, false);
     else if (strcmp(w->v[0], "kind") == 0)
         parse_type(p, w, true);
-    else
-        fail(p->at, "%s: package, enum, type or kind expected", w->v[0]);
+    else if (strcmp(w->v[0], "either") == 0) {
+        parse_type(p, w, false);
+        p->type->is_either = true;
+    } else
+        fail(p->at, "%s: package, enum, type, either or kind expected", w->v[0]);
 }
 
 /* ---- fields ------------------------------------------------------------------------------------- */

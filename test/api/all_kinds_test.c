@@ -51,7 +51,9 @@ static const struct sample { const char *group, *version, *plural, *name, *body,
     { "apiextensions.k8s.io", "v1", "customresourcedefinitions", "boats.example.com", "'spec':{'group':'example.com','scope':'Namespaced',"
       "'names':{'plural':'boats','kind':'Boat'},'versions':[{'name':'v1','served':true,'storage':true,'schema':{'openAPIV3Schema':{"
       "'type':'object','properties':{'spec':{'type':'object','x-kubernetes-preserve-unknown-fields':true},'size':{'type':'number',"
-      "'maximum':2.5,'enum':[1,2],'default':1}}}},'subresources':{'status':{}},'additionalPrinterColumns':[{'name':'Size','type':'number',"
+      "'maximum':2.5,'enum':[1,2],'default':1},'list':{'type':'array','items':{'type':'string'}},'map':{"
+      "'type':'object','additionalProperties':{'type':'object','additionalProperties':false}},'any':{'additionalProperties':true,"
+      "'items':[{'type':'string'}],'dependencies':{'a':['b'],'c':{'type':'string'}}}}}},'subresources':{'status':{}},'additionalPrinterColumns':[{'name':'Size','type':'number',"
       "'jsonPath':'.size'}]}]}",
       "spec.names.singular=boat\nspec.names.listKind=BoatList\nspec.conversion.strategy=None\nstatus.storedVersions.0=v1" },
     { "apiregistration.k8s.io", "v1", "apiservices", "v1beta1.example.com", "'spec':{'group':'example.com','version':'v1beta1','service':{"

@@ -28,7 +28,7 @@ TEST(legacy_discovery)
 
     CHECK_STR(json_path_str(list, "groupVersion"), "v1");
     CHECK_JSON(&a, r, "{'name':'pods','singularName':'pod','namespaced':true,'kind':'Pod','verbs':['create','delete','deletecollection',"
-                      "'get','list','patch','update','watch'],'shortNames':['po'],'categories':['all']}");
+                      "'get','list','patch','update','watch'],'shortNames':['po'],'categories':['all'],'storageVersionHash':'xPOwRZ+Yhw8='}");
     r = named(json_getz(list, "resources"), "name", "pods/eviction");            /* drain looks for exactly this */
     CHECK_JSON(&a, r, "{'name':'pods/eviction','singularName':'','namespaced':true,'group':'policy','version':'v1','kind':'Eviction',"
                       "'verbs':['create']}");

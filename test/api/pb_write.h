@@ -38,6 +38,22 @@ static inline struct str pbw_base64(struct arena *a, struct str s)
     return str_make(to, n);
 }
 
+static inline void pbw_field(struct arena *a, struct buf *out, const struct schema_field *f, const struct json *v);
+
+/* The field that takes this kind of JSON value; a boolean is always written, as Go does. */
+static inline void pbw_either(struct arena *a, struct buf *out, const struct schema_type *t, const struct json *v)
+{
+    for (unsigned i = 0; i < t->n_fields; i++) {
+        const struct schema_field *f = &t->fields[i];
+        int type = f->shape == SCHEMA_LIST ? JSON_ARRAY : f->base == SCHEMA_BOOL ? JSON_BOOL : JSON_OBJECT;
+
+        if (v->type == type)
+            pbw_field(a, out, f, v);
+        else if (f->base == SCHEMA_BOOL)
+            pbw_number(out, f->pb, 1);
+    }
+}
+
 /* The content of a message that stands for one value. */
 static inline void pbw_wrapped(struct arena *a, struct buf *out, const struct schema_field *f, const struct json *v)
 {
@@ -70,7 +86,10 @@ static inline void pbw_wrapped(struct arena *a, struct buf *out, const struct sc
         pbw_object(a, out, f->type, v, 0);
         return;
     default:
-        pbw_bytes(out, 1, text_of(a, v));
+        if (f->either != NULL)
+            pbw_either(a, out, f->either, v);
+        else
+            pbw_bytes(out, 1, text_of(a, v));
     }
 }
 

@@ -88,19 +88,6 @@ static bool is_elsewhere(struct str fact)
 
 /* ---- fields -------------------------------------------------------------------------------------- */
 
-/* Unions of JSON values, which have no type of their own here, and an empty struct. */
-static bool is_union(struct str type)
-{
-    static const char *const unions[] = { "JSONSchemaPropsOrArray", "JSONSchemaPropsOrBool", "JSONSchemaPropsOrStringArray",
-                                          "CustomResourceSubresourceStatus", "JSON" };
-    ptrdiff_t dot = str_find(type, '.');
-
-    for (size_t i = 0; dot > 0 && i < ARRAY_LEN(unions); i++)
-        if (str_is(str_from(type, (size_t)dot + 1), unions[i]))
-            return true;
-    return false;
-}
-
 /* Whether the field's type is what the facts say; `fact` without [] and map:. */
 static bool same_base(struct arena *a, const struct schema_field *f, struct str fact)
 {
@@ -116,7 +103,9 @@ static bool same_base(struct arena *a, const struct schema_field *f, struct str 
     for (size_t i = 0; i < ARRAY_LEN(plain); i++)
         if (str_is(fact, plain[i].fact))
             return f->base == plain[i].base;
-    if (is_union(fact))
+    if (f->either != NULL)
+        return str_is(openapi_name(a, fact), f->either->name);
+    if (str_is(fact, "apiextensions/v1.JSON"))
         return f->base == SCHEMA_RAW;
     return f->base == SCHEMA_OBJECT && str_is(openapi_name(a, fact), f->type->name);
 }
