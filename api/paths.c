@@ -2,6 +2,7 @@
 #include "api/call.h"
 #include "api/health.h"
 #include "api/saved.h"
+#include "api/members.h"
 
 #define TYPE_JSON  "application/json"
 #define TYPE_TEXT  "text/plain; charset=utf-8"
@@ -184,7 +185,7 @@ static void serve_root(struct call *c)
         if (!seen)
             buf_fmt(&b, ",\"/apis/%s/%s\"", k->group, k->version);
     }
-    buf_z(&b, ",\"/healthz\",\"/livez\",\"/metrics\",\"/openapi/v2\",\"/openapi/v3\",\"/readyz\","
+    buf_z(&b, ",\"/coracle/v1/members\",\"/healthz\",\"/livez\",\"/metrics\",\"/openapi/v2\",\"/openapi/v3\",\"/readyz\","
               "\"/version\"]}");
     respond_buf(c, TYPE_JSON, &b);
 }
@@ -211,14 +212,16 @@ void call_path(struct call *c)
     struct str seg[6], rest = c->rq.path.n > 0 ? str_from(c->rq.path, 1) : STR_NONE;
     unsigned   n = 0;
 
-    if (strcmp(c->rq.verb_name, "get") != 0 && strcmp(c->rq.verb_name, "head") != 0) {
-        call_method_not_allowed(c);
-        return;
-    }
     if (rest.n > 0 && rest.p[rest.n - 1] == '/')
         rest.n--;
     while (rest.n > 0 && n < ARRAY_LEN(seg) && str_split(&rest, '/', &seg[n]))
         n++;
+    if (members_serve(c, seg, n))
+        return;
+    if (strcmp(c->rq.verb_name, "get") != 0 && strcmp(c->rq.verb_name, "head") != 0) {
+        call_method_not_allowed(c);
+        return;
+    }
     if (!serve_discovery(c, seg, n) && !serve_openapi(c, seg, n) && !serve_other(c, seg, n))
         call_no_such_path(c);
 }

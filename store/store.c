@@ -187,6 +187,14 @@ static void store_leading(void *arg, bool leader)
         s->on_leading(s->arg, leader);
 }
 
+static void store_removed(void *arg)
+{
+    struct store *s = arg;
+
+    if (s->on_removed != NULL && !s->closing)
+        s->on_removed(s->arg);
+}
+
 /* ---- committing ---------------------------------------------------------------------------------- */
 
 /* Decided without raft: tell it from the loop like every other. */
@@ -412,6 +420,7 @@ static struct store *store_new(const struct store_opts *o)
 
     s->loop = o->raft.loop;
     s->on_leading = o->on_leading;
+    s->on_removed = o->on_removed;
     s->arg = o->arg;
     state_init(&s->state, MIN_OF(history_ms, UINT64_MAX / 4000000) * 1000000,
                o->history_bytes > 0 ? o->history_bytes : STORE_HISTORY_BYTES);
@@ -458,7 +467,7 @@ int store_open(const struct store_opts *o, struct store **ret, struct errbuf *er
         .snapshot_close = store_snapshot_close,
         .restore_begin = store_restore_begin, .restore_data = store_restore_data,
         .restore_end = store_restore_end,
-        .leading = store_leading, .arg = s,
+        .leading = store_leading, .removed = store_removed, .arg = s,
     };
     rc = raft_open(&ro, &s->raft, err);
     if (rc != 0) {

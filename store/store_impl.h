@@ -32,6 +32,7 @@ struct store {
     struct timer history;                        /* trims by age while nothing happens */
     struct snapshot_reader *restoring;
     void       (*on_leading)(void *arg, bool leader);
+    void       (*on_removed)(void *arg);
     void        *arg;
     bool         leading, closing;
     void       (*closed)(void *arg);
