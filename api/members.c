@@ -62,6 +62,8 @@ static void members_list(struct call *c)
     struct raft_status st;
 
     store_member_list(c->api->store, &st);
+    if (c->api->cluster != NULL)
+        json_setz(a, j, "cluster", json_string(a, str_of(c->api->cluster)));
     json_setz(a, j, "self", json_int(a, (int64_t)st.id));
     json_setz(a, j, "leader", json_int(a, (int64_t)st.leader));
     json_setz(a, j, "term", json_int(a, (int64_t)st.term));
@@ -78,8 +80,9 @@ static void members_fail(struct call *c, int err, const char *reason)
 {
     static const struct { int err, code; const char *reason; } row[] = {
         { E_NOTFOUND, 404, REASON_NOT_FOUND }, { E_EXISTS, 409, REASON_ALREADY_EXISTS },
-        { E_CONFLICT, 409, REASON_CONFLICT }, { E_AGAIN, 409, REASON_CONFLICT }, { E_INVALID, 400, REASON_BAD_REQUEST },
-        { E_FULL, 400, REASON_BAD_REQUEST }, { E_TOOBIG, 400, REASON_BAD_REQUEST }, { E_NOLEADER, 503, REASON_UNAVAILABLE },
+        { E_CONFLICT, 409, REASON_CONFLICT }, { E_AGAIN, 409, REASON_CONFLICT },
+        { E_INVALID, 400, REASON_BAD_REQUEST }, { E_FULL, 400, REASON_BAD_REQUEST },
+        { E_TOOBIG, 400, REASON_BAD_REQUEST }, { E_NOLEADER, 503, REASON_UNAVAILABLE },
         { E_TIMEOUT, 504, REASON_TIMEOUT }, { E_UNKNOWN, 504, REASON_TIMEOUT },
     };
 

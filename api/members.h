@@ -3,7 +3,7 @@
  *
  *     GET    /coracle/v1/members                     who there is; on the leader with how far each has come
  *     POST   /coracle/v1/members                     {"peerURL", "name"}: add a learner
- *     PATCH  /coracle/v1/members/ID                  {"peerURL", "name", "apiURL", "clientURL"}, what is to change
+ *     PATCH  /coracle/v1/members/ID                  {"peerURL", "name", "apiURL", "clientURL"}
  *     DELETE /coracle/v1/members/ID
  *     POST   /coracle/v1/members/ID/promote, /demote, /lead          lead: hand over to it; ID 0: to anybody
  *     POST   /coracle/v1/members/ID/replace          {"by": ID}: that learner takes its place

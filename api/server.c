@@ -279,6 +279,7 @@ static void api_free(struct api *a)
     mem_free(a->issuer);
     mem_free(a->service_cidr);
     mem_free(a->version);
+    mem_free(a->cluster);
     mem_free(a->advertise_host);
     mem_free(a->ca_pem);
     mem_free(a->key_pem);
@@ -306,6 +307,7 @@ int api_open(const struct api_opts *o, struct api **ret, struct errbuf *err)
     a->issuer = mem_strdup(o->issuer != NULL ? o->issuer : DEFAULT_ISSUER);
     a->service_cidr = mem_strdup(o->service_cidr != NULL ? o->service_cidr : DEFAULT_CIDR);
     a->version = mem_strdup(o->version != NULL ? o->version : "v1.33.0+coracle");
+    a->cluster = copy_or_null(o->cluster);
     a->advertise_host = copy_or_null(o->advertise_host);
     a->advertise_port = o->advertise_port;
     a->ca_pem = mem_strndup(o->ca_pem);

@@ -27,6 +27,7 @@ struct api_opts {
         lines of token,user,uid,"group,group"; copied */
     /* of the kubernetes service; NULL: none */
     const char *advertise_host; unsigned advertise_port;
+    const char *cluster;                         /* its name, for people; NULL: none */
     const char *version;                         /* gitVersion, "v1.33.0+coracle" */
 };
 int  api_open(const struct api_opts *o, struct api **ret, struct errbuf *err);

@@ -301,11 +301,22 @@ static void change_publish(struct raft *r)
     raft_change(r, &r->publish, &s);
 }
 
+/* Asked here to remove ourselves: by the time the leader would say so it has no way to us any more. */
+static void change_removed_asked(struct raft *r)
+{
+    qeach(&r->changes, it, tmp) {
+        struct raft_change *c = qentry(it, struct raft_change, link);
+        if ((c->spec.op == RAFT_REMOVE || c->spec.op == RAFT_REPLACE) && c->spec.id == r->opts.id)
+            change_finish(c, 0, "", r->opts.id);
+    }
+}
+
 static void change_removed(struct raft *r)
 {
     if (r->removed_told || !(r->removed || (r->core.leader != r->opts.id && raft_core_left(&r->core, r->opts.id))))
         return;
     r->removed = r->removed_told = true;
+    change_removed_asked(r);
     log_warn("raft", "head %llu was removed from the cluster", (unsigned long long)r->opts.id);
     if (r->opts.fsm.removed != NULL)
         r->opts.fsm.removed(r->opts.fsm.arg);

@@ -97,6 +97,8 @@ static int recovery_initial_config(const struct raft_opts *o, struct raft_config
 {
     struct raft_config c = { .n = (unsigned)MIN_OF(o->n_heads, RAFT_MAX_HEADS) };
 
+    if (o->n_heads == 0)
+        return err_set(err, E_INVALID, "%s: there is no log, and no heads are named to begin one with", disk_path(o->disk));
     if (o->n_heads > RAFT_MAX_HEADS)
         return err_set(err, E_INVALID, "%zu heads; at most %d are possible", o->n_heads, RAFT_MAX_HEADS);
     for (unsigned i = 0; i < c.n; i++) {

@@ -28,15 +28,18 @@ static int member_address(const char *given, const char **ret, struct errbuf *er
     uint64_t port;
 
     if (strncmp(given, "http://", 7) == 0)
-        return err_set(err, E_INVALID, "peer URL %.100s: heads talk to each other by TLS only: https://HOST:PORT", given);
-    if (strncmp(addr, "unix:", 5) != 0 && (colon == NULL || colon == addr || strchr(addr, '/') != NULL
-                                           || !str_u64(str_of(colon + 1), &port) || port == 0 || port > 65535))
+        return err_set(err, E_INVALID, "peer URL %.100s: heads talk to each other by TLS only, https://HOST:PORT",
+                       given);
+    bool network = colon != NULL && colon > addr && strchr(addr, '/') == NULL && str_u64(str_of(colon + 1), &port)
+                && port > 0 && port <= 65535;
+    if (!network && strncmp(addr, "unix:", 5) != 0)
         return err_set(err, E_INVALID, "peer URL %.100s: must be https://HOST:PORT", given);
     *ret = addr;
     return 0;
 }
 
-int store_member_change(struct store *s, struct raft_change *c, const struct raft_change_spec *spec, struct errbuf *err)
+int store_member_change(struct store *s, struct raft_change *c, const struct raft_change_spec *spec,
+                        struct errbuf *err)
 {
     struct raft_change_spec plain = *spec;
     int rc = spec->addr != NULL && spec->addr[0] != '\0' ? member_address(spec->addr, &plain.addr, err) : 0;

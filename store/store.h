@@ -21,7 +21,8 @@ struct store_opts {
     uint64_t history_bytes;                      /* ... but at most this much; 0: 256 MiB */
     /* This head began or ceased to lead. */
     void (*on_leading)(void *arg, bool leader);
-    /* This head was removed from the cluster: it will learn nothing new.  From within raft's turn: close the store later. */
+    /* This head was removed from the cluster: it will learn nothing new.  From within raft's turn: the store
+     * is closed later. */
     void (*on_removed)(void *arg);
     void *arg;
 };

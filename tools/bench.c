@@ -12,23 +12,14 @@ static int add_target(struct bench *b, struct str url, const struct kubeconfig *
                       struct errbuf *err)
 {
     struct bench_target *t = &b->target[b->n_targets];
-    bool plain = str_starts(url, STR("http://"));
-    struct str rest;
-    ptrdiff_t slash;
+    const char *addr;
+    bool plain;
+    int rc = kubeconfig_address(&b->arena, url, &plain, &addr, err);
 
-    if (!plain && !str_starts(url, STR("https://")))
-        return err_set(err, E_INVALID, "server \"%.*s\": must begin with https:// or http://", STR_ARG(url));
-    rest = str_from(url, plain ? 7 : 8);
-    slash = str_find(rest, '/');
-    if (slash >= 0 && (size_t)slash + 1 < rest.n)
-        return err_set(err, E_INVALID, "server \"%.*s\": a path behind the address is not understood",
-                       STR_ARG(url));
-    if (slash >= 0)
-        rest = str_upto(rest, (size_t)slash);
-    bool port = rest.n > 0 && strrchr(arena_cstr(&b->arena, rest), ':') != NULL && rest.p[rest.n - 1] != ']';
-    const char *port_text = port ? "" : plain ? ":80" : ":443";
+    if (rc != 0)
+        return rc;
     *t = (struct bench_target){
-        .addr = arena_fmt(&b->arena, "%.*s%s", STR_ARG(rest), port_text).p,
+        .addr = addr,
         .tls = plain ? NULL : tls,
         .tls_name = k->tls_name.n > 0 ? arena_cstr(&b->arena, k->tls_name) : NULL,
     };

@@ -11,12 +11,15 @@
 #include "sched/scheduler.h"
 #include "node/files.h"
 #include "tools/flags.h"
+#include "tools/head_identity.h"
 #include "tools/limits.h"
 #include "tools/version.h"
 
 struct head_flags {
-    int64_t id, verbosity, ready_fd;
-    const char *cluster, *data, *listen, *listen_peer, *advertise;
+    int64_t verbosity, ready_fd;
+    struct head_identity self;
+    bool join;
+    const char *name, *api_url, *data, *listen, *listen_peer, *advertise;
     struct flag_strings heads;
     const char *client_ca, *tls_cert, *tls_key, *peer_ca, *peer_cert, *peer_key, *peer_org;
     const char *node_ca, *node_cert, *node_key;
@@ -39,7 +42,10 @@ struct head {
     struct tls_ctx *tls_api, *tls_peer_server, *tls_peer_client, *tls_node;
     struct buf ca, sa_pub, tokens, sa_key;
     struct raft_change handover;
+    struct ready_item removed;
+    struct arena arena;                          /* texts of our own */
     bool stopping;
+    int  status;
 };
 
 static void head_say(struct head *h, const char *line)
@@ -152,6 +158,28 @@ static void head_on_signal(void *arg, int signum)
     raft_change(store_raft(h->store), &h->handover, &transfer);
 }
 
+/* Nothing here will be true any more: end, and in a way that whoever started us can tell. */
+static void head_on_removed_end(struct ready_item *it)
+{
+    struct head *h = container_of(it, struct head, removed);
+
+    log_error("head",
+              "head %lld was removed from the cluster \"%s\": it ends for good, %s can be deleted; a head that "
+              "comes back is a new one (coracle member add)", (long long)h->f.self.id, h->f.self.cluster, h->f.data);
+    h->status = HEAD_REMOVED_STATUS;
+    if (h->stopping || h->api == NULL)
+        return;
+    h->stopping = true;
+    head_close(h);
+}
+
+static void head_on_removed(void *arg)
+{
+    struct head *h = arg;
+
+    ready_post(h->loop, &h->removed);            /* not from within the store's turn */
+}
+
 /* ---- Starting ------------------------------------------------------------------------------------- */
 
 static int head_tls(const char *ca, const char *cert, const char *key, bool server, bool optional,
@@ -216,22 +244,49 @@ static int head_parse_peers(const struct flag_strings *in, struct raft_peer_opts
     return 0;
 }
 
+/* Number, cluster, and what the others and clients are told of us. */
+static int head_identify(struct head *h, struct errbuf *err)
+{
+    struct head_flags *f = &h->f;
+    int rc = head_identity_load(&h->arena, f->data, f->join, &f->self, err);
+
+    if (rc != 0)
+        return rc;
+    if (f->join && f->heads.n > 0)
+        return err_set(err, E_INVALID,
+                       "--join and --head exclude each other: a running cluster tells who belongs to it");
+    if (!f->self.known && !f->join && f->heads.n == 0)
+        return err_set(err, E_INVALID,
+                       "%s is new: name the heads of a new cluster (--head), or let this one --join", f->data);
+    if (f->name == NULL)
+        f->name = arena_fmt(&h->arena, "head-%lld", (long long)f->self.id).p;
+    if (f->advertise != NULL)
+        f->api_url = arena_fmt(&h->arena, "https://%s", f->advertise).p;
+    else
+        f->api_url = arena_fmt(&h->arena, "https://%.*s", (int)strcspn(f->listen, ","), f->listen).p;
+    return 0;
+}
+
 static int head_open_store(struct head *h, struct errbuf *err)
 {
     struct raft_peer_opts peers[FLAG_MAX_STRINGS];
     unsigned char digest[32];
-    struct store_opts o = { .on_leading = head_on_leading, .arg = h };
+    struct store_opts o = { .on_leading = head_on_leading, .on_removed = head_on_removed, .arg = h };
     int rc = head_parse_peers(&h->f.heads, peers, err);
 
-    if (rc != 0)
+    if (rc != 0 || (rc = head_identify(h, err)) != 0)
         return rc;
-    if ((rc = disk_open(h->loop, h->f.data, &h->disk, err)) != 0)
+    if ((rc = disk_open(h->loop, h->f.data, &h->disk, err)) != 0 ||
+        (rc = head_identity_save(h->f.data, &h->f.self, err)) != 0)
         return rc;
-    pki_sha256(str_of(h->f.cluster), digest);
+    pki_sha256(str_of(h->f.self.cluster), digest);
     o.history_bytes = (uint64_t)h->f.history_bytes;
     o.raft.loop = h->loop;
     o.raft.disk = h->disk;
-    o.raft.id = (uint64_t)h->f.id;
+    o.raft.id = (uint64_t)h->f.self.id;
+    o.raft.join = h->f.join;
+    o.raft.name = h->f.name;
+    o.raft.api_url = h->f.api_url;
     memcpy(&o.raft.cluster, digest, sizeof o.raft.cluster);
     o.raft.heads = peers;
     o.raft.n_heads = h->f.heads.n;
@@ -262,6 +317,7 @@ static int head_open_api(struct head *h, struct errbuf *err)
         .service_cidr = h->f.service_cidr,
         .token_lines = buf_str(&h->tokens),
         .version = CORACLE_GIT_VERSION,
+        .cluster = h->f.self.cluster,
     };
     if (h->f.advertise != NULL) {
         const char *colon = strrchr(h->f.advertise, ':');
@@ -286,7 +342,7 @@ static int head_start(struct head *h, struct errbuf *err)
     loop_on_signal(h->loop, SIGINT, head_on_signal, h);
     snprintf(line, sizeof line, "serving %s\n", api_addr(h->api));
     head_say(h, line);
-    log_info("head", "head %lld serves the API on %s", (long long)h->f.id, api_addr(h->api));
+    log_info("head", "head %lld serves the API on %s", (long long)h->f.self.id, api_addr(h->api));
     return 0;
 }
 
@@ -301,14 +357,20 @@ static void head_release(struct head *h)
     buf_release(&h->sa_pub);
     buf_release(&h->tokens);
     buf_release(&h->sa_key);
+    arena_release(&h->arena);
 }
 
 /* 0, or the exit status of what cannot be. */
 static int head_parse(struct head_flags *f, int argc, char **argv)
 {
     const struct flag flags[] = {
-        { "id", NULL, FLAG_INT, &f->id, "N", "this head's number in the cluster, above 0" },
-        { "cluster", NULL, FLAG_STRING, &f->cluster, "NAME", "heads of another name are refused" },
+        { "id", NULL, FLAG_INT, &f->self.id, "N",
+          "this head's number in the cluster (default: as DIR has it, or 1)" },
+        { "cluster", NULL, FLAG_STRING, &f->self.cluster, "NAME",
+          "heads of another name are refused (default: as DIR has it, or coracle)" },
+        { "name", NULL, FLAG_STRING, &f->name, "NAME", "what people call this head (default head-ID)" },
+        { "join", NULL, FLAG_BOOL, &f->join, NULL,
+          "wait to be called by the cluster that this head was added to (coracle member add)" },
         { "data", NULL, FLAG_STRING, &f->data, "DIR", "log and snapshots" },
         { "head", NULL, FLAG_STRINGS, &f->heads, "ID=HOST:PORT",
           "a member of the control plane, itself included; used when DIR is empty" },
@@ -363,14 +425,14 @@ static int head_parse(struct head_flags *f, int argc, char **argv)
 
     if (flags_parse(&cmd_head, flags, ARRAY_LEN(flags), argc, argv) > 0)
         return fail(&cmd_head, "takes no arguments, got \"%s\"", argv[1]);
-    if (f->id <= 0 || f->heads.n > RAFT_MAX_HEADS)
+    if (f->self.id < 0 || f->heads.n > RAFT_MAX_HEADS)
         return fail(&cmd_head, "--id must be above 0, and at most %d --head", RAFT_MAX_HEADS);
     return 0;
 }
 
 static int head_run(int argc, char **argv)
 {
-    struct head h = { .f = { .id = 1, .ready_fd = -1, .cluster = "coracle", .data = "/var/lib/coracle/head",
+    struct head h = { .f = { .ready_fd = -1, .data = "/var/lib/coracle/head",
                              .history_bytes = 64 << 20, .listen = "127.0.0.1:6443",
                              .listen_peer = "127.0.0.1:2380" },
                       .ca = BUF_INIT, .sa_pub = BUF_INIT, .sa_key = BUF_INIT };
@@ -383,13 +445,15 @@ static int head_run(int argc, char **argv)
         log_level = LOG_DEBUG;
     limits_raise_files();                        /* each watch is a connection */
     h.loop = loop_new_real();
+    arena_init(&h.arena);
+    ready_init(&h.removed, head_on_removed_end);
     if (head_start(&h, &err) != 0)
         return fail(&cmd_head, "%s", err.s);
     trim_start(&trim, h.loop);
     loop_run(h.loop);
     trim_stop(&trim);
     head_release(&h);
-    return 0;
+    return h.status;
 }
 
 const struct command cmd_head = {
@@ -399,6 +463,7 @@ const struct command cmd_head = {
     "Runs one head of the control plane.  An odd number of heads (1, 3, 5) keep the cluster's state "
     "together;\n"
     "each serves the whole API, and the one that leads also schedules and runs the controllers.\n"
-    "SIGTERM hands leadership over and ends after the requests in flight.",
+    "SIGTERM hands leadership over and ends after the requests in flight.  A head that was removed from its\n"
+    "cluster ends with status 3.",
     head_run,
 };

@@ -120,3 +120,24 @@ int kubeconfig_load(struct arena *a, const char *path, const char *context, stru
     *ret = k;
     return 0;
 }
+
+int kubeconfig_address(struct arena *a, struct str url, bool *ret_plain, const char **ret_addr, struct errbuf *err)
+{
+    bool plain = str_starts(url, STR("http://"));
+    struct str rest;
+    ptrdiff_t slash;
+
+    if (!plain && !str_starts(url, STR("https://")))
+        return err_set(err, E_INVALID, "server \"%.*s\": must begin with https:// or http://", STR_ARG(url));
+    rest = str_from(url, plain ? 7 : 8);
+    slash = str_find(rest, '/');
+    if (slash >= 0 && (size_t)slash + 1 < rest.n)
+        return err_set(err, E_INVALID, "server \"%.*s\": a path behind the address is not understood",
+                       STR_ARG(url));
+    if (slash >= 0)
+        rest = str_upto(rest, (size_t)slash);
+    bool port = rest.n > 0 && strrchr(arena_cstr(a, rest), ':') != NULL && rest.p[rest.n - 1] != ']';
+    *ret_plain = plain;
+    *ret_addr = arena_fmt(a, "%.*s%s", STR_ARG(rest), port ? "" : plain ? ":80" : ":443").p;
+    return 0;
+}

@@ -4,7 +4,8 @@
 #include "tools/flags.h"
 
 static const struct command *const commands[] = {
-    &cmd_up, &cmd_down, &cmd_head, &cmd_node, &cmd_bench, &cmd_snapshot, &cmd_check, &cmd_version,
+    &cmd_up, &cmd_down, &cmd_head, &cmd_node, &cmd_bench, &cmd_member, &cmd_snapshot, &cmd_check,
+    &cmd_version,
 };
 
 static void usage(FILE *to)

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <unistd.h>
 #include "net/log.h"
+#include "tools/head_identity.h"
 #include "tools/supervisor.h"
 
 #define RESTART_FIRST_MS  200
@@ -219,7 +220,7 @@ static void child_on_exit(void *arg, struct proc *p, int status)
     }
     child_log_path(ch, &log);
     s->o.on_exit(s->o.arg, ch->head, ch->number, status, log.s);
-    if (!s->o.restart || s->stopping)
+    if (!s->o.restart || s->stopping || (ch->head && status == HEAD_REMOVED_STATUS))
         return;
     bool stable = loop_now_ms(s->o.loop) - ch->started_ms > STABLE_MS;
     ch->delay_ms = stable || ch->delay_ms == 0 ? RESTART_FIRST_MS : MIN_OF(ch->delay_ms * 2, RESTART_MAX_MS);
