@@ -185,7 +185,8 @@ static void serve_root(struct call *c)
         if (!seen)
             buf_fmt(&b, ",\"/apis/%s/%s\"", k->group, k->version);
     }
-    buf_z(&b, ",\"/coracle/v1/members\",\"/healthz\",\"/livez\",\"/metrics\",\"/openapi/v2\",\"/openapi/v3\",\"/readyz\","
+    buf_z(&b, ",\"/coracle/v1/members\",\"/healthz\",\"/livez\",\"/metrics\"");
+    buf_z(&b, ",\"/openapi/v2\",\"/openapi/v3\",\"/readyz\","
               "\"/version\"]}");
     respond_buf(c, TYPE_JSON, &b);
 }

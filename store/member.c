@@ -28,10 +28,9 @@ static int member_address(const char *given, const char **ret, struct errbuf *er
     uint64_t port;
 
     if (strncmp(given, "http://", 7) == 0)
-        return err_set(err, E_INVALID, "peer URL %.100s: heads talk to each other by TLS only, https://HOST:PORT",
-                       given);
-    bool network = colon != NULL && colon > addr && strchr(addr, '/') == NULL && str_u64(str_of(colon + 1), &port)
-                && port > 0 && port <= 65535;
+        return err_set(err, E_INVALID, "peer URL %.100s: heads talk by TLS only, https://HOST:PORT", given);
+    bool network = colon != NULL && colon > addr && strchr(addr, '/') == NULL
+                && str_u64(str_of(colon + 1), &port) && port > 0 && port <= 65535;
     if (!network && strncmp(addr, "unix:", 5) != 0)
         return err_set(err, E_INVALID, "peer URL %.100s: must be https://HOST:PORT", given);
     *ret = addr;

@@ -164,8 +164,9 @@ static void head_on_removed_end(struct ready_item *it)
     struct head *h = container_of(it, struct head, removed);
 
     log_error("head",
-              "head %lld was removed from the cluster \"%s\": it ends for good, %s can be deleted; a head that "
-              "comes back is a new one (coracle member add)", (long long)h->f.self.id, h->f.self.cluster, h->f.data);
+              "head %lld was removed from the cluster \"%s\": it ends for good, %s can be deleted; "
+              "a head that comes back is a new one (coracle member add)",
+              (long long)h->f.self.id, h->f.self.cluster, h->f.data);
     h->status = HEAD_REMOVED_STATUS;
     if (h->stopping || h->api == NULL)
         return;
@@ -257,7 +258,8 @@ static int head_identify(struct head *h, struct errbuf *err)
                        "--join and --head exclude each other: a running cluster tells who belongs to it");
     if (!f->self.known && !f->join && f->heads.n == 0)
         return err_set(err, E_INVALID,
-                       "%s is new: name the heads of a new cluster (--head), or let this one --join", f->data);
+                       "%s is new: name the heads of a new cluster (--head), or let this one --join",
+                       f->data);
     if (f->name == NULL)
         f->name = arena_fmt(&h->arena, "head-%lld", (long long)f->self.id).p;
     if (f->advertise != NULL)

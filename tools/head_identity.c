@@ -10,8 +10,8 @@ static int identity_check(const char *dir, int64_t id, struct str cluster, const
                           struct errbuf *err)
 {
     if (given->id != 0 && given->id != id)
-        return err_set(err, E_INVALID, "%s holds the data of head %lld, not of head %lld (--id)", dir, (long long)id,
-                       (long long)given->id);
+        return err_set(err, E_INVALID, "%s holds the data of head %lld, not of head %lld (--id)", dir,
+                       (long long)id, (long long)given->id);
     if (given->cluster != NULL && !str_is(cluster, given->cluster))
         return err_set(err, E_INVALID, "%s belongs to the cluster \"%.*s\", not to \"%s\" (--cluster)", dir,
                        STR_ARG(cluster), given->cluster);

@@ -14,7 +14,7 @@ struct head_identity {
     bool known;                                  /* the directory said so */
 };
 
-/* Fill in what was not given, from DIR or by default (1, "coracle"; a head that joins must be told its number);
+/* Fill in what was not given, from DIR or by default (1, "coracle"; who joins must be told its number);
  * E_INVALID when DIR belongs to another.  The text lives in the arena. */
 int head_identity_load(struct arena *a, const char *dir, bool joins, struct head_identity *id,
                        struct errbuf *err);

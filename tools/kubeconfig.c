@@ -121,7 +121,8 @@ int kubeconfig_load(struct arena *a, const char *path, const char *context, stru
     return 0;
 }
 
-int kubeconfig_address(struct arena *a, struct str url, bool *ret_plain, const char **ret_addr, struct errbuf *err)
+int kubeconfig_address(struct arena *a, struct str url, bool *ret_plain, const char **ret_addr,
+                       struct errbuf *err)
 {
     bool plain = str_starts(url, STR("http://"));
     struct str rest;

@@ -18,6 +18,7 @@ int kubeconfig_load(struct arena *a, const char *path, const char *context, stru
                     struct errbuf *err);
 
 /* HOST:PORT of "https://HOST:PORT/" or http://; a port is added where none is named. */
-int kubeconfig_address(struct arena *a, struct str url, bool *ret_plain, const char **ret_addr, struct errbuf *err);
+int kubeconfig_address(struct arena *a, struct str url, bool *ret_plain, const char **ret_addr,
+                       struct errbuf *err);
 
 #endif

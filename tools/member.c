@@ -47,7 +47,8 @@ static int member_connect(struct member *m, const struct str *url, size_t n, str
     return http_client_new(m->loop, &o, ret, err);
 }
 
-static void member_on_done(void *arg, struct http_call *c, int err, const char *reason, int status, struct str body)
+static void member_on_done(void *arg, struct http_call *c, int err, const char *reason, int status,
+                           struct str body)
 {
     struct member *m = arg;
 
@@ -83,7 +84,7 @@ static void member_on_again(struct timer *t)
     loop_stop(container_of(t, struct member, again)->loop);
 }
 
-/* A cluster that elects a leader, or a head that is going, is asked again for a while: nothing was done yet. */
+/* A cluster that elects a leader, or a head that is going, is asked again: nothing was done yet. */
 static void member_call(struct member *m, const char *method, struct str path, struct str body)
 {
     uint64_t until = loop_now_ms(m->loop) + MEMBER_WAIT_MS;
@@ -269,8 +270,8 @@ static int member_add(struct member *m, int argc, char **argv)
         return 1;
     const char *addr = strncmp(m->peer_url, "https://", 8) == 0 ? m->peer_url + 8 : m->peer_url;
     j = member_fetch(m);
-    printf("Head %llu (%s) is a learner of the cluster now.  Start it on its machine, with certificates as the "
-           "other\nheads have them, then: coracle member promote %llu\n\n"
+    printf("Head %llu (%s) is a learner of the cluster now.  Start it on its machine, with certificates "
+           "as the other\nheads have them, then: coracle member promote %llu\n\n"
            "  coracle head --join --id=%llu --cluster=%s --name=%s --listen-peer=%s \\\n"
            "    --peer-trusted-ca-file=ca.crt --peer-cert-file=head.crt --peer-key-file=head.key \\\n"
            "    --client-ca-file=ca.crt --tls-cert-file=head.crt --tls-private-key-file=head.key \\\n"
@@ -327,7 +328,7 @@ static int member_open(struct member *m, struct errbuf *err)
     int rc;
 
     if (m->kubeconfig == NULL)
-        return err_set(err, E_INVALID, "needs --kubeconfig (or KUBECONFIG) with an administrator's credentials");
+        return err_set(err, E_INVALID, "needs --kubeconfig (or KUBECONFIG) of an administrator");
     if ((rc = kubeconfig_load(&m->arena, m->kubeconfig, m->context, &m->k, err)) != 0)
         return rc;
     o.ca_pem = m->k.insecure ? STR_NONE : m->k.ca_pem;
@@ -347,7 +348,8 @@ static int member_run(int argc, char **argv)
 {
     struct member m = { .kubeconfig = getenv("KUBECONFIG") };
     const struct flag flags[] = {
-        { "kubeconfig", NULL, FLAG_STRING, &m.kubeconfig, "FILE", "how to reach a head, as an administrator" },
+        { "kubeconfig", NULL, FLAG_STRING, &m.kubeconfig, "FILE",
+          "how to reach a head, as an administrator" },
         { "context", NULL, FLAG_STRING, &m.context, "NAME",
           "the kubeconfig's context, if not its current one" },
         { "server", NULL, FLAG_STRINGS, &m.servers, "URL",
@@ -376,8 +378,8 @@ static int member_run(int argc, char **argv)
 
 const struct command cmd_member = {
     "member", "member WORD [HEAD] [flags]", "Show and change which heads a cluster has",
-    "Shows which heads make up a cluster's control plane, and changes that while it works.  HEAD is a number\n"
-    "or a name.\n\n"
+    "Shows which heads make up a cluster's control plane, and changes that while it works.\n"
+    "HEAD is a number or a name.\n\n"
     "  list               who they are, who leads, and how many entries each lags behind\n"
     "  add NAME           a new head at --peer-url, as a learner: it follows, but has no vote; says how to\n"
     "                     start it\n"
