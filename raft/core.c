@@ -244,13 +244,13 @@ static void core_receive(struct raft_core *c, const struct raft_message *m, stru
 {
     if (m->from == 0 || m->from == c->id || raft_core_left(c, m->from))
         return;
+    if (m->type == RAFT_MSG_RECALL) {
+        raft_doubt__on_recall(c, m);
+        return;
+    }
     if (c->doubt.lost) {                         /* neither what it has nor what it promised is known */
         if (m->type == RAFT_MSG_RECALL_REPLY)
             raft_doubt__on_recall_reply(c, m);
-        return;
-    }
-    if (m->type == RAFT_MSG_RECALL) {
-        raft_doubt__on_recall(c, m);
         return;
     }
     if (m->type == RAFT_MSG_READ) {

@@ -109,7 +109,7 @@ struct raft_core {
     /* What was lost, and what others said about it. */
     struct raft_doubt doubt;
     uint64_t recall_ctx;
-    struct { uint64_t term, last_index, last_term; bool answered; } recall[RAFT_MAX_HEADS];
+    struct { uint64_t term, last_index, last_term; bool answered, lost; } recall[RAFT_MAX_HEADS];
 
     /* Candidate. */
     struct { uint8_t granted, refused; } poll[RAFT_MAX_HEADS];

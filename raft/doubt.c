@@ -32,11 +32,30 @@ void raft_doubt__tick(struct raft_core *c)
     }
 }
 
+/* Who asks is lost.  So are we: it will not answer, and whatever it once counted of ours is forgotten.  What others
+ * did with it they did before now: they are asked anew. */
+static void doubt_both_lost(struct raft_core *c, uint64_t other)
+{
+    int slot = raft_config_find(&c->config, other);
+
+    if (slot < 0 || c->recall[slot].lost)
+        return;
+    c->recall[slot].lost = true;
+    for (unsigned i = 0; i < c->config.n; i++)
+        c->recall[i].answered = false;
+    c->recall_ctx = raft_core__random(c, UINT64_MAX) | 1;
+    c->election_due = c->now_ns;
+}
+
 /* Any head that is not lost itself answers with what it would vote by. */
 void raft_doubt__on_recall(struct raft_core *c, const struct raft_message *m)
 {
-    if (c->doubt.lost || m->recall.ctx == 0)
+    if (m->recall.ctx == 0)
         return;
+    if (c->doubt.lost) {
+        doubt_both_lost(c, m->from);
+        return;
+    }
     struct raft_message *r = raft_core__emit(c, RAFT_MSG_RECALL_REPLY, m->from);
     r->recall_reply.ctx = m->recall.ctx;
     r->recall_reply.last_index = c->trail.last;
@@ -50,17 +69,22 @@ void raft_doubt__on_recall(struct raft_core *c, const struct raft_message *m)
 static void doubt_resolve(struct raft_core *c)
 {
     struct raft_doubt d = c->doubt;
-    uint64_t term = c->hard.term;
+    uint64_t term = c->hard.term, lost[RAFT_MAX_HEADS];
 
     for (unsigned i = 0; i < c->config.n; i++) {
         uint64_t id = c->config.head[i].id;
+        lost[i] = !c->recall[i].answered;
         if (id == c->id || !raft_config_votes(&c->config, id))
             continue;
-        if (!c->recall[i].answered)
+        if (lost[i] && !c->recall[i].lost)
             return;
+        if (lost[i])
+            continue;
         term = MAX_OF(term, c->recall[i].term);
         raft_doubt_widen(&d, c->recall[i].last_index, c->recall[i].last_term);
     }
+    if (raft_core__quorum(c, lost) != 0)
+        return;                                  /* what they decided among themselves nobody else need know */
     c->doubt = (struct raft_doubt){ .index = d.index, .term = d.term };
     c->hard.term = term;
     c->hard.vote = RAFT_VOTE_UNKNOWN;

@@ -13,7 +13,12 @@
  * every other voter has answered it takes the highest term named, its vote in it given to nobody, and the most up
  * to date log named as the identity above.  That is enough: whoever still counts on something that it said
  * (a candidate on its vote, a leader on its acknowledgement) has answered since, and so named a term and a log
- * that are no less than those this was said of. */
+ * that are no less than those this was said of.
+ *
+ * Another lost head, known by its own question, need not answer, as it counts on nothing any more.  What it did with
+ * our word before it was lost, it did with a majority; as long as those who are lost are none, one of that majority
+ * answers, and must do so after the loss: with each that turns out to be lost, all are asked anew.
+ */
 #ifndef RAFT_DOUBT_H
 #define RAFT_DOUBT_H
 

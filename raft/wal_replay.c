@@ -116,7 +116,9 @@ static void replay_commit(struct replay *r, const struct wal_record *rec, struct
 {
     struct wal_last last;
 
-    r->found->commit = MAX_OF(r->found->commit, rec->index);
+    /* Behind damage it speaks of entries that may have taken the place of those before it. */
+    if (!r->broken)
+        r->found->commit = MAX_OF(r->found->commit, rec->index);
     if (data.n < sizeof(last))
         return;
     memcpy(&last, data.p, sizeof(last));

@@ -136,6 +136,51 @@ TEST(one_that_knows_nothing_asks_all_others_first)
     raft_core_release(&c);
 }
 
+static void core_other_asks(struct raft_core *c, uint64_t from)
+{
+    core_hear(c, (struct raft_message){ .type = RAFT_MSG_RECALL, .from = from, .recall = { 77 } });
+}
+
+/* Two of five are lost: three know all that counts.  But they have to say so once both losses are known. */
+TEST(two_of_five_that_know_nothing_need_not_wait_for_each_other)
+{
+    struct raft_core c;
+
+    core_new(&c, 5, 0, (struct raft_doubt){ 0, 0, true });
+    core_recall(&c, 2, 9, 20, 8);
+    core_recall(&c, 3, 9, 20, 8);
+    uint64_t before = c.recall_ctx;
+    core_other_asks(&c, 5);
+    CHECK(c.recall_ctx != before);
+    core_recall(&c, 4, 9, 21, 8);
+    CHECK(c.doubt.lost);                         /* 2 and 3 spoke too early */
+    core_other_asks(&c, 5);
+    core_recall(&c, 2, 10, 22, 9);
+    core_recall(&c, 3, 9, 20, 8);
+    CHECK(!c.doubt.lost);
+    CHECK_INT(c.hard.term, 10);
+    CHECK_INT(c.doubt.index, 22);
+    CHECK_INT(c.doubt.term, 9);
+    raft_core_release(&c);
+}
+
+TEST(a_majority_that_knows_nothing_stays_silent)
+{
+    for (unsigned n = 3; n <= 5; n += 2) {
+        struct raft_core c;
+        core_new(&c, n, 0, (struct raft_doubt){ 0, 0, true });
+        for (unsigned other = 2; other <= (n + 1) / 2; other++)
+            core_other_asks(&c, other);
+        for (unsigned other = (n + 1) / 2 + 1; other <= n; other++)
+            core_recall(&c, other, 9, 20, 8);
+        CHECK(c.doubt.lost);
+        for (unsigned other = 2; other <= (n + 1) / 2; other++)
+            core_recall(&c, other, 4, 1, 4);     /* they have learned meanwhile */
+        CHECK(!c.doubt.lost);
+        raft_core_release(&c);
+    }
+}
+
 /* ---- The vote file --------------------------------------------------------------------------------- */
 
 TEST(a_vote_file_with_a_flipped_bit_anywhere)

@@ -30,7 +30,7 @@ static struct rig {
     char file[64];
     size_t at;
     unsigned char flip, *bytes;
-    size_t used, last_batch;
+    size_t used, last_batch, third_batch;
     enum { SURGERY_NONE, SURGERY_FLIP, SURGERY_TEAR_ZERO, SURGERY_TEAR_JUNK } surgery;
 } rig;
 
@@ -212,7 +212,7 @@ static void script_batch(void *arg)
     case 0: put_hard(1, 1); put_entry(1, 20); put_entry(2, 8); put_entry(3, 33); break;
     case 1: put_entry(4, 8); put_entry(5, 64); break;
     case 2: put_hard(2, 3); put_entry(4, 17); put_entry(5, 9); break;
-    default: put_entry(6, 8); put_entry(7, 41); put_entry(8, 100); break;
+    default: wal_commit(rig.wal, 5); put_entry(6, 8); put_entry(7, 41); put_entry(8, 100); break;
     }
     put_flush();
 }
@@ -240,6 +240,10 @@ static size_t script_write(bool seal)
 
     for (int i = 0; i < 4; i++) {
         uint64_t want = rig.durables + 1;
+        if (i == 2) {
+            sim_do(rig.m, script_look, NULL);
+            rig.third_batch = rig.used;
+        }
         if (i == 3) {
             sim_do(rig.m, script_look, NULL);
             rig.last_batch = rig.used;
@@ -336,6 +340,22 @@ TEST(a_log_that_is_gone_is_no_new_one)
         CHECK(rig.rec.doubt.lost);
         rig_free();
     }
+}
+
+/* What is known to be committed behind damage are the entries that are damaged, not those they replaced. */
+TEST(a_commit_behind_damage_is_of_other_entries)
+{
+    rig_new(1, 4096);
+    script_write(false);
+    sim_crash(rig.m);
+    rig.surgery = SURGERY_FLIP;
+    rig.at = rig.third_batch;
+    rig.flip = 1;
+    rig_open();
+    CHECK_INT(rig.rc, E_CORRUPT);
+    CHECK_INT(rig.found.n, 5);                   /* of term 1, of which 4 and 5 are in dispute */
+    CHECK(rig.rec.commit <= 3);
+    rig_free();
 }
 
 TEST(a_flipped_bit_in_every_byte_of_a_sealed_log)
