@@ -173,6 +173,18 @@ static int ng_on_data(nghttp2_session *ng, uint8_t flags, int32_t id, const uint
     return 0;
 }
 
+/* The chan's last.  What it kept from its owner is let go of, or the connection's window would shrink with it. */
+static void chan_closed(struct h2_chan *ch)
+{
+    struct h2_link *k = ch->link;
+
+    if (ch->held.n > 0 && k->ng != NULL && k->s != NULL) {
+        nghttp2_session_consume_connection(k->ng, ch->held.n);
+        link_arm(k);
+    }
+    k->ev->on_closed(ch, ch->code);
+}
+
 static void chan_on_again(struct ready_item *it)
 {
     struct h2_chan *ch = container_of(it, struct h2_chan, again);
@@ -196,7 +208,7 @@ static void chan_on_again(struct ready_item *it)
         k->ev->on_end(ch);
     }
     if (ch->lingers)
-        k->ev->on_closed(ch, ch->code);
+        chan_closed(ch);
 }
 
 void chan_pause(struct h2_chan *ch, bool paused)
@@ -474,10 +486,10 @@ static void link_settle(struct h2_link *k)
             qdel(&ch->at);
             k->n_chans--;
             ch->lingers = ch->code == NGHTTP2_NO_ERROR && (ch->held.n > 0 || ch->end_due);
-            if (!ch->lingers)
-                k->ev->on_closed(ch, ch->code);
-            else if (!ch->paused)
+            if (ch->lingers && !ch->paused)
                 ready_post(k->loop, &ch->again);
+            else if (!ch->lingers)
+                chan_closed(ch);
         } else if (ch->above && ch->queued <= STREAM_LOW_WATER) {
             ch->above = false;
             k->ev->on_room(ch);
@@ -498,6 +510,8 @@ static void link_on_pump(struct turn_hook *h)
     const uint8_t *p;
     ssize_t n = 0;
 
+    if (k->s->state == STREAM_CLOSED)
+        return;                                  /* link_on_close() is on its way */
     while (stream_queued(k->s) < LINK_OUT_MAX && (n = nghttp2_session_mem_send(k->ng, &p)) > 0)
         link_write(k, p, (size_t)n);
     if (n < 0)

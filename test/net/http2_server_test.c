@@ -404,6 +404,34 @@ TEST(a_reset_in_every_state)
         }
 }
 
+/* Bodies that nobody took, of streams that were reset, don't use up the connection's window. */
+TEST(resets_give_the_window_back)
+{
+    static char zeros[16384];
+    struct rig2 g;
+    struct buf b = BUF_INIT;
+
+    rig2_open(&g);
+    struct peer *r = hello(&g);
+    for (uint32_t id = 1; id < 41; id += 2) {    /* 20 * 128 kB, where the window is 1 MB */
+        put_request(&b, id, "POST", "/both", NULL, false);
+        peer_say(r, &b, 5);
+        http_req_pause(g.kept[0]);
+        for (int i = 0; i < 8; i++)
+            put_frame(&b, F_DATA, 0, id, str_make(zeros, sizeof zeros));
+        peer_say(r, &b, 5);
+        if (id % 4 == 1)
+            put_number(&b, F_RST, 0, id, NGHTTP2_CANCEL);
+        else
+            http_abort(g.kept[--g.n_kept]);
+        peer_say(r, &b, 5);
+        CHECK(g.n_kept == 0 && g.got == 0);
+    }
+    CHECK(r->goaway == -1 && !r->closed && g.aborts == 10);
+    peer_close(r);
+    rig2_close(&g);
+}
+
 static size_t unzip(struct str in, char *out, size_t room)
 {
     z_stream z = { .next_in = (unsigned char *)(uintptr_t)in.p, .avail_in = (uInt)in.n, .next_out = (unsigned char *)out,
