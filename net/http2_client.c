@@ -213,7 +213,7 @@ static void client_on_closed(struct h2_chan *ch, uint32_t code)
     if (call != NULL)
         asking_lost(call, code);
     chan_release(ch);
-    mem_free(a);
+    h2_pool_free(&c->client->h2_pool, a);
     c->n_asking--;
     conn_unpin(c);
 }
@@ -285,7 +285,7 @@ static const struct h2_events client_link_events = {
 static void conn_on_open(void *arg, struct stream *s)
 {
     struct h2_client_conn *c = arg;
-    struct h2_link_opts o = { .server = false };
+    struct h2_link_opts o = { .server = false, .pool = &c->client->h2_pool };
 
     if (c->client->tls != NULL && strcmp(stream_alpn(s), "h2") != 0) {
         stream_close(s);                         /* conn_on_close() goes on to the next endpoint */
@@ -384,10 +384,11 @@ void h2_call__prepare(struct http_call *call, struct str method, struct str targ
 
 static void conn_ask(struct h2_client_conn *c, struct http_call *call)
 {
-    struct h2_asking *a = mem_new(struct h2_asking);
+    struct h2_asking *a = h2_pool_alloc(&c->client->h2_pool, sizeof *a);
     bool body = call->body_follows || (call->body != NULL && call->body->len > 0);
     const char *addr = c->client->addrs[c->endpoint];
 
+    memset(a, 0, sizeof *a);
     a->conn = c;
     c->n_asking++;
     timer_stop(&c->idle);

@@ -228,11 +228,12 @@ static struct http_piece *chan_piece(struct h2_chan *ch, unsigned i)
 static void chan_push(struct h2_chan *ch, struct http_piece p)
 {
     if (ch->n == ch->cap) {
-        unsigned cap = MAX_OF(2 * ch->cap, 4u);
-        struct http_piece *grown = mem_alloc(cap * sizeof *grown);
+        unsigned cap = MAX_OF(2 * ch->cap, (unsigned)ARRAY_LEN(ch->few));
+        struct http_piece *grown = ch->cap == 0 ? ch->few : mem_alloc(cap * sizeof *grown);
         for (unsigned i = 0; i < ch->n; i++)
             grown[i] = *chan_piece(ch, i);
-        mem_free(ch->piece);
+        if (ch->piece != ch->few)
+            mem_free(ch->piece);
         ch->piece = grown;
         ch->first = 0;
         ch->cap = cap;
@@ -380,7 +381,8 @@ void chan_release(struct h2_chan *ch)
         chan_pop(ch);
     }
     ch->queued = 0;
-    mem_free(ch->piece);
+    if (ch->piece != ch->few)
+        mem_free(ch->piece);
     mem_free(ch->trailer);
     buf_release(&ch->held);
     ch->piece = NULL;
@@ -585,14 +587,9 @@ static const struct stream_events link_stream_events = {
     .on_data = link_on_data, .on_eof = link_on_eof, .on_drain = link_on_drain, .on_close = link_on_close,
 };
 
-static void *ng_malloc(size_t n, void *arg) { return mem_alloc(n); }
-static void *ng_calloc(size_t n, size_t each, void *arg) { return mem_zalloc(n * each); }
-static void *ng_realloc(void *p, size_t n, void *arg) { return mem_realloc(p, n); }
-static void ng_free(void *p, void *arg) { mem_free(p); }
-
-static nghttp2_session *link_session(struct h2_link *k)
+static nghttp2_session *link_session(struct h2_link *k, struct h2_pool *pool)
 {
-    nghttp2_mem mem = { NULL, ng_malloc, ng_free, ng_calloc, ng_realloc };
+    nghttp2_mem mem = h2_pool_mem(pool);
     nghttp2_session_callbacks *cb;
     nghttp2_option *o;
     nghttp2_session *ng;
@@ -637,7 +634,7 @@ void link_open(struct h2_link *k, struct stream *s, const struct h2_link_opts *o
     qinit(&k->chans);
     qinit(&k->owed);
     turn_init(&k->pump, link_on_pump);
-    k->ng = link_session(k);
+    k->ng = link_session(k, o->pool);
     must(nghttp2_submit_settings(k->ng, 0, set, ARRAY_LEN(set)) == 0);
     must(nghttp2_session_set_local_window_size(k->ng, 0, 0, LINK_WINDOW) == 0);
     stream_set_events(s, &link_stream_events, k);

@@ -15,7 +15,7 @@
 #ifndef NET_HTTP2_LINK_H
 #define NET_HTTP2_LINK_H
 
-#include <nghttp2/nghttp2.h>
+#include "net/http2_pool.h"
 #include "net/http_server.h"
 
 #define LINK_OUT_MAX      (2 * STREAM_LOW_WATER) /* bytes in the stream's queue, framed already */
@@ -73,6 +73,7 @@ struct h2_chan {
     size_t headers;                              /* size of the list so far */
     /* Out. */
     struct http_piece *piece; unsigned first, n, cap;        /* ring; cap is a power of two */
+    struct http_piece few[4];                    /* the ring as long as it is small */
     size_t queued;
     uint64_t taken, taken_seen;                  /* bytes framed; for the owner's watchdog */
     bool begun, ended, deferred, above, head_sent, end_sent;
@@ -85,7 +86,7 @@ struct h2_chan {
 };
 
 /* ping_min_ms: pings of the peer more often than this count; max_streams: that the peer may open. */
-struct h2_link_opts { bool server; unsigned max_streams; uint64_t ping_min_ms; };
+struct h2_link_opts { bool server; unsigned max_streams; uint64_t ping_min_ms; struct h2_pool *pool; };
 void link_open(struct h2_link *k, struct stream *s, const struct h2_link_opts *o, const struct h2_events *ev);
 /* Bytes from elsewhere than the stream (read too far before).  May end in on_dead from the loop. */
 void link_feed(struct h2_link *k, struct str bytes);

@@ -37,7 +37,7 @@ void h2_req__free(struct h2_req *r)
         gzip_drop(r->gz);
     h2_req__release_slot(r);
     chan_release(&r->chan);
-    mem_free(r);
+    h2_pool_free(&c->srv->h2_pool, r);
     must(c->n_reqs > 0);
     c->n_reqs--;
     conn_unpin(c);
@@ -63,7 +63,8 @@ static struct h2_chan *h2_on_begin(struct h2_link *k, struct h2_chan *ch)
     }
     if (c->n_reqs >= 2 * c->srv->o.max_streams)  /* it resets, and their handlers are still at work */
         return NULL;
-    struct h2_req *r = mem_new(struct h2_req);
+    struct h2_req *r = h2_pool_alloc(&c->srv->h2_pool, sizeof *r);
+    memset(r, 0, sizeof *r);
     r->conn = c;
     r->slot = server__slot_take(c->srv);
     c->n_reqs++;
@@ -414,7 +415,7 @@ static const struct h2_events conn_events = {
 
 void h2_conn__accept(struct http_server *srv, struct stream *s, struct str first)
 {
-    struct h2_link_opts o = { .server = true, .max_streams = srv->o.max_streams,
+    struct h2_link_opts o = { .server = true, .max_streams = srv->o.max_streams, .pool = &srv->h2_pool,
                               .ping_min_ms = srv->o.client_ping_min_ms };
     struct h2_conn *c = mem_new(struct h2_conn);
 

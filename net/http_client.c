@@ -40,6 +40,7 @@ static void client_release(struct http_client *c)
         mem_free(c->addrs[i]);
     mem_free(c->addrs);
     mem_free(c->tls_name);
+    h2_pool_release(&c->h2_pool);
     buf_release(&c->out);
     mem_free(c);
 }

@@ -57,6 +57,7 @@ struct http_client {
     size_t n_conns;                              /* pins: memory goes after the last */
     bool closing, http2;
     struct qlink h2_conns;
+    struct h2_pool h2_pool;
     size_t h2_failed;                            /* endpoints in a row that let nobody in */
     struct ready_item bury;
     struct http_parser parser;

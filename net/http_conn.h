@@ -15,6 +15,7 @@
 #ifndef NET_HTTP_CONN_H
 #define NET_HTTP_CONN_H
 
+#include "net/http2_pool.h"
 #include "net/http_server.h"
 #include "net/http_wire.h"
 #include "net/log.h"
@@ -92,6 +93,7 @@ struct http_server {
     struct http_server_opts o;
     char *addr;
     struct qlink conns, h2_conns;
+    struct h2_pool h2_pool;
     size_t n_conns;                              /* pins: the server is freed after the last */
     bool draining, closing;
     struct timer grace;

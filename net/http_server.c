@@ -93,6 +93,7 @@ static void server_free(struct http_server *srv)
         buf_release(&slot->body);
         mem_free(slot);
     }
+    h2_pool_release(&srv->h2_pool);
     buf_release(&srv->out);
     blob_unref(srv->shared);
     blob_unref(srv->shared_chunk);
