@@ -197,7 +197,7 @@ static void put_types(const struct schema *s, FILE *out)
         fprintf(out, "\n/* %s.%s */\n", t->pkg->openapi, t->name);
         for (int j = 0; j < t->n_fields; j++)
             put_list(out, "keys", i, j, &t->fields[j].keys);
-        fprintf(out, "static const struct schema_field fields_%d[%d] = {\n", i, t->n_fields + (t->n_fields == 0));
+        fprintf(out, "static const struct schema_field fields_%d[] = {\n", i);
         for (int j = 0; j < t->n_fields; j++)
             put_field(out, t, j);
         fputs(t->n_fields > 0 ? "};\n" : "    { .pb = 0 }\n};\n", out);

@@ -37,6 +37,7 @@ static void job_prepare_create(struct kind_ctx *c, struct json *obj)
     json_setz(a, labels, LABEL_UID, json_string(a, uid));
     json_setz(a, labels, "job-name", json_string(a, c->name));
     json_setz(a, labels, LABEL_NAME, json_string(a, c->name));
+    default_labels(a, obj, labels);
     labels = json_make_path(a, spec, "selector.matchLabels");
     json_setz(a, labels, LABEL_UID, json_string(a, uid));
 }
