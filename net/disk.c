@@ -167,6 +167,15 @@ void disk_read(struct disk_file *f, struct disk_op *op, uint64_t off, void *p, s
     req_submit(r);
 }
 
+void disk_create(struct disk *d, struct disk_op *op, const char *name, uint64_t size)
+{
+    must(disk__name_ok(name));
+    struct disk_req *r = req_new(d, NULL, op, DISK_CREATE, 0);
+    r->from = mem_strdup(name);
+    r->size = size;
+    req_submit(r);
+}
+
 void disk_rename(struct disk *d, struct disk_op *op, const char *from, const char *to)
 {
     must(disk__name_ok(from) && disk__name_ok(to));

@@ -10,7 +10,8 @@
 #include "net/disk.h"
 #include "net/loop_impl.h"
 
-enum disk_kind { DISK_WRITE, DISK_SYNC, DISK_TRUNCATE, DISK_ALLOCATE, DISK_READ, DISK_RENAME, DISK_UNLINK };
+enum disk_kind { DISK_WRITE, DISK_SYNC, DISK_TRUNCATE, DISK_ALLOCATE, DISK_READ, DISK_CREATE, DISK_RENAME,
+    DISK_UNLINK };
 
 /* One request: from the call until its callback.  op->impl points here. */
 struct disk_req {
@@ -19,10 +20,10 @@ struct disk_req {
     struct disk_file *file;                      /* NULL: of the directory */
     struct disk_op   *op;
     struct qlink      link;                      /* in file->queue until started */
-    uint64_t          off, size;                 /* size: of truncate and allocate */
+    uint64_t          off, size;                 /* size: of truncate, allocate and create */
     bool              sync;                      /* DISK_WRITE: fdatasync after it */
     void             *read_to; size_t read_n; size_t *ret_n;
-    char             *from, *to;                 /* names: rename; unlink has only from */
+    char             *from, *to;                 /* names: rename; unlink and create have only from */
     int               status;
     struct loop_work  work;                      /* for the world's use */
     size_t            n_vec;

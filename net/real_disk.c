@@ -48,12 +48,26 @@ static int do_read(struct disk_req *r)
     return 0;
 }
 
-static int do_allocate(struct disk_req *r)
+/* Best effort: file systems without it, or without room, just write later. */
+static int allocate(int fd, uint64_t size)
 {
-    /* Best effort: file systems without it, or without room, just write later. */
-    if (fallocate(req_fd(r), 0, 0, (off_t)r->size) != 0)
+    if (fallocate(fd, 0, 0, (off_t)size) != 0)
         return 0;
-    return fsync(req_fd(r)) < 0 ? errno : 0;     /* metadata now, so later fdatasyncs have none */
+    return fsync(fd) < 0 ? errno : 0;            /* metadata now, so later fdatasyncs have none */
+}
+
+static int do_create(struct disk_req *r)
+{
+    int dir = req_dir(r), fd = openat(dir, r->from, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_CREAT | O_EXCL, 0600);
+    int errnum;
+
+    if (fd < 0)
+        return errno;
+    errnum = allocate(fd, r->size);
+    if (errnum == 0 && fsync(dir) < 0)
+        errnum = errno;
+    close(fd);
+    return errnum;
 }
 
 static int do_unlink(struct disk_req *r)
@@ -68,8 +82,9 @@ static int do_request(struct disk_req *r)
     case DISK_WRITE:    return do_write(r);
     case DISK_SYNC:     return fdatasync(req_fd(r)) < 0 ? errno : 0;
     case DISK_TRUNCATE: return ftruncate(req_fd(r), (off_t)r->size) < 0 ? errno : 0;
-    case DISK_ALLOCATE: return do_allocate(r);
+    case DISK_ALLOCATE: return allocate(req_fd(r), r->size);
     case DISK_READ:     return do_read(r);
+    case DISK_CREATE:   return do_create(r);
     case DISK_RENAME:   return real_disk_rename(req_dir(r), r->from, r->to);
     case DISK_UNLINK:   return do_unlink(r);
     }

@@ -309,6 +309,20 @@ static int store_rename(struct sim_store *st, const char *from, const char *to)
     return 0;
 }
 
+/* Durable at once, room or not. */
+static int store_create(struct sim_store *st, const char *name, uint64_t size)
+{
+    struct sim_file *f;
+
+    if (file_find(st, name) != NULL)
+        return E_IO;
+    f = file_new(st, name);
+    if (!store_full(st, size))
+        bytes_resize(&f->now, size);
+    bytes_copy(&f->durable, &f->now);
+    return 0;
+}
+
 static int req_end(struct disk_req *r)
 {
     struct sim_store *st = store_of(r->disk);
@@ -328,6 +342,8 @@ static int req_end(struct disk_req *r)
     case DISK_SYNC:
         file_sync(f);
         return 0;
+    case DISK_CREATE:
+        return store_create(st, r->from, r->size);
     case DISK_RENAME:
         return store_rename(st, r->from, r->to);
     case DISK_UNLINK:

@@ -227,7 +227,10 @@ uint64_t wal_last_index(const struct wal *w) { return w->last_index; }
 uint64_t wal_last_term(const struct wal *w) { return w->last_term; }
 bool wal_dirty(const struct wal *w) { return w->gather.n > 0; }
 size_t wal_backlog(const struct wal *w) { return w->gather.n; }
-uint64_t wal_waiting_ns(const struct wal *w) { return w->busy ? loop_hires_ns(w->loop) - w->started_ns : 0; }
+uint64_t wal_waiting_ns(const struct wal *w)
+{
+    return w->busy || w->parked ? loop_hires_ns(w->loop) - w->started_ns : 0;
+}
 
 /* ---- Segments ------------------------------------------------------------------------------------ */
 
@@ -241,41 +244,55 @@ static void wal_fail(struct wal *w, int err)
         w->opts.failed(w->opts.arg, err);
 }
 
-/* Makes the next segment's file ahead of need, so that moving on costs no more than any batch. */
-static int wal_prepare_spare(struct wal *w, uint64_t bytes)
-{
-    struct errbuf err = { { 0 } };
-    int rc;
+static void wal_write(struct wal *w, bool sync);
 
-    must(w->spare == NULL);
-    rc = wal_create(w, w->seq + 1, &w->spare, &err);
-    if (rc != 0) {
-        wal_fail(w, rc);
-        return rc;
-    }
+/* Makes the next segment's file ahead of need, off the loop, so that moving on costs no more than any batch. */
+static void wal_prepare_spare(struct wal *w, uint64_t bytes)
+{
+    char name[64];
+
+    must(w->spare == NULL && !w->spare_busy);
     w->spare_size = bytes;
-    if (w->spare_busy)
-        return 0;                                /* another file's allocation is under way: this one goes without */
-    w->spare_busy = true;
-    disk_allocate(w->spare, &w->spare_op, bytes);
-    return 0;
+    w->spare_busy = w->spare_making = true;
+    snprintf(name, sizeof(name), WAL_NAME, (unsigned long long)(w->seq + 1));
+    disk_create(w->disk, &w->spare_op, name, bytes);
 }
 
+/* Made, or (the first segment's) allocated, which is best effort: a full disk shows when it is written. */
 static void wal_on_spare(struct disk_op *op, int status)
 {
     struct wal *w = container_of(op, struct wal, spare_op);
+    bool made = w->spare_making;
+    char name[64];
 
-    (void)status;                                /* best effort; a full disk will show when written */
-    w->spare_busy = false;
-    if (w->closing)
+    w->spare_busy = w->spare_making = false;
+    if (w->closing) {
         ready_post(w->loop, &w->closed);
+        return;
+    }
+    snprintf(name, sizeof(name), WAL_NAME, (unsigned long long)(w->seq + 1));
+    if (made && status == 0)
+        status = disk_file_open(w->disk, name, false, &w->spare, NULL);
+    if (made && status != 0)
+        wal_fail(w, status);
+    if (w->parked && !w->busy && !w->failed) {
+        w->parked = false;
+        wal_write(w, true);
+    }
 }
 
-/* The batch does not fit: go on in the spare.  Its header and state records come first, in the same write. */
-static void wal_next_segment(struct wal *w, uint64_t bytes)
+/* The batch does not fit: go on in the spare.  Its header and state records come first, in the same write.
+ * False: there is none yet; the batch waits for it. */
+static bool wal_next_segment(struct wal *w, uint64_t bytes)
 {
-    if (w->spare == NULL && wal_prepare_spare(w, MAX_OF(w->opts.segment_bytes, bytes)) != 0)
-        return;
+    if (w->spare == NULL) {
+        if (!w->parked)
+            w->started_ns = loop_hires_ns(w->loop);
+        w->parked = true;
+        if (!w->spare_busy)
+            wal_prepare_spare(w, MAX_OF(w->opts.segment_bytes, bytes));
+        return false;
+    }
     disk_file_close(w->file);
     w->file = w->spare;
     w->spare = NULL;
@@ -285,6 +302,7 @@ static void wal_next_segment(struct wal *w, uint64_t bytes)
     w->size = MAX_OF(w->spare_size, bytes);
     w->at = w->synced = 0;
     wal__segment_new(w, w->seq, 0);
+    return true;
 }
 
 /* Header and current state, before the first records of a segment. */
@@ -377,9 +395,7 @@ static void wal_write(struct wal *w, bool sync)
     must(bytes < UINT32_MAX);
     if (w->at == 0)
         w->size = MAX_OF(w->size, bytes);
-    else if (w->at + bytes > w->size)
-        wal_next_segment(w, bytes);
-    if (w->failed)
+    else if (w->at + bytes > w->size && !wal_next_segment(w, bytes))
         return;
     if (w->at == 0) {
         wal_begin_segment(w, &w->flight);
@@ -445,8 +461,8 @@ static void wal_batch_end(struct wal *w)
         ready_post(w->loop, &w->closed);
     if (w->closing || w->failed)
         return;
-    if (w->at > w->size / 2 && w->spare == NULL && wal_prepare_spare(w, w->opts.segment_bytes) != 0)
-        return;
+    if (w->at > w->size / 2 && w->spare == NULL && !w->spare_busy)
+        wal_prepare_spare(w, w->opts.segment_bytes);
     if (!w->sealed)
         timer_start(&w->seal, RAFT_SEAL_MS);
     if (!sealing)

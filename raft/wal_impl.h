@@ -23,7 +23,8 @@ struct wal {
     uint64_t prev_seq, prev_end;
     uint64_t leftover;                           /* a segment of which nothing was ever durable, to be removed */
     struct disk_op spare_op;
-    bool     spare_busy;
+    bool     spare_busy, spare_making;
+    bool     parked;                             /* a batch waits for the spare */
 
     struct buf gather, flight;
     uint64_t last_index, last_term;              /* of the log, with what is gathered */
