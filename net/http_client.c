@@ -26,6 +26,7 @@ int http_client_new(struct loop *l, const struct http_client_opts *o, struct htt
     qinit(&c->conns);
     qinit(&c->idle);
     qinit(&c->h2_conns);
+    h2_pool_init(&c->h2_pool);
     ready_init(&c->bury, client_on_bury);
     http_parser_init(&c->parser);
     *ret = c;

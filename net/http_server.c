@@ -59,6 +59,7 @@ int http_server_open(struct loop *l, const struct http_server_opts *o, struct ht
         srv->o.client_ping_min_ms = 1000;
     qinit(&srv->conns);
     qinit(&srv->h2_conns);
+    h2_pool_init(&srv->h2_pool);
     qinit(&srv->stock);
     qinit(&srv->gzip_waiting);
     timer_init(&srv->grace, l, server_on_grace);
