@@ -60,6 +60,9 @@ struct schema_field {
 };
 #define SCHEMA_MAX_FIELDS 128                    /* of one type: walkers keep a bit per field */
 
+/* Fields of which exactly one is to be set.  Without `several` both mistakes are told by `none`. */
+struct schema_one_of { const uint8_t *fields; unsigned n; const char *none, *several; };
+
 struct schema_type {
     const char *name;                            /* "io.k8s.api.core.v1.PodSpec" as OpenAPI names it */
     const struct schema_field *fields; unsigned n_fields;
@@ -67,6 +70,7 @@ struct schema_type {
     /* protobuf number -> index + 1, 0 none; inlined messages not in it */
     const uint8_t *by_pb; unsigned n_by_pb;
     const uint8_t *defaults; unsigned n_defaults;/* indexes of the fields that have one */
+    const struct schema_one_of *one_of;          /* NULL: no such fields */
     bool deep_defaults, deep_immutable;          /* so does a field somewhere below, or this type itself */
     const char *help;
 };

@@ -246,6 +246,24 @@ static void validate_field(const struct schema_field *f, const struct json *v, c
     }
 }
 
+/* `seen`: a bit for every field that is there. */
+static void validate_one_of(const struct schema_type *t, const uint64_t *seen, const struct at *up,
+                            struct causes *causes)
+{
+    const struct schema_one_of *o = t->one_of;
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < o->n; i++) {
+        unsigned f = o->fields[i];
+        struct at at = AT_STR(up, t->fields[f].name);
+
+        if (seen[f / 64] >> f % 64 & 1 && n++ > 0 && o->several != NULL)
+            cause_forbidden(causes, &at, o->several);
+    }
+    if (n == 0 || (n > 1 && o->several == NULL))
+        cause_required(causes, up, o->none);
+}
+
 static void validate_object(const struct schema_type *t, const struct json *obj, const struct at *up,
                             struct causes *causes)
 {
@@ -268,6 +286,8 @@ static void validate_object(const struct schema_type *t, const struct json *obj,
 
             cause_required(causes, &at, "");
         }
+    if (t->one_of != NULL)
+        validate_one_of(t, seen, up, causes);
 }
 
 void schema_validate(const struct schema_type *t, const struct json *obj, const struct at *at,

@@ -158,6 +158,13 @@ static bool has_field(const struct gen_type *t, const char *name)
     return false;
 }
 
+static void check_one_of(const struct gen_type *t)
+{
+    for (int i = 0; i < t->one_of.n; i++)
+        if (!has_field(t, t->one_of.v[i]))
+            fail(t->at, "@oneof: %s has no field %s", t->name, t->one_of.v[i]);
+}
+
 static void check_keys(const struct gen_field *f)
 {
     bool list = strcmp(f->shape, "SCHEMA_LIST") == 0;
@@ -247,6 +254,11 @@ static void flatten(struct schema *s, struct gen_type *t)
         if (in == NULL)
             fail(f->at, "%s: no such type", f->type_name);
         flatten(s, in);
+        if (in->one_of.n > 0) {
+            t->one_of = in->one_of;
+            t->none = in->none;
+            t->several = in->several;
+        }
         for (int j = 0; j < in->n_fields; j++) {
             out = more(out, (size_t)n, sizeof(*out));
             out[n] = in->fields[j];
@@ -382,6 +394,7 @@ void check_schema(struct schema *s)
             fail(t->at, "%s has more than 128 fields", t->name);
         for (int j = 0; j < t->n_fields; j++)
             check_field(t, &t->fields[j]);
+        check_one_of(t);
     }
     spread_deep(s);
 }

@@ -184,6 +184,24 @@ static int put_defaults(FILE *out, const struct gen_type *t)
     return n;
 }
 
+/* Fields of which one is to be set, by index. */
+static void put_one_of(FILE *out, const struct gen_type *t)
+{
+    if (t->one_of.n == 0)
+        return;
+    fprintf(out, "static const uint8_t one_of_fields_%d[] = { ", t->index);
+    for (int i = 0; i < t->one_of.n; i++)
+        for (int j = 0; j < t->n_fields; j++)
+            if (strcmp(t->fields[j].name, t->one_of.v[i]) == 0)
+                fprintf(out, "%d, ", j);
+    fprintf(out, "};\nstatic const struct schema_one_of one_of_%d = { one_of_fields_%d, %d, ", t->index, t->index,
+            t->one_of.n);
+    put_string(out, t->none);
+    fputs(", ", out);
+    put_string(out, t->several);
+    fputs(" };\n", out);
+}
+
 static void put_types(const struct schema *s, FILE *out)
 {
     struct { unsigned mask; int by_pb, defaults; } *info = calloc((size_t)s->n_types, sizeof(*info));
@@ -205,6 +223,7 @@ static void put_types(const struct schema *s, FILE *out)
         info[i].mask = put_hash(out, decl, s, t, t->n_fields, field_name);
         info[i].by_pb = put_by_pb(out, t);
         info[i].defaults = put_defaults(out, t);
+        put_one_of(out, t);
     }
     fprintf(out, "\nconst struct schema_type schema_types[%d] = {\n", s->n_types);
     for (int i = 0; i < s->n_types; i++) {
@@ -218,6 +237,8 @@ static void put_types(const struct schema *s, FILE *out)
             fprintf(out, " .by_pb = pb_%d, .n_by_pb = %d,", i, info[i].by_pb);
         if (info[i].defaults > 0)
             fprintf(out, " .defaults = defaults_%d, .n_defaults = %d,", i, info[i].defaults);
+        if (t->one_of.n > 0)
+            fprintf(out, " .one_of = &one_of_%d,", i);
         fprintf(out, "\n      .deep_defaults = %s, .deep_immutable = %s, .help = ",
                 t->deep_defaults ? "true" : "false", t->deep_immutable ? "true" : "false");
         put_string(out, t->help);

@@ -78,6 +78,8 @@ struct gen_type {
     bool is_kind, is_either, deep_defaults, deep_immutable, flat, flattening;
     struct gen_field *fields; int n_fields;
     struct gen_resource *resource;
+    struct list one_of;                          /* fields of which one is to be set, ... */
+    char *none, *several;                        /* ... and what is told when it isn't so */
     int index, kind_index;                       /* in the tables written */
 };
 

@@ -351,6 +351,34 @@ static void parse_column(struct parser *p, struct gen_resource *r, struct words 
     p->help = &c->help;
 }
 
+/* "text" */
+static char *unquoted(const char *text)
+{
+    char *copy = text_copy(text + (text[0] == '"'));
+    size_t n = strlen(copy);
+
+    if (n > 0 && copy[n - 1] == '"')
+        copy[n - 1] = '\0';
+    return copy;
+}
+
+static void parse_one_of(struct parser *p, struct gen_type *t, struct words *w)
+{
+    char *v;
+
+    for (int i = 1; i < w->n; i++)
+        if ((v = attr(w->v[i], "none")) != NULL)
+            t->none = unquoted(v);
+        else if ((v = attr(w->v[i], "several")) != NULL)
+            t->several = unquoted(v);
+        else if (t->one_of.n == MAX_LIST)
+            fail(p->at, "more than %d fields", MAX_LIST);
+        else
+            t->one_of.v[t->one_of.n++] = text_copy(w->v[i]);
+    if (t->one_of.n < 2 || t->none == NULL)
+        fail(p->at, "@oneof NAME NAME... none=MESSAGE [several=MESSAGE] expected");
+}
+
 static void parse_directive(struct parser *p, struct words *w)
 {
     struct gen_resource *r = p->type->resource;
@@ -367,6 +395,8 @@ static void parse_directive(struct parser *p, struct words *w)
         f->pb = parse_number(p, w->v[2], "a protobuf number");
     } else if (strcmp(w->v[0], "@resource") == 0) {
         parse_resource(p, w);
+    } else if (strcmp(w->v[0], "@oneof") == 0) {
+        parse_one_of(p, p->type, w);
     } else if (r == NULL) {
         fail(p->at, "%s must follow @resource", w->v[0]);
     } else if (strcmp(w->v[0], "@sub") == 0) {

@@ -120,6 +120,11 @@ TEST(lengths_and_amounts_are_checked)
 {
     static const struct { const char *group, *kind, *obj, *message; } bad[] = {
         { "storage.k8s.io", "CSIStorageCapacity", "{'storageClassName':'s','capacity':'-1'}", "Invalid value: \"-1\": must be greater than or equal to 0" },
+        { "", "PersistentVolume", "{'spec':{'accessModes':['ReadWriteOnce']}}", "Required value: must specify a volume type" },
+        { "", "PersistentVolume", "{'spec':{'accessModes':['ReadWriteOnce'],'local':{'path':'/'},'hostPath':{'path':'/'}}}",
+          "Forbidden: may not specify more than 1 volume type" },
+        { "apiregistration.k8s.io", "APIService", "{'spec':{'version':'v1','groupPriorityMinimum':0,'versionPriority':1}}",
+          "Invalid value: 0: must be between 1 and 20000, inclusive" },
         { "networking.k8s.io", "ServiceCIDR", "{'spec':{'cidrs':['10.0.0.0/8','10.0.0.0/9','10.0.0.0/7']}}", "Too many: 3: must have at most 2 items" },
     };
     struct arena a = ARENA_INIT;

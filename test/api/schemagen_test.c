@@ -43,6 +43,7 @@ TEST(mistakes_are_told_with_their_place)
         { TYPE "    a int32 1 colour=red | d\n", "x.schema:4: colour=red: no such attribute" },
         { TYPE "    a []X 1 merge=b | d\n", "x.schema:4: merge=b: X has no such field" },
         { TYPE "    a quantity 1 min=1 | d\n", "x.schema:4: the only bound of a quantity is min=0" },
+        { TYPE "    @oneof a b none=m\n    a string 1 | d\n", "x.schema:2: @oneof: X has no field b" },
         { TYPE "    a string 1 maxitems=1 | d\n", "x.schema:4: minitems and maxitems are for lists" },
         { "package p io.p group=p version=v1 order=first\n", "x.schema:1: first: a place in the order expected" },
         { TYPE "    a string 1 min=1 | d\n", "x.schema:4: min and max are for integers" },
