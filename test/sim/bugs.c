@@ -23,6 +23,8 @@ static const struct { unsigned bug; const char *name; } list[] = {
     { RAFT_BUG_NEVER_LOST, "guesses a vote that it cannot know" },
     { RAFT_BUG_NO_SYNC, "does not sync its log" },
     { RAFT_BUG_LOSE_VOTE, "loses its vote when it restarts" },
+    { RAFT_BUG_LEARNER_COUNTS, "counts learners" },
+    { RAFT_BUG_CONFIG_LATE, "uses a configuration only once it is committed" },
 };
 
 /* A broken promise and a failed must() are finds alike: the child does not end well. */

@@ -3,7 +3,7 @@
 
 bool head_serves(const struct head *h)
 {
-    return h->store != NULL && !h->closing && sim_up(h->m);
+    return h->store != NULL && !h->closing && !h->removed && sim_up(h->m);
 }
 
 bool cluster_agrees(struct world *w)
@@ -12,6 +12,8 @@ bool cluster_agrees(struct world *w)
 
     for (unsigned i = 0; i < w->n_heads; i++) {
         struct head *h = &w->head[i];
+        if (h->removed)
+            continue;
         if (!head_serves(h) || head_ailing(h) || head_repairing(h))
             return false;
         check_state(h);
@@ -105,13 +107,22 @@ static void head_on_leading(void *arg, bool leader)
     trace(h->w, "%s %s", h->name, leader ? "leads" : "follows");
 }
 
+static void head_on_removed(void *arg)
+{
+    struct head *h = arg;
+
+    h->removed = true;
+    trace(h->w, "%s learns that it was removed", h->name);
+}
+
 static int head_open_store(struct head *h, struct errbuf *err)
 {
     struct world *w = h->w;
     struct raft_peer_opts peer[MAX_HEADS];
     struct store_opts o = {
         .raft = { .loop = sim_machine_loop(h->m), .id = h->index + 1, .cluster = 77, .heads = peer,
-                  .n_heads = w->n_heads, .listen_addr = h->addr, .bugs = w->bugs,
+                  .n_heads = h->index < w->n_founders ? w->n_founders : 0, .join = h->index >= w->n_founders,
+                  .listen_addr = h->addr, .bugs = w->bugs,
                   /* small: there are several at most times */
                   .segment_bytes = 8192 + w->seed % 6 * 6000,
                   .snapshot_bytes = 4000 + w->seed % 7 * 9000, .log_bytes = 2000 + w->seed % 5 * 6000,
@@ -119,13 +130,13 @@ static int head_open_store(struct head *h, struct errbuf *err)
                   /* 1: each entry goes alone */
                   .append_bytes = w->seed % 2 && !w->faults.storm ? 0 : 1 },
         .history_ms = w->seed % 3 == 0 ? 400 : 60000, .history_bytes = 20000 + w->seed % 5 * 60000,
-        .on_leading = head_on_leading, .arg = h,
+        .on_leading = head_on_leading, .on_removed = head_on_removed, .arg = h,
     };
     int rc = disk_open(o.raft.loop, "data", &h->disk, err);
 
     if (rc != 0)
         return rc;
-    for (unsigned i = 0; i < w->n_heads; i++)
+    for (unsigned i = 0; i < w->n_founders; i++)
         peer[i] = (struct raft_peer_opts){ i + 1, w->head[i].addr };
     o.raft.disk = h->disk;
     return store_open(&o, &h->store, err);
@@ -174,6 +185,7 @@ static void head_forget(struct head *h)
     client_head_down(h->w, h->index);
     watcher_head_down(h->w, h->index);
     lease_head_down(h->w, h->index);
+    member_head_down(h->w, h->index);
 }
 
 void head_crash(struct head *h)
@@ -218,25 +230,33 @@ void head_close(struct head *h)
     h->restart_ns = sim_now_ns(h->w->s) + (100 + sim_below(h->w->s, 2000)) * MS;
 }
 
+void head_new(struct world *w, unsigned index)
+{
+    struct head *h = &w->head[index];
+
+    h->w = w;
+    h->index = index;
+    snprintf(h->name, sizeof h->name, "h%u", index + 1);
+    snprintf(h->addr, sizeof h->addr, "h%u:2380", index + 1);
+    h->m = sim_machine_new(w->s, h->name);
+}
+
 void cluster_open(struct world *w)
 {
-    for (unsigned i = 0; i < w->n_heads; i++) {
-        struct head *h = &w->head[i];
-        h->w = w;
-        h->index = i;
-        snprintf(h->name, sizeof h->name, "h%u", i + 1);
-        snprintf(h->addr, sizeof h->addr, "h%u:2380", i + 1);
-        h->m = sim_machine_new(w->s, h->name);
-    }
+    for (unsigned i = 0; i < w->n_heads; i++)
+        head_new(w, i);
     for (unsigned i = 0; i < w->n_heads; i++)
         head_start(&w->head[i]);
 }
 
 void cluster_close(struct world *w)
 {
-    for (unsigned i = 0; i < w->n_heads; i++)
-        if (head_serves(&w->head[i]))
+    for (unsigned i = 0; i < w->n_heads; i++) {
+        if (w->head[i].removed && sim_up(w->head[i].m))
+            head_crash(&w->head[i]);
+        else if (head_serves(&w->head[i]))
             head_close(&w->head[i]);
+    }
     sim_run_for(w->s, 30000 * MS);
     for (unsigned i = 0; i < w->n_heads; i++) {
         struct head *h = &w->head[i];

@@ -5,6 +5,7 @@
  *     client.c    reads and writes on random heads, and what came of them
  *     watcher.c   watches that wander from head to head
  *     lease.c     leases, and keys that go with them
+ *     member.c    heads that come and go for good
  *     fault.c     what goes wrong, chosen anew for each seed
  *     rot.c       disks that lose or change what they were given
  *     storm.c     elections upon elections, with deaths at the worst moments
@@ -26,7 +27,7 @@
 
 #define US        1000ull
 #define MS        1000000ull
-#define MAX_HEADS 5
+#define MAX_HEADS 8
 #define KEYS      12                             /* written by clients */
 #define LEASE_KEYS 4                             /* carried by leases: keys KEYS... */
 #define ALL_KEYS  (KEYS + LEASE_KEYS)
@@ -109,6 +110,7 @@ struct head {
     uint64_t term_seen;                          /* by the storm */
     bool     hardy;                              /* survives a vote in it */
     bool     leading, closing, open_failed;
+    bool     removed;                            /* from the cluster, and it knows: it stays off */
     bool     damaged, repaired;                  /* part of its disk is, or may be; it was seen to repair itself */
     uint64_t damaged_boot, damaged_rev;          /* in which life; what it has to have again */
     uint64_t starts, restores;
@@ -131,7 +133,7 @@ struct script {
 
 struct faults {
     bool crash, crash_all, partition, one_way, delay, drop, slow_disk, stuck_disk, io_error, disk_full,
-        clocks, close, storm, rot, lost_write,
+        clocks, close, storm, rot, lost_write, members,
         birth;                                   /* the first storm comes before the first leader */
     unsigned percent;                            /* of steps that do something bad */
     uint64_t heal_ns;                            /* until when */
@@ -143,7 +145,13 @@ struct world {
     struct sim  *s;
     uint64_t seed, boots;
     unsigned bugs;                               /* planted in every head */
-    unsigned n_heads;
+    unsigned n_heads, n_founders;                /* so far; from the start */
+    struct {                                     /* one change of the membership at a time */
+        struct raft_change change;
+        unsigned head;                           /* that was asked */
+        bool busy, grown;                        /* grown: one more head is a member, and is to be started */
+        uint64_t changed, refused;
+    } member;
     struct head  head[MAX_HEADS];
     struct faults faults;
     bool     calm;                               /* the liveness phase: nothing goes wrong any more */
@@ -164,6 +172,7 @@ _Noreturn void broken(const struct world *w, const char *fmt, ...) PRINTF_LIKE(2
 
 /* cluster.c */
 void cluster_open(struct world *w);
+void head_new(struct world *w, unsigned index);  /* its machine; not started */
 void cluster_close(struct world *w);
 bool cluster_agrees(struct world *w);            /* all heads serve, are well, at one revision, with one state */
 bool head_serves(const struct head *h);
@@ -190,6 +199,11 @@ bool watcher_wants(const struct watcher *x, const struct truth_event *e);
 /* lease.c */
 void lease_step(struct world *w);
 void lease_head_down(struct world *w, unsigned head);
+
+/* member.c */
+void member_step(struct world *w);
+void member_head_down(struct world *w, unsigned head);
+void member_forgotten(struct world *w);
 
 /* fault.c */
 void fault_choose(struct world *w);

@@ -26,14 +26,15 @@ void fault_choose(struct world *w)
         *f = (struct faults){ .percent = 0 };    /* fair weather is a case too */
     if (w->seed % 10 == 2 && w->n_heads > 2)     /* alone: no protocol survives a lost record and a lost head */
         *f = (struct faults){ .percent = 6, .rot = true, .lost_write = true };
-    trace(w, "%u heads; %u %% faults:%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s", w->n_heads, f->percent,
+    f->members = bits & 524288 && !f->rot && !f->lost_write;
+    trace(w, "%u heads; %u %% faults:%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s", w->n_heads, f->percent,
           f->crash ? " crash" : "", f->crash_all ? " crash-all" : "", f->partition ? " partition" : "",
           f->one_way ? " one-way" : "", f->delay ? " delay" : "", f->drop ? " drop" : "",
           f->slow_disk ? " slow-disk" : "", f->stuck_disk ? " stuck-disk" : "",
           f->io_error ? " io-error" : "",
           f->disk_full ? " disk-full" : "", f->clocks ? " clocks" : "", f->close ? " close" : "",
           f->storm ? " storm" : "", f->rot ? " rot" : "", f->lost_write ? " lost-write" : "",
-          f->birth ? " birth" : "");
+          f->members ? " members" : "", f->birth ? " birth" : "");
 }
 
 /* Half the time the leader, if there is one: elections are where the danger is. */
@@ -170,9 +171,15 @@ void fault_heal(struct world *w)
 
 void fault_restarts(struct world *w)
 {
+    if (w->calm)
+        member_forgotten(w);
     for (unsigned i = 0; i < w->n_heads; i++) {
         struct head *h = &w->head[i];
-        if (h->store == NULL && (w->calm || sim_now_ns(w->s) >= h->restart_ns))
+        if (h->removed && sim_up(h->m))
+            head_crash(h);
+        else if (h->removed)
+            ;
+        else if (h->store == NULL && (w->calm || sim_now_ns(w->s) >= h->restart_ns))
             head_start(h);
         else if (head_ailing(h) && (w->calm || sim_below(w->s, 30) == 0))
             head_crash(h);

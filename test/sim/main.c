@@ -25,6 +25,7 @@ static void world_step(struct world *w)
         lease_step(w);
     if (sim_below(w->s, 10) == 0 && (head = head_any(w)) >= 0)
         check_past(&w->head[head]);
+    member_step(w);
     if (!w->calm)
         fault_step(w);
     storm_run_for(w, sim_below(w->s, 30000) * US + 1);
@@ -66,7 +67,8 @@ static void world_calm(struct world *w)
         sim_clock_skew(w->head[i].m, 0, 1.0);
     world_settle(w, "after the storm");
     for (unsigned i = 0; i < w->n_heads; i++)
-        world_last_write(w, i);
+        if (!w->head[i].removed)
+            world_last_write(w, i);
     for (int i = 0; i < 100; i++)                /* watchers catch up, leases run out */
         world_step(w);
     world_settle(w, "the end");
@@ -79,7 +81,7 @@ static struct world *world_new(uint64_t seed, bool trace)
     w->seed = seed;
     w->trace = trace;
     w->s = sim_new(seed);
-    w->n_heads = seed % 4 == 0 ? 5 : seed % 23 == 0 ? 1 : 3;
+    w->n_founders = w->n_heads = seed % 4 == 0 ? 5 : seed % 23 == 0 ? 1 : 3;
     w->op = mem_zalloc(MAX_OPS * sizeof *w->op);
     w->truth = mem_zalloc(MAX_REVS * sizeof *w->truth);
     for (unsigned i = 0; i < LEASE_KEYS; i++)
@@ -100,7 +102,7 @@ static void world_free(struct world *w)
 }
 
 struct totals { uint64_t done, reads, lost, not_done, maybe, crashes, partitions, disk_faults, expiries,
-    events, stale, restores, revs, rots, repairs; };
+    events, stale, restores, revs, rots, repairs, changed; };
 
 static void world_count(const struct world *w, struct totals *t)
 {
@@ -115,6 +117,7 @@ static void world_count(const struct world *w, struct totals *t)
     t->expiries += w->expiries;
     t->revs += w->max_rev;
     t->rots += w->rots;
+    t->changed += w->member.changed;
     t->repairs += w->repairs;
     for (unsigned i = 0; i < WATCHERS; i++) {
         t->events += w->watcher[i].events;
@@ -170,7 +173,7 @@ static void totals_print(const struct totals *t, uint64_t lives, uint64_t twice)
         { "crashes", t->crashes },
         { "partitions", t->partitions }, { "disk faults", t->disk_faults },
         { "disks damaged", t->rots }, { "heads that had lost entries", t->repairs },
-        { "snapshots restored", t->restores },
+        { "snapshots restored", t->restores }, { "changes of the membership", t->changed },
         { "leases ended", t->expiries }, { "watch events", t->events }, { "watches too slow", t->stale },
     };
 
