@@ -352,12 +352,13 @@ int wal__replay(struct wal *w, struct wal_recovered *found, struct errbuf *err)
     if (rc != 0)
         return rc;
     replay_merge_vote(&r, &v, known);
-    found->any = r.broken || known || !qempty(&w->segments);
+    /* A vote file of term 0 alone: made by a start that came to nothing. */
+    found->any = r.broken || (known && v.term > 0) || !qempty(&w->segments);
     found->damaged = r.broken;
     w->seq = MAX_OF(newest, v.seq) + 1;
     if (BUG(w, RAFT_BUG_LOSE_VOTE)) {
         found->vote = 0;
-        found->any &= r.last > 0;
+        found->any = false;                      /* nor does it hold back votes, as after any restart */
     }
     w->term = found->term;
     w->vote = found->vote;

@@ -19,7 +19,7 @@ void fault_choose(struct world *w)
         .lost_write = bits & 262144 && w->n_heads > 2,
     };
     f->percent = (unsigned)(1 + sim_below(w->s, 12));
-    f->birth = f->storm && bits & 65536;
+    f->birth = f->storm;
     if (f->storm)
         f->percent += 6;
     if (w->seed % 10 == 1)
