@@ -194,8 +194,8 @@ static void put_one_of(FILE *out, const struct gen_type *t)
         for (int j = 0; j < t->n_fields; j++)
             if (strcmp(t->fields[j].name, t->one_of.v[i]) == 0)
                 fprintf(out, "%d, ", j);
-    fprintf(out, "};\nstatic const struct schema_one_of one_of_%d = { one_of_fields_%d, %d, ", t->index, t->index,
-            t->one_of.n);
+    fprintf(out, "};\nstatic const struct schema_one_of one_of_%d = { one_of_fields_%d, %d, ", t->index,
+            t->index, t->one_of.n);
     put_string(out, t->none);
     fputs(", ", out);
     put_string(out, t->several);
