@@ -104,6 +104,11 @@ $(foreach f,$(FOLDERS),$(eval $(filter $(BUILD)/test/$(f)/%,$(TEST_BIN)): $(fore
 # The tools are no library: all but the main program's file.
 $(filter $(BUILD)/test/tools/%,$(TEST_BIN)): $(call objs,$(filter-out tools/main.c,$(wildcard tools/*.c))) $(ALL_LIBS)
 
+# ---- what the steps of a write cost ------------------------------------------------------------------
+$(BUILD)/test/bench/api_bench: $(BUILD)/test/bench/api_bench.o $(foreach l,$(below_ctrl),$(call lib,$(l)))
+	@echo "  LINK    $@"
+	@$(CC) $(LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(TEST_LIBS)
+
 # ---- the simulated cluster: `make sim`, `make sim SEED=n` (one, with a trace), `make sim SEEDS=n` ----
 $(BUILD)/test/sim/sim: $(call objs,$(wildcard test/sim/*.c)) $(foreach l,$(below_store),$(call lib,$(l)))
 	@echo "  LINK    $@"

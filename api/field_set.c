@@ -277,6 +277,42 @@ struct json *field_set_json(struct arena *a, struct field_set s)
     return obj;
 }
 
+static const struct json *v1_find(const struct json *v1, const struct field_node *n)
+{
+    json_each(it, v1)
+        if (it->key.n == n->text.n + 2 && it->key.p[0] == n->kind &&
+            memcmp(it->key.p + 2, n->text.p, n->text.n) == 0)
+            return it;
+    return NULL;
+}
+
+static bool v1_is_member(const struct json *v1)
+{
+    return v1->n == 0 || json_getz(v1, ".") != NULL;
+}
+
+bool field_set_within(struct field_set s, const struct json *v1)
+{
+    for (uint32_t i = 0; i < s.n; i++) {
+        const struct json *at = v1_find(v1, &s.at[i]);
+
+        if (at == NULL || (s.at[i].member && !v1_is_member(at)) || !field_set_within(s.at[i].below, at))
+            return false;
+    }
+    return true;
+}
+
+bool field_set_touches(struct field_set s, const struct json *v1)
+{
+    for (uint32_t i = 0; i < s.n; i++) {
+        const struct json *at = v1_find(v1, &s.at[i]);
+
+        if (at != NULL && ((s.at[i].member && v1_is_member(at)) || field_set_touches(s.at[i].below, at)))
+            return true;
+    }
+    return false;
+}
+
 /* ---- Paths for people ------------------------------------------------------------------------------ */
 
 struct walk { struct arena *arena; struct buf path; void (*on_path)(void *arg, struct str path); void *arg; };

@@ -1,6 +1,9 @@
 /* api/json_scan.c: members of compact JSON text, by skipping over what is not wanted. */
 #include "api/json_scan.h"
 #include "api/json.h"
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 /* p is after the opening quote; returns where the closing one is, or end. */
 static const char *find_quote(const char *p, const char *end)
@@ -16,26 +19,114 @@ static const char *find_quote(const char *p, const char *end)
     return end;
 }
 
+/* ---- Containers: 64 bytes at a time -------------------------------------------------------------------- */
+
+/* What of 64 bytes is where: a bit each. */
+struct marks { uint64_t quotes, slashes, opens, closes; };
+
+#ifdef __SSE2__
+static inline uint64_t mask16(__m128i v, char c)
+{
+    return (uint64_t)(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(v, _mm_set1_epi8(c)));
+}
+
+static inline struct marks marks_of(const char *p)
+{
+    struct marks m = { 0, 0, 0, 0 };
+
+    for (unsigned at = 0; at < 64; at += 16) {
+        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)(p + at));
+        __m128i folded = _mm_or_si128(v, _mm_set1_epi8(0x20));       /* [ and {, ] and } are one bit apart */
+
+        m.quotes |= mask16(v, '"') << at;
+        m.slashes |= mask16(v, '\\') << at;
+        m.opens |= mask16(folded, '{') << at;
+        m.closes |= mask16(folded, '}') << at;
+    }
+    return m;
+}
+#else
+static inline struct marks marks_of(const char *p)
+{
+    struct marks m = { 0, 0, 0, 0 };
+
+    for (unsigned at = 0; at < 64; at++) {
+        m.quotes |= (uint64_t)(p[at] == '"') << at;
+        m.slashes |= (uint64_t)(p[at] == '\\') << at;
+        m.opens |= (uint64_t)((p[at] | 0x20) == '{') << at;
+        m.closes |= (uint64_t)((p[at] | 0x20) == '}') << at;
+    }
+    return m;
+}
+#endif
+
+/* The bytes that a backslash takes its meaning from; *odd: the one before the first is such a backslash. */
+static uint64_t escaped_of(uint64_t slashes, bool *odd)
+{
+    uint64_t escaped = *odd;
+
+    for (uint64_t left = slashes & ~escaped; left != 0;) {
+        unsigned at = (unsigned)__builtin_ctzll(left);
+
+        left &= left - 1;
+        if (at == 63)
+            break;
+        escaped |= (uint64_t)2 << at;
+        left &= ~escaped;
+    }
+    *odd = (slashes & ~escaped) >> 63;
+    return escaped;
+}
+
+/* Bits between an odd one (itself included) and the next. */
+static inline uint64_t between(uint64_t bits)
+{
+    for (unsigned by = 1; by < 64; by *= 2)
+        bits ^= bits << by;
+    return bits;
+}
+
+struct skipping { size_t depth; uint64_t within; bool odd; };        /* within: all ones inside a string */
+
+/* Through 64 bytes; the place of the bracket that closes the outermost container, or 64. */
+static inline unsigned skip_64(struct skipping *k, const char *p)
+{
+    struct marks m = marks_of(p);
+    uint64_t     both;
+
+    if (m.slashes != 0 || k->odd)
+        m.quotes &= ~escaped_of(m.slashes, &k->odd);
+    both = between(m.quotes) ^ k->within;
+    k->within = (uint64_t)0 - (both >> 63);
+    m.opens &= ~both;
+    m.closes &= ~both;
+    if (k->depth > (unsigned)__builtin_popcountll(m.closes)) {
+        k->depth += (unsigned)__builtin_popcountll(m.opens);
+        k->depth -= (unsigned)__builtin_popcountll(m.closes);
+        return 64;
+    }
+    for (both = m.opens | m.closes; both != 0; both &= both - 1) {
+        if (m.opens & both & (0 - both))
+            k->depth++;
+        else if (--k->depth == 0)
+            return (unsigned)__builtin_ctzll(both);
+    }
+    return 64;
+}
+
+/* p is at the opening bracket; returns what comes after the closing one, or end. */
 static const char *skip_container(const char *p, const char *end)
 {
-    size_t depth = 0;
+    struct skipping k = { 1, 0, false };
+    char            last[64] = { 0 };
+    unsigned        at;
 
-    for (; p < end; p++) {
-        switch (*p) {
-        case '{': case '[': depth++; break;
-        case '}': case ']':
-            if (--depth == 0)
-                return p + 1;
-            break;
-        case '"':
-            p = find_quote(p + 1, end);
-            if (p == end)
-                return end;
-            break;
-        default: break;
-        }
-    }
-    return end;
+    for (p++; end - p >= 64; p += 64)
+        if ((at = skip_64(&k, p)) < 64)
+            return p + at + 1;
+    memcpy(last, p, (size_t)(end - p));
+    at = skip_64(&k, last);
+    return at < 64 ? p + at + 1 : end;
 }
 
 static const char *skip_value(const char *p, const char *end)

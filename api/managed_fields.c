@@ -240,22 +240,58 @@ static void update_owner(struct managers *ms, const struct field_writer *w, stru
     take_from_others(ms, m, d);
 }
 
+/* True: the writer owns all that it changed already and nobody else does, so that all stays as it is. */
+static bool nothing_moves(const struct json *entries, const struct field_writer *w, struct field_set changed)
+{
+    bool mine = false;
+
+    json_each(entry, entries) {
+        const struct json *v1 = json_getz(entry, "fieldsV1");
+        struct manager     m = {
+            .name = json_str(json_getz(entry, "manager")),
+            .version = json_str(json_getz(entry, "apiVersion")),
+            .subresource = json_str(json_getz(entry, "subresource")),
+            .applies = str_is(json_str(json_getz(entry, "operation")), "Apply"),
+        };
+
+        if (same_writer(&m, w, false))
+            mine |= field_set_within(changed, v1);
+        else if (field_set_touches(changed, v1))
+            return false;
+    }
+    return mine;
+}
+
+/* What somebody sends back as it was read is nothing of their own. */
+static bool brings_entries(const struct field_writer *w, const struct json *old, const struct json *obj)
+{
+    const struct json *list = json_path(obj, "metadata.managedFields");
+
+    return w->subresource.n == 0 && list != NULL &&
+        (old == NULL || !json_equal(list, json_path(old, "metadata.managedFields")));
+}
+
 void managed_update(struct arena *a, const struct schema_type *t, const struct field_writer *w,
                     const struct json *old, struct json *obj)
 {
-    struct managers   ms = { a, NULL };
-    bool              brought = w->subresource.n == 0 && decode_entries(&ms, obj);
-    struct typed_diff d;
+    const struct json *entries = json_path(old, "metadata.managedFields");
+    struct managers    ms = { a, NULL };
+    bool               brought = brings_entries(w, old, obj) && decode_entries(&ms, obj);
+    struct typed_diff  d;
 
-    if (old != NULL &&
-        ((w->subresource.n == 0 && asks_for_none(obj)) || (!brought && !decode_entries(&ms, old)))) {
+    if (old != NULL && ((w->subresource.n == 0 && asks_for_none(obj)) || (!brought && entries == NULL))) {
         json_delz(json_getz(obj, "metadata"), "managedFields");
         return;
     }
     d = typed_compare(a, t, old, obj);
     d.changed = owned(a, d.changed);
-    if (!brought && old != NULL && field_set_empty(d.changed) && field_set_empty(d.removed)) {
+    if (!brought && old != NULL && field_set_empty(d.removed) &&
+        (field_set_empty(d.changed) || nothing_moves(entries, w, d.changed))) {
         managed_keep(a, old, obj);
+        return;
+    }
+    if (!brought && old != NULL && !decode_entries(&ms, old)) {
+        json_delz(json_getz(obj, "metadata"), "managedFields");
         return;
     }
     update_owner(&ms, w, d);

@@ -236,6 +236,8 @@ static struct typed_diff both_sides(struct arena *a, struct place inner, const s
         *ret_changed = !json_equal(old, now);
         return (struct typed_diff){ FIELD_SET_NONE, FIELD_SET_NONE };
     }
+    if (json_equal(old, now))                    /* most of most objects: nothing is listed, nothing sorted */
+        return (struct typed_diff){ FIELD_SET_NONE, FIELD_SET_NONE };
     return diff(a, inner, old, now);
 }
 

@@ -3,21 +3,24 @@
 #include <stdlib.h>
 #include "net/arena.h"
 
-enum { CHUNK_FIRST = 4096 - 64, CHUNK_MAX = 256 << 10 };
-
 struct arena_chunk {
     struct arena_chunk *older;
-    size_t size;
+    size_t size;                                 /* with this header */
     _Alignas(16) char data[];
 };
 
-static struct arena_chunk *chunk_new(size_t size, struct arena_chunk *older)
+enum { CHUNK_FIRST = MEM_BLOCK, CHUNK_MAX = MEM_BLOCK << 6, CHUNK_HEAD = sizeof(struct arena_chunk) };
+
+/* n: of the data. */
+static struct arena_chunk *chunk_new(size_t n, struct arena_chunk *older)
 {
-    struct arena_chunk *c = mem_alloc(sizeof *c + size);
+    struct arena_chunk *c = mem_block_alloc(CHUNK_HEAD + n);
     c->older = older;
-    c->size = size;
+    c->size = CHUNK_HEAD + n;
     return c;
 }
+
+static void chunk_free(struct arena_chunk *c) { mem_block_free(c, c->size); }
 
 void *arena__grow(struct arena *a, size_t n)
 {
@@ -25,6 +28,7 @@ void *arena__grow(struct arena *a, size_t n)
     size_t size = cur == NULL ? CHUNK_FIRST : MIN_OF(cur->size * 2, (size_t)CHUNK_MAX);
 
     must(n % 16 == 0);
+    size -= CHUNK_HEAD;
     if (cur != NULL && n > size / 2) {           /* keep filling the current one */
         cur->older = chunk_new(n, cur->older);
         a->total += n;
@@ -34,7 +38,7 @@ void *arena__grow(struct arena *a, size_t n)
         a->total += (size_t)(a->at - cur->data);
     a->chunk = chunk_new(MAX_OF(size, n), cur);
     a->at = a->chunk->data + n;
-    a->end = a->chunk->data + a->chunk->size;
+    a->end = (char *)a->chunk + a->chunk->size;
     return a->chunk->data;
 }
 
@@ -42,14 +46,14 @@ void arena_init_sized(struct arena *a, size_t n)
 {
     struct arena_chunk *c = chunk_new((n + 15) & ~(size_t)15, NULL);
 
-    *a = (struct arena){ .chunk = c, .at = c->data, .end = c->data + c->size };
+    *a = (struct arena){ .chunk = c, .at = c->data, .end = (char *)c + c->size };
 }
 
 void arena_release(struct arena *a)
 {
     for (struct arena_chunk *c = a->chunk, *older; c != NULL; c = older) {
         older = c->older;
-        mem_free(c);
+        chunk_free(c);
     }
     *a = ARENA_INIT;
 }
@@ -62,12 +66,12 @@ void arena_reset(struct arena *a)
         return;
     while (c->older != NULL) {
         struct arena_chunk *older = c->older;
-        mem_free(c);
+        chunk_free(c);
         c = older;
     }
     a->chunk = c;
     a->at = c->data;
-    a->end = c->data + c->size;
+    a->end = (char *)c + c->size;
     a->total = 0;
 }
 

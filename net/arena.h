@@ -53,6 +53,14 @@ void   mem_free(void *p);
 long   mem_live(void);
 #define mem_new(type) ((type *)mem_zalloc(sizeof(type)))
 
+/* The same for what comes and goes with every request.  Of blocks of MEM_BLOCK << k bytes (k <
+ * MEM_BLOCK_SIZES) each thread keeps the few it freed last, so that the heap need not be searched for the
+ * next one.  n: as allocated. */
+#define MEM_BLOCK       4032u
+#define MEM_BLOCK_SIZES 5u
+void  *mem_block_alloc(size_t n);
+void   mem_block_free(void *p, size_t n);
+
 /* Domains: the simulator gives each of its machines one, makes it current while that machine runs,
  * and drops it with all that was allocated meanwhile when the machine crashes.
  * mem_track() must come before the first mem_* allocation of the program (a constructor will do):

@@ -105,6 +105,59 @@ void mem_free(void *p)
     free(__builtin_expect(mem_tracked, 0) ? head_leave(p) : p);
 }
 
+/* ---- blocks that are asked for again and again ----------------------------------------------------- */
+
+#define STOCK_MAX 6                              /* of each size: 750 kB in all */
+
+/* Under a sanitizer every block goes back to it: use after free is to be found. */
+#if defined(__has_feature)
+#define SANITIZED (__has_feature(address_sanitizer))
+#elif defined(__SANITIZE_ADDRESS__)
+#define SANITIZED 1
+#else
+#define SANITIZED 0
+#endif
+
+struct mem_stock { void *first; unsigned n; };   /* linked by their first bytes */
+static _Thread_local struct mem_stock mem_stocks[MEM_BLOCK_SIZES];
+
+/* NULL: not one of the sizes. */
+static struct mem_stock *stock_of(size_t n)
+{
+    for (unsigned k = 0; k < MEM_BLOCK_SIZES; k++)
+        if (n == (size_t)MEM_BLOCK << k)
+            return !SANITIZED && !mem_tracked ? &mem_stocks[k] : NULL;
+    return NULL;
+}
+
+void *mem_block_alloc(size_t n)
+{
+    struct mem_stock *s = stock_of(n);
+    void             *p;
+
+    if (s == NULL || s->n == 0)
+        return mem_alloc(n);
+    p = s->first;
+    memcpy(&s->first, p, sizeof s->first);
+    s->n--;
+    mem_count(1);
+    return p;
+}
+
+void mem_block_free(void *p, size_t n)
+{
+    struct mem_stock *s = p != NULL ? stock_of(n) : NULL;
+
+    if (s == NULL || s->n == STOCK_MAX) {
+        mem_free(p);
+        return;
+    }
+    memcpy(p, &s->first, sizeof s->first);
+    s->first = p;
+    s->n++;
+    mem_count(-1);
+}
+
 long mem_live(void)
 {
     return atomic_load_explicit(&mem_blocks, memory_order_relaxed);

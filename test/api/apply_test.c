@@ -109,6 +109,9 @@ TEST(laws_of_sets)
         CHECK(field_set_equal(field_set_union(&a, field_set_minus(&a, x, y), common), x));
         CHECK(field_set_equal(field_set_minus(&a, both, y), field_set_minus(&a, x, y)));
         CHECK(field_set_empty(field_set_common(&a, field_set_minus(&a, x, y), y)));
+        CHECK(field_set_within(x, field_set_json(&a, y)) == field_set_empty(field_set_minus(&a, x, y)));
+        CHECK(field_set_within(common, field_set_json(&a, y)));
+        CHECK(field_set_touches(x, field_set_json(&a, y)) == !field_set_empty(common));
         arena_release(&a);
     }
 }

@@ -271,6 +271,68 @@ TEST(field_selectors)
     arena_release(&a);
 }
 
+static uint32_t draw(uint32_t *seed, uint32_t n)
+{
+    *seed = *seed * 1664525u + 1013904223u;
+    return (*seed >> 8) % n;
+}
+
+/* Brackets, quotes and backslashes where they mean nothing. */
+static void put_random_string(struct buf *b, uint32_t *seed)
+{
+    static const char *const parts[] = { "\\\\", "\\\"", "{", "}", "[", "]", ",", ":", "x", "\\\\\\\"", "abcdefghijklmnop" };
+
+    buf_char(b, '"');
+    for (uint32_t n = draw(seed, 12); n > 0; n--)
+        buf_z(b, parts[draw(seed, ARRAY_LEN(parts))]);
+    buf_char(b, '"');
+}
+
+static void put_random(struct buf *b, uint32_t *seed, unsigned depth)
+{
+    uint32_t what = draw(seed, depth > 0 ? 4 : 2), n = draw(seed, 5);
+
+    if (what == 0)
+        buf_z(b, "-17");
+    else if (what == 1)
+        put_random_string(b, seed);
+    else
+        buf_char(b, what == 2 ? '[' : '{');
+    for (uint32_t i = 0; what >= 2 && i < n; i++) {
+        if (i > 0)
+            buf_char(b, ',');
+        if (what == 3) {
+            put_random_string(b, seed);
+            buf_char(b, ':');
+        }
+        put_random(b, seed, depth - 1);
+    }
+    if (what >= 2)
+        buf_char(b, what == 2 ? ']' : '}');
+}
+
+TEST(any_value_is_stepped_over)
+{
+    for (uint32_t round = 0; round < 3000; round++) {
+        struct buf text = BUF_INIT, value = BUF_INIT;
+        uint32_t   seed = round;
+        struct str found, exact;
+        char      *copy;
+
+        put_random(&value, &seed, 5);
+        buf_fmt(&text, "{\"a\":%.*s,\"b\":%.*s,\"c\":1}", (int)value.n, value.p, (int)value.n, value.p);
+        copy = mem_alloc(text.n);                /* nothing is touched behind it */
+        memcpy(copy, text.p, text.n);
+        exact = str_make(copy, text.n);
+        CHECK(json_scan_path(exact, "b", &found) && str_eq(found, buf_str(&value)));
+        CHECK(json_scan_path(exact, "c", &found) && str_is(found, "1"));
+        CHECK(!json_scan_path(exact, "d", &found));
+        mem_free(copy);
+        buf_release(&text);
+        buf_release(&value);
+    }
+}
+
 TEST(values_are_found_in_text)
 {
     struct str v;

@@ -1,0 +1,316 @@
+/* test/bench/api_bench.c: what the steps of one write cost: microseconds of CPU and heap allocations, a table.
+ *
+ *     make build/test/bench/api_bench && build/test/bench/api_bench [rounds [part of a name]]
+ *
+ * Every step works on a fresh arena.  The figure is the best of BATCHES: what the machine can do when nobody disturbs
+ * it.  Linked with --wrap=malloc and friends, to count. */
+#include "api/encode.h"
+#include "api/json_scan.h"
+#include "api/kinds.h"
+#include "api/managed_fields.h"
+#include "test/api/api_fixture.h"
+
+#define BATCHES 12
+
+static unsigned long allocations;
+
+void *__real_malloc(size_t n);
+void *__real_calloc(size_t n, size_t size);
+void *__real_realloc(void *p, size_t n);
+void *__wrap_malloc(size_t n);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *p, size_t n);
+
+void *__wrap_malloc(size_t n) { allocations++; return __real_malloc(n); }
+void *__wrap_calloc(size_t n, size_t size) { allocations++; return __real_calloc(n, size); }
+void *__wrap_realloc(void *p, size_t n) { allocations++; return __real_realloc(p, n); }
+
+/* The fixture's, without the frame of the tests. */
+void test_fail(const char *file, int line, const char *fmt, ...)
+{
+    (void)fmt;
+    fprintf(stderr, "%s:%d: what is to be worked on is not right\n", file, line);
+    abort();
+}
+
+/* ---- What is worked on ------------------------------------------------------------------------------ */
+
+#define PROBE(path)                                                                                        \
+    "{'httpGet':{'path':'" path "','port':8080,'scheme':'HTTP'},'initialDelaySeconds':5,"                  \
+    "'timeoutSeconds':1,'periodSeconds':10,'successThreshold':1,'failureThreshold':3}"
+#define CONTAINER(name)                                                                                    \
+    "{'name':'" name "','image':'registry.example.com/team/" name ":v1.27.3','command':['/bin/" name "',"  \
+    "'--listen=:8080','--log-level=info'],'ports':[{'name':'http','containerPort':8080,'protocol':'TCP'}," \
+    "{'name':'metrics','containerPort':9090,'protocol':'TCP'}],'env':[{'name':'POD_NAME','valueFrom':"     \
+    "{'fieldRef':{'apiVersion':'v1','fieldPath':'metadata.name'}}},{'name':'MODE','value':'production'},"  \
+    "{'name':'DATABASE_PASSWORD','valueFrom':{'secretKeyRef':{'name':'database','key':'password'}}}],"     \
+    "'resources':{'limits':{'cpu':'500m','memory':'256Mi'},'requests':{'cpu':'100m','memory':'128Mi'}},"   \
+    "'volumeMounts':[{'name':'config','readOnly':true,'mountPath':'/etc/config'},{'name':'cache',"         \
+    "'mountPath':'/var/cache'}],'livenessProbe':" PROBE("/healthz") ",'readinessProbe':" PROBE("/ready")   \
+    ",'terminationMessagePath':'/dev/termination-log','terminationMessagePolicy':'File',"                  \
+    "'imagePullPolicy':'IfNotPresent','securityContext':{'allowPrivilegeEscalation':false,"                \
+    "'runAsUser':1000,'capabilities':{'drop':['ALL']}}}"
+#define POD_SPEC                                                                                           \
+    "{'volumes':[{'name':'config','configMap':{'name':'web-config','defaultMode':420}},{'name':'cache',"   \
+    "'emptyDir':{}}],'containers':[" CONTAINER("web") "," CONTAINER("proxy") "],'restartPolicy':'Always'," \
+    "'terminationGracePeriodSeconds':30,'dnsPolicy':'ClusterFirst','serviceAccountName':'default',"        \
+    "'serviceAccount':'default','securityContext':{},'schedulerName':'default-scheduler','tolerations':["  \
+    "{'key':'node.kubernetes.io/not-ready','operator':'Exists','effect':'NoExecute',"                      \
+    "'tolerationSeconds':300}],'priority':0,'enableServiceLinks':true,"                                    \
+    "'preemptionPolicy':'PreemptLowerPriority'}"
+#define LABELS "'labels':{'app':'web','tier':'front','pod-template-hash':'6d4cf56db6'}"
+#define POD                                                                                                \
+    "{'apiVersion':'v1','kind':'Pod','metadata':{'name':'web-6d4cf56db6-x2x8k','namespace':'default',"     \
+    "'uid':'0c6a1a51-6a32-4b9a-9a38-2a6cf6a2a1ad'," LABELS ",'annotations':{'prometheus.io/scrape':"       \
+    "'true'},'ownerReferences':[{'apiVersion':'apps/v1','kind':'ReplicaSet','name':'web-6d4cf56db6',"      \
+    "'uid':'5f0d1c1e-7c2b-4b6e-8f0e-0d7f3c9a1b22','controller':true,'blockOwnerDeletion':true}]},"         \
+    "'spec':" POD_SPEC ",'status':{'phase':'Running','conditions':[{'type':'Ready','status':'True',"       \
+    "'lastTransitionTime':'2026-01-01T00:00:00Z'},{'type':'PodScheduled','status':'True',"                 \
+    "'lastTransitionTime':'2026-01-01T00:00:00Z'}],'hostIP':'10.0.0.7','podIP':'10.1.7.12'}}"
+#define DEPLOYMENT(image)                                                                                  \
+    "{'apiVersion':'apps/v1','kind':'Deployment','metadata':{'name':'web','namespace':'default'," LABELS   \
+    "},'spec':{'replicas':6,'selector':{'matchLabels':{'app':'web'}},'template':{'metadata':{" LABELS      \
+    "},'spec':" POD_SPEC "}}}"
+#define LEASE                                                                                              \
+    "{'apiVersion':'coordination.k8s.io/v1','kind':'Lease','metadata':{'name':'node-1','namespace':"       \
+    "'kube-node-lease'},'spec':{'holderIdentity':'node-1','leaseDurationSeconds':40,"                      \
+    "'renewTime':'2026-01-01T00:00:00.000000Z'}}"
+
+static struct {
+    struct arena arena;
+    const struct schema_kind *pod, *deployment, *lease;
+    struct str pod_text, stored_pod, lease_text, stored_lease;
+    struct json *lean_pod, *whole_pod, *tracked_pod, *config, *live, *patch, *tracked_lease, *next_lease, *next_pod;
+    struct buf out;
+} b;
+
+static const struct field_writer kubelet = { .name = { "kubelet", 7 }, .version = { "v1", 2 },
+                                             .now = { "2026-01-01T00:00:00Z", 20 } };
+static const struct field_writer kubectl = { .name = { "kubectl", 7 }, .version = { "apps/v1", 7 },
+                                             .now = { "2026-01-01T00:00:00Z", 20 } };
+
+static struct json *conformed(const struct schema_kind *k, const char *literal)
+{
+    struct json  *obj = parse(&b.arena, literal);
+    struct errbuf err;
+
+    must(schema_conform(k, obj, &b.arena, NULL, &err) == 0);
+    schema_default(k->type, obj, &b.arena);
+    return obj;
+}
+
+static struct str stored(const struct schema_kind *k, const struct json *obj)
+{
+    uint32_t rev_at;
+
+    buf_clear(&b.out);
+    encode_object(&b.out, k, obj, &rev_at);
+    return arena_str(&b.arena, buf_str(&b.out));
+}
+
+static void prepare(void)
+{
+    struct field_apply      f = { .writer = kubectl };
+    struct field_conflict  *conflicts;
+    struct json            *obj;
+
+    b.pod = kind("", "Pod");
+    b.deployment = kind("apps", "Deployment");
+    b.lease = kind("coordination.k8s.io", "Lease");
+    b.pod_text = unquote(&b.arena, POD);
+    b.lease_text = unquote(&b.arena, LEASE);
+    b.lean_pod = parse(&b.arena, POD);
+    b.whole_pod = conformed(b.pod, POD);
+    b.tracked_pod = json_copy(&b.arena, b.whole_pod);
+    managed_update(&b.arena, b.pod->type, &kubelet, NULL, b.tracked_pod);
+    b.stored_pod = stored(b.pod, b.tracked_pod);
+    b.next_pod = json_copy(&b.arena, b.tracked_pod);
+    json_setz(&b.arena, json_getz(b.next_pod, "status"), "podIP", json_string_ref(&b.arena, STR("10.1.7.13")));
+    b.tracked_lease = conformed(b.lease, LEASE);
+    b.next_lease = json_copy(&b.arena, b.tracked_lease);
+    json_setz(&b.arena, json_getz(b.next_lease, "spec"), "renewTime",
+              json_string_ref(&b.arena, STR("2026-01-01T00:00:10.000000Z")));
+    managed_update(&b.arena, b.lease->type, &kubelet, NULL, b.tracked_lease);
+    b.stored_lease = stored(b.lease, b.tracked_lease);
+    f.type = b.deployment->type;
+    f.config = conformed(b.deployment, DEPLOYMENT("v1"));
+    must(managed_apply(&b.arena, &f, &obj, &conflicts) == 0);
+    b.live = obj;
+    b.config = json_copy(&b.arena, f.config);
+    json_setz(&b.arena, json_getz(b.config, "spec"), "replicas", json_int(&b.arena, 7));
+    b.patch = parse(&b.arena, "{'spec':{'template':{'spec':{'containers':[{'name':'web','image':'web:v2'}],"
+                              "'$setElementOrder/containers':[{'name':'web'},{'name':'proxy'}]}}}}");
+}
+
+/* ---- The steps --------------------------------------------------------------------------------------- */
+
+static void step_parse(struct arena *a) { struct json *j; must(json_parse(a, b.pod_text, &j, NULL) == 0); }
+static void step_parse_stored(struct arena *a) { struct json *j; must(json_parse(a, b.stored_pod, &j, NULL) == 0); }
+
+static void step_scan(struct arena *a)
+{
+    struct str value;
+
+    (void)a;
+    must(json_scan_path(b.stored_pod, "status.phase", &value));
+}
+
+static void step_copy(struct arena *a) { json_copy(a, b.whole_pod); }
+
+static void step_conform(struct arena *a)
+{
+    struct errbuf err;
+
+    must(schema_conform(b.pod, b.lean_pod, a, NULL, &err) == 0);
+}
+
+static void step_default(struct arena *a) { schema_default(b.pod->type, b.whole_pod, a); }
+
+static void step_validate(struct arena *a)
+{
+    struct causes          causes;
+    const struct resource *r = resource_find(STR(""), STR("v1"), STR("pods"));
+    const struct kind_hooks *h = kind_hooks_find(r);
+    struct kind_ctx        ctx = { .arena = a, .res = r, .asked = r, .creating = true };
+
+    causes_init(&causes, a);
+    schema_validate(b.pod->type, b.whole_pod, NULL, &causes);
+    h->validate(&ctx, b.whole_pod, &causes);
+    must(causes.n == 0);
+}
+
+/* As obj, but for metadata, which is a copy: nothing else is changed in a managed update. */
+static struct json *with_own_metadata(struct arena *a, const struct json *obj)
+{
+    struct json *shell = json_object(a);
+
+    must(str_is(obj->first->next->next->key, "metadata"));
+    for (const struct json *m = obj->first; !str_is(m->key, "metadata"); m = m->next)
+        json_append(shell, m->key, json_copy(a, m));
+    struct json *meta = json_append(shell, STR("metadata"), json_copy(a, json_getz(obj, "metadata")));
+    meta->next = json_getz(obj, "metadata")->next;
+    shell->n = obj->n;
+    shell->last = obj->last;
+    return shell;
+}
+
+static void step_own(struct arena *a)
+{
+    managed_update(a, b.pod->type, &kubelet, NULL, with_own_metadata(a, b.whole_pod));
+}
+
+static void step_update(struct arena *a)
+{
+    managed_update(a, b.pod->type, &kubelet, b.tracked_pod, with_own_metadata(a, b.next_pod));
+}
+
+static void step_renew(struct arena *a)
+{
+    managed_update(a, b.lease->type, &kubelet, b.tracked_lease, with_own_metadata(a, b.next_lease));
+}
+
+static void step_encode(struct arena *a)
+{
+    uint32_t rev_at;
+
+    (void)a;
+    buf_clear(&b.out);
+    encode_object(&b.out, b.pod, b.tracked_pod, &rev_at);
+}
+
+static void step_write(struct arena *a)
+{
+    struct json   *j;
+    struct errbuf  err;
+    struct causes  causes;
+    uint32_t       rev_at;
+
+    must(json_parse(a, b.pod_text, &j, NULL) == 0);
+    must(schema_conform(b.pod, j, a, NULL, &err) == 0);
+    schema_default(b.pod->type, j, a);
+    causes_init(&causes, a);
+    schema_validate(b.pod->type, j, NULL, &causes);
+    buf_clear(&b.out);
+    encode_object(&b.out, b.pod, j, &rev_at);
+}
+
+static void step_apply(struct arena *a)
+{
+    struct field_apply     f = { .type = b.deployment->type, .writer = kubectl, .live = b.live, .config = b.config };
+    struct field_conflict *conflicts;
+    struct json           *obj;
+
+    must(managed_apply(a, &f, &obj, &conflicts) == 0);
+}
+
+static void step_strategic(struct arena *a)
+{
+    struct json  *cur = json_copy(a, b.live), *ret;
+    struct errbuf err;
+
+    must(schema_strategic_merge(b.deployment->type, cur, b.patch, a, &ret, &err) == 0);
+}
+
+static const struct { const char *name; void (*run)(struct arena *a); } steps[] = {
+    { "parse a pod", step_parse },
+    { "parse it as stored", step_parse_stored },
+    { "find its status.phase in the text", step_scan },
+    { "copy the tree", step_copy },
+    { "conform", step_conform },
+    { "default", step_default },
+    { "validate (tables and pod rules)", step_validate },
+    { "managed fields of a create", step_own },
+    { "managed fields of an update, own field", step_update },
+    { "managed fields of a lease renewal", step_renew },
+    { "encode", step_encode },
+    { "parse + conform + default + validate + encode", step_write },
+    { "server-side apply of a Deployment", step_apply },
+    { "strategic merge patch of it", step_strategic },
+};
+
+/* ---- Measuring --------------------------------------------------------------------------------------- */
+
+static double cpu_us(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
+}
+
+static void measure(const char *name, void (*run)(struct arena *a), unsigned rounds)
+{
+    struct arena  a = ARENA_INIT;
+    double        best = 0;
+    unsigned long before;
+
+    run(&a);
+    arena_release(&a);
+    before = allocations;
+    for (unsigned batch = 0; batch < BATCHES; batch++) {
+        double from = cpu_us(), took;
+
+        for (unsigned i = 0; i < rounds; i++) {
+            run(&a);
+            arena_release(&a);
+        }
+        took = (cpu_us() - from) / rounds;
+        best = batch == 0 || took < best ? took : best;
+    }
+    printf("%-48s %8.2f us %8.1f allocations\n", name, best,
+           (double)(allocations - before) / BATCHES / rounds);
+}
+
+int main(int argc, char **argv)
+{
+    unsigned rounds = argc > 1 ? (unsigned)atoi(argv[1]) : 1000;
+
+    prepare();
+    printf("a pod of %zu bytes, %zu as stored\n", b.pod_text.n, b.stored_pod.n);
+    for (size_t i = 0; i < ARRAY_LEN(steps); i++)
+        if (argc <= 2 || strstr(steps[i].name, argv[2]) != NULL)
+            measure(steps[i].name, steps[i].run, rounds > 0 ? rounds : 1);
+    buf_release(&b.out);
+    arena_release(&b.arena);
+    return 0;
+}
