@@ -12,12 +12,11 @@
 #include "api/schema.h"
 #include "api/time_fmt.h"
 #include "api/utf8.h"
+#include "net/pb.h"
 
-#define PB_MAX_DEPTH 100
+#define OBJECT_MAX_DEPTH 100
 /* map whose keys did not come in ascending order: may have duplicates */
 #define PB_F_UNSORTED 0x80u
-
-enum wire { WIRE_VARINT = 0, WIRE_64 = 1, WIRE_BYTES = 2, WIRE_32 = 5 };
 
 struct pb { struct arena *arena; struct errbuf *err; unsigned depth; };
 
@@ -28,50 +27,18 @@ static int decode_envelope(struct pb *p, struct str in, struct json **ret,
 
 /* ---- the wire ----------------------------------------------------------------------------------- */
 
-struct pb_item { uint32_t number; enum wire wire; uint64_t value; struct str bytes; };
-
 static int bad(struct pb *p, const char *what) { return err_set(p->err, E_INVALID, "protobuf: %s", what); }
-
-/* Most numbers are a single byte. */
-static inline bool varint(struct str *in, uint64_t *ret)
-{
-    if (in->n == 0 || (unsigned char)*in->p >= 0x80)
-        return str_varint(in, ret);
-    *ret = (unsigned char)*in->p;
-    in->p++;
-    in->n--;
-    return true;
-}
 
 /* Cut the next field off *in. */
 static int next_item(struct pb *p, struct str *in, struct pb_item *ret)
 {
-    uint64_t tag, n;
+    const char *wrong = pb_next(in, ret);
 
-    if (!varint(in, &tag) || tag >> 3 == 0 || tag >> 3 > 0x1fffffff)
-        return bad(p, "bad tag");
-    ret->number = (uint32_t)(tag >> 3);
-    ret->wire = (enum wire)(tag & 7);
-    ret->value = 0;
-    ret->bytes = STR_NONE;
-    switch (tag & 7) {
-    case WIRE_VARINT:
-        return varint(in, &ret->value) ? 0 : bad(p, "bad number");
-    case WIRE_64:
-        return str_le64(in, &ret->value) ? 0 : bad(p, "message is cut short");
-    case WIRE_32:
-        return str_take(in, 4, &ret->bytes) ? 0 : bad(p, "message is cut short");
-    case WIRE_BYTES:
-        if (!varint(in, &n) || n > in->n || !str_take(in, (size_t)n, &ret->bytes))
-            return bad(p, "message is cut short");
-        return 0;
-    default:
-        return bad(p, "wire type is not supported");
-    }
+    return wrong == NULL ? 0 : bad(p, wrong);
 }
 
 /* One field of a small message: 0 found, 1 absent (the last one counts). */
-static int find_item(struct pb *p, struct str in, uint32_t number, enum wire wire, struct pb_item *ret)
+static int find_item(struct pb *p, struct str in, uint32_t number, enum pb_wire wire, struct pb_item *ret)
 {
     struct pb_item item;
     int found = 1, rc;
@@ -167,7 +134,7 @@ static int real_number(struct pb *p, uint64_t bits, struct json **ret)
 static int timestamp(struct pb *p, struct str in, bool micro, struct json **ret)
 {
     struct pb_item s = { 0 }, ns = { 0 };
-    int has_s = find_item(p, in, 1, WIRE_VARINT, &s), has_ns = find_item(p, in, 2, WIRE_VARINT, &ns);
+    int has_s = find_item(p, in, 1, PB_VARINT, &s), has_ns = find_item(p, in, 2, PB_VARINT, &ns);
 
     if (has_s < 0 || has_ns < 0)
         return E_INVALID;
@@ -184,8 +151,8 @@ static int timestamp(struct pb *p, struct str in, bool micro, struct json **ret)
 static int int_or_string(struct pb *p, struct str in, struct json **ret)
 {
     struct pb_item type = { 0 }, n = { 0 }, s = { 0 };
-    int a = find_item(p, in, 1, WIRE_VARINT, &type), b = find_item(p, in, 2, WIRE_VARINT, &n);
-    int c = find_item(p, in, 3, WIRE_BYTES, &s);
+    int a = find_item(p, in, 1, PB_VARINT, &type), b = find_item(p, in, 2, PB_VARINT, &n);
+    int c = find_item(p, in, 3, PB_BYTES, &s);
 
     if (a < 0 || b < 0 || c < 0)
         return E_INVALID;
@@ -201,7 +168,7 @@ static int int_or_string(struct pb *p, struct str in, struct json **ret)
 static int inner_bytes(struct pb *p, struct str in, struct str *ret)
 {
     struct pb_item item = { .bytes = STR("") };
-    int rc = find_item(p, in, 1, WIRE_BYTES, &item);
+    int rc = find_item(p, in, 1, PB_BYTES, &item);
 
     if (rc >= 0)
         *ret = item.bytes;
@@ -253,7 +220,7 @@ static int strings(struct pb *p, struct str in, struct json **ret)
             return rc;
         if (item.number != 1)
             continue;
-        if (item.wire != WIRE_BYTES)
+        if (item.wire != PB_BYTES)
             return bad(p, "wrong wire type");
         if ((rc = string(p, item.bytes, &v)) < 0)
             return rc;
@@ -276,15 +243,15 @@ static int either(struct pb *p, const struct schema_type *t, struct str in, stru
     return rc;
 }
 
-static enum wire wire_of(const struct schema_field *f)
+static enum pb_wire wire_of(const struct schema_field *f)
 {
     switch ((enum schema_base)f->base) {
     case SCHEMA_BOOL: case SCHEMA_INT32: case SCHEMA_INT64:
-        return WIRE_VARINT;
+        return PB_VARINT;
     case SCHEMA_DOUBLE:
-        return WIRE_64;
+        return PB_FIXED64;
     default:
-        return WIRE_BYTES;
+        return PB_BYTES;
     }
 }
 
@@ -305,7 +272,7 @@ static int decode_wrapped(struct pb *p, const struct schema_field *f, struct str
             return rc;
         return string(p, text.n > 0 ? text : STR("0"), ret);
     case SCHEMA_DURATION:
-        if ((rc = find_item(p, in, 1, WIRE_VARINT, &item)) < 0)
+        if ((rc = find_item(p, in, 1, PB_VARINT, &item)) < 0)
             return rc;
         *ret = json_string_ref(p->arena, duration_text(p->arena, (int64_t)item.value));
         return 0;
@@ -357,7 +324,7 @@ static int decode_packed(struct pb *p, const struct schema_field *f, struct str 
 
     while (in.n > 0) {
         struct json *v = NULL;
-        bool whole = item.wire == WIRE_64 ? str_le64(&in, &item.value) : str_varint(&in, &item.value);
+        bool whole = item.wire == PB_FIXED64 ? str_le64(&in, &item.value) : str_varint(&in, &item.value);
         int rc = whole ? decode_value(p, f, &item, NULL, &v) : bad(p, "bad number");
 
         if (rc < 0)
@@ -373,7 +340,7 @@ static int decode_element(struct pb *p, const struct schema_field *f, const stru
     struct json *v = NULL;
     int rc;
 
-    if (item->wire == WIRE_BYTES && wire_of(f) != WIRE_BYTES)
+    if (item->wire == PB_BYTES && wire_of(f) != PB_BYTES)
         return decode_packed(p, f, item->bytes, list);
     rc = decode_value(p, f, item, NULL, &v);
     if (rc == 0 && v != NULL)
@@ -389,9 +356,9 @@ static int decode_entry(struct pb *p, const struct schema_field *f, const struct
     struct json *v = NULL;
     int rc;
 
-    if (item->wire != WIRE_BYTES)
+    if (item->wire != PB_BYTES)
         return bad(p, "wrong wire type");
-    if ((rc = find_item(p, item->bytes, 1, WIRE_BYTES, &key)) < 0
+    if ((rc = find_item(p, item->bytes, 1, PB_BYTES, &key)) < 0
         || (rc = find_item(p, item->bytes, 2, value.wire, &value)) < 0
         || (rc = decode_value(p, f, &value, NULL, &v)) < 0)
         return rc;
@@ -511,8 +478,8 @@ static int decode_object(struct pb *p, const struct schema_type *t, uint32_t in_
     struct pb_item item;
     int rc = 0;
 
-    if (++p->depth > PB_MAX_DEPTH)
-        return err_set(p->err, E_TOOBIG, "protobuf: nested more than %d deep", PB_MAX_DEPTH);
+    if (++p->depth > OBJECT_MAX_DEPTH)
+        return err_set(p->err, E_TOOBIG, "protobuf: nested more than %d deep", OBJECT_MAX_DEPTH);
     while (rc >= 0 && in.n > 0) {
         const struct schema_field *f;
         bool inlined;
@@ -525,7 +492,7 @@ static int decode_object(struct pb *p, const struct schema_type *t, uint32_t in_
             continue;
         if (!inlined)
             rc = decode_field(p, f, &item, obj);
-        else if (item.wire != WIRE_BYTES)
+        else if (item.wire != PB_BYTES)
             rc = bad(p, "wrong wire type");
         else
             rc = decode_object(p, t, in_message << 8 | item.number, item.bytes, obj);
@@ -560,8 +527,8 @@ static int decode_type_meta(struct pb *p, struct str in, struct str *ret_version
     struct pb_item version = { .bytes = STR("") }, name = { .bytes = STR("") };
     int rc;
 
-    if ((rc = find_item(p, in, 1, WIRE_BYTES, &version)) < 0 ||
-        (rc = find_item(p, in, 2, WIRE_BYTES, &name)) < 0)
+    if ((rc = find_item(p, in, 1, PB_BYTES, &version)) < 0 ||
+        (rc = find_item(p, in, 2, PB_BYTES, &name)) < 0)
         return rc;
     if (!utf8_valid(version.bytes) || !utf8_valid(name.bytes))
         return bad(p, "a string is not UTF-8");
@@ -591,7 +558,7 @@ static int decode_envelope(struct pb *p, struct str in, struct json **ret,
     if (!str_starts(in, str_make("k8s", 4)))
         return bad(p, "the body does not begin with k8s\\0");
     in = str_from(in, 4);
-    if ((rc = find_item(p, in, 1, WIRE_BYTES, &meta)) < 0 || (rc = find_item(p, in, 2, WIRE_BYTES, &raw)) < 0
+    if ((rc = find_item(p, in, 1, PB_BYTES, &meta)) < 0 || (rc = find_item(p, in, 2, PB_BYTES, &raw)) < 0
         || (rc = decode_type_meta(p, meta.bytes, &version, &name)) < 0)
         return rc;
     k = kind_by_version(version, name);

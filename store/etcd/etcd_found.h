@@ -1,0 +1,16 @@
+/* store/etcd/etcd_found.h: what a range within a transaction is answered with. */
+#ifndef STORE_ETCD_FOUND_H
+#define STORE_ETCD_FOUND_H
+
+#include "store/etcd/etcd_impl.h"
+
+struct etcd_found {
+    struct store_range keys;
+    struct store_view *view;                     /* of the revision it asks for; NULL: the transaction's own state */
+    struct etcd_found *next;                     /* with a view */
+    struct store_kv   *kvs; size_t n;            /* in the order wanted, at most the limit */
+    uint64_t count;
+    bool     more;
+};
+
+#endif
