@@ -6,7 +6,8 @@
 
 bool grpc_is_call(const struct http_req *req)
 {
-    return req->http_2 && str_starts(http_header_get(req->headers, req->n_headers, "content-type"), STR(CONTENT_TYPE));
+    return req->http_2 && str_starts(http_header_get(req->headers, req->n_headers, "content-type"),
+                                     STR(CONTENT_TYPE));
 }
 
 /* ---- answering ------------------------------------------------------------------------------------ */
@@ -122,7 +123,8 @@ static int next_message(struct grpc_call *c, struct str *in, struct str *ret)
         return -1;
     }
     if (n > c->max_message) {
-        snprintf(text, sizeof text, "grpc: received message larger than max (%zu vs. %zu)", n, c->max_message);
+        snprintf(text, sizeof text, "grpc: received message larger than max (%zu vs. %zu)", n,
+                 c->max_message);
         grpc_finish(c, GRPC_RESOURCE_EXHAUSTED, text);
         return -1;
     }
@@ -197,7 +199,8 @@ static void call_on_deadline(struct timer *t)
 static bool parse_timeout(struct str s, uint64_t *ret_ns)
 {
     static const struct { char unit; uint64_t ns; } units[] = {
-        { 'H', 3600000000000 }, { 'M', 60000000000 }, { 'S', 1000000000 }, { 'm', 1000000 }, { 'u', 1000 }, { 'n', 1 },
+        { 'H', 3600000000000 }, { 'M', 60000000000 }, { 'S', 1000000000 }, { 'm', 1000000 }, { 'u', 1000 },
+            { 'n', 1 },
     };
     uint64_t n;
 
@@ -211,7 +214,8 @@ static bool parse_timeout(struct str s, uint64_t *ret_ns)
     return false;
 }
 
-static void call_init(struct grpc_call *c, struct http_req *req, const struct grpc_events *ev, size_t max_message)
+static void call_init(struct grpc_call *c, struct http_req *req, const struct grpc_events *ev,
+                      size_t max_message)
 {
     struct str timeout = http_header_get(req->headers, req->n_headers, "grpc-timeout");
     uint64_t ns;

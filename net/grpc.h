@@ -1,12 +1,15 @@
-/* net/grpc.h: gRPC calls over the HTTP server: messages with their length in front, the outcome in trailers, deadlines.
+/* net/grpc.h: gRPC calls over the HTTP server: messages with their length in front, the outcome in trailers,
+ * deadlines.
  *
  * A call is a request whose content type begins with application/grpc, on HTTP/2.  Two ways to take one:
  *     grpc_unary()   the body is complete (on_body said 0): it must be exactly one message
- *     grpc_stream()  the body follows (HTTP_BODY_FOLLOWS): messages come by on_message, also before it is complete
+ * grpc_stream()  the body follows (HTTP_BODY_FOLLOWS): messages come by on_message, also before it is
+ * complete
  * Either way answers are grpc_send_*() of whole messages and then grpc_finish(), once.
- * Lifetime: the caller owns the struct, which must outlive the call; the call is over with grpc_finish(), with
- * on_gone, or when grpc_unary()/grpc_stream() returned false (they have answered).  After that nothing may be called on it.
- * Compressed messages are refused (UNIMPLEMENTED): we announce no encoding, so no client sends any unasked.
+ * Lifetime: the caller owns the struct, which must outlive the call; the call is over with grpc_finish(),
+ * with on_gone, or when grpc_unary()/grpc_stream() returned false (they have answered).  After that nothing
+ * may be called on it. Compressed messages are refused (UNIMPLEMENTED): we announce no encoding, so no client
+ * sends any unasked.
  * Thread: loop only.  on_message, on_end and on_gone come from the loop. */
 #ifndef NET_GRPC_H
 #define NET_GRPC_H
@@ -15,8 +18,10 @@
 
 enum grpc_code {
     GRPC_OK, GRPC_CANCELED, GRPC_UNKNOWN, GRPC_INVALID_ARGUMENT, GRPC_DEADLINE_EXCEEDED, GRPC_NOT_FOUND,
-    GRPC_ALREADY_EXISTS, GRPC_PERMISSION_DENIED, GRPC_RESOURCE_EXHAUSTED, GRPC_FAILED_PRECONDITION, GRPC_ABORTED,
-    GRPC_OUT_OF_RANGE, GRPC_UNIMPLEMENTED, GRPC_INTERNAL, GRPC_UNAVAILABLE, GRPC_DATA_LOSS, GRPC_UNAUTHENTICATED
+    GRPC_ALREADY_EXISTS, GRPC_PERMISSION_DENIED, GRPC_RESOURCE_EXHAUSTED, GRPC_FAILED_PRECONDITION,
+        GRPC_ABORTED,
+    GRPC_OUT_OF_RANGE, GRPC_UNIMPLEMENTED, GRPC_INTERNAL, GRPC_UNAVAILABLE, GRPC_DATA_LOSS,
+        GRPC_UNAUTHENTICATED
 };
 
 struct grpc_call;
@@ -44,8 +49,8 @@ bool grpc_unary(struct grpc_call *c, struct http_req *req, const struct grpc_eve
                 struct str *ret_message);
 bool grpc_stream(struct grpc_call *c, struct http_req *req, const struct grpc_events *ev, size_t max_message);
 
-/* A message in pieces: append its head to *out; then exactly n bytes follow, by grpc_add() of what is in buffers (the
- * head first) and grpc_add_blob() (which takes one reference). */
+/* A message in pieces: append its head to *out; then exactly n bytes follow, by grpc_add() of what is in
+ * buffers (the head first) and grpc_add_blob() (which takes one reference). */
 #define GRPC_HEAD 5
 #define GRPC_MAX_MESSAGE UINT32_MAX
 void grpc_head(struct buf *out, size_t n);

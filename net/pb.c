@@ -121,7 +121,8 @@ static void *list_push(struct decoder *d, const struct pb_field *f, struct pb_li
     return (char *)l->at + l->n++ * size;
 }
 
-static int decode_ints(struct decoder *d, const struct pb_field *f, const struct pb_item *it, struct pb_list *l)
+static int decode_ints(struct decoder *d, const struct pb_field *f, const struct pb_item *it,
+                       struct pb_list *l)
 {
     struct str in = it->bytes;
     uint64_t   v = it->value;

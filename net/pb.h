@@ -1,10 +1,10 @@
 /* net/pb.h: the wire of protocol buffers, and messages as tables of rows.
  *
- * Two levels.  Items: cut field after field off a message, believing nothing.  Tables: a message is a C struct and an
- * array of struct pb_field that says which field number stands where in it; pb_decode() and pb_encode() walk the table.
- * Decoded strings point into the input; sub-messages and lists come from the arena.  Unknown fields are skipped,
- * wrong wire types and cut messages are E_INVALID; a message that is nested deeper than PB_MAX_DEPTH or has more list
- * elements than it may is E_TOOBIG.  Thread: loop only. */
+ * Two levels.  Items: cut field after field off a message, believing nothing.  Tables: a message is a C
+ * struct and an array of struct pb_field that says which field number stands where in it; pb_decode() and
+ * pb_encode() walk the table. Decoded strings point into the input; sub-messages and lists come from the
+ * arena.  Unknown fields are skipped, wrong wire types and cut messages are E_INVALID; a message that is
+ * nested deeper than PB_MAX_DEPTH or has more list elements than it may is E_TOOBIG.  Thread: loop only. */
 #ifndef NET_PB_H
 #define NET_PB_H
 

@@ -291,6 +291,32 @@ void pki_sha256(struct str data, unsigned char ret[32])
     must(EVP_Digest(data.p, data.n, ret, NULL, EVP_sha256(), NULL) == 1);
 }
 
+struct pki_digest { EVP_MD_CTX *ctx; };
+
+struct pki_digest *pki_digest_new(void)
+{
+    struct pki_digest *d = mem_new(struct pki_digest);
+
+    d->ctx = EVP_MD_CTX_new();
+    must(d->ctx != NULL && EVP_DigestInit_ex(d->ctx, EVP_sha256(), NULL) == 1);
+    return d;
+}
+
+void pki_digest_add(struct pki_digest *d, struct str data)
+{
+    must(EVP_DigestUpdate(d->ctx, data.p, data.n) == 1);
+}
+
+void pki_digest_end(struct pki_digest *d, unsigned char ret[32])
+{
+    if (d == NULL)
+        return;
+    if (ret != NULL)
+        must(EVP_DigestFinal_ex(d->ctx, ret, NULL) == 1);
+    EVP_MD_CTX_free(d->ctx);
+    mem_free(d);
+}
+
 bool pki_equal(struct str a, struct str b)
 {
     return a.n == b.n && CRYPTO_memcmp(a.p, b.p, a.n) == 0;

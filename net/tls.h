@@ -41,6 +41,11 @@ int pki_new_key(struct buf *ret_key_pem, struct buf *ret_pub_pem, struct errbuf 
 int pki_sign(struct str key_pem, struct str data, unsigned char ret_sig[64], struct errbuf *err);
 int pki_verify(struct str pub_pem, struct str data, const unsigned char sig[64]);  /* 0: genuine */
 void pki_sha256(struct str data, unsigned char ret[32]);
+/* The same piece by piece; pki_digest_end() frees it (ret NULL: nobody asks any more; d NULL ok then). */
+struct pki_digest;
+struct pki_digest *pki_digest_new(void);
+void pki_digest_add(struct pki_digest *d, struct str data);
+void pki_digest_end(struct pki_digest *d, unsigned char ret[32]);
 bool pki_equal(struct str a, struct str b);      /* constant time for equal lengths */
 void base64_encode(struct buf *out, struct str in, bool url);      /* url: unpadded, -_ */
 int  base64_decode(struct buf *out, struct str in, bool url);      /* E_INVALID */

@@ -35,6 +35,7 @@ struct snapshot_parser {
     struct buf in;
     uint32_t crc;
     bool headed, ended;
+    size_t tail_max, tail;                       /* bytes that may follow the end, for others' use; that did */
 };
 void snapshot_parser_init(struct snapshot_parser *p, uint64_t cluster, const struct raft_fsm *fsm);
 void snapshot_parser_release(struct snapshot_parser *p);

@@ -152,10 +152,15 @@ int snapshot_parse(struct snapshot_parser *p, struct str bytes, struct errbuf *e
         buf_str_add(&p->in, bytes);
         rest = buf_str(&p->in);
     }
-    while (rc == 1 && rest.n > 0)
+    while (rc == 1 && rest.n > 0 && !(p->ended && p->tail + rest.n <= p->tail_max))
         rc = p->headed ? parse_chunk(p, &rest, err) : parse_head(p, &rest, err);
     if (rc < 0)
         return rc;
+    if (p->ended) {
+        p->tail += rest.n;
+        buf_clear(&p->in);
+        return 0;
+    }
     if (p->in.n > 0)
         buf_drop(&p->in, p->in.n - rest.n);
     else

@@ -70,6 +70,9 @@ void store_save_close(struct store_save *w)
 
 /* ---- Loading ------------------------------------------------------------------------------------- */
 
+/* what etcdctl saves behind the file (store/etcd/etcd_maintenance.c) */
+#define LOAD_TAIL (511u + 32u)
+
 struct store_load {
     struct btree_pool pool;
     struct snapshot_reader *reader;
@@ -93,6 +96,7 @@ struct store_load *store_load_new(void)
     l->reader = snapshot_reader_new(&l->pool);
     l->fsm = (struct raft_fsm){ .restore_data = load_on_data, .arg = l };
     snapshot_parser_init(&l->parser, 0, &l->fsm);
+    l->parser.tail_max = LOAD_TAIL;
     return l;
 }
 

@@ -4,8 +4,7 @@
  *
  * The form is that of raft's own snapshot files (raft/snapshot.h): a header with cluster, index, term and
  * membership, chunks with a checksum each, an end mark over all.  A restored member's first snapshot file is
- * such
- * a file. Thread: loop only; nothing calls back. */
+ * such a file. Thread: loop only; nothing calls back. */
 #ifndef STORE_SAVED_H
 #define STORE_SAVED_H
 

@@ -118,7 +118,8 @@ static uint64_t compares_cost(const struct image *m, struct txn_part part)
     return n;
 }
 
-/* Decide this transaction and those nested in the part that is to be done, before any of it is done: the outermost
+/* Decide this transaction and those nested in the part that is to be done, before any of it is done: the
+ * outermost
  * is way->then[0].  False: that takes looking at more keys than one transaction may. */
 static bool choose(const struct image *m, const struct txn *t, struct way *way, uint64_t *cost)
 {
@@ -167,7 +168,8 @@ static void lease_change(struct lease_changes *lc, uint64_t id, bool there)
 }
 
 /* What is summed up while a transaction is looked over. */
-struct looked { struct lease_changes leases; uint64_t touched, read; const struct way *way; unsigned nested; };
+struct looked { struct lease_changes leases; uint64_t touched,
+                read; const struct way *way; unsigned nested; };
 
 static int refuses_put(const struct image *m, struct looked *k, const struct txn_op *op)
 {
@@ -283,7 +285,8 @@ static void event_remember(struct event *e, const struct btree_item *prev)
     e->pub.prev_lease = prev->lease;
 }
 
-/* The state before an operation; its key is the event's, its value too: both live until history is trimmed. */
+/* The state before an operation; its key is the event's, its value too: both live until history is trimmed.
+ * */
 static void result_prev(struct store_op_result *res, const struct btree_item *prev, struct blob *key)
 {
     struct btree_item it = *prev;
@@ -297,7 +300,8 @@ static struct blob *kept(const struct image *m, const struct txn_op *op, uint64_
 {
     const struct btree_item *it = btree_get(&m->keys, op->key);
 
-    must(it != NULL);                            /* refuses_put() has been here, and duplicates were refused before */
+    /* refuses_put() has been here, and duplicates were refused before */
+    must(it != NULL);
     if (op->flags & STORE_KEEP_LEASE)
         *lease = it->lease;
     return op->flags & STORE_KEEP_VALUE ? blob_ref(it->value) : NULL;
@@ -485,7 +489,8 @@ static void apply_compact(struct apply *a, uint64_t rev)
     event_log_compact(&a->s->log, rev);
 }
 
-static void apply_part(struct apply *a, struct txn_part part, const struct store_op_result **ret, size_t *ret_n);
+static void apply_part(struct apply *a, struct txn_part part, const struct store_op_result **ret,
+                       size_t *ret_n);
 
 static void apply_nested(struct apply *a, const struct txn_op *op, struct store_op_result *res)
 {
@@ -548,7 +553,8 @@ static void apply_op(struct apply *a, const struct txn_op *op, struct store_op_r
     }
 }
 
-static void apply_part(struct apply *a, struct txn_part part, const struct store_op_result **ret, size_t *ret_n)
+static void apply_part(struct apply *a, struct txn_part part, const struct store_op_result **ret,
+                       size_t *ret_n)
 {
     struct store_op_result *res = NULL;
     struct txn_op op;

@@ -37,8 +37,8 @@ void state_apply(struct state *s, struct str command, uint64_t now_ns, struct ar
                  struct state_result *ret);
 /* What a command that only reads would find now; E_INVALID if it writes. */
 int  state_read(struct state *s, struct str command, struct arena *results, struct state_result *ret);
-/* The keys as of an earlier revision, by undoing events of history on `from`: the present, or a later past that is
- * still pinned; costs O(events between).  E_STALE, E_FUTURE. */
+/* The keys as of an earlier revision, by undoing events of history on `from`: the present, or a later past
+ * that is still pinned; costs O(events between).  E_STALE, E_FUTURE. */
 int  state_rewind(const struct state *s, const struct image *from, uint64_t rev, struct image *ret);
 /* The image (taken over) becomes the state; history starts anew there. */
 void state_replace(struct state *s, struct image *with);

@@ -26,7 +26,8 @@ struct store_opts {
     void (*on_removed)(void *arg);
     void *arg;
 };
-/* Closing: views, watches and barriers of the owner end first; commits under way get E_UNKNOWN or E_CLOSED. */
+/* Closing: views, watches and barriers of the owner end first; commits under way get E_UNKNOWN or E_CLOSED.
+ * */
 int  store_open(const struct store_opts *o, struct store **ret, struct errbuf *err);
 void store_close(struct store *s, void (*done)(void *arg), void *arg);
 struct raft *store_raft(struct store *s);
@@ -40,7 +41,8 @@ uint64_t store_compacted(const struct store *s);
 /* ---- Reading ------------------------------------------------------------------------------------ */
 
 struct store_kv {
-    struct str   key;                            /* valid as long as the view is pinned (live view: until the next turn) */
+    /* valid as long as the view is pinned (live view: until the next turn) */
+    struct str   key;
     struct blob *value;                          /* borrowed */
     uint64_t create_rev, mod_rev, version, lease;
     uint64_t tag;                                /* what the writer gave: see store_txn_put */
@@ -60,7 +62,8 @@ bool     store_get(struct store_view *v, struct str key, struct store_kv *ret);
 uint64_t store_count(struct store_view *v, struct str from, struct str to);
 /* for (store_seek(&c, v, from, to); store_next(&c, &kv); )  Bound the number per turn yourself; a cursor on a
  * pinned view may be kept across turns, one on the live view may not. */
-struct store_cursor { struct btree_cursor at; struct str to; };     /* to is borrowed: keep it as long as the cursor */
+/* to is borrowed: keep it as long as the cursor */
+struct store_cursor { struct btree_cursor at; struct str to; };
 void     store_seek(struct store_cursor *c, struct store_view *v, struct str from, struct str to);
 bool     store_next(struct store_cursor *c, struct store_kv *ret);
 
@@ -68,7 +71,8 @@ bool     store_next(struct store_cursor *c, struct store_kv *ret);
 bool store_read_now(struct store *s);
 void store_read_barrier(struct store *s, struct raft_read *req);
 /* done(0) once store_revision() >= rev; E_TIMEOUT; E_CLOSED. */
-struct store_wait { struct qlink link; struct timer timer; uint64_t rev; void (*done)(struct store_wait *w, int err); };
+struct store_wait { struct qlink link; struct timer timer; uint64_t rev; void (*done)(struct store_wait *w,
+    int err); };
 void store_wait_revision(struct store *s, struct store_wait *w, uint64_t rev, uint64_t timeout_ms);
 void store_wait_cancel(struct store_wait *w);
 
@@ -86,21 +90,28 @@ enum store_relation { STORE_EQ, STORE_NE, STORE_LT, STORE_GT };
 
 void store_txn_init(struct store_txn *t);
 void store_txn_release(struct store_txn *t);
-/* First all compares, then all then-operations, then (after store_txn_else) the others. An absent key counts as 0. */
-void store_txn_if(struct store_txn *t, struct str key, enum store_target target, enum store_relation rel, uint64_t value);
+/* First all compares, then all then-operations, then (after store_txn_else) the others. An absent key counts
+ * as 0. */
+void store_txn_if(struct store_txn *t, struct str key, enum store_target target, enum store_relation rel,
+                  uint64_t value);
 void store_txn_if_value(struct store_txn *t, struct str key, enum store_relation rel, struct str value);
 /* The same of every key in [from, to); if there is none: as for an absent key. */
 struct store_range { struct str from, to; };     /* to.n == 0: to the end */
-void store_txn_if_range(struct store_txn *t, struct store_range r, enum store_target target, enum store_relation rel,
+void store_txn_if_range(struct store_txn *t, struct store_range r, enum store_target target,
+                        enum store_relation rel,
                         uint64_t value);
-void store_txn_if_range_value(struct store_txn *t, struct store_range r, enum store_relation rel, struct str value);
-/* rev_at: offset in value at which the new revision's decimal digits are inserted; STORE_NO_REV: stored as is.
+void store_txn_if_range_value(struct store_txn *t, struct store_range r, enum store_relation rel,
+                              struct str value);
+/* rev_at: offset in value at which the new revision's decimal digits are inserted; STORE_NO_REV: stored as
+ * is.
  * tag: kept with the key and shown in events, for indexed watching (0: none).  lease 0: none. */
-void store_txn_put(struct store_txn *t, struct str key, struct str value, uint32_t rev_at, uint64_t tag, uint64_t lease);
+void store_txn_put(struct store_txn *t, struct str key, struct str value, uint32_t rev_at, uint64_t tag,
+                   uint64_t lease);
 /* A put that keeps the value or the lease that the key has; without the key the transaction is refused. */
 enum store_keep { STORE_KEEP_VALUE = 1, STORE_KEEP_LEASE = 2 };
 void store_txn_put_keep(struct store_txn *t, struct str key, struct str value, uint64_t lease, unsigned keep);
-/* last: what the DELETE event shows as value (with revision inserted at rev_at); empty: the value as it was. Deleting an absent key does nothing. */
+/* last: what the DELETE event shows as value (with revision inserted at rev_at); empty: the value as it was.
+ * Deleting an absent key does nothing. */
 void store_txn_delete(struct store_txn *t, struct str key, struct str last, uint32_t rev_at);
 void store_txn_delete_range(struct store_txn *t, struct str from, struct str to);
 /* The same, and op[i].kvs are the keys as they were. */
@@ -119,7 +130,8 @@ void store_txn_lease_grant(struct store_txn *t, uint64_t id, uint64_t ttl_ms);
 void store_txn_lease_revoke(struct store_txn *t, uint64_t id);
 
 struct store_op_result {
-    struct store_kv kv;                          /* put: as stored; delete: the last state (mod_rev: the deletion's); get */
+    /* put: as stored; delete: the last state (mod_rev: the deletion's); get */
+    struct store_kv kv;
     struct store_kv prev;                        /* put, delete: as it was, if found */
     bool found;                                  /* put, delete, get: there was one */
     bool succeeded;                              /* nested: its compares held */
@@ -133,25 +145,31 @@ struct store_commit {
     struct store *store;
     struct qlink link;
     int err;
-    /* err 0: decided; results valid during the call.  Nothing happened: E_NOLEADER, E_FULL, E_IO, E_CLOSED; E_TOOBIG, E_INVALID
-     * (a limit of store/limits.h, an empty key), E_NOTFOUND (a put names a lease that is not there), E_CONFLICT (a put
-     * keeps something of a key that is not there), E_EXISTS (grant of an id in use), E_STALE and E_FUTURE (compaction).
+    /* err 0: decided; results valid during the call.  Nothing happened: E_NOLEADER, E_FULL, E_IO, E_CLOSED;
+     * E_TOOBIG, E_INVALID
+     * (a limit of store/limits.h, an empty key), E_NOTFOUND (a put names a lease that is not there),
+     * E_CONFLICT (a put
+     * keeps something of a key that is not there), E_EXISTS (grant of an id in use), E_STALE and E_FUTURE
+     * (compaction).
      * E_UNKNOWN: it may or may not come to pass. */
     void (*done)(struct store_commit *c, int err);
     bool     succeeded;                          /* the compares held */
-    uint64_t rev;                                /* revision of this transaction, or the current one if it changed nothing */
+    /* revision of this transaction, or the current one if it changed nothing */
+    uint64_t rev;
     const struct store_op_result *op; size_t n_op;
 };
 /* The caller's c lives until done. t may be released after the call. */
 void store_commit(struct store *s, struct store_commit *c, const struct store_txn *t);
-/* A transaction that only reads (get, range, nested), decided on the live view at once, without the log: c is filled
+/* A transaction that only reads (get, range, nested), decided on the live view at once, without the log: c is
+ * filled
  * in as for done(), which is not called.  Wait for store_read_barrier() first if it has to be linearizable.
  * E_INVALID: it would write.  E_TOOBIG. */
 int store_read_txn(struct store *s, struct store_commit *c, const struct store_txn *t);
 
 /* Leases: time counts on the leader, never early; a new leader gives every lease its full time again. */
 /* On any head; E_NOTFOUND: it is gone. */
-void store_lease_keep_alive(struct store *s, uint64_t id, void (*done)(void *arg, int err, uint64_t ttl_ms), void *arg);
+void store_lease_keep_alive(struct store *s, uint64_t id, void (*done)(void *arg, int err, uint64_t ttl_ms),
+                            void *arg);
 /* The time left is known on the leader only; elsewhere it is the full time. */
 bool store_lease_get(struct store *s, uint64_t id, uint64_t *ret_ttl_ms, uint64_t *ret_left_ms);
 /* The first lease with id >= from; the first key attached to a lease that is >= from (appended to ret_key).
@@ -170,23 +188,30 @@ struct store_event {
     struct blob *prev;                           /* value before, NULL on create */
     uint64_t create_rev, version, lease, tag;
     uint64_t prev_create_rev, prev_mod_rev, prev_version, prev_lease, prev_tag;      /* 0 on create */
-    struct blob *frame[4];                       /* who watches keeps encoded forms here: one encoding for all */
+    /* who watches keeps encoded forms here: one encoding for all */
+    struct blob *frame[4];
 };
 
-/* A watch is a position in the event log.  It is pulled: on_ready says that something is there (or that it ended);
- * the owner then calls store_watch_next() until E_AGAIN and will be told again, or leaves it for when its sink has
- * room.  Events come in revision order, each once, none skipped; one that fell out of history ends with E_STALE.
+/* A watch is a position in the event log.  It is pulled: on_ready says that something is there (or that it
+ * ended);
+ * the owner then calls store_watch_next() until E_AGAIN and will be told again, or leaves it for when its
+ * sink has
+ * room.  Events come in revision order, each once, none skipped; one that fell out of history ends with
+ * E_STALE.
  * Parked watches cost nothing; an event touches only those whose range and tag it matches. */
 struct store_watch;
 struct store_watch_opts {
-    struct str from, to;                         /* copied; [from, to); to.n == 0 with from.n > 0: the one key from.  A
-                                                  * '/'-ended prefix and a single key are indexed, other ranges are scanned. */
+    struct str from, to;                         /* copied; [from,
+            to); to.n == 0 with from.n > 0: the one key from.  A
+                                                  * '/'-ended prefix and a single key are indexed, other
+                                                  * ranges are scanned. */
     uint64_t tag;                                /* only events whose tag or prev_tag is this; 0: all */
     uint64_t after_rev;                          /* first event has rev > after_rev */
     void (*on_ready)(void *arg, struct store_watch *w);
     void *arg;
 };
-int  store_watch_open(struct store *s, const struct store_watch_opts *o, struct store_watch **ret);  /* E_STALE */
+/* E_STALE */
+int  store_watch_open(struct store *s, const struct store_watch_opts *o, struct store_watch **ret);
 /* 0: *ret is the next event, valid until the next turn; E_AGAIN; E_STALE (for good). */
 int  store_watch_next(struct store_watch *w, struct store_event **ret);
 /* The same, but it stays the next one. */
@@ -195,7 +220,8 @@ int  store_watch_peek(struct store_watch *w, struct store_event **ret);
 uint64_t store_watch_seen(const struct store_watch *w);
 void store_watch_close(struct store_watch *w);   /* NULL ok */
 
-struct store_stats { uint64_t rev, history_start, keys, bytes, events, event_bytes, watches, slow_watches, pins, leases; };
+struct store_stats { uint64_t rev, history_start, keys, bytes, events, event_bytes, watches, slow_watches,
+                     pins, leases; };
 void store_stats(const struct store *s, struct store_stats *ret);
 
 /* to for "everything that starts with prefix": prefix with its last byte incremented (n 0: unbounded). */

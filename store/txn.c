@@ -76,7 +76,8 @@ void store_txn_if_value(struct store_txn *t, struct str key, enum store_relation
     txn_string(b, value);
 }
 
-void store_txn_if_range(struct store_txn *t, struct store_range r, enum store_target target, enum store_relation rel,
+void store_txn_if_range(struct store_txn *t, struct store_range r, enum store_target target,
+                        enum store_relation rel,
                         uint64_t value)
 {
     struct buf *b = txn_begin(t, TXN_COMPARE_RANGE);
@@ -89,7 +90,8 @@ void store_txn_if_range(struct store_txn *t, struct store_range r, enum store_ta
     buf_varint(b, value);
 }
 
-void store_txn_if_range_value(struct store_txn *t, struct store_range r, enum store_relation rel, struct str value)
+void store_txn_if_range_value(struct store_txn *t, struct store_range r, enum store_relation rel,
+                              struct str value)
 {
     struct buf *b = txn_begin(t, TXN_COMPARE_RANGE_VALUE);
 
@@ -313,7 +315,8 @@ static bool take_op(struct str *s, struct txn_op *op)
     case TXN_DELETE_RANGE:
     case TXN_TAKE_RANGE:    return take_bound(s, &op->key) && take_bound(s, &op->to);
     case TXN_RANGE:         return take_bound(s, &op->key) && take_bound(s, &op->to)
-                                   && take_byte(s, &op->flags) && op->flags <= 1 && str_varint(s, &op->number);
+                                   && take_byte(s, &op->flags) && op->flags <= 1
+                                       && str_varint(s, &op->number);
     case TXN_NESTED:        return take_string(s, &op->value);
     case TXN_COMPACT:       return str_varint(s, &op->number);
     case TXN_GET:           return take_key(s, &op->key);

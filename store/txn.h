@@ -45,14 +45,15 @@ struct txn { struct txn_part compares, then, orelse; bool nests, writes; };
 
 /* Operations on any way through a transaction and those nested in it. */
 #define TXN_MAX_WAY (2 * STORE_MAX_OPS)
-/* 0, or E_INVALID / E_TOOBIG and *ret is untouched.  STORE_MAX_OPS bounds compares, then and else each, over all levels
- * together. */
+/* 0, or E_INVALID / E_TOOBIG and *ret is untouched.  STORE_MAX_OPS bounds compares, then and else each, over
+ * all levels together. */
 int  txn_decode(struct str command, struct txn *ret);
 /* What is nested in a decoded transaction. */
 void txn_nested(const struct txn_op *op, struct txn *ret);
 static inline bool txn_compares(enum txn_kind k)
 {
-    return k == TXN_COMPARE || k == TXN_COMPARE_VALUE || k == TXN_COMPARE_RANGE || k == TXN_COMPARE_RANGE_VALUE;
+    return k == TXN_COMPARE || k == TXN_COMPARE_VALUE || k == TXN_COMPARE_RANGE
+        || k == TXN_COMPARE_RANGE_VALUE;
 }
 /* Cut the next operation off a part of a decoded transaction; false after the last. */
 bool txn_next(struct txn_part *part, struct txn_op *ret);

@@ -11,6 +11,7 @@
 #include "sched/scheduler.h"
 #include "node/files.h"
 #include "tools/flags.h"
+#include "tools/head_etcd.h"
 #include "tools/head_identity.h"
 #include "tools/limits.h"
 #include "tools/version.h"
@@ -27,6 +28,7 @@ struct head_flags {
     uint64_t heartbeat_ms, election_ms, monitor_period_ms, monitor_grace_ms;
     int64_t terminated_pod_gc, snapshot_bytes, history_bytes;
     bool no_sched, no_ctrl;
+    struct head_etcd_flags etcd;
 };
 
 /* The running head.  Contexts and PEM texts outlive all that uses them. */
@@ -35,11 +37,12 @@ struct head {
     struct loop *loop;
     struct disk *disk;
     struct store *store;
-    struct api *api;
+    struct api *api;                             /* NULL: store-only, or closed */
+    struct etcd *etcd;                           /* NULL: not asked for */
     struct client *sched_client, *ctrl_client;
     struct scheduler *sched;
     struct controllers *ctrl;
-    struct tls_ctx *tls_api, *tls_peer_server, *tls_peer_client, *tls_node;
+    struct tls_ctx *tls_api, *tls_peer_server, *tls_peer_client, *tls_node, *tls_etcd;
     struct buf ca, sa_pub, tokens, sa_key;
     struct raft_change handover;
     struct ready_item removed;
@@ -119,10 +122,23 @@ static void head_on_api_closed(void *arg)
     store_close(h->store, head_on_store_closed, h);
 }
 
+static void head_on_etcd_closed(void *arg)
+{
+    struct head *h = arg;
+    h->etcd = NULL;
+    if (h->api != NULL)
+        api_close(h->api, head_on_api_closed, h);
+    else
+        head_on_api_closed(h);
+}
+
 static void head_close(struct head *h)
 {
     head_stop_leading(h);
-    api_close(h->api, head_on_api_closed, h);
+    if (h->etcd != NULL)
+        etcd_close(h->etcd, head_on_etcd_closed, h);
+    else
+        head_on_etcd_closed(h);
 }
 
 /* Somebody else leads, or nobody took over in time: the others will have to find out by themselves then. */
@@ -210,12 +226,24 @@ static int head_tls(const char *ca, const char *cert, const char *key, bool serv
     return rc;
 }
 
+/* A store-only head that only this machine reaches needs no certificates. */
+static bool head_is_plain(const struct head_flags *f)
+{
+    struct str peer = str_of(f->listen_peer);
+
+    return f->etcd.only && f->peer_cert == NULL && f->peer_ca == NULL
+           && (str_starts(peer, STR("127.")) || str_starts(peer, STR("[::1]:")));
+}
+
 static int head_open_tls(struct head *h, struct errbuf *err)
 {
     const struct head_flags *f = &h->f;
     int rc;
 
-    if ((rc = head_tls(f->client_ca, f->tls_cert, f->tls_key, true, true, &h->tls_api, err)) != 0)
+    if (head_is_plain(f))
+        return 0;
+    if (!f->etcd.only && (rc = head_tls(f->client_ca, f->tls_cert, f->tls_key, true, true, &h->tls_api,
+                                        err)) != 0)
         return err_wrap(err, rc, "TLS of the API");
     if ((rc = head_tls(f->peer_ca, f->peer_cert, f->peer_key, true, false, &h->tls_peer_server, err)) != 0 ||
         (rc = head_tls(f->peer_ca, f->peer_cert, f->peer_key, false, false, &h->tls_peer_client, err)) != 0)
@@ -288,11 +316,12 @@ static int head_open_store(struct head *h, struct errbuf *err)
     o.raft.id = (uint64_t)h->f.self.id;
     o.raft.join = h->f.join;
     o.raft.name = h->f.name;
-    o.raft.api_url = h->f.api_url;
+    o.raft.api_url = h->f.etcd.only ? NULL : h->f.api_url;
     memcpy(&o.raft.cluster, digest, sizeof o.raft.cluster);
     o.raft.heads = peers;
     o.raft.n_heads = h->f.heads.n;
     o.raft.listen_addr = h->f.listen_peer;
+    o.raft.client_url = h->f.etcd.client_urls != NULL ? h->f.etcd.client_urls : h->f.etcd.listen_urls;
     o.raft.tls_server = h->tls_peer_server;
     o.raft.tls_client = h->tls_peer_client;
     o.raft.peer_organization = h->f.peer_org;
@@ -332,19 +361,37 @@ static int head_open_api(struct head *h, struct errbuf *err)
     return api_open(&o, &h->api, err);
 }
 
+static int head_open_etcd(struct head *h, struct errbuf *err)
+{
+    const struct head_flags *f = &h->f;
+    struct head_etcd_files files = { f->client_ca, f->tls_cert, f->tls_key };
+    struct etcd_opts o = { .loop = h->loop, .store = h->store, .member = (uint64_t)f->self.id,
+                           .name = f->name,
+                           .peer_tls = h->tls_peer_server != NULL };
+    unsigned char digest[32];
+
+    pki_sha256(str_of(f->self.cluster), digest);
+    memcpy(&o.cluster, digest, sizeof o.cluster);
+    return head_etcd_open(&f->etcd, &files, &o, &h->tls_etcd, &h->etcd, err);
+}
+
 static int head_start(struct head *h, struct errbuf *err)
 {
     char line[300];
+    const char *addr;
     int  rc;
 
+    if (h->f.etcd.only && h->f.etcd.listen_urls == NULL)
+        return err_set(err, E_INVALID, "--etcd-only needs --listen-client-urls");
     if ((rc = head_open_tls(h, err)) != 0 || (rc = head_open_store(h, err)) != 0 ||
-        (rc = head_open_api(h, err)) != 0)
+        (!h->f.etcd.only && (rc = head_open_api(h, err)) != 0) || (rc = head_open_etcd(h, err)) != 0)
         return rc;
+    addr = h->api != NULL ? api_addr(h->api) : etcd_addr(h->etcd);
     loop_on_signal(h->loop, SIGTERM, head_on_signal, h);
     loop_on_signal(h->loop, SIGINT, head_on_signal, h);
-    snprintf(line, sizeof line, "serving %s\n", api_addr(h->api));
+    snprintf(line, sizeof line, "serving %s\n", addr);
     head_say(h, line);
-    log_info("head", "head %lld serves the API on %s", (long long)h->f.self.id, api_addr(h->api));
+    log_info("head", "head %lld serves the API on %s", (long long)h->f.self.id, addr);
     return 0;
 }
 
@@ -355,6 +402,7 @@ static void head_release(struct head *h)
     tls_ctx_free(h->tls_peer_server);
     tls_ctx_free(h->tls_peer_client);
     tls_ctx_free(h->tls_node);
+    tls_ctx_free(h->tls_etcd);
     buf_release(&h->ca);
     buf_release(&h->sa_pub);
     buf_release(&h->tokens);
@@ -420,6 +468,7 @@ static int head_parse(struct head_flags *f, int argc, char **argv)
         { "no-scheduler", NULL, FLAG_BOOL, &f->no_sched, NULL, "leave scheduling to another scheduler" },
         { "no-controllers", NULL, FLAG_BOOL, &f->no_ctrl, NULL,
           "leave the controllers to another controller manager" },
+        HEAD_ETCD_FLAGS(f->etcd)
         { "ready-fd", NULL, FLAG_INT, &f->ready_fd, "FD",
           "write \"serving ADDR\" and \"leading\" lines to this descriptor" },
         { "v", "v", FLAG_INT, &f->verbosity, "N", "4 and above: debug lines" },

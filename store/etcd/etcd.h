@@ -1,12 +1,13 @@
-/* store/etcd/etcd.h: etcd's v3 API in front of the store: gRPC over HTTP/2 by net/, so that etcdctl, etcd's client
- * libraries and a kube-apiserver work on it as on etcd.
+/* store/etcd/etcd.h: etcd's v3 API in front of the store: gRPC over HTTP/2 by net/, so that etcdctl, etcd's
+ * client libraries and a kube-apiserver work on it as on etcd.
  *
- * Keys: user keys live in a range of their own in the store (behind the byte 'u'), apart from what the Kubernetes API
- * of the same heads keeps.  Unless store_only, keys that begin with "/registry" name the API's objects: they are
- * read by who shows a certificate of an administrator, and written by nobody.  A range that begins there ends there;
- * one that begins elsewhere does not show them.
- * Who may call: whom the TLS context lets in.  Unless store_only, what concerns the whole cluster (snapshots, members,
- * alarms, compaction, hand-over) is for administrators: certificates of the organization system:masters.
+ * Keys: user keys live in a range of their own in the store (behind the byte 'u'), apart from what the
+ * Kubernetes API of the same heads keeps.  Unless store_only, keys that begin with "/registry" name the API's
+ * objects: they are read by who shows a certificate of an administrator, and written by nobody.  A range that
+ * begins there ends there; one that begins elsewhere does not show them.
+ * Who may call: whom the TLS context lets in.  Unless store_only, what concerns the whole cluster (snapshots,
+ * members, alarms, compaction, hand-over) is for administrators: certificates of the organization
+ * system:masters.
  * Thread: loop only. */
 #ifndef STORE_ETCD_H
 #define STORE_ETCD_H
@@ -26,13 +27,16 @@ struct etcd_opts {
     const char *name;                            /* of this member; NULL: "head-N" */
     const char *addrs[ETCD_MAX_ADDRS]; unsigned n_addrs;         /* HOST:PORT to listen on */
     struct tls_ctx *tls;                         /* NULL: plaintext */
-    const char *client_urls;                     /* comma separated, as told to clients; NULL: the addresses */
-    bool     store_only;                         /* no Kubernetes API on these heads: /registry is the user's */
+    /* comma separated, as told to clients; NULL: the addresses */
+    const char *client_urls;
+    /* no Kubernetes API on these heads: /registry is the user's */
+    bool     store_only;
     bool     peer_tls;                           /* heads talk TLS among themselves: their URLs say https */
     size_t   max_request_bytes;                  /* 0: 1.5 MiB, as etcd's */
     unsigned max_txn_ops;                        /* 0: 128 */
     uint64_t quota_bytes;                        /* of keys and values; 0: 2 GiB */
-    uint64_t progress_ms;                        /* between progress notifications of idle watches; 0: 10 min */
+    /* between progress notifications of idle watches; 0: 10 min */
+    uint64_t progress_ms;
 };
 int  etcd_open(const struct etcd_opts *o, struct etcd **ret, struct errbuf *err);
 const char *etcd_addr(const struct etcd *e);     /* of the first, with its real port */

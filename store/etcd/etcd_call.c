@@ -1,11 +1,14 @@
-/* store/etcd/etcd_call.c: the life of a call: accepted, decoded, waiting for barrier or commit, answered, freed. */
-#include "net/log.h"
+/* store/etcd/etcd_call.c: the life of a call: accepted, decoded, waiting for barrier or commit, answered,
+ * freed. */
+#include <inttypes.h>
+#include <stdio.h>
 #include "store/etcd/etcd_impl.h"
 
 /* ---- errors --------------------------------------------------------------------------------------- */
 
 #define ETCD_ROW(name, code, text) [ETCD_##name] = { GRPC_##code, text },
-static const struct { enum grpc_code code; const char *text; } errors[ETCD_N_ERRORS] = { ETCD_ERRORS(ETCD_ROW) };
+static const struct { enum grpc_code code; const char *text; } errors[ETCD_N_ERRORS] =
+    { ETCD_ERRORS(ETCD_ROW) };
 
 enum grpc_code etcd_error_code(enum etcd_error err) { return errors[err].code; }
 const char *etcd_error_text(enum etcd_error err) { return errors[err].text; }
@@ -64,7 +67,8 @@ void etcd_header(const struct etcd *e, uint64_t rev, struct etcd_header *ret)
     struct raft_status st;
 
     raft_status(store_raft(e->store), &st);
-    *ret = (struct etcd_header){ (int64_t)e->o.cluster, (int64_t)e->o.member, (int64_t)rev, (int64_t)st.term };
+    *ret = (struct etcd_header){ (int64_t)e->o.cluster, (int64_t)e->o.member, (int64_t)rev,
+                                 (int64_t)st.term };
 }
 
 void etcd_append(struct buf *out, const struct pb_message *m, const void *from)
@@ -90,8 +94,7 @@ void etcd_reply(struct etcd_call *c, const struct pb_message *m, struct etcd_rep
 
 /* ---- waiting -------------------------------------------------------------------------------------- */
 
-/* What was waited for is there.  False: the client is not; c is gone. */
-static bool call_resume(struct etcd_call *c)
+bool etcd_resume(struct etcd_call *c)
 {
     must(c->waiting > 0);
     c->waiting--;
@@ -105,7 +108,7 @@ static void call_on_current(struct raft_read *read, int err)
 {
     struct etcd_call *c = container_of(read, struct etcd_call, read);
 
-    if (!call_resume(c))
+    if (!etcd_resume(c))
         return;
     if (err != 0)
         etcd_fail(c, etcd_error_of(err));
@@ -130,7 +133,7 @@ static void call_on_commit(struct store_commit *commit, int err)
 {
     struct etcd_call *c = container_of(commit, struct etcd_call, commit);
 
-    if (!call_resume(c))
+    if (!etcd_resume(c))
         return;
     if (err != 0)
         etcd_fail(c, etcd_error_of(err));
@@ -277,7 +280,8 @@ static void etcd_on_leader_timer(struct timer *t)
         timer_start(&e->leader, ETCD_LEADER_MS);
 }
 
-bool etcd_stream_open(struct etcd *e, struct etcd_stream *s, struct http_req *req, const struct grpc_events *ev)
+bool etcd_stream_open(struct etcd *e, struct etcd_stream *s, struct http_req *req,
+                      const struct grpc_events *ev)
 {
     if (e->closing) {
         grpc_refuse(req, GRPC_UNAVAILABLE, errors[ETCD_STOPPED].text);
@@ -361,7 +365,8 @@ static struct etcd *etcd_new(const struct etcd_opts *o)
     e->loop = o->loop;
     e->store = o->store;
     e->o.max_request_bytes = o->max_request_bytes > 0 ? o->max_request_bytes : ETCD_MAX_REQUEST;
-    e->o.max_txn_ops = MIN_OF(o->max_txn_ops > 0 ? o->max_txn_ops : ETCD_MAX_TXN_OPS, (unsigned)STORE_MAX_OPS);
+    e->o.max_txn_ops = MIN_OF(o->max_txn_ops > 0 ? o->max_txn_ops : ETCD_MAX_TXN_OPS,
+                              (unsigned)STORE_MAX_OPS);
     e->o.quota_bytes = o->quota_bytes > 0 ? o->quota_bytes : ETCD_QUOTA;
     e->o.progress_ms = o->progress_ms > 0 ? o->progress_ms : ETCD_PROGRESS_MS;
     if (o->name == NULL)
@@ -383,7 +388,8 @@ static void etcd_set_urls(struct etcd *e)
     struct buf b = BUF_INIT;
 
     for (unsigned i = 0; e->o.client_urls == NULL && i < e->n_http; i++)
-        buf_fmt(&b, "%s%s://%s", i > 0 ? "," : "", e->o.tls != NULL ? "https" : "http", http_server_addr(e->http[i]));
+        buf_fmt(&b, "%s%s://%s", i > 0 ? "," : "", e->o.tls != NULL ? "https" : "http",
+                http_server_addr(e->http[i]));
     if (e->o.client_urls != NULL)
         buf_z(&b, e->o.client_urls);
     e->client_urls = mem_strndup(buf_str(&b));
@@ -394,7 +400,8 @@ int etcd_open(const struct etcd_opts *o, struct etcd **ret, struct errbuf *err)
 {
     struct etcd *e = etcd_new(o);
     struct http_server_opts ho = {
-        .tls = o->tls, .max_body = 4 * (e->o.max_request_bytes + ETCD_REQUEST_SLACK), .max_streams = ETCD_MAX_STREAMS,
+        .tls = o->tls, .max_body = 4 * (e->o.max_request_bytes + ETCD_REQUEST_SLACK), .max_streams =
+            ETCD_MAX_STREAMS,
         .on_request = etcd_on_request, .on_body = etcd_on_body, .arg = e,
     };
     int rc = 0;
@@ -413,7 +420,6 @@ int etcd_open(const struct etcd_opts *o, struct etcd **ret, struct errbuf *err)
         return rc;
     }
     etcd_set_urls(e);
-    etcd_publish(e);
     *ret = e;
     return 0;
 }

@@ -6,7 +6,8 @@
 
 struct etcd_found {
     struct store_range keys;
-    struct store_view *view;                     /* of the revision it asks for; NULL: the transaction's own state */
+    /* of the revision it asks for; NULL: the transaction's own state */
+    struct store_view *view;
     struct etcd_found *next;                     /* with a view */
     struct store_kv   *kvs; size_t n;            /* in the order wanted, at most the limit */
     uint64_t count;

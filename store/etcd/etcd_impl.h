@@ -1,9 +1,10 @@
 /* store/etcd/etcd_impl.h: what the files of etcd's face share; nobody else includes this.
  *
- * A unary call is a struct etcd_call from its request to its answer: decode -> check -> (barrier or commit) -> answer.
- * It owns its memory, so that a commit under way outlives a client that went away: `waiting` counts what will still
- * call back, and the call is freed once the client has been answered (or is gone) and nothing is waited for.
- * Watch and LeaseKeepAlive are streams with structs of their own (etcd_watch.c, etcd_lease.c). */
+ * A unary call is a struct etcd_call from its request to its answer: decode -> check -> (barrier or commit)
+ * -> answer.
+ * It owns its memory, so that a commit under way outlives a client that went away: `waiting` counts what will
+ * still call back, and the call is freed once the client has been answered (or is gone) and nothing is waited
+ * for. Watch and LeaseKeepAlive are streams with structs of their own (etcd_watch.c, etcd_lease.c). */
 #ifndef STORE_ETCD_IMPL_H
 #define STORE_ETCD_IMPL_H
 
@@ -19,7 +20,8 @@
 #define ETCD_MAX_TXN_OPS     128u
 #define ETCD_QUOTA           (2ull << 30)
 #define ETCD_PROGRESS_MS     (10u * 60 * 1000)
-#define ETCD_LEADER_MS       500u                /* how soon streams that require a leader learn that there is none */
+/* how soon streams that require a leader learn that there is none */
+#define ETCD_LEADER_MS       500u
 #define ETCD_MAX_STREAMS     10000u              /* calls of one connection at a time */
 #define ETCD_RANGE_SLICE     2048u               /* keys looked at or written in one turn by one range */
 #define ETCD_QUEUE_MAX       (256u << 10)        /* unsent bytes above which a call produces nothing more */
@@ -27,12 +29,11 @@
 #define ETCD_MAX_WATCHES     100000u             /* of one stream */
 #define ETCD_MIN_TTL         2                   /* seconds: etcd's, with its default election timeout */
 #define ETCD_MAX_TTL         9000000000
-#define ETCD_TRANSFER_MS     5000u
+#define ETCD_SNAPSHOT_BLOCK  512u                /* etcdctl wants a file of whole blocks and 32 bytes */
 #define ETCD_DRAIN_MS        2000u
 
 #define ETCD_ALARMS          "/coracle/etcd/alarms/"
 #define ETCD_ALARMS_END      "/coracle/etcd/alarms0"
-#define ETCD_MEMBERS         "/coracle/etcd/members/"
 
 struct etcd {
     struct etcd_opts o;
@@ -44,8 +45,9 @@ struct etcd {
     struct qlink  calls;                         /* unary calls */
     struct qlink  streams;                       /* struct etcd_stream */
     struct timer  leader;                        /* runs while a stream requires a leader */
-    struct store_commit publish; bool publishing;
-    uint64_t      pins;                          /* calls, streams, servers and commits that still refer to us */
+    struct store_commit alarm; bool alarming;    /* the quota's alarm is being raised */
+    /* calls, streams, servers and commits that still refer to us */
+    uint64_t      pins;
     bool          closing;
     void        (*closed)(void *arg); void *closed_arg;
     struct ready_item freed;
@@ -94,8 +96,11 @@ void etcd_fail_text(struct etcd_call *c, enum grpc_code code, const char *text);
 void etcd_reply(struct etcd_call *c, const struct pb_message *m, struct etcd_reply *r);
 /* The same for an answer that was sent otherwise. */
 void etcd_done(struct etcd_call *c);
-/* fn(c) once what is applied here is as new as now (serializable: at once), unless the client is gone by then. */
+/* fn(c) once what is applied here is as new as now (serializable: at once), unless the client is gone by
+ * then. */
 void etcd_when_current(struct etcd_call *c, bool serializable, void (*fn)(struct etcd_call *c));
+/* What c->waiting counts has come.  False: the client is gone, and so is c. */
+bool etcd_resume(struct etcd_call *c);
 /* fn(c) once t is decided; refusals are answered here.  t is released. */
 void etcd_commit(struct etcd_call *c, struct store_txn *t, void (*fn)(struct etcd_call *c));
 
@@ -112,7 +117,8 @@ struct etcd_stream {
     void       (*stop)(struct etcd_stream *s, enum etcd_error err);
 };
 /* False: the call was refused and *s is not in use. */
-bool etcd_stream_open(struct etcd *e, struct etcd_stream *s, struct http_req *req, const struct grpc_events *ev);
+bool etcd_stream_open(struct etcd *e, struct etcd_stream *s, struct http_req *req,
+                      const struct grpc_events *ev);
 void etcd_stream_close(struct etcd_stream *s);   /* the call is over */
 void etcd_stream_finish(struct etcd_stream *s, enum etcd_error err);
 
@@ -125,7 +131,8 @@ const char *etcd_error_text(enum etcd_error err);
 
 struct etcd_who { const struct etcd *e; bool admin; };
 /* A user's key or range in the store; [from, to) also for a single key.  In the arena. */
-enum etcd_error etcd_map(struct etcd_who who, struct arena *a, struct str key, struct str range_end, bool write,
+enum etcd_error etcd_map(struct etcd_who who, struct arena *a, struct str key, struct str range_end,
+                         bool write,
                          struct store_range *ret);
 /* The user's name of a key of the store. */
 static inline struct str etcd_user_key(struct str key)
@@ -158,7 +165,13 @@ void etcd_lease_ttl(struct etcd_call *c);
 void etcd_lease_leases(struct etcd_call *c);
 void etcd_lease_keep_alive(struct etcd *e, struct http_req *req);
 void etcd_member_list(struct etcd_call *c);
-void etcd_publish(struct etcd *e);
+void etcd_member_add(struct etcd_call *c);
+void etcd_member_remove(struct etcd_call *c);
+void etcd_member_update(struct etcd_call *c);
+void etcd_member_promote(struct etcd_call *c);
+void etcd_auth_disabled(struct etcd_call *c);
+void etcd_auth_status(struct etcd_call *c);
+void etcd_health_check(struct etcd_call *c);
 void etcd_maintenance_status(struct etcd_call *c);
 void etcd_maintenance_alarm(struct etcd_call *c);
 void etcd_maintenance_defragment(struct etcd_call *c);

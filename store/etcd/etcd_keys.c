@@ -2,14 +2,16 @@
  *
  *     user key K          'u' K              K in [\0, ...)
  *     /registry...        as it is           unless store_only: the API's own objects
- * so the user's whole range is ['u' \0, 'v'), a range of keys is a range of keys, and 'K ends with /' stays true. */
+ * so the user's whole range is ['u' \0, 'v'), a range of keys is a range of keys, and 'K ends with /' stays
+ * true. */
 #include "store/etcd/etcd_impl.h"
 #include "store/limits.h"
 
 #define OWN     STR("/registry")
 #define OWN_END STR("/registrz")
 
-static struct str joined(struct arena *a, const char *before, struct str key, const char *after, size_t n_after)
+static struct str joined(struct arena *a, const char *before, struct str key, const char *after,
+                         size_t n_after)
 {
     size_t n_before = strlen(before);
     char  *p = arena_alloc(a, n_before + key.n + n_after);
@@ -26,7 +28,8 @@ static bool from_key_on(struct str range_end)
     return range_end.n == 1 && range_end.p[0] == '\0';
 }
 
-static enum etcd_error map_own(struct etcd_who who, struct arena *a, struct str key, struct str end, bool write,
+static enum etcd_error map_own(struct etcd_who who, struct arena *a, struct str key, struct str end,
+                               bool write,
                                struct store_range *ret)
 {
     if (write)
@@ -41,7 +44,8 @@ static enum etcd_error map_own(struct etcd_who who, struct arena *a, struct str 
     return ETCD_OK;
 }
 
-enum etcd_error etcd_map(struct etcd_who who, struct arena *a, struct str key, struct str range_end, bool write,
+enum etcd_error etcd_map(struct etcd_who who, struct arena *a, struct str key, struct str range_end,
+                         bool write,
                          struct store_range *ret)
 {
     if (key.n == 0)

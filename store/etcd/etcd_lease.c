@@ -1,5 +1,5 @@
-/* store/etcd/etcd_lease.c: Lease: grant, revoke, keep-alive, time to live, list.  Ids are etcd's signed numbers, seconds
- * on the wire, milliseconds in the store. */
+/* store/etcd/etcd_lease.c: Lease: grant, revoke, keep-alive, time to live, list.  Ids are etcd's signed
+ * numbers, seconds on the wire, milliseconds in the store. */
 #include "store/etcd/etcd_impl.h"
 
 /* ---- grant and revoke ----------------------------------------------------------------------------- */
@@ -162,7 +162,8 @@ void etcd_lease_leases(struct etcd_call *c)
 
 /* ---- keeping alive -------------------------------------------------------------------------------- */
 
-#define KEEP_MAX 1024                            /* renewals of one stream under way; then its reading stops */
+/* renewals of one stream under way; then its reading stops */
+#define KEEP_MAX 1024
 
 struct keep_stream { struct etcd_stream s; unsigned waiting; bool ended, paused; };
 struct keep { struct keep_stream *ks; int64_t id; };

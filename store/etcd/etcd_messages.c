@@ -62,7 +62,8 @@ TABLE(etcd_compaction_msg, etcd_compaction, compaction_rows);
 
 static const struct pb_field watch_create_rows[] = {
     ROW(1, PB_T_STR, etcd_watch_create, key), ROW(2, PB_T_STR, etcd_watch_create, range_end),
-    ROW(3, PB_T_INT, etcd_watch_create, start_revision), ROW(4, PB_T_BOOL, etcd_watch_create, progress_notify),
+    ROW(3, PB_T_INT, etcd_watch_create, start_revision),
+        ROW(4, PB_T_BOOL, etcd_watch_create, progress_notify),
     ROW(5, PB_T_INTS, etcd_watch_create, filters), ROW(6, PB_T_BOOL, etcd_watch_create, prev_kv),
     ROW(7, PB_T_INT, etcd_watch_create, watch_id), ROW(8, PB_T_BOOL, etcd_watch_create, fragment),
 };
@@ -73,7 +74,8 @@ static TABLE(watch_cancel_msg, etcd_watch_cancel, watch_cancel_rows);
 const struct pb_message etcd_nothing_msg = { sizeof(struct etcd_nothing), NULL, 0 };
 
 static const struct pb_field watch_request_rows[] = {
-    ONE_MSG(1, etcd_watch_request, create, watch_create_msg), ONE_MSG(2, etcd_watch_request, cancel, watch_cancel_msg),
+    ONE_MSG(1, etcd_watch_request, create, watch_create_msg),
+        ONE_MSG(2, etcd_watch_request, cancel, watch_cancel_msg),
     ONE_MSG(3, etcd_watch_request, progress, etcd_nothing_msg),
 };
 TABLE(etcd_watch_request_msg, etcd_watch_request, watch_request_rows);
@@ -88,9 +90,18 @@ static const struct pb_field lease_id_rows[] = {
 TABLE(etcd_lease_id_msg, etcd_lease_id, lease_id_rows);
 
 static const struct pb_field alarm_rows[] = {
-    ROW(1, PB_T_INT, etcd_alarm, action), ROW(2, PB_T_INT, etcd_alarm, member), ROW(3, PB_T_INT, etcd_alarm, alarm),
+    ROW(1, PB_T_INT, etcd_alarm, action), ROW(2, PB_T_INT, etcd_alarm, member),
+        ROW(3, PB_T_INT, etcd_alarm, alarm),
 };
 TABLE(etcd_alarm_msg, etcd_alarm, alarm_rows);
+static const struct pb_field member_add_rows[] = {
+    ROW(1, PB_T_STRS, etcd_member_change, peer_urls), ROW(2, PB_T_BOOL, etcd_member_change, learner),
+};
+TABLE(etcd_member_add_msg, etcd_member_change, member_add_rows);
+static const struct pb_field member_update_rows[] = {
+    ROW(1, PB_T_INT, etcd_member_change, id), ROW(2, PB_T_STRS, etcd_member_change, peer_urls),
+};
+TABLE(etcd_member_update_msg, etcd_member_change, member_update_rows);
 static const struct pb_field number_rows[] = { ROW(1, PB_T_INT, etcd_number, v) };
 TABLE(etcd_number_msg, etcd_number, number_rows);
 
@@ -109,7 +120,8 @@ static const struct pb_field only_header_rows[] = { HEADER };
 REPLY(etcd_reply_header, only_header_rows);
 
 /* LeaseGrant and LeaseKeepAlive: a ID, b TTL. */
-static const struct pb_field lease_rows[] = { HEADER, ROW(2, PB_T_INT, etcd_reply, a), ROW(3, PB_T_INT, etcd_reply, b) };
+static const struct pb_field lease_rows[] = { HEADER, ROW(2, PB_T_INT, etcd_reply, a),
+                                              ROW(3, PB_T_INT, etcd_reply, b) };
 REPLY(etcd_reply_lease, lease_rows);
 /* LeaseTimeToLive: a ID, b TTL, c granted, list of keys. */
 static const struct pb_field ttl_rows[] = {
@@ -121,29 +133,39 @@ static const struct pb_field leases_rows[] = { HEADER, MSG(2, PB_T_MSGS, etcd_re
 REPLY(etcd_reply_leases, leases_rows);
 
 static const struct pb_field member_rows[] = {
-    ROW(1, PB_T_INT, etcd_member, id), ROW(2, PB_T_STR, etcd_member, name), ROW(3, PB_T_STRS, etcd_member, peer_urls),
+    ROW(1, PB_T_INT, etcd_member, id), ROW(2, PB_T_STR, etcd_member, name),
+        ROW(3, PB_T_STRS, etcd_member, peer_urls),
     ROW(4, PB_T_STRS, etcd_member, client_urls), ROW(5, PB_T_BOOL, etcd_member, learner),
 };
 static TABLE(member_msg, etcd_member, member_rows);
 static const struct pb_field members_rows[] = { HEADER, MSG(2, PB_T_MSGS, etcd_reply, list, member_msg) };
 REPLY(etcd_reply_members, members_rows);
+static const struct pb_field added_rows[] = {
+    HEADER, MSG(2, PB_T_MSG, etcd_reply, member, member_msg), MSG(3, PB_T_MSGS, etcd_reply, list, member_msg),
+};
+REPLY(etcd_reply_added, added_rows);
 
-/* Status: text version, a size, b leader, c index, d term, e applied, list of errors, f size in use, flag learner. */
+/* Status: text version, a size, b leader, c index, d term, e applied, list of errors, f size in use, flag
+ * learner. */
 static const struct pb_field status_rows[] = {
-    HEADER, ROW(2, PB_T_STR, etcd_reply, text), ROW(3, PB_T_INT, etcd_reply, a), ROW(4, PB_T_INT, etcd_reply, b),
+    HEADER, ROW(2, PB_T_STR, etcd_reply, text), ROW(3, PB_T_INT, etcd_reply, a),
+        ROW(4, PB_T_INT, etcd_reply, b),
     ROW(5, PB_T_INT, etcd_reply, c), ROW(6, PB_T_INT, etcd_reply, d), ROW(7, PB_T_INT, etcd_reply, e),
-    ROW(8, PB_T_STRS, etcd_reply, list), ROW(9, PB_T_INT, etcd_reply, f), ROW(10, PB_T_BOOL, etcd_reply, flag),
+    ROW(8, PB_T_STRS, etcd_reply, list), ROW(9, PB_T_INT, etcd_reply, f),
+        ROW(10, PB_T_BOOL, etcd_reply, flag),
 };
 REPLY(etcd_reply_status, status_rows);
 /* Hash and HashKV: a hash, b compact revision. */
-static const struct pb_field hash_rows[] = { HEADER, ROW(2, PB_T_INT, etcd_reply, a), ROW(3, PB_T_INT, etcd_reply, b) };
+static const struct pb_field hash_rows[] = { HEADER, ROW(2, PB_T_INT, etcd_reply, a),
+                                             ROW(3, PB_T_INT, etcd_reply, b) };
 REPLY(etcd_reply_hash, hash_rows);
 
 static const struct pb_field alarm_member_rows[] = {
     ROW(1, PB_T_INT, etcd_alarm_member, member), ROW(2, PB_T_INT, etcd_alarm_member, alarm),
 };
 static TABLE(alarm_member_msg, etcd_alarm_member, alarm_member_rows);
-static const struct pb_field alarms_rows[] = { HEADER, MSG(2, PB_T_MSGS, etcd_reply, list, alarm_member_msg) };
+static const struct pb_field alarms_rows[] = { HEADER, MSG(2, PB_T_MSGS, etcd_reply, list,
+                                                           alarm_member_msg) };
 REPLY(etcd_reply_alarms, alarms_rows);
 
 /* a: bytes that are still to come; the blob itself is written behind by its sender. */
@@ -154,5 +176,6 @@ REPLY(etcd_reply_snapshot, snapshot_rows);
 static const struct pb_field health_rows[] = { ROW(1, PB_T_INT, etcd_reply, a) };
 REPLY(etcd_reply_health, health_rows);
 /* AuthStatus: flag enabled, a revision. */
-static const struct pb_field auth_rows[] = { HEADER, ROW(2, PB_T_BOOL, etcd_reply, flag), ROW(3, PB_T_INT, etcd_reply, a) };
+static const struct pb_field auth_rows[] = { HEADER, ROW(2, PB_T_BOOL, etcd_reply, flag),
+                                             ROW(3, PB_T_INT, etcd_reply, a) };
 REPLY(etcd_reply_auth, auth_rows);

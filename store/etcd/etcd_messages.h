@@ -1,8 +1,8 @@
-/* store/etcd/etcd_messages.h: the messages of etcd's v3 API as structs; the tables that say how they stand on the wire
- * are in etcd_messages.c.  Names and numbers are those of etcdserverpb and mvccpb.
+/* store/etcd/etcd_messages.h: the messages of etcd's v3 API as structs; the tables that say how they stand on
+ * the wire are in etcd_messages.c.  Names and numbers are those of etcdserverpb and mvccpb.
  *
- * What is large and frequent in answers (key-values, events) is written by hand (etcd_write.h), straight from the
- * store; everything else by these tables. */
+ * What is large and frequent in answers (key-values, events) is written by hand (etcd_write.h), straight from
+ * the store; everything else by these tables. */
 #ifndef STORE_ETCD_MESSAGES_H
 #define STORE_ETCD_MESSAGES_H
 
@@ -24,7 +24,8 @@ struct etcd_compare {
     int64_t  result, target;
     struct str key, range_end, value;
     int64_t  version, create_revision, mod_revision, lease;
-    uint32_t which;                              /* 4..8: the field that holds what is compared with; 0: none */
+    /* 4..8: the field that holds what is compared with; 0: none */
+    uint32_t which;
 };
 struct etcd_txn { struct pb_list compare, success, failure; };
 /* One operation of a transaction. */
@@ -61,6 +62,7 @@ struct etcd_lease_id { int64_t id; bool keys; };
 struct etcd_alarm { int64_t action, member, alarm; };
 enum { ALARM_GET, ALARM_ACTIVATE, ALARM_DEACTIVATE };
 enum { ALARM_NONE, ALARM_NOSPACE, ALARM_CORRUPT };
+struct etcd_member_change { int64_t id; struct pb_list peer_urls; bool learner; };
 struct etcd_number { int64_t v; };               /* a request that is one number in field 1 */
 
 /* ---- answers -------------------------------------------------------------------------------------- */
@@ -74,14 +76,18 @@ struct etcd_reply {
     struct str text;
     bool     flag;
     struct pb_list list;
+    struct etcd_member *member;
 };
 struct etcd_alarm_member { int64_t member, alarm; };
 
 extern const struct pb_message
     etcd_range_msg, etcd_put_msg, etcd_delete_msg, etcd_txn_msg, etcd_compaction_msg, etcd_watch_request_msg,
     etcd_nothing_msg, etcd_lease_grant_msg, etcd_lease_id_msg, etcd_alarm_msg, etcd_number_msg,
-    etcd_header_msg, etcd_reply_header, etcd_reply_lease, etcd_reply_ttl, etcd_reply_leases, etcd_reply_members,
-    etcd_reply_status, etcd_reply_hash, etcd_reply_alarms, etcd_reply_snapshot, etcd_reply_health, etcd_reply_auth;
+        etcd_member_add_msg, etcd_member_update_msg,
+    etcd_header_msg, etcd_reply_header, etcd_reply_lease, etcd_reply_ttl, etcd_reply_leases,
+        etcd_reply_members, etcd_reply_added,
+    etcd_reply_status, etcd_reply_hash, etcd_reply_alarms, etcd_reply_snapshot, etcd_reply_health,
+        etcd_reply_auth;
 
 /* A request with more operations than any limit allows is not decoded to its end. */
 #define ETCD_MAX_ITEMS 4096

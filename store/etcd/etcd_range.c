@@ -1,9 +1,11 @@
 /* store/etcd/etcd_range.c: KV.Range: from one key to a million, in slices, from the tree to the wire.
  *
- * Two walks over one view: the first adds up how long the answer will be, the second writes it; nothing is gathered.
+ * Two walks over one view: the first adds up how long the answer will be, the second writes it; nothing is
+ * gathered.
  * An order other than that of keys takes a heap of the keys wanted (as many as the limit, if there is one):
  *     SCAN (count bytes, or fill the heap) -> SORT (only with a heap) -> WRITE
- * Ranges above ETCD_RANGE_SLICE pin their view and give the loop back after every slice, and whenever the client has
+ * Ranges above ETCD_RANGE_SLICE pin their view and give the loop back after every slice, and whenever the
+ * client has
  * ETCD_QUEUE_MAX bytes yet to take. */
 #include "store/etcd/etcd_write.h"
 
@@ -59,7 +61,8 @@ static bool within(uint64_t v, int64_t min, int64_t max)
 
 bool etcd_range_wants(const struct etcd_range *r, const struct store_kv *kv)
 {
-    return within(kv->mod_rev, r->min_mod, r->max_mod) && within(kv->create_rev, r->min_create, r->max_create);
+    return within(kv->mod_rev, r->min_mod, r->max_mod) && within(kv->create_rev, r->min_create,
+                                                                 r->max_create);
 }
 
 static int compare_u64(uint64_t a, uint64_t b) { return (a > b) - (a < b); }
@@ -239,13 +242,15 @@ static void range_run(struct range_job *j)
     struct etcd_call *c = j->c;
 
     for (;;) {
-        bool over = j->phase == RANGE_SCAN ? range_scan(j) : j->phase == RANGE_SORT ? range_sort(j) : range_write(j);
+        bool over = j->phase == RANGE_SCAN ? range_scan(j) : j->phase == RANGE_SORT ? range_sort(j)
+            : range_write(j);
         if (over && j->phase == RANGE_WRITE)
             break;
         if (over)
             j->phase = j->phase == RANGE_SCAN && j->heaped ? RANGE_SORT : RANGE_WRITE;
         if (over && j->phase == RANGE_WRITE && !range_head(j)) {
-            etcd_fail_text(c, GRPC_RESOURCE_EXHAUSTED, "etcdserver: the answer is larger than a message can be");
+            etcd_fail_text(c, GRPC_RESOURCE_EXHAUSTED,
+                           "etcdserver: the answer is larger than a message can be");
             return;
         }
         if (j->pinned && (j->phase != RANGE_WRITE || grpc_queued(&c->grpc) <= ETCD_QUEUE_MAX)) {
@@ -303,7 +308,8 @@ void etcd_kv_range(struct etcd_call *c)
 {
     struct etcd_range *r = c->request;
     struct range_job *j = arena_new(&c->arena, struct range_job);
-    enum etcd_error err = etcd_map((struct etcd_who){ c->e, c->admin }, &c->arena, r->key, r->range_end, false, &j->keys);
+    enum etcd_error err = etcd_map((struct etcd_who){ c->e, c->admin }, &c->arena, r->key, r->range_end,
+                                   false, &j->keys);
 
     if (err == ETCD_OK)
         err = etcd_range_check(r);

@@ -38,7 +38,8 @@ static void build_number(struct store_txn *t, const struct etcd_compare *c, cons
         store_txn_if(t, keys->from, targets[c->target].target, rel, number);
 }
 
-static enum etcd_error build_compare(struct etcd_txn_job *j, struct store_txn *t, const struct etcd_compare *c)
+static enum etcd_error build_compare(struct etcd_txn_job *j, struct store_txn *t,
+                                     const struct etcd_compare *c)
 {
     struct store_range keys;
     enum etcd_error err = etcd_map(who_of(j), &j->c->arena, c->key, c->range_end, false, &keys);
@@ -59,7 +60,8 @@ static enum etcd_error build_compare(struct etcd_txn_job *j, struct store_txn *t
 
 /* ---- operations ----------------------------------------------------------------------------------- */
 
-static enum etcd_error build_txn(struct etcd_txn_job *j, struct store_txn *t, struct etcd_txn *r, unsigned room,
+static enum etcd_error build_txn(struct etcd_txn_job *j, struct store_txn *t, struct etcd_txn *r,
+                                 unsigned room,
                                  unsigned depth);
 
 static enum etcd_error build_put(struct etcd_txn_job *j, struct store_txn *t, const struct etcd_put *p)
@@ -123,11 +125,13 @@ static enum etcd_error build_range(struct etcd_txn_job *j, struct store_txn *t, 
         if (store_count(f->view, f->keys.from, f->keys.to) > STORE_MAX_TXN_READS)
             return ETCD_TOO_LARGE;
     }
-    store_txn_range(t, f->keys.from, f->keys.to, r->limit > 0 && !etcd_range_whole(r) ? (uint64_t)r->limit : 0, count_only);
+    store_txn_range(t, f->keys.from, f->keys.to, r->limit > 0 && !etcd_range_whole(r) ? (uint64_t)r->limit
+                    : 0, count_only);
     return ETCD_OK;
 }
 
-static enum etcd_error build_nested(struct etcd_txn_job *j, struct store_txn *t, struct etcd_txn *r, unsigned room,
+static enum etcd_error build_nested(struct etcd_txn_job *j, struct store_txn *t, struct etcd_txn *r,
+                                    unsigned room,
                                     unsigned depth)
 {
     struct store_txn inner;
@@ -143,7 +147,8 @@ static enum etcd_error build_nested(struct etcd_txn_job *j, struct store_txn *t,
     return err;
 }
 
-static enum etcd_error build_op(struct etcd_txn_job *j, struct store_txn *t, struct etcd_op *op, unsigned room,
+static enum etcd_error build_op(struct etcd_txn_job *j, struct store_txn *t, struct etcd_op *op,
+                                unsigned room,
                                 unsigned depth)
 {
     if (++j->n_ops > STORE_MAX_OPS)
@@ -157,7 +162,8 @@ static enum etcd_error build_op(struct etcd_txn_job *j, struct store_txn *t, str
     }
 }
 
-static enum etcd_error build_txn(struct etcd_txn_job *j, struct store_txn *t, struct etcd_txn *r, unsigned room,
+static enum etcd_error build_txn(struct etcd_txn_job *j, struct store_txn *t, struct etcd_txn *r,
+                                 unsigned room,
                                  unsigned depth)
 {
     struct etcd_compare *compare = r->compare.at;
@@ -212,7 +218,8 @@ static bool deletes(const struct etcd_delete *d, struct str key)
 static bool touch_put(struct touched *t, struct touched_put p)
 {
     for (size_t i = 0; i < t->n_put; i++)
-        if (str_eq(t->put[i].key, p.key) && !(p.of != NULL && t->put[i].of == p.of && t->put[i].branch != p.branch))
+        if (str_eq(t->put[i].key, p.key) && !(p.of != NULL && t->put[i].of == p.of
+                                              && t->put[i].branch != p.branch))
             return false;
     for (size_t i = 0; i < t->n_del; i++)
         if (deletes(t->del[i], p.key))
@@ -265,5 +272,6 @@ enum etcd_error etcd_txn_check(struct etcd_txn_job *j)
 
     if (j->txn == NULL || !j->puts)
         return ETCD_OK;
-    return touch(j, &j->txn->success, &then) && touch(j, &j->txn->failure, &orelse) ? ETCD_OK : ETCD_DUPLICATE_KEY;
+    return touch(j, &j->txn->success, &then) && touch(j, &j->txn->failure, &orelse) ? ETCD_OK
+        : ETCD_DUPLICATE_KEY;
 }

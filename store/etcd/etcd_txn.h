@@ -1,8 +1,8 @@
 /* store/etcd/etcd_txn.h: etcd's writing requests as transactions of the store, and their answers.
  *
  * A Put or DeleteRange is a transaction of one operation.  The request is checked and translated in one walk
- * (etcd_txn_build); after the decision the same walk, along the branches that were taken, measures and writes the
- * answer (etcd_txn_answer), so operations and results need no list of their own. */
+ * (etcd_txn_build); after the decision the same walk, along the branches that were taken, measures and writes
+ * the answer (etcd_txn_answer), so operations and results need no list of their own. */
 #ifndef STORE_ETCD_TXN_H
 #define STORE_ETCD_TXN_H
 
@@ -12,7 +12,8 @@ struct etcd_txn_job {
     struct etcd_call *c;
     struct etcd_op    one;                       /* Put, DeleteRange */
     struct etcd_txn  *txn;                       /* Txn; else NULL */
-    struct etcd_found *past;                     /* ranges that read an earlier revision: their views are pinned */
+    /* ranges that read an earlier revision: their views are pinned */
+    struct etcd_found *past;
     bool   writes, puts, serializable;
     size_t n_ops;                                /* over all levels */
 };

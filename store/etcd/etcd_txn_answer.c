@@ -1,5 +1,5 @@
-/* store/etcd/etcd_txn_answer.c: the answers of Put, DeleteRange and Txn: one walk along what was done finds the keys
- * of its ranges, one measures, one writes. */
+/* store/etcd/etcd_txn_answer.c: the answers of Put, DeleteRange and Txn: one walk along what was done finds
+ * the keys of its ranges, one measures, one writes. */
 #include "store/etcd/etcd_found.h"
 #include "store/etcd/etcd_txn.h"
 
@@ -39,7 +39,8 @@ static void find_range(struct etcd_call *c, const struct etcd_op *op, const stru
     if (f->view == NULL) {
         f->count = res->count;
         f->n = res->n_kvs;
-        f->kvs = (struct store_kv *)(uintptr_t)res->kvs;     /* the results' arena, ours until the call returns */
+        /* the results' arena, ours until the call returns */
+        f->kvs = (struct store_kv *)(uintptr_t)res->kvs;
     } else if (!r->count_only) {
         find_past(c, f);
     } else {
@@ -82,13 +83,15 @@ static void header_write(struct buf *b, const struct etcd_header *h)
 }
 
 /* Keys that a delete is to tell of. */
-static size_t taken(const struct etcd_delete *d, const struct store_op_result *res, const struct store_kv **ret)
+static size_t taken(const struct etcd_delete *d, const struct store_op_result *res,
+                    const struct store_kv **ret)
 {
     *ret = d->range_end.n > 0 ? res->kvs : &res->prev;
     return !d->prev_kv ? 0 : d->range_end.n > 0 ? res->n_kvs : res->found;
 }
 
-static size_t op_size(const struct etcd_op *op, const struct etcd_header *h, const struct store_op_result *res)
+static size_t op_size(const struct etcd_op *op, const struct etcd_header *h,
+                      const struct store_op_result *res)
 {
     size_t n = header_size(h), n_kvs;
     const struct store_kv *kvs;
@@ -149,14 +152,15 @@ static const struct pb_list *branch(const struct etcd_txn *t, bool succeeded)
     return succeeded ? &t->success : &t->failure;
 }
 
-/* Answers within a transaction carry a header with nothing but the revision, that of the state they saw or made; a
- * nested transaction's is empty. */
+/* Answers within a transaction carry a header with nothing but the revision, that of the state they saw or
+ * made; a nested transaction's is empty. */
 static struct etcd_header inner_header(const struct etcd_op *op, const struct store_op_result *res)
 {
     return (struct etcd_header){ .revision = op->which == OP_TXN ? 0 : (int64_t)res->rev };
 }
 
-static void find_all(struct etcd_call *c, const struct etcd_txn *t, bool succeeded, const struct store_op_result *res)
+static void find_all(struct etcd_call *c, const struct etcd_txn *t, bool succeeded,
+                     const struct store_op_result *res)
 {
     const struct pb_list *ops = branch(t, succeeded);
     const struct etcd_op *op = ops->at;

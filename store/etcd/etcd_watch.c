@@ -60,7 +60,8 @@ static const char *choose_id(struct etcd_watch_stream *ws, int64_t *id)
 
 static void watch_refuse(struct etcd_watch_stream *ws, int64_t id, const char *reason)
 {
-    etcd_watch_note(ws, &(struct etcd_watch_note){ .rev = store_revision(ws->s.e->store), .id = id, .created = true,
+    etcd_watch_note(ws, &(struct etcd_watch_note){ .rev = store_revision(ws->s.e->store), .id = id,
+                                                   .created = true,
                                                    .canceled = true, .reason = reason });
 }
 
@@ -75,7 +76,8 @@ static void watch_open(struct etcd_watch_stream *ws, const struct etcd_watch_cre
 {
     struct etcd *e = ws->s.e;
     struct etcd_watcher *x = mem_new(struct etcd_watcher);
-    struct store_watch_opts o = { .from = keys->from, .to = keys->to, .after_rev = begin_after(e, r->start_revision),
+    struct store_watch_opts o = { .from = keys->from, .to = keys->to,
+                                  .after_rev = begin_after(e, r->start_revision),
                                   .on_ready = etcd_watcher_on_ready, .arg = x };
     uint64_t rev = store_revision(e->store), start = store_history_start(e->store) + 1;
 
@@ -108,7 +110,8 @@ static void watch_create(struct etcd_watch_stream *ws, struct arena *a, const st
     struct str key = r->key.n > 0 ? r->key : str_make("\0", 1);
     bool to_end = r->range_end.n == 1 && r->range_end.p[0] == '\0';
     struct store_range keys;
-    enum etcd_error err = etcd_map((struct etcd_who){ ws->s.e, ws->admin }, a, key, r->range_end, false, &keys);
+    enum etcd_error err = etcd_map((struct etcd_who){ ws->s.e, ws->admin }, a, key, r->range_end, false,
+                                   &keys);
     int64_t id = r->watch_id;
     const char *reason;
 
@@ -133,7 +136,8 @@ static void watch_cancel(struct etcd_watch_stream *ws, int64_t id)
     if (x == NULL)
         return;
     etcd_watcher_close(x);
-    etcd_watch_note(ws, &(struct etcd_watch_note){ .rev = store_revision(ws->s.e->store), .id = id, .canceled = true });
+    etcd_watch_note(ws, &(struct etcd_watch_note){ .rev = store_revision(ws->s.e->store), .id = id,
+                                                   .canceled = true });
 }
 
 /* ---- the stream ----------------------------------------------------------------------------------- */
@@ -198,7 +202,8 @@ static void watch_on_drain(struct grpc_call *g)
     ready_post(ws->s.e->loop, &ws->again);
 }
 
-static const struct grpc_events watch_events = { watch_on_message, watch_on_end, watch_on_drain, watch_on_gone };
+static const struct grpc_events watch_events = { watch_on_message, watch_on_end, watch_on_drain,
+                                                 watch_on_gone };
 
 void etcd_watch(struct etcd *e, struct http_req *req)
 {

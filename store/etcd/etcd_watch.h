@@ -1,9 +1,11 @@
-/* store/etcd/etcd_watch.h: what the two halves of Watch share: requests (etcd_watch.c) and events (etcd_watch_send.c).
+/* store/etcd/etcd_watch.h: what the two halves of Watch share: requests (etcd_watch.c) and events
+ * (etcd_watch_send.c).
  *
- * One gRPC stream carries many watches.  Each is a watch of the store, which is a position in the event log; what is
- * encoded for it and not yet sent is one batch: whole revisions, so that no revision is split over answers (but by
- * who asked for fragments).  Above ETCD_QUEUE_MAX unsent bytes of the stream nothing is pulled: a slow client costs
- * its position and one batch of references, and in the end history runs out for it ("compacted"). */
+ * One gRPC stream carries many watches.  Each is a watch of the store, which is a position in the event log;
+ * what is encoded for it and not yet sent is one batch: whole revisions, so that no revision is split over
+ * answers (but by who asked for fragments).  Above ETCD_QUEUE_MAX unsent bytes of the stream nothing is
+ * pulled: a slow client costs its position and one batch of references, and in the end history runs out for
+ * it ("compacted"). */
 #ifndef STORE_ETCD_WATCH_H
 #define STORE_ETCD_WATCH_H
 
@@ -36,7 +38,8 @@ struct etcd_watcher {
 };
 
 /* An answer without events. */
-struct etcd_watch_note { uint64_t rev; int64_t id; bool created, canceled; uint64_t compact_revision; const char *reason; };
+struct etcd_watch_note { uint64_t rev; int64_t id; bool created,
+                         canceled; uint64_t compact_revision; const char *reason; };
 void etcd_watch_note(struct etcd_watch_stream *ws, const struct etcd_watch_note *n);
 /* Events up to this revision have been sent or are not for it. */
 uint64_t etcd_watcher_seen(const struct etcd_watcher *x);

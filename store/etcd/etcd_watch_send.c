@@ -1,7 +1,8 @@
 /* store/etcd/etcd_watch_send.c: Watch.Watch: events from the store's log to the stream; see etcd_watch.h.
  *
- * An event is encoded once, in the two forms that are asked for (with and without the value before), and kept with the
- * event: all who watch it send that blob.  What is in front of it, header and watch id, is a few bytes. */
+ * An event is encoded once, in the two forms that are asked for (with and without the value before), and kept
+ * with the event: all who watch it send that blob.  What is in front of it, header and watch id, is a few
+ * bytes. */
 #include "store/etcd/etcd_watch.h"
 
 #define BATCH_MAX  (256u << 10)                  /* bytes after which a batch ends with its revision */
@@ -13,7 +14,8 @@ enum { FRAME_PLAIN, FRAME_PREV };
 
 static size_t kv_size(const struct store_kv *kv)
 {
-    return pb_str_size(1, etcd_user_key(kv->key).n) + pb_int_size(2, kv->create_rev) + pb_int_size(3, kv->mod_rev)
+    return pb_str_size(1, etcd_user_key(kv->key).n) + pb_int_size(2, kv->create_rev)
+        + pb_int_size(3, kv->mod_rev)
            + pb_int_size(4, kv->version) + pb_str_size(5, blob_str(kv->value).n) + pb_int_size(6, kv->lease);
 }
 
@@ -219,7 +221,8 @@ static void watcher_pump(struct etcd_watcher *x)
         watcher_wait(x, false);
     } else if (store_watch_seen(x->w) >= x->rev) {
         batch_send(x);
-    } else {                                     /* in the midst of a revision: the rest has not been looked at */
+    /* in the midst of a revision: the rest has not been looked at */
+    } else {
         watcher_wait(x, true);
     }
 }

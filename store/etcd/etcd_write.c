@@ -27,7 +27,8 @@ void etcd_sink_end(struct etcd_sink *s)
 /* Fields of mvccpb.KeyValue but the value. */
 static size_t kv_fields(const struct store_kv *kv)
 {
-    return pb_str_size(1, etcd_user_key(kv->key).n) + pb_int_size(2, kv->create_rev) + pb_int_size(3, kv->mod_rev)
+    return pb_str_size(1, etcd_user_key(kv->key).n) + pb_int_size(2, kv->create_rev)
+        + pb_int_size(3, kv->mod_rev)
            + pb_int_size(4, kv->version) + pb_int_size(6, kv->lease);
 }
 

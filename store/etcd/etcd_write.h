@@ -1,8 +1,8 @@
-/* store/etcd/etcd_write.h: key-values onto the wire straight from the store: small ones copied next to each other,
- * values above ETCD_INLINE_VALUE as references of their blobs.
+/* store/etcd/etcd_write.h: key-values onto the wire straight from the store: small ones copied next to each
+ * other, values above ETCD_INLINE_VALUE as references of their blobs.
  *
- * A message's length comes first in gRPC, so every writer has a twin that says how many bytes it will write; a sink
- * is told the sum and must() get exactly that. */
+ * A message's length comes first in gRPC, so every writer has a twin that says how many bytes it will write;
+ * a sink is told the sum and must() get exactly that. */
 #ifndef STORE_ETCD_WRITE_H
 #define STORE_ETCD_WRITE_H
 
