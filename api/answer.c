@@ -3,7 +3,7 @@
 #include "api/answer.h"
 #include "api/json_scan.h"
 #include "api/shape.h"
-#include "api/yaml_write.h"
+#include "api/content.h"
 
 #define WARNING_BYTES_MAX 4096                   /* of all Warning headers together */
 #define HEADERS_MAX       40
@@ -113,36 +113,45 @@ static void respond_buf(struct call *c, int code, struct buf *b)
     respond(c, code, accept_content_type(&c->out), body, 0);
 }
 
-/* From JSON text to what the client reads best. */
-static void respond_text(struct call *c, int code, struct str text)
+/* From JSON text of ours to what the client reads best. */
+static void respond_text(struct call *c, int code, struct str text, unsigned retry_after_s)
 {
     struct buf        b = BUF_INIT;
+    struct blob      *body;
     struct json      *obj;
     struct json_error why;
 
-    if (json_parse(c->arena, text, &obj, &why) < 0)
+    if (json_parse(c->arena, text, &obj, &why) < 0) {
+        c->out.format = OUT_JSON;
         buf_str_add(&b, text);
-    else if (c->out.format == OUT_YAML)
-        yaml_write(&b, obj);
-    else
-        json_write_pretty(&b, obj, 2);
-    respond_buf(c, code, &b);
+    } else {
+        content_write(&b, &c->out, obj);
+    }
+    body = buf_to_blob(&b);
+    buf_release(&b);
+    respond(c, code, accept_content_type(&c->out), body, retry_after_s);
+}
+
+/* Text can be sent as it is. */
+static bool wants_text(const struct call *c)
+{
+    return c->out.format == OUT_JSON && !c->out.pretty;
 }
 
 void call_respond_object(struct call *c, int code, struct blob *object)
 {
     struct buf b = BUF_INIT;
 
-    if (shape_is_plain(c) && c->out.format == OUT_JSON && !c->rq.opt.pretty) {
+    if (shape_is_plain(c) && wants_text(c)) {
         respond(c, code, "application/json", blob_ref(object), 0);
         return;
     }
     shape_object(&b, c, blob_str(object), true);
-    if (c->out.format == OUT_JSON && !c->rq.opt.pretty) {
+    if (wants_text(c)) {
         respond_buf(c, code, &b);
         return;
     }
-    respond_text(c, code, arena_str(c->arena, buf_str(&b)));
+    respond_text(c, code, arena_str(c->arena, buf_str(&b)), 0);
     buf_release(&b);
 }
 
@@ -150,12 +159,7 @@ void call_respond_tree(struct call *c, int code, const struct json *obj)
 {
     struct buf b = BUF_INIT;
 
-    if (c->out.format == OUT_YAML)
-        yaml_write(&b, obj);
-    else if (c->rq.opt.pretty)
-        json_write_pretty(&b, obj, 2);
-    else
-        json_write(&b, obj);
+    content_write(&b, &c->out, obj);
     respond_buf(c, code, &b);
 }
 
@@ -163,8 +167,15 @@ void call_respond_tree(struct call *c, int code, const struct json *obj)
 
 void call_respond_status(struct call *c, const struct status *s)
 {
+    struct blob *text = status_blob(s);
+
     must(!c->began);
-    respond(c, s->code, "application/json", status_blob(s), s->retry_after_s);
+    if (wants_text(c)) {
+        respond(c, s->code, "application/json", text, s->retry_after_s);
+        return;
+    }
+    respond_text(c, s->code, arena_str(c->arena, blob_str(text)), s->retry_after_s);
+    blob_unref(text);
 }
 
 struct str call_resource_name(const struct call *c)

@@ -8,8 +8,9 @@
 
 bool apply_asked(const struct call *c)
 {
-    return c->rq.verb == API_PATCH &&
-           body_format_of(exchange_header(c->x, "Content-Type")) == BODY_APPLY_PATCH;
+    enum body_format format = body_format_of(exchange_header(c->x, "Content-Type"));
+
+    return c->rq.verb == API_PATCH && (format == BODY_APPLY_PATCH || format == BODY_APPLY_PATCH_CBOR);
 }
 
 bool apply_options(struct call *c)

@@ -21,7 +21,6 @@ struct resource_info {                           /* what each resource needs at 
     const struct kind_hooks *hooks;
     const struct resource *base;                 /* what is stored: itself or stored_as */
     struct str prefix;                           /* "/registry/pods/" */
-    struct str list_head;                        /* {"kind":"PodList","apiVersion":"v1","metadata":{ */
 };
 
 struct ttl_lease { uint64_t id, bucket, keys; }; /* the lease new Events hang on: one per few minutes */

@@ -121,9 +121,7 @@ static void answer_add(struct call *c, struct collection *k, struct str stored)
 {
     if (k->too_long)
         return;
-    if (k->taken > 0)
-        buf_char(&k->answer, ',');
-    shape_item(&k->answer, c, stored);
+    shape_list_item(&k->answer, c, stored, k->taken == 0);
     k->too_long = k->answer.n > ANSWER_BYTES_MAX;
 }
 
@@ -152,6 +150,7 @@ static void finish(struct call *c)
 {
     struct collection *k = c->state;
     struct status      s = { .code = 200 };
+    struct shape_list  form;
     struct buf         b = BUF_INIT;
     struct blob       *body;
 
@@ -165,14 +164,16 @@ static void finish(struct call *c)
         call_respond_status(c, &s);
         return;
     }
-    shape_list_head(&b, c);
-    buf_fmt(&b, "\"resourceVersion\":\"%llu\"", (unsigned long long)store_view_revision(k->view));
-    shape_list_items(&b, c);
+    form.metadata = arena_fmt(c->arena, "\"resourceVersion\":\"%llu\"",
+                              (unsigned long long)store_view_revision(k->view));
+    form.items = k->taken;
+    form.bytes = k->answer.n;
+    shape_list_open(&b, c, &form);
     buf_str_add(&b, buf_str(&k->answer));
-    buf_z(&b, "]}\n");
+    shape_list_close(&b, c, &form);
     body = buf_to_blob(&b);
     buf_release(&b);
-    call_respond(c, 200, "application/json", body);
+    call_respond(c, 200, shape_list_sized(c) ? accept_content_type(&c->out) : "application/json", body);
 }
 
 static bool page_full(const struct call *c, const struct collection *k)

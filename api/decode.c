@@ -1,8 +1,10 @@
 /* api/decode.c: see api/decode.h. */
 #include "api/decode.h"
+#include "api/cbor.h"
 #include "api/yaml.h"
 
-#define BODY_TYPES   "application/json, application/yaml, application/vnd.kubernetes.protobuf"
+#define BODY_TYPES "application/json, application/yaml, application/vnd.kubernetes.protobuf, " \
+                   "application/cbor"
 
 static void unsupported(struct call *c, const char *types)
 {
@@ -30,22 +32,37 @@ static struct json *parse_text(struct call *c, bool yaml)
     return obj;
 }
 
-struct json *decode_plain(struct call *c)
+static struct json *parse_binary(struct call *c, bool cbor)
 {
-    return parse_text(c, body_format_of(exchange_header(c->x, "Content-Type")) == BODY_YAML);
-}
-
-static struct json *parse_protobuf(struct call *c)
-{
+    const struct schema_kind *k;
     struct errbuf             err;
     struct json              *obj;
-    const struct schema_kind *k;
+    int rc;
 
-    if (schema_pb_decode(c->x->body, c->arena, &obj, &k, &err) < 0) {
+    if (cbor)
+        rc = cbor_parse(c->arena, c->x->body, &obj, &err);
+    else
+        rc = schema_pb_decode(c->x->body, c->arena, &obj, &k, &err);
+    if (rc < 0) {
         call_bad_request(c, "the object provided is unrecognized: %s", err.s);
         return NULL;
     }
     return obj;
+}
+
+static enum body_format format_of(const struct call *c)
+{
+    return body_format_of(exchange_header(c->x, "Content-Type"));
+}
+
+struct json *decode_plain(struct call *c)
+{
+    switch (format_of(c)) {
+    case BODY_YAML: case BODY_APPLY_PATCH:      return parse_text(c, true);
+    case BODY_CBOR: case BODY_APPLY_PATCH_CBOR: return parse_binary(c, true);
+    case BODY_PROTOBUF:                         return parse_binary(c, false);
+    default:                                    return parse_text(c, false);
+    }
 }
 
 static struct str api_version(struct arena *a, const struct schema_kind *k)
@@ -131,14 +148,14 @@ bool decode_conform(struct call *c, const struct schema_kind *k, struct json *ob
 
 struct json *decode_body(struct call *c, const struct schema_kind *k)
 {
-    struct json *obj = NULL;
+    enum body_format format = format_of(c);
+    struct json     *obj;
 
-    switch (body_format_of(exchange_header(c->x, "Content-Type"))) {
-    case BODY_JSON:     obj = parse_text(c, false); break;
-    case BODY_YAML:     obj = parse_text(c, true); break;
-    case BODY_PROTOBUF: obj = parse_protobuf(c); break;
-    default:            unsupported(c, BODY_TYPES); return NULL;
+    if (format != BODY_JSON && format != BODY_YAML && format != BODY_PROTOBUF && format != BODY_CBOR) {
+        unsupported(c, BODY_TYPES);
+        return NULL;
     }
+    obj = decode_plain(c);
     if (obj == NULL || !check_type(c, k, obj) || !decode_conform(c, k, obj))
         return NULL;
     return obj;
@@ -147,7 +164,7 @@ struct json *decode_body(struct call *c, const struct schema_kind *k)
 struct json *decode_applied(struct call *c, const struct schema_kind *k)
 {
     static const char *const needed[] = { "apiVersion", "kind" };
-    struct json *obj = parse_text(c, true);
+    struct json *obj = decode_plain(c);
     struct str   name;
 
     if (obj == NULL)

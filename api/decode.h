@@ -7,12 +7,13 @@
 /* The request's body as an object of kind k.  Unknown and duplicate fields become warnings or a 400, as
  * fieldValidation says.  apiVersion and kind may be left out; if given they must be k's.  NULL: answered. */
 struct json *decode_body(struct call *c, const struct schema_kind *k);
-/* The body of an apply patch, YAML or JSON: it must say what it is, and be the object of this path. NULL:
+/* The body of an apply patch: it must say what it is, and be the object of this path. NULL:
  * answered. */
 struct json *decode_applied(struct call *c, const struct schema_kind *k);
 /* The same for a tree that came about otherwise (a patched object). */
 bool decode_conform(struct call *c, const struct schema_kind *k, struct json *obj);
-/* The body as bare JSON or YAML, without a schema (patches, DeleteOptions). NULL: answered. */
+/* The body as a tree, whatever its format, not held against a schema (patches, DeleteOptions).  NULL:
+ * answered. */
 struct json *decode_plain(struct call *c);
 
 #endif

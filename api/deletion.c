@@ -48,17 +48,8 @@ static bool body_options(struct call *c, const struct json *body, struct deletio
 /* NULL: answered. */
 static struct json *read_options(struct call *c)
 {
-    struct json              *body;
-    const struct schema_kind *k;
-    struct errbuf             err;
+    struct json *body = decode_plain(c);
 
-    if (body_format_of(exchange_header(c->x, "Content-Type")) == BODY_PROTOBUF) {
-        if (schema_pb_decode(c->x->body, c->arena, &body, &k, &err) == 0)
-            return body;
-        call_bad_request(c, "the object provided is unrecognized: %s", err.s);
-        return NULL;
-    }
-    body = decode_plain(c);
     if (body == NULL || body->type == JSON_NULL || body->type == JSON_OBJECT)
         return body;
     call_bad_request(c, "the object provided is unrecognized (must be of type DeleteOptions): it is not an "

@@ -8,7 +8,7 @@
 #include "api/filter.h"
 #include "api/list_options.h"
 #include "api/shape.h"
-#include "api/yaml_write.h"
+#include "api/content.h"
 
 #define SLICE_BYTES     (128u << 10)             /* one buffer on its way to the client */
 #define TURN_BYTES      (512u << 10)             /* made in one turn */
@@ -23,7 +23,10 @@ struct list {
     struct store_view *view;
     struct store_cursor cursor;
     struct str prefix, to;
+    struct str from;
     struct buf last;                             /* key of the last item taken, for the token */
+    struct shape_list form;
+    bool measuring;                              /* a first walk, for how much a second one will send */
     uint64_t taken, rev;
     bool more;                                   /* ended at the limit with something left */
     struct blob *slice;                          /* being filled; len is what is in it */
@@ -92,20 +95,24 @@ static void add_item(struct call *c, struct list *l, const struct store_kv *kv)
 {
     struct str text = blob_str(kv->value);
 
-    if (l->taken > 0)
-        add_bytes(l, STR(","));
-    l->taken++;
-    if (!shape_is_plain(c)) {
-        buf_clear(&l->row);
-        shape_item(&l->row, c, text);
-        add_bytes(l, buf_str(&l->row));
-    } else if (text.n >= REFERENCE_BYTES) {
+    if (shape_is_plain(c) && !shape_list_sized(c)) {
+        if (l->taken++ > 0)
+            add_bytes(l, STR(","));
+        if (text.n < REFERENCE_BYTES) {
+            add_bytes(l, text);
+            return;
+        }
         close_slice(l);
         add_piece(l, blob_ref(kv->value));
         l->bytes += text.n;
-    } else {
-        add_bytes(l, text);
+        return;
     }
+    buf_clear(&l->row);
+    shape_list_item(&l->row, c, text, l->taken++ == 0);
+    if (l->measuring)
+        l->bytes += l->row.n;
+    else
+        add_bytes(l, buf_str(&l->row));
 }
 
 /* ---- Answering ------------------------------------------------------------------------------------- */
@@ -131,15 +138,39 @@ static struct blob *head_blob(struct call *c, struct list *l)
     struct buf   b = BUF_INIT;
     struct blob *head;
 
-    shape_list_head(&b, c);
     metadata(&b, c, l);
-    shape_list_items(&b, c);
+    l->form.metadata = arena_str(c->arena, buf_str(&b));
+    buf_clear(&b);
+    shape_list_open(&b, c, &l->form);
     head = buf_to_blob(&b);
     buf_release(&b);
     return head;
 }
 
-static void respond_yaml(struct call *c, struct list *l, struct blob *head)
+/* NULL: nothing comes behind the items. */
+static struct blob *tail_blob(struct call *c, struct list *l)
+{
+    struct buf   b = BUF_INIT;
+    struct blob *tail = NULL;
+
+    shape_list_close(&b, c, &l->form);
+    if (b.n > 0)
+        tail = buf_to_blob(&b);
+    buf_release(&b);
+    return tail;
+}
+
+static void add_tail(struct call *c, struct list *l)
+{
+    struct blob *tail = tail_blob(c, l);
+
+    close_slice(l);
+    if (tail != NULL)
+        add_piece(l, tail);
+}
+
+/* For people: YAML, or JSON with line breaks. */
+static void respond_laid_out(struct call *c, struct list *l, struct blob *head)
 {
     struct buf        b = BUF_INIT, out = BUF_INIT;
     struct json_error why;
@@ -151,12 +182,8 @@ static void respond_yaml(struct call *c, struct list *l, struct blob *head)
     for (size_t i = 0; i < l->n_piece; i++)
         buf_str_add(&b, blob_str(l->piece[i].blob));
     buf_z(&b, "]}");
-    if (json_parse(c->arena, buf_str(&b), &doc, &why) == 0) {
-        if (c->out.format == OUT_YAML)
-            yaml_write(&out, doc);
-        else
-            json_write_pretty(&out, doc, 2);
-    }
+    if (json_parse(c->arena, buf_str(&b), &doc, &why) == 0)
+        content_write(&out, &c->out, doc);
     body = buf_to_blob(&out);
     buf_release(&out);
     buf_release(&b);
@@ -166,12 +193,15 @@ static void respond_yaml(struct call *c, struct list *l, struct blob *head)
 static void respond_whole(struct call *c, struct list *l)
 {
     struct http_piece *all;
-    struct blob       *head = head_blob(c, l);
+    struct blob       *head, *tail;
     size_t             n = 0;
 
+    l->form.items = l->taken;
+    l->form.bytes = l->bytes;
+    head = head_blob(c, l);
     close_slice(l);
-    if ((c->out.format == OUT_YAML || c->rq.opt.pretty) && l->bytes <= YAML_BYTES_MAX) {
-        respond_yaml(c, l, head);
+    if ((c->out.format == OUT_YAML || c->out.pretty) && !shape_list_sized(c) && l->bytes <= YAML_BYTES_MAX) {
+        respond_laid_out(c, l, head);
         return;
     }
     all = arena_alloc(c->arena, (l->n_piece + 2) * sizeof(*all));
@@ -180,8 +210,9 @@ static void respond_whole(struct call *c, struct list *l)
         memcpy(all + n, l->piece, l->n_piece * sizeof(*all));
     n += l->n_piece;
     l->n_piece = 0;                              /* their references go with the answer */
-    all[n++] = (struct http_piece){ blob_copy(STR("]}\n")), 0, 3 };
-    call_respond_pieces(c, 200, "application/json", all, n);
+    if ((tail = tail_blob(c, l)) != NULL)
+        all[n++] = (struct http_piece){ tail, 0, tail->len };
+    call_respond_pieces(c, 200, accept_content_type(&c->out), all, n);
 }
 
 /* What is there goes out.  False: the client is behind, `drain` will come. */
@@ -211,7 +242,8 @@ static void remember_key(struct list *l, struct str key)
 /* Take items until a bound of this turn; true: the end (of the list or of the page). */
 static bool walk(struct call *c, struct list *l)
 {
-    unsigned        budget = c->out.shape == OUT_TABLE || c->info->base != c->res ? TURN_ROWS : TURN_KEYS;
+    bool            costly = c->out.shape == OUT_TABLE || c->info->base != c->res || shape_list_sized(c);
+    unsigned        budget = costly ? TURN_ROWS : TURN_KEYS;
     size_t          start = l->bytes;
     struct store_kv kv;
 
@@ -231,11 +263,30 @@ static bool walk(struct call *c, struct list *l)
     return false;
 }
 
+/* How much there is is known now: the same walk again, this time to send it. */
+static void measured(struct call *c, struct list *l)
+{
+    l->measuring = false;
+    l->form.items = l->taken;
+    l->form.bytes = l->bytes;
+    l->taken = l->bytes = 0;
+    store_seek(&l->cursor, l->view, l->from, l->to);
+    ready_post(c->api->loop, &l->again);
+}
+
 static void list_slice(struct call *c)
 {
     struct list *l = list_of(c);
     bool         end = walk(c, l);
 
+    if (l->measuring && end) {
+        measured(c, l);
+        return;
+    }
+    if (l->measuring) {
+        ready_post(c->api->loop, &l->again);
+        return;
+    }
     if (!c->began && (c->rq.opt.limit > 0 || c->out.format == OUT_YAML) && !end) {
         if (c->out.format == OUT_YAML && l->bytes > YAML_BYTES_MAX) {
             call_fail(c, 406, REASON_NOT_ACCEPTABLE,
@@ -250,7 +301,7 @@ static void list_slice(struct call *c)
         return;
     }
     if (!c->began) {
-        call_begin(c, 200, "application/json", true);
+        call_begin(c, 200, accept_content_type(&c->out), true);
         call_send_blob(c, head_blob(c, l));
     }
     if (!end && flush(c, l)) {
@@ -258,7 +309,7 @@ static void list_slice(struct call *c)
         return;
     }
     if (end) {
-        add_bytes(l, STR("]}\n"));
+        add_tail(c, l);
         flush(c, l);
         call_end(c);
     }
@@ -300,6 +351,8 @@ static void list_start(struct call *c, struct store_view *view, struct str after
         from = arena_fmt(c->arena, "%.*s%.*s", STR_ARG(l->prefix), STR_ARG(after));
         from.n++;
     }
+    l->from = from;
+    l->measuring = shape_list_sized(c) && c->rq.opt.limit == 0;
     store_seek(&l->cursor, view, from, l->to);
     list_slice(c);
 }

@@ -56,15 +56,27 @@ bool media_next(struct str *rest, struct media *ret)
     return false;
 }
 
+static const struct { const char *type, *stream; } formats[] = {
+    [OUT_JSON]     = { "application/json", "application/json" },
+    [OUT_YAML]     = { "application/yaml", NULL },
+    [OUT_PROTOBUF] = { "application/vnd.kubernetes.protobuf",
+                       "application/vnd.kubernetes.protobuf;stream=watch" },
+    [OUT_CBOR]     = { "application/cbor", "application/cbor-seq" },
+};
+
 static bool type_format(struct str type, enum out_format *ret)
 {
-    if (str_ieq(type, STR("application/json")) || str_is(type, "*/*") || str_ieq(type, STR("application/*")))
+    if (str_is(type, "*/*") || str_ieq(type, STR("application/*"))) {
         *ret = OUT_JSON;
-    else if (str_ieq(type, STR("application/yaml")))
-        *ret = OUT_YAML;
-    else
-        return false;
-    return true;
+        return true;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(formats); i++)
+        if (str_ieq(type, str_of(formats[i].type)) ||
+            (i == OUT_CBOR && str_ieq(type, str_of(formats[i].stream)))) {
+            *ret = (enum out_format)i;
+            return true;
+        }
+    return false;
 }
 
 /* What this media range asks for, if we can make it. */
@@ -84,7 +96,7 @@ static bool media_accept(const struct media *m, bool can_table, struct accept *r
     if (!can_table || !str_is(g, "meta.k8s.io") || (!str_is(v, "v1") && !str_is(v, "v1beta1")))
         return false;
     ret->version = str_is(v, "v1") ? "v1" : "v1beta1";
-    if (str_is(as, "Table"))
+    if (str_is(as, "Table") && ret->format != OUT_PROTOBUF)
         ret->shape = OUT_TABLE;
     else if (str_is(as, "PartialObjectMetadata"))
         ret->shape = OUT_PARTIAL;
@@ -117,7 +129,12 @@ bool accept_parse(struct str header, bool can_table, struct accept *ret)
 
 const char *accept_content_type(const struct accept *a)
 {
-    return a->format == OUT_YAML ? "application/yaml" : "application/json";
+    return formats[a->format].type;
+}
+
+const char *accept_stream_type(const struct accept *a)
+{
+    return formats[a->format].stream;
 }
 
 int accept_discovery(struct str header)
@@ -154,10 +171,12 @@ enum body_format body_format_of(struct str content_type)
         { "application/x-yaml", BODY_YAML },
         { "text/yaml", BODY_YAML },
         { "application/vnd.kubernetes.protobuf", BODY_PROTOBUF },
+        { "application/cbor", BODY_CBOR },
         { "application/json-patch+json", BODY_JSON_PATCH },
         { "application/merge-patch+json", BODY_MERGE_PATCH },
         { "application/strategic-merge-patch+json", BODY_STRATEGIC_PATCH },
         { "application/apply-patch+yaml", BODY_APPLY_PATCH },
+        { "application/apply-patch+cbor", BODY_APPLY_PATCH_CBOR },
     };
     struct media m;
 

@@ -4,7 +4,7 @@
 
 #include "net/arena.h"
 
-enum out_format { OUT_JSON, OUT_YAML };
+enum out_format { OUT_JSON, OUT_YAML, OUT_PROTOBUF, OUT_CBOR };
 enum out_shape  { OUT_OBJECT, OUT_TABLE, OUT_PARTIAL, OUT_PARTIAL_LIST };
 
 struct accept {
@@ -18,13 +18,15 @@ struct accept {
  * metadata forms.  False: nothing we can make is acceptable (406). */
 bool accept_parse(struct str header, bool can_table, struct accept *ret);
 const char *accept_content_type(const struct accept *a);
+/* Of a watch; NULL: this format can't be streamed. */
+const char *accept_stream_type(const struct accept *a);
 
 /* Aggregated discovery: 2 for v2, 1 for v2beta1, 0 for the plain form. */
 int accept_discovery(struct str header);
 
 enum body_format {
-    BODY_JSON, BODY_YAML, BODY_PROTOBUF,
-    BODY_JSON_PATCH, BODY_MERGE_PATCH, BODY_STRATEGIC_PATCH, BODY_APPLY_PATCH,
+    BODY_JSON, BODY_YAML, BODY_PROTOBUF, BODY_CBOR,
+    BODY_JSON_PATCH, BODY_MERGE_PATCH, BODY_STRATEGIC_PATCH, BODY_APPLY_PATCH, BODY_APPLY_PATCH_CBOR,
     BODY_UNKNOWN
 };
 /* By Content-Type; an empty header counts as JSON. */

@@ -5,7 +5,8 @@
 #include "api/merge_patch.h"
 
 #define PATCH_TYPES "application/json-patch+json, application/merge-patch+json, " \
-                    "application/strategic-merge-patch+json"
+                    "application/strategic-merge-patch+json, application/apply-patch+yaml, " \
+                    "application/apply-patch+cbor"
 
 static void does_not_fit(struct call *c, const char *why)
 {

@@ -46,6 +46,15 @@ const struct schema_kind *schema_kind_find(struct str group, struct str version,
     return common;
 }
 
+const struct schema_kind *schema_kind_by_version(struct str version, struct str name)
+{
+    ptrdiff_t slash = str_find(version, '/');
+
+    return slash < 0 ? schema_kind_find(STR(""), version, name)
+                     : schema_kind_find(str_upto(version, (size_t)slash),
+                                        str_from(version, (size_t)slash + 1), name);
+}
+
 const struct resource_sub *resource_sub_find(const struct resource *r, struct str name)
 {
     for (unsigned i = 0; i < r->n_subs; i++)

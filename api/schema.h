@@ -149,6 +149,8 @@ extern const unsigned schema_n_kinds;
 const struct resource    *resource_find(struct str group, struct str version, struct str plural);
 /* A common kind (DeleteOptions) is found under any group and version. */
 const struct schema_kind *schema_kind_find(struct str group, struct str version, struct str kind);
+/* The same by "apps/v1" or "v1". */
+const struct schema_kind *schema_kind_by_version(struct str api_version, struct str kind);
 const struct resource_sub *resource_sub_find(const struct resource *r, struct str name);
 
 /* ---- From the tables alone ------------------------------------------------------------------------ */
@@ -184,6 +186,12 @@ int schema_pb_decode(struct str in, struct arena *a, struct json **ret, const st
 /* One message by type, without envelope (DeleteOptions in a body, nested use). */
 int schema_pb_decode_type(const struct schema_type *t, struct str in, struct arena *a, struct json **ret,
                           struct errbuf *err);
+
+/* The reverse, appended: an object (whose tree says what it is) in its envelope; a message alone; the
+ * envelope up to where its field 2, the object, comes. */
+void schema_pb_encode(struct buf *out, const struct schema_type *t, const struct json *obj);
+void schema_pb_encode_type(struct buf *out, const struct schema_type *t, const struct json *obj);
+void schema_pb_open(struct buf *out, struct str api_version, struct str kind);
 
 /* ---- Documents made once from the tables ------------------------------------------------------------ */
 

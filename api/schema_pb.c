@@ -537,15 +537,6 @@ static int decode_type_meta(struct pb *p, struct str in, struct str *ret_version
     return 0;
 }
 
-static const struct schema_kind *kind_by_version(struct str version, struct str name)
-{
-    ptrdiff_t slash = str_find(version, '/');
-
-    return slash < 0 ? schema_kind_find(STR(""), version, name)
-                     : schema_kind_find(str_upto(version, (size_t)slash),
-                                        str_from(version, (size_t)slash + 1), name);
-}
-
 static int decode_envelope(struct pb *p, struct str in, struct json **ret,
                            const struct schema_kind **ret_kind)
 {
@@ -561,7 +552,7 @@ static int decode_envelope(struct pb *p, struct str in, struct json **ret,
     if ((rc = find_item(p, in, 1, PB_BYTES, &meta)) < 0 || (rc = find_item(p, in, 2, PB_BYTES, &raw)) < 0
         || (rc = decode_type_meta(p, meta.bytes, &version, &name)) < 0)
         return rc;
-    k = kind_by_version(version, name);
+    k = schema_kind_by_version(version, name);
     if (k == NULL)
         return err_set(p->err, E_NOTFOUND, "no kind \"%.*s\" is registered for version \"%.*s\"",
                        STR_ARG(name), STR_ARG(version));

@@ -136,7 +136,8 @@ static bool negotiate(struct call *c)
 
     if (!accept_parse(exchange_header(c->x, "Accept"), can_table, &c->out)) {
         call_fail(c, 406, REASON_NOT_ACCEPTABLE,
-                  "only the following media types are accepted: application/json, application/yaml");
+                  "only the following media types are accepted: application/json, application/yaml, "
+                  "application/vnd.kubernetes.protobuf, application/cbor");
         return false;
     }
     if (c->rq.opt.pretty)
@@ -234,18 +235,12 @@ static void info_fill(struct api *a, const struct resource *r)
 {
     struct resource_info  *i = &a->info[r->index];
     const struct resource *base = r->stored_as != NULL ? r->stored_as : r;
-    const struct schema_kind *k = r->kind;
     struct buf             b = BUF_INIT;
 
     i->hooks = kind_hooks_find(base);
     i->base = base;
     buf_fmt(&b, "/registry/%s/", base->storage != NULL ? base->storage : base->plural);
     i->prefix = str_make(mem_strndup(buf_str(&b)), b.n);
-    buf_clear(&b);
-    buf_fmt(&b, "{\"kind\":\"%sList\",\"apiVersion\":\"%s%s%s\",\"metadata\":{", k->kind, k->group,
-            k->group[0] != '\0' ? "/" : "",
-            k->version);
-    i->list_head = str_make(mem_strndup(buf_str(&b)), b.n);
     buf_release(&b);
 }
 
@@ -263,10 +258,8 @@ static void api_free(struct api *a)
     struct str key;
     void      *doc;
 
-    for (unsigned i = 0; a->info != NULL && i < schema_n_resources; i++) {
+    for (unsigned i = 0; a->info != NULL && i < schema_n_resources; i++)
         mem_free((char *)a->info[i].prefix.p);
-        mem_free((char *)a->info[i].list_head.p);
-    }
     mem_free(a->info);
     deadline_stop(a);
     for (unsigned i = 0; i < a->n_http; i++)

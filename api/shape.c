@@ -1,5 +1,6 @@
 /* api/shape.c: see api/shape.h. */
 #include "api/shape.h"
+#include "api/cbor.h"
 #include "api/json_scan.h"
 
 bool shape_is_plain(const struct call *c)
@@ -105,24 +106,165 @@ void shape_object(struct buf *out, struct call *c, struct str stored, bool colum
     buf_z(out, "]}");
 }
 
-void shape_list_head(struct buf *out, struct call *c)
+/* ---- Lists ------------------------------------------------------------------------------------------ */
+
+/* Of what the client asked for. */
+static struct str list_kind(const struct call *c)
 {
-    if (c->out.shape == OUT_TABLE)
-        buf_fmt(out, "{\"kind\":\"Table\",\"apiVersion\":\"meta.k8s.io/%s\",\"metadata\":{", c->out.version);
-    else if (c->out.shape == OUT_OBJECT)
-        buf_str_add(out, c->info->list_head);
-    else
-        buf_fmt(out, "{\"kind\":\"PartialObjectMetadataList\",\"apiVersion\":\"meta.k8s.io/%s\","
-                "\"metadata\":{", c->out.version);
+    switch (c->out.shape) {
+    case OUT_TABLE:  return STR("Table");
+    case OUT_OBJECT: return str_of(c->res->list->kind);
+    default:         return STR("PartialObjectMetadataList");
+    }
 }
 
-void shape_list_items(struct buf *out, struct call *c)
+static struct str list_version(const struct call *c)
 {
+    const struct schema_kind *k = c->res->list;
+
+    if (c->out.shape != OUT_OBJECT)
+        return arena_fmt(c->arena, "meta.k8s.io/%s", c->out.version);
+    return k->group[0] != '\0' ? arena_fmt(c->arena, "%s/%s", k->group, k->version) : str_of(k->version);
+}
+
+bool shape_list_sized(const struct call *c)
+{
+    return c->out.format == OUT_PROTOBUF || c->out.format == OUT_CBOR;
+}
+
+static struct json *metadata_tree(struct call *c, const struct shape_list *l)
+{
+    struct json_error why;
+    struct json      *meta;
+
+    must_ok(json_parse(c->arena, arena_fmt(c->arena, "{%.*s}", STR_ARG(l->metadata)), &meta, &why));
+    return meta;
+}
+
+/* Of every kind of list in protobuf: metadata=1, items=2; and the list itself is field 2 of the envelope. */
+#define PB_METADATA (1u << 3 | 2u)
+#define PB_ITEM     (2u << 3 | 2u)
+
+static void open_protobuf(struct buf *out, struct call *c, const struct shape_list *l)
+{
+    const struct schema_field *meta = schema_field(c->res->list->type, STR("metadata"));
+    struct buf                 head = BUF_INIT, field = BUF_INIT;
+
+    must(meta != NULL);
+    schema_pb_encode_type(&head, meta->type, metadata_tree(c, l));
+    buf_varint(&field, PB_METADATA);
+    buf_varint(&field, head.n);
+    buf_str_add(&field, buf_str(&head));
+    schema_pb_open(out, list_version(c), list_kind(c));
+    buf_varint(out, PB_ITEM);
+    buf_varint(out, field.n + l->bytes);
+    buf_str_add(out, buf_str(&field));
+    buf_release(&field);
+    buf_release(&head);
+}
+
+/* Keys in the order of their encoding: kind, items or rows, metadata, apiVersion, columnDefinitions. */
+static void open_cbor(struct buf *out, struct call *c, const struct shape_list *l)
+{
+    bool table = c->out.shape == OUT_TABLE;
+
+    cbor_put_tag(out);
+    cbor_put_map(out, table ? 5 : 4);
+    cbor_put_string(out, STR("kind"));
+    cbor_put_string(out, list_kind(c));
+    cbor_put_string(out, table ? STR("rows") : STR("items"));
+    cbor_put_array(out, l->items);
+}
+
+static void close_cbor(struct buf *out, struct call *c, const struct shape_list *l)
+{
+    struct buf        columns = BUF_INIT;
+    struct json_error why;
+    struct json      *tree;
+
+    cbor_put_string(out, STR("metadata"));
+    cbor_write_item(out, metadata_tree(c, l));
+    cbor_put_string(out, STR("apiVersion"));
+    cbor_put_string(out, list_version(c));
+    if (c->out.shape != OUT_TABLE)
+        return;
+    table_columns(&columns, c->res);
+    must_ok(json_parse(c->arena, arena_str(c->arena, buf_str(&columns)), &tree, &why));
+    cbor_put_string(out, STR("columnDefinitions"));
+    cbor_write_item(out, tree);
+    buf_release(&columns);
+}
+
+static void open_text(struct buf *out, struct call *c, const struct shape_list *l)
+{
+    buf_fmt(out, "{\"kind\":\"%.*s\",\"apiVersion\":\"%.*s\",\"metadata\":{%.*s}", STR_ARG(list_kind(c)),
+            STR_ARG(list_version(c)), STR_ARG(l->metadata));
     if (c->out.shape == OUT_TABLE) {
-        buf_z(out, "},\"columnDefinitions\":");
+        buf_z(out, ",\"columnDefinitions\":");
         table_columns(out, c->res);
         buf_z(out, ",\"rows\":[");
     } else {
-        buf_z(out, "},\"items\":[");
+        buf_z(out, ",\"items\":[");
     }
+}
+
+void shape_list_open(struct buf *out, struct call *c, const struct shape_list *l)
+{
+    if (c->out.format == OUT_PROTOBUF)
+        open_protobuf(out, c, l);
+    else if (c->out.format == OUT_CBOR)
+        open_cbor(out, c, l);
+    else
+        open_text(out, c, l);
+}
+
+void shape_list_close(struct buf *out, struct call *c, const struct shape_list *l)
+{
+    if (c->out.format == OUT_CBOR)
+        close_cbor(out, c, l);
+    else if (c->out.format != OUT_PROTOBUF)
+        buf_z(out, "]}\n");
+}
+
+static const struct schema_type *item_type(const struct call *c)
+{
+    const struct schema_kind *partial = schema_kind_find(STR("meta.k8s.io"), STR("v1"),
+                                                         STR("PartialObjectMetadata"));
+
+    must(partial != NULL);
+    return c->out.shape == OUT_OBJECT ? c->res->kind->type : partial->type;
+}
+
+static void binary_item(struct buf *out, struct call *c, struct str stored)
+{
+    struct arena      a = ARENA_INIT;
+    struct buf        text = BUF_INIT, message = BUF_INIT;
+    struct json_error why;
+    struct json      *item;
+
+    shape_item(&text, c, stored);
+    if (json_parse(&a, buf_str(&text), &item, &why) < 0)
+        item = json_object(&a);
+    if (c->out.format == OUT_CBOR) {
+        cbor_write_item(out, item);
+    } else {
+        schema_pb_encode_type(&message, item_type(c), item);
+        buf_varint(out, PB_ITEM);
+        buf_varint(out, message.n);
+        buf_str_add(out, buf_str(&message));
+    }
+    buf_release(&message);
+    buf_release(&text);
+    arena_release(&a);
+}
+
+void shape_list_item(struct buf *out, struct call *c, struct str stored, bool first)
+{
+    if (shape_list_sized(c)) {
+        binary_item(out, c, stored);
+        return;
+    }
+    if (!first)
+        buf_char(out, ',');
+    shape_item(out, c, stored);
 }

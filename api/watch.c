@@ -6,6 +6,7 @@
  * first, so nothing is missed in between). */
 #include <stdio.h>
 #include "api/answer.h"
+#include "api/content.h"
 #include "api/encode.h"
 #include "api/filter.h"
 #include "api/list_options.h"
@@ -17,8 +18,8 @@
 #define BOOKMARK_MS     60000
 #define TIMEOUT_MIN_S   1800                     /* default: up to twice this, so that not all end at once */
 
-/* Slots of store_event.frame. */
-enum { FRAME_NATURAL, FRAME_ENTERED, FRAME_LEFT, FRAME_LABELS };
+/* Slots of store_event.frame: frames in JSON, and behind the labels the same in protobuf. */
+enum { FRAME_NATURAL, FRAME_ENTERED, FRAME_LEFT, FRAME_LABELS, FRAME_PROTOBUF };
 
 /* What FRAME_LABELS holds: where the labels are in an event's two states, found once for all selectors. */
 struct event_labels { struct str now, before; };
@@ -58,23 +59,6 @@ static void watch_cancel(struct call *c)
 
 /* ---- Frames ---------------------------------------------------------------------------------------- */
 
-static struct blob *frame_make(struct str type, struct str object)
-{
-    static const char head[] = "{\"type\":\"", middle[] = "\",\"object\":", tail[] = "}\n";
-    struct blob *b = blob_new(sizeof(head) + sizeof(middle) + sizeof(tail) - 3 + type.n + object.n);
-    char        *q = b->data;
-
-#define PUT(p, n) (memcpy(q, (p), (n)), q += (n))
-    PUT(head, sizeof(head) - 1);
-    PUT(type.p, type.n);
-    PUT(middle, sizeof(middle) - 1);
-    PUT(object.p, object.n);
-    PUT(tail, sizeof(tail) - 1);
-#undef PUT
-    must(q == b->data + b->len);
-    return b;
-}
-
 /* An object in this watch's form. */
 static void send_object(struct call *c, struct str type, struct blob *object)
 {
@@ -85,7 +69,7 @@ static void send_object(struct call *c, struct str type, struct blob *object)
         return;
     }
     if (shape_is_plain(c)) {
-        call_send_blob(c, frame_make(type, blob_str(object)));
+        call_send_blob(c, content_event(&c->out, type, blob_str(object)));
         return;
     }
     buf_clear(&w->row);
@@ -98,7 +82,12 @@ static void send_object(struct call *c, struct str type, struct blob *object)
         blob_unref(b);
         return;
     }
-    call_send_blob(c, frame_make(type, buf_str(&w->row)));
+    call_send_blob(c, content_event(&c->out, type, buf_str(&w->row)));
+}
+
+static unsigned frame_slot(const struct call *c, unsigned slot)
+{
+    return c->out.format == OUT_PROTOBUF ? FRAME_PROTOBUF + slot : slot;
 }
 
 /* The same for an event of the log: what is plain is framed once for all who watch. */
@@ -109,8 +98,13 @@ static void send_event(struct call *c, struct store_event *ev, unsigned slot, st
         send_object(c, type, object);
         return;
     }
+    if (c->out.format == OUT_CBOR) {             /* few ask for it: not worth a slot of every event */
+        call_send_blob(c, content_event(&c->out, type, blob_str(object)));
+        return;
+    }
+    slot = frame_slot(c, slot);
     if (ev->frame[slot] == NULL)
-        ev->frame[slot] = frame_make(type, blob_str(object));
+        ev->frame[slot] = content_event(&c->out, type, blob_str(object));
     call_send_blob(c, blob_ref(ev->frame[slot]));
 }
 
@@ -121,8 +115,11 @@ static void send_left(struct call *c, struct store_event *ev)
     uint32_t     rev_at;
     struct blob *last;
 
-    if (ev->frame[FRAME_LEFT] != NULL && shape_is_plain(c) && c->x->ops->event == NULL) {
-        call_send_blob(c, blob_ref(ev->frame[FRAME_LEFT]));
+    unsigned     slot = frame_slot(c, FRAME_LEFT);
+
+    if (c->out.format != OUT_CBOR && ev->frame[slot] != NULL && shape_is_plain(c) &&
+        c->x->ops->event == NULL) {
+        call_send_blob(c, blob_ref(ev->frame[slot]));
         return;
     }
     encode_reopen(&b, blob_str(ev->prev), &rev_at);
@@ -198,7 +195,7 @@ static void send_bookmark(struct call *c, uint64_t rev, bool initial_end)
     if (c->x->ops->event != NULL)
         c->x->ops->event(c->x, STR("BOOKMARK"), object);
     else
-        call_send_blob(c, frame_make(STR("BOOKMARK"), blob_str(object)));
+        call_send_blob(c, content_event(&c->out, STR("BOOKMARK"), blob_str(object)));
     blob_unref(object);
 }
 
@@ -231,7 +228,7 @@ static void fail(struct call *c, const struct status *s)
     if (c->x->ops->event != NULL)
         c->x->ops->event(c->x, STR("ERROR"), object);
     else
-        call_send_blob(c, frame_make(STR("ERROR"), blob_str(object)));
+        call_send_blob(c, content_event(&c->out, STR("ERROR"), blob_str(object)));
     blob_unref(object);
     call_end(c);
 }
@@ -370,7 +367,7 @@ static void watch_open(struct call *c, uint64_t after)
     timer_init(&w->timeout, c->api->loop, on_timeout);
     timer_init(&w->bookmark, c->api->loop, on_bookmark);
     ready_init(&w->again, on_again);
-    call_begin(c, 200, "application/json", false);
+    call_begin(c, 200, accept_stream_type(&c->out), false);
     if (store_watch_open(c->api->store, &o, &w->sw) < 0) {
         w->sw = NULL;
         too_old(c, after);
@@ -410,9 +407,10 @@ void call_watch(struct call *c)
 
     if (!list_options_check(c, true))
         return;
-    if (c->out.format != OUT_JSON) {
+    if (accept_stream_type(&c->out) == NULL) {
         call_fail(c, 406, REASON_NOT_ACCEPTABLE,
-                  "only the following media types are accepted: application/json");
+                  "only the following media types are accepted: application/json, "
+                  "application/vnd.kubernetes.protobuf;stream=watch, application/cbor-seq");
         return;
     }
     w = arena_new(c->arena, struct watch);

@@ -189,7 +189,7 @@ struct store_event {
     uint64_t create_rev, version, lease, tag;
     uint64_t prev_create_rev, prev_mod_rev, prev_version, prev_lease, prev_tag;      /* 0 on create */
     /* who watches keeps encoded forms here: one encoding for all */
-    struct blob *frame[4];
+    struct blob *frame[7];
 };
 
 /* A watch is a position in the event log.  It is pulled: on_ready says that something is there (or that it

@@ -1,7 +1,7 @@
 /* test/api/all_kinds_test.c: one good object of every stored kind goes through the whole API: created, defaulted,
  * read back, shown as a row, written as protobuf and read again, patched, deleted. */
 #include "test/api/api_rig.h"
-#include "test/api/pb_write.h"
+#include "test/api/api_fixture.h"
 
 #define CONTAINERS "'containers':[{'name':'c','image':'i'}]"
 #define TEMPLATE "'selector':{'matchLabels':{'a':'b'}},'template':{'metadata':{'labels':{'a':'b'}},'spec':{" CONTAINERS "}}"
@@ -154,17 +154,12 @@ static void check_defaults(const struct sample *s, const struct json *obj)
 static void check_protobuf(const struct sample *s, const struct resource *r, struct json *obj)
 {
     struct arena a = ARENA_INIT;
-    struct buf out = BUF_INIT, all = BUF_INIT, meta = BUF_INIT;
+    struct buf all = BUF_INIT;
     struct json *back = NULL;
     const struct schema_kind *k;
     struct errbuf err = { "" };
 
-    pbw_object(&a, &out, r->kind->type, obj, 0);
-    pbw_bytes(&meta, 1, json_str(json_getz(obj, "apiVersion")));
-    pbw_bytes(&meta, 2, json_str(json_getz(obj, "kind")));
-    buf_add(&all, "k8s\0", 4);
-    pbw_bytes(&all, 1, buf_str(&meta));
-    pbw_bytes(&all, 2, buf_str(&out));
+    schema_pb_encode(&all, r->kind->type, obj);
     if (schema_pb_decode(buf_str(&all), &a, &back, &k, &err) < 0)
         test_fail(__FILE__, __LINE__, "%s: %s", s->plural, err.s);
     json_each(claim, json_path(obj, "spec.volumeClaimTemplates")) {      /* messages carry no kind */
@@ -174,9 +169,7 @@ static void check_protobuf(const struct sample *s, const struct resource *r, str
     schema_default(r->kind->type, back, &a);     /* empty messages with defaults inside and zeros come back by these */
     if (k != r->kind || !json_equal(back, obj))
         test_fail(__FILE__, __LINE__, "%s:\n%.*s\nbut\n%.*s", s->plural, STR_ARG(text_of(&a, back)), STR_ARG(text_of(&a, obj)));
-    buf_release(&out);
     buf_release(&all);
-    buf_release(&meta);
     arena_release(&a);
 }
 

@@ -188,7 +188,7 @@ TEST(tables_and_partials)
     CHECK_AT(a, "items.0.metadata.labels.app", "even");
     CHECK(json_path(a.obj, "items.0.data") == NULL);
     answer_free(&a);
-    r->accept = "application/vnd.kubernetes.protobuf";
+    r->accept = "application/xml";
     CALL(r, 406, "GET", CM, NULL);
     r->accept = "application/yaml";
     a = call(r, "GET", CM "/c001", NULL);
