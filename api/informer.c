@@ -7,6 +7,7 @@
  * During a list every object found is marked with the list's number; what does not carry it at the end is
  * gone and is reported as deleted, so a relist never loses a change. */
 #include "api/informer.h"
+#include "api/json_scan.h"
 #include "net/log.h"
 #include "net/map.h"
 #include "net/slices.h"
@@ -70,6 +71,12 @@ static struct object *object_new(const struct json *j, struct blob *raw)
     return o;
 }
 
+static void object_take_over(struct object *o, const struct object *old)
+{
+    o->user = old->user;
+    o->scheduler = old->scheduler;
+}
+
 struct object *object_ref(struct object *o)
 {
     must(o->refs > 0);
@@ -89,12 +96,17 @@ struct object *object_unref(struct object *o)
     return NULL;
 }
 
+/* Who set which field is a good part of an object's text, and nobody's concern here. */
+static int parse_lean(struct arena *a, struct blob *raw, struct json **ret)
+{
+    return json_parse(a, json_scan_without(a, blob_str(raw), "metadata.managedFields"), ret, NULL);
+}
+
 struct json *object_json(const struct object *o, struct arena *a)
 {
-    struct json_error err;
     struct json *j;
 
-    return json_parse(a, blob_str(o->raw), &j, &err) == 0 ? j : json_object(a);
+    return parse_lean(a, o->raw, &j) == 0 ? j : json_object(a);
 }
 
 /* ---- Indexes ---------------------------------------------------------------------------------------- */
@@ -207,7 +219,7 @@ static void informer_drop(struct informer *i, struct str key, struct json *j, st
     struct object *old = object_ref(e->o);
     if (j != NULL) {
         struct object *last = object_new(j, raw);
-        last->user = old->user;
+        object_take_over(last, old);
         object_unref(old);
         old = last;
     } else {
@@ -245,7 +257,7 @@ static void informer_put(struct informer *i, struct json *j, struct blob *raw, s
         map_put(&i->objects, key, e);
     } else {
         old = e->o;
-        o->user = old->user;
+        object_take_over(o, old);
         index_remove(i, e);
     }
     e->o = o;
@@ -437,12 +449,11 @@ static void informer_on_event(void *arg, struct str type, struct blob *object)
 {
     struct informer *i = arg;
     struct arena a = ARENA_INIT;
-    struct json_error err;
     struct json *j;
 
     i->backoff_ms = BACKOFF_FIRST_MS;
     timer_start(&i->silence, SILENCE_MS);
-    if (json_parse(&a, blob_str(object), &j, &err) == 0) {
+    if (parse_lean(&a, object, &j) == 0) {
         struct str rv = json_path_str(j, "metadata.resourceVersion");
         if (rv.n > 0)
             set_rv(i, rv);

@@ -14,10 +14,11 @@ struct object {                                  /* immutable, refcounted */
     uint64_t rv;
     struct blob *raw;                            /* JSON */
     void *user;                                  /* the handler's; carried over from old to new */
+    void *scheduler;                             /* the same for a scheduler that shares the informer */
 };
 struct object *object_ref(struct object *o);
 struct object *object_unref(struct object *o);   /* returns NULL */
-/* Parse; the tree lives in a and views the object's bytes. Never NULL. */
+/* Parse, but for metadata.managedFields; the tree lives in a and views the object's bytes. Never NULL. */
 struct json   *object_json(const struct object *o, struct arena *a);
 
 enum informer_change { INFORMER_ADD, INFORMER_UPDATE, INFORMER_DELETE };
@@ -28,7 +29,8 @@ struct informer_opts {
     struct client_resource res;
     struct str ns, query;                        /* query: selectors, escaped */
     /* old is NULL on add, new on delete; an object deleted and made again unseen is a
-     * delete, then an add.  json is the parsed new (on delete: the last) state, for this call only. */
+     * delete, then an add.  json is the new (on delete: the last) state as object_json() gives it, for this
+     * call only. */
     void (*on_change)(void *arg, enum informer_change what, struct object *old, struct object *new_,
                       struct json *json);
     /* once: the first list is complete (after its on_change calls). NULL ok */

@@ -159,22 +159,49 @@ bool json_scan_member(struct str *rest, struct str *ret_key, struct str *ret_val
     return true;
 }
 
+/* The member that a step of *path names, with what stands before and after it in its object; *path moves on. */
+static bool scan_step(struct str text, const char **path, struct str *ret_before, struct str *ret_after,
+                      struct str *ret_value)
+{
+    size_t     n = strcspn(*path, ".");
+    struct str key;
+
+    *ret_before = *ret_after = text;
+    while (json_scan_member(ret_after, &key, ret_value)) {
+        if (key.n == n && memcmp(key.p, *path, n) == 0) {
+            *path += n + ((*path)[n] == '.');
+            return true;
+        }
+        *ret_before = *ret_after;
+    }
+    return false;
+}
+
 bool json_scan_path(struct str text, const char *path, struct str *ret)
 {
-    while (*path != '\0') {
-        size_t n = strcspn(path, ".");
-        struct str rest = text, key, value;
-        bool found = false;
+    struct str before, after;
 
-        while (!found && json_scan_member(&rest, &key, &value))
-            found = key.n == n && memcmp(key.p, path, n) == 0;
-        if (!found)
+    while (*path != '\0')
+        if (!scan_step(text, &path, &before, &after, &text))
             return false;
-        text = value;
-        path += n + (path[n] == '.');
-    }
     *ret = text;
     return true;
+}
+
+struct str json_scan_without(struct arena *a, struct str text, const char *path)
+{
+    struct str at = text, before = text, after = text;
+
+    while (*path != '\0')
+        if (!scan_step(at, &path, &before, &after, &at))
+            return text;
+    if (*before.p == '{') {                      /* the first: its comma is the one behind it */
+        before = str_from(before, 1);
+        if (after.n > 0 && *after.p == ',')
+            after = str_from(after, 1);
+    }
+    return arena_join(a, (const struct str[]){ str_make(text.p, (size_t)(before.p - text.p)),
+                                               str_make(after.p, (size_t)(text.p + text.n - after.p)) }, 2);
 }
 
 bool json_scan_string(struct arena *a, struct str value, struct str *ret)

@@ -11,6 +11,8 @@
 bool json_scan_path(struct str text, const char *path, struct str *ret);
 /* Walk an object's members: *rest is the object's text at first.  key is without quotes, raw. */
 bool json_scan_member(struct str *rest, struct str *ret_key, struct str *ret_value);
+/* The text without the member at that path; in the arena if it had one, else as it is. */
+struct str json_scan_without(struct arena *a, struct str text, const char *path);
 /* A string value's content; unescaped into the arena when it has escapes.  False: not a string. */
 bool json_scan_string(struct arena *a, struct str value, struct str *ret);
 

@@ -5,7 +5,7 @@
 
 #include "ctrl/controllers.h"
 #include "ctrl/objects.h"
-#include "ctrl/shared.h"
+#include "ctrl/indexes.h"
 #include "ctrl/sweep.h"
 #include "ctrl/workqueue.h"
 

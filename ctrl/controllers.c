@@ -9,6 +9,7 @@ static struct controller *(*const all[])(struct ctrl_env *env) = {
 struct controllers {
     struct controllers_opts o;
     struct ctrl_env env;
+    struct shared *own;                          /* NULL: somebody else's are used */
     struct controller *running[ARRAY_LEN(all)];
 };
 
@@ -31,10 +32,11 @@ struct controllers *controllers_start(const struct controllers_opts *o)
         c->o.node_monitor_grace_ms = 40000;
     if (c->o.terminated_pod_gc_threshold == 0)
         c->o.terminated_pod_gc_threshold = 12500;
+    c->own = o->shared == NULL ? shared_new(o->client, ctrl_indexes) : NULL;
     c->env = (struct ctrl_env){ .o = &c->o,
                                 .client = o->client,
                                 .loop = client_loop(o->client),
-                                .shared = shared_new(o->client),
+                                .shared = c->own != NULL ? c->own : o->shared,
                                 .events = event_recorder_new(o->client, "controller-manager", NULL) };
     shared_on_synced(c->env.shared, controllers_on_synced, c);
     for (size_t i = 0; i < ARRAY_LEN(all); i++)
@@ -48,7 +50,7 @@ void controllers_stop(struct controllers *c)
         return;
     for (size_t i = 0; i < ARRAY_LEN(all); i++)
         c->running[i]->stop(c->running[i]);
-    shared_free(c->env.shared);
+    shared_free(c->own);
     event_recorder_free(c->env.events);
     mem_free(c);
 }

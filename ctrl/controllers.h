@@ -5,11 +5,14 @@
 #ifndef CTRL_CONTROLLERS_H
 #define CTRL_CONTROLLERS_H
 
-#include "api/client.h"
+#include "api/shared.h"
 
 struct controllers;
 struct controllers_opts {
     struct client *client;                       /* borrowed, outlives the controllers */
+    /* Made with ctrl_indexes() in this turn of the loop, borrowed, outlives the controllers; NULL: they make
+     * their own. */
+    struct shared *shared;
     struct str ca_pem;                           /* for kube-root-ca.crt; borrowed */
     /* 0: the original's defaults (5 s, 40 s, 300 s through tolerations, 12500). */
     uint64_t node_monitor_period_ms, node_monitor_grace_ms;

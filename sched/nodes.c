@@ -154,22 +154,18 @@ static bool same_facts(const struct json *a, const struct json *b)
     return true;
 }
 
-bool nodes_put(struct nodes *t, const struct object *o)
+bool nodes_put(struct nodes *t, const struct object *o, const struct json *now)
 {
     unsigned i = nodes_index(t, o->name);
     struct node_info *x = &t->info[i];
-    struct arena a = ARENA_INIT;
-    struct json *j, *old = x->json;
-    struct json_error err;
+    struct arena a = ARENA_INIT, before = x->arena;
+    struct json *j;
 
-    /* The tree views its text: keep both in the node's own arena. */
-    if (json_parse(&a, arena_str(&a, blob_str(o->raw)), &j, &err) != 0)
-        j = json_object(&a);
-    if (t->present[i] && same_facts(old, j)) {
-        arena_release(&a);
+    if (t->present[i] && same_facts(x->json, now))
         return false;
-    }
-    struct arena before = x->arena;
+    /* The tree views its text: keep both in the node's own arena. */
+    if (json_parse(&a, arena_str(&a, blob_str(o->raw)), &j, NULL) != 0)
+        j = json_object(&a);
     x->arena = a;
     x->json = j;
     take_extended(x, json_path(j, "status.allocatable"));

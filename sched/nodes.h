@@ -39,8 +39,8 @@ struct nodes {
 
 void nodes_init(struct nodes *t);
 void nodes_release(struct nodes *t);
-/* Add or change; returns true when something that could make a pod fit has changed. */
-bool nodes_put(struct nodes *t, const struct object *o);
+/* Add or change (now: o as a tree); returns true when something that could make a pod fit has changed. */
+bool nodes_put(struct nodes *t, const struct object *o, const struct json *now);
 void nodes_remove(struct nodes *t, struct str name);
 /* Index of a name, or -1. */
 long nodes_find(const struct nodes *t, struct str name);

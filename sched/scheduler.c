@@ -20,6 +20,7 @@ struct scheduler {
     struct loop *loop;
     char *name;
     unsigned max_binds, binds;
+    struct shared *own;                          /* NULL: the informers are somebody else's */
     struct informer *pods, *nodes;
     struct event_recorder *events;
     struct decider decider;
@@ -111,7 +112,7 @@ static void on_bound(void *arg, const struct client_result *r)
     struct bind *b = arg;
     struct scheduler *s = b->s;
     struct object *o = informer_get(s->pods, str_of(b->ns), str_of(b->name));
-    struct sched_pod *p = o != NULL && str_is(o->uid, b->uid) ? o->user : NULL;
+    struct sched_pod *p = o != NULL && str_is(o->uid, b->uid) ? o->scheduler : NULL;
 
     must(s->binds > 0);
     s->binds--;
@@ -321,7 +322,7 @@ static void on_node(void *arg, enum informer_change what, struct object *old, st
 
     if (what == INFORMER_DELETE)
         nodes_remove(&s->decider.nodes, old->name);
-    else if (nodes_put(&s->decider.nodes, new_))
+    else if (nodes_put(&s->decider.nodes, new_, json))
         node_changed(s, nodes_find(&s->decider.nodes, new_->name));
     s->stats.nodes = s->decider.nodes.n_present;
 }
@@ -355,11 +356,11 @@ static void admit(struct scheduler *s, struct object *o, const struct json *json
     struct sched_pod *p;
     bool placed = json_path_str(json, "spec.nodeName").n > 0;
 
-    o->user = NULL;
+    o->scheduler = NULL;
     if (pod_has_ended(json) || (!placed && !sched_pod_is_ours(json, s->name)))
         return;                                  /* it takes no room: looked at again when it changes */
     p = sched_pod_new(o, json, ++s->seq);
-    o->user = p;
+    o->scheduler = p;
     p->reported = arena_str(&p->arena, message_of(json));
     if (placed) {
         p->state = POD_BOUND;
@@ -402,7 +403,7 @@ static void on_pod(void *arg, enum informer_change what, struct object *old, str
                    struct json *json)
 {
     struct scheduler *s = arg;
-    struct sched_pod *p = old != NULL ? old->user : NULL;
+    struct sched_pod *p = old != NULL ? old->scheduler : NULL;
 
     if (what == INFORMER_DELETE) {
         if (p != NULL)
@@ -424,7 +425,7 @@ static void on_pod(void *arg, enum informer_change what, struct object *old, str
     }
     object_unref(p->object);
     p->object = object_ref(new_);
-    new_->user = p;
+    new_->scheduler = p;
 }
 
 static void on_synced(void *arg) { schedule_soon(arg); }
@@ -434,17 +435,6 @@ static void on_synced(void *arg) { schedule_soon(arg); }
 struct scheduler *scheduler_start(const struct scheduler_opts *o)
 {
     struct scheduler *s = mem_new(struct scheduler);
-    struct informer_opts nodes = {
-        .client = o->client, .res = CLIENT_NODES, .on_change = on_node, .on_synced = on_synced, .arg = s
-    };
-    struct informer_opts pods = {
-        .client = o->client,
-        .res = CLIENT_PODS,
-        .on_change = on_pod,
-        .on_synced = on_synced,
-        .arg = s,
-        .query = STR("fieldSelector=status.phase%21%3DSucceeded%2Cstatus.phase%21%3DFailed")
-    };
     s->client = o->client;
     s->loop = client_loop(o->client);
     s->name = mem_strdup(o->name != NULL ? o->name : "default-scheduler");
@@ -457,8 +447,12 @@ struct scheduler *scheduler_start(const struct scheduler_opts *o)
     ready_init(&s->work, on_work);
     timer_init(&s->wake, s->loop, on_wake);
     s->events = event_recorder_new(o->client, s->name, NULL);
-    s->nodes = informer_start(&nodes);
-    s->pods = informer_start(&pods);
+    s->own = o->shared == NULL ? shared_new(o->client, NULL) : NULL;
+    struct shared *shared = s->own != NULL ? s->own : o->shared;
+    s->nodes = shared_listen(shared, CLIENT_NODES, on_node, s);
+    s->pods = shared_listen(shared, CLIENT_PODS, on_pod, s);
+    shared_on_resource_synced(shared, s->nodes, on_synced, s);
+    shared_on_resource_synced(shared, s->pods, on_synced, s);
     return s;
 }
 
@@ -505,8 +499,7 @@ void scheduler_stop(struct scheduler *s)
         client_cancel(b->call);
         bind_free(b);
     }
-    informer_stop(s->pods);
-    informer_stop(s->nodes);
+    shared_free(s->own);
     event_recorder_free(s->events);
     slices_run(s->loop, free_some, s);
 }

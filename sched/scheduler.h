@@ -6,11 +6,14 @@
 #ifndef SCHED_SCHEDULER_H
 #define SCHED_SCHEDULER_H
 
-#include "api/client.h"
+#include "api/shared.h"
 
 struct scheduler;
 struct scheduler_opts {
     struct client *client;                       /* borrowed, outlives the scheduler */
+    /* Of nodes and pods, made in this turn of the loop, borrowed, freed in the turn that stops the scheduler;
+     * NULL: it makes its own. */
+    struct shared *shared;
     const char *name;                            /* NULL: default-scheduler */
     unsigned max_binds_in_flight;                /* 0: default of sched/limits.h */
 };

@@ -6,6 +6,7 @@
 #include <unistd.h>
 #include "api/server.h"
 #include "ctrl/controllers.h"
+#include "ctrl/indexes.h"
 #include "net/log.h"
 #include "net/trim.h"
 #include "sched/scheduler.h"
@@ -40,6 +41,7 @@ struct head {
     struct api *api;                             /* NULL: store-only, or closed */
     struct etcd *etcd;                           /* NULL: not asked for */
     struct client *sched_client, *ctrl_client;
+    struct shared *shared;                       /* what scheduler and controllers see of the cluster */
     struct scheduler *sched;
     struct controllers *ctrl;
     struct tls_ctx *tls_api, *tls_peer_server, *tls_peer_client, *tls_node, *tls_etcd;
@@ -71,14 +73,15 @@ static void head_start_leading(struct head *h)
                                    .terminated_pod_gc_threshold = (unsigned)h->f.terminated_pod_gc };
 
     api_bootstrap(h->api);
-    if (!h->f.no_sched) {
-        so.client = h->sched_client = client_new_local(h->api, h->loop, "system:kube-scheduler", masters);
-        h->sched = scheduler_start(&so);
-    }
     if (!h->f.no_ctrl) {
         co.client = h->ctrl_client = client_new_local(h->api, h->loop, "system:kube-controller-manager",
                                                       masters);
+        co.shared = so.shared = h->shared = shared_new(h->ctrl_client, ctrl_indexes);
         h->ctrl = controllers_start(&co);
+    }
+    if (!h->f.no_sched) {
+        so.client = h->sched_client = client_new_local(h->api, h->loop, "system:kube-scheduler", masters);
+        h->sched = scheduler_start(&so);
     }
     head_say(h, "leading\n");
 }
@@ -87,12 +90,14 @@ static void head_stop_leading(struct head *h)
 {
     scheduler_stop(h->sched);
     controllers_stop(h->ctrl);
+    shared_free(h->shared);
     if (h->sched_client != NULL)
         client_free(h->sched_client);
     if (h->ctrl_client != NULL)
         client_free(h->ctrl_client);
     h->sched = NULL;
     h->ctrl = NULL;
+    h->shared = NULL;
     h->sched_client = h->ctrl_client = NULL;
 }
 

@@ -318,6 +318,7 @@ TEST(any_value_is_stepped_over)
         uint32_t   seed = round;
         struct str found, exact;
         char      *copy;
+        struct arena a = ARENA_INIT;
 
         put_random(&value, &seed, 5);
         buf_fmt(&text, "{\"a\":%.*s,\"b\":%.*s,\"c\":1}", (int)value.n, value.p, (int)value.n, value.p);
@@ -327,10 +328,34 @@ TEST(any_value_is_stepped_over)
         CHECK(json_scan_path(exact, "b", &found) && str_eq(found, buf_str(&value)));
         CHECK(json_scan_path(exact, "c", &found) && str_is(found, "1"));
         CHECK(!json_scan_path(exact, "d", &found));
+        CHECK(json_scan_path(json_scan_without(&a, exact, "a"), "b", &found) && str_eq(found, buf_str(&value)));
+        CHECK(json_scan_without(&a, exact, "d").p == copy);
         mem_free(copy);
+        arena_release(&a);
         buf_release(&text);
         buf_release(&value);
     }
+}
+
+TEST(members_are_cut_out_of_text)
+{
+    static const char text[] = "{\"m\":{\"a\":1,\"b\":{\"x\":[]},\"c\":3},\"z\":{\"one\":{}}}";
+    static const char *const cases[][2] = {
+        { "m.a", "{\"m\":{\"b\":{\"x\":[]},\"c\":3},\"z\":{\"one\":{}}}" },
+        { "m.b", "{\"m\":{\"a\":1,\"c\":3},\"z\":{\"one\":{}}}" },
+        { "m.c", "{\"m\":{\"a\":1,\"b\":{\"x\":[]}},\"z\":{\"one\":{}}}" },
+        { "z.one", "{\"m\":{\"a\":1,\"b\":{\"x\":[]},\"c\":3},\"z\":{}}" },
+        { "m", "{\"z\":{\"one\":{}}}" },
+        { "z", "{\"m\":{\"a\":1,\"b\":{\"x\":[]},\"c\":3}}" },
+        { "m.nope", "{\"m\":{\"a\":1,\"b\":{\"x\":[]},\"c\":3},\"z\":{\"one\":{}}}" },
+    };
+    struct arena a = ARENA_INIT;
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        CHECK_STR(json_scan_without(&a, STR(text), cases[i][0]), cases[i][1]);
+    for (size_t n = 0; n < sizeof text; n++)
+        json_scan_without(&a, arena_str(&a, str_make(text, n)), "m.b");
+    arena_release(&a);
 }
 
 TEST(values_are_found_in_text)

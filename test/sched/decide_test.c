@@ -31,7 +31,7 @@ static void rig_node(struct rig *r, const char *name, const char *cpu, const cha
     struct str text = arena_fmt(&r->a, "{\"metadata\":{\"name\":\"%s\"%s},\"spec\":{%s},\"status\":{\"allocatable\":{\"cpu\":\"%s\",\"memory\":\"%s\","
                                 "\"pods\":\"10\",\"vendor.com/gpu\":\"2\"}}}", name, more_meta, spec, cpu, memory);
     struct object *o = object_from(text.p, &r->a, &j);
-    nodes_put(&r->d.nodes, o);
+    nodes_put(&r->d.nodes, o, j);
     object_unref(o);
     nodes_check(&r->d.nodes);
 }

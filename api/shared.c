@@ -1,8 +1,7 @@
-/* ctrl/shared.c: see ctrl/shared.h. */
-#include "ctrl/objects.h"
-#include "ctrl/shared.h"
+/* api/shared.c: see api/shared.h. */
+#include "api/shared.h"
 
-#define LISTENERS 8
+#define LISTENERS 12
 #define INFORMERS 96
 
 struct one {
@@ -10,69 +9,31 @@ struct one {
     struct client_resource res;
     struct informer *informer;
     struct { shared_change fn; void *arg; } listener[LISTENERS];
+    struct { void (*fn)(void *arg); void *arg; } waiting;            /* for its being synced */
     unsigned n;
 };
 
 struct shared {
     struct client *client;
+    void (*prepare)(struct informer_opts *o);
     struct one *one[INFORMERS];
     unsigned n, n_synced;
     void (*on_synced)(void *arg);
     void *arg;
 };
 
-static struct str orphans_of(struct arena *a, struct str ns, struct str label, struct str value)
-{
-    return arena_join(a, (const struct str[]){ STR("orphans/"), ns, STR("/"), label, STR("="), value }, 6);
-}
-
-struct str orphans_key(struct arena *a, struct str ns, const struct json *label_selector)
-{
-    const struct json *first = json__first(json_getz(label_selector, "matchLabels"));
-
-    return first != NULL ? orphans_of(a, ns, first->key, json_str(first))
-                         : orphans_of(a, ns, STR(""), STR(""));
-}
-
-static void keys_of_owner(const struct json *obj, struct arena *a, struct str *out, unsigned max,
-                          unsigned *ret_n)
-{
-    struct str uid = controller_uid(obj), ns = meta_str(obj, "namespace");
-    const struct json *labels = json_path(obj, "metadata.labels");
-    unsigned n = 1;
-
-    *ret_n = uid.n > 0 || labels == NULL ? 1 : labels->n + 1;
-    if (*ret_n > max)
-        return;
-    out[0] = uid.n > 0 ? uid : orphans_of(a, ns, STR(""), STR(""));
-    if (uid.n == 0)
-        json_each(l, labels)
-            out[n++] = orphans_of(a, ns, l->key, json_str(l));
-}
-
-static void keys_of_namespace(const struct json *obj, struct arena *a, struct str *out, unsigned max,
-                              unsigned *ret_n)
-{
-    out[0] = meta_str(obj, "namespace");
-    *ret_n = 1;
-}
-
-static void keys_of_node(const struct json *obj, struct arena *a, struct str *out, unsigned max,
-                         unsigned *ret_n)
-{
-    out[0] = json_path_str(obj, "spec.nodeName");
-    *ret_n = out[0].n > 0;
-}
-
-struct shared *shared_new(struct client *c)
+struct shared *shared_new(struct client *c, void (*prepare)(struct informer_opts *o))
 {
     struct shared *s = mem_new(struct shared);
     s->client = c;
+    s->prepare = prepare;
     return s;
 }
 
 void shared_free(struct shared *s)
 {
+    if (s == NULL)
+        return;
     for (unsigned i = 0; i < s->n; i++) {
         informer_stop(s->one[i]->informer);
         mem_free(s->one[i]);
@@ -96,6 +57,8 @@ static void one_on_synced(void *arg)
     struct one *o = arg;
 
     o->s->n_synced++;
+    if (o->waiting.fn != NULL)
+        o->waiting.fn(o->waiting.arg);
     if (shared_synced(o->s) && o->s->on_synced != NULL)
         o->s->on_synced(o->s->arg);
 }
@@ -117,17 +80,10 @@ static struct one *one_start(struct shared *s, struct client_resource res)
     struct informer_opts io = {
         .client = s->client, .res = res, .on_change = one_on_change, .on_synced = one_on_synced, .arg = o
     };
-    bool pods = same_resource(&res, &CLIENT_PODS);
 
     must(s->n < INFORMERS);
-    if (pods || same_resource(&res, &CLIENT_REPLICASETS)) {
-        io.index[io.n_index++].keys = keys_of_owner;
-        io.index[io.n_index++].keys = keys_of_namespace;
-    }
-    if (pods)
-        io.index[io.n_index++].keys = keys_of_node;
-    if (same_resource(&res, &CLIENT_PDBS) || same_resource(&res, &CLIENT_DEPLOYMENTS))
-        io.index[io.n_index++].keys = keys_of_namespace;
+    if (s->prepare != NULL)
+        s->prepare(&io);
     o->s = s;
     o->res = res;
     s->one[s->n++] = o;
@@ -150,4 +106,14 @@ struct informer *shared_listen(struct shared *s, struct client_resource res, sha
         o->listener[o->n++].arg = arg;
     }
     return o->informer;
+}
+
+void shared_on_resource_synced(struct shared *s, const struct informer *i, void (*fn)(void *arg), void *arg)
+{
+    for (unsigned k = 0; k < s->n; k++)
+        if (s->one[k]->informer == i) {
+            must(s->one[k]->waiting.fn == NULL);
+            s->one[k]->waiting.fn = fn;
+            s->one[k]->waiting.arg = arg;
+        }
 }

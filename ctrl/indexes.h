@@ -1,0 +1,20 @@
+/* ctrl/indexes.h: by what the controllers look objects up in the informers they share. */
+#ifndef CTRL_INDEXES_H
+#define CTRL_INDEXES_H
+
+#include "api/shared.h"
+
+/* For shared_new(): the indexes below. */
+void ctrl_indexes(struct informer_opts *o);
+
+/* Indexes of pods and replicasets: */
+#define BY_OWNER     0                           /* controller's uid; without one: see orphans_key() */
+#define BY_NAMESPACE 1
+#define BY_NODE      2                           /* pods: spec.nodeName */
+#define ONLY_BY_NAMESPACE 0                      /* the index of poddisruptionbudgets and deployments */
+
+/* Where to look for objects without a controller that this selector may select: all of a namespace, or,
+ * better, those that carry one of the labels asked for. */
+struct str orphans_key(struct arena *a, struct str ns, const struct json *label_selector);
+
+#endif
