@@ -190,7 +190,7 @@ static void put_type(struct openapi *o, const struct schema_type *t)
 {
     buf_fmt(&o->out, "\"%s\":{\"description\":", t->name);
     json_write_string(&o->out, str_of(t->help));
-    buf_z(&o->out, ",\"type\":\"object\",");
+    buf_fmt(&o->out, ",\"type\":\"object\",%s", t->atomic ? "\"x-kubernetes-map-type\":\"atomic\"," : "");
     put_required(o, t);
     buf_z(&o->out, "\"properties\":{");
     for (unsigned i = 0; i < t->n_fields; i++) {

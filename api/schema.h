@@ -72,6 +72,7 @@ struct schema_type {
     const uint8_t *defaults; unsigned n_defaults;/* indexes of the fields that have one */
     const struct schema_one_of *one_of;          /* NULL: no such fields */
     bool deep_defaults, deep_immutable;          /* so does a field somewhere below, or this type itself */
+    bool atomic;                                 /* server-side apply sees it as one field */
     const char *help;
 };
 const struct schema_field *schema_field(const struct schema_type *t, struct str name);

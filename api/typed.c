@@ -25,7 +25,7 @@ static enum form form_of(struct place p)
             return FORM_LEAF;
         return f->shape == SCHEMA_MAP ? FORM_MAP : f->list_type == SCHEMA_SET ? FORM_SET : FORM_KEYED;
     }
-    if (f->base != SCHEMA_OBJECT || (!p.element && f->list_type == SCHEMA_ATOMIC))
+    if (f->base != SCHEMA_OBJECT || f->type->atomic || (!p.element && f->list_type == SCHEMA_ATOMIC))
         return FORM_LEAF;
     return FORM_STRUCT;
 }

@@ -239,6 +239,8 @@ static void put_types(const struct schema *s, FILE *out)
             fprintf(out, " .defaults = defaults_%d, .n_defaults = %d,", i, info[i].defaults);
         if (t->one_of.n > 0)
             fprintf(out, " .one_of = &one_of_%d,", i);
+        if (t->atomic)
+            fputs(" .atomic = true,", out);
         fprintf(out, "\n      .deep_defaults = %s, .deep_immutable = %s, .help = ",
                 t->deep_defaults ? "true" : "false", t->deep_immutable ? "true" : "false");
         put_string(out, t->help);

@@ -75,7 +75,7 @@ struct gen_type {
     struct where at;
     const struct package *pkg;
     char *name, *help;
-    bool is_kind, is_either, deep_defaults, deep_immutable, flat, flattening;
+    bool is_kind, is_either, atomic, deep_defaults, deep_immutable, flat, flattening;
     struct gen_field *fields; int n_fields;
     struct gen_resource *resource;
     struct list one_of;                          /* fields of which one is to be set, ... */

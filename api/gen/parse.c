@@ -397,6 +397,8 @@ static void parse_directive(struct parser *p, struct words *w)
         parse_resource(p, w);
     } else if (strcmp(w->v[0], "@oneof") == 0) {
         parse_one_of(p, p->type, w);
+    } else if (strcmp(w->v[0], "@atomic") == 0) {
+        p->type->atomic = true;
     } else if (r == NULL) {
         fail(p->at, "%s must follow @resource", w->v[0]);
     } else if (strcmp(w->v[0], "@sub") == 0) {

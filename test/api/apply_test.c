@@ -338,6 +338,27 @@ TEST(lists_by_key)
     rig_close(r);
 }
 
+/* A selector is one thing, and so is an owner's reference within its list. */
+TEST(atomic_structs)
+{
+    static const char owned[] =
+        "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n  ownerReferences:\n"
+        "  - {apiVersion: v1, kind: Node, name: node1, uid: u1}\n";
+    struct rig *r = rig_open();
+
+    apply_gives(r, 201, DEPLOYMENTS "/d", "one", false,
+                "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}\nspec:\n  selector: {matchLabels: {app: x}}\n"
+                "  template: {metadata: {labels: {app: x}}, spec: {containers: [{name: c, image: i, env: [{name: E, "
+                "valueFrom: {configMapKeyRef: {name: c, key: k}}}]}]}}\n");
+    check_owns(r, DEPLOYMENTS "/d", "one", "Apply",
+               "{'f:spec':{'f:selector':{},'f:template':{'f:metadata':{'f:labels':{'f:app':{}}},'f:spec':{'f:containers':"
+               "{'k:{\\'name\\':\\'c\\'}':{'.':{},'f:env':{'k:{\\'name\\':\\'E\\'}':{'.':{},'f:name':{},'f:valueFrom':"
+               "{'f:configMapKeyRef':{}}}},'f:image':{},'f:name':{}}}}}}}");
+    apply_gives(r, 201, CM "/a", "one", false, owned);
+    check_owns(r, CM "/a", "one", "Apply", "{'f:metadata':{'f:ownerReferences':{'k:{\\'uid\\':\\'u1\\'}':{}}}}");
+    rig_close(r);
+}
+
 TEST(parts_of_an_object)
 {
     struct rig   *r = rig_open();
