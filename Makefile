@@ -143,7 +143,7 @@ fuzz:
 # ---- what Debian has to provide: installed where missing, quietly -------------------------------------
 DEPS      := gcc libc6-dev libuv1-dev libssl-dev libnghttp2-dev zlib1g-dev libyaml-dev libarchive-dev node-llhttp \
              crun conmon containernetworking-plugins nftables iproute2 util-linux busybox-static
-DEPS_TEST := curl procps bsdutils git $(if $(shell command -v kubectl),,kubernetes-client)
+DEPS_TEST := curl procps bsdutils git etcd-client $(if $(shell command -v kubectl),,kubernetes-client)
 DEPS_FUZZ := clang $(if $(wildcard /usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-*.a),,libclang-rt-dev)
 
 install = test/install.sh $(1)

@@ -80,6 +80,7 @@ int head_etcd_open(const struct head_etcd_flags *f, const struct head_etcd_files
     o->progress_ms = f->progress_ms;
     if ((rc = etcd_open(o, ret, err)) != 0)
         return err_wrap(err, rc, "--listen-client-urls %s", f->listen_urls);
+    log_info("etcd", "etcd's API is at %s://%s", tls ? "https" : "http", etcd_addr(*ret));
     if (!tls)
         log_warn("etcd", "whoever reaches %s may read and write: no TLS", etcd_addr(*ret));
     return 0;

@@ -1,5 +1,7 @@
-/* test/store/txn_test.c: what etcd's transactions need of the store: compares over ranges, transactions within
- * transactions, puts that keep something, several operations at one revision, ranges read in their midst, explicit
+/* test/store/txn_test.c: what etcd's transactions need of the store: compares over ranges, transactions
+ * within
+ * transactions, puts that keep something, several operations at one revision, ranges read in their midst,
+ * explicit
  * compaction; and that all of it is decided as a whole. */
 #include "test/store/store_rig.h"
 
@@ -17,7 +19,8 @@ static bool holds_range(struct run *r, const char *from, const char *to, enum st
     return run_txn(r, &t)->succeeded;
 }
 
-static bool holds_value(struct run *r, const char *from, const char *to, enum store_relation rel, const char *v)
+static bool holds_value(struct run *r, const char *from, const char *to, enum store_relation rel,
+                        const char *v)
 {
     struct store_txn t;
 
@@ -78,7 +81,8 @@ TEST(one_revision_for_all_and_reads_in_their_midst)
     run_release(&r);
 }
 
-/* if outer(a exists): put c, nested: if (b exists) put d else get a; the nested sees nothing of the outer's puts. */
+/* if outer(a exists): put c, nested: if (b exists) put d else get a; the nested sees nothing of the outer's
+ * puts. */
 TEST(transactions_within_transactions)
 {
     struct store_txn t, inner;
