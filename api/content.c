@@ -3,6 +3,7 @@
 #include "api/cbor.h"
 #include "api/schema.h"
 #include "api/yaml_write.h"
+#include "net/pb.h"
 
 static void write_protobuf(struct buf *out, const struct json *obj)
 {
@@ -50,23 +51,16 @@ static struct blob *json_event(struct str type, struct str object)
     return b;
 }
 
-static void put_field(struct buf *out, unsigned number, struct str s)
-{
-    buf_varint(out, number << 3 | 2);
-    buf_varint(out, s.n);
-    buf_str_add(out, s);
-}
-
 /* A length of four bytes, big-endian, and the message WatchEvent{type=1, object=2 {raw=1: a document}}. */
 static void put_protobuf_event(struct buf *out, struct str type, struct str object)
 {
     struct buf inner = BUF_INIT;
     size_t     n;
 
-    put_field(&inner, 1, object);
+    pb_put_str(&inner, 1, object);
     buf_add(out, "\0\0\0\0", 4);
-    put_field(out, 1, type);
-    put_field(out, 2, buf_str(&inner));
+    pb_put_str(out, 1, type);
+    pb_put_str(out, 2, buf_str(&inner));
     n = out->n - 4;
     for (unsigned i = 0; i < 4; i++)
         out->p[i] = (char)(n >> (24 - 8 * i));

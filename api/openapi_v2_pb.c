@@ -6,6 +6,7 @@
  * which go where vendor extensions go. */
 #include "net/arena.h"
 #include "api/schema.h"
+#include "net/pb.h"
 
 enum form {
     F_STRING, F_BOOL, F_STRINGS,                 /* as they are; F_STRINGS repeated */
@@ -90,17 +91,10 @@ static void put_message(struct buf *out, const struct message *m, const struct j
 
 /* ---- the wire ------------------------------------------------------------------------------------- */
 
-static void put_bytes(struct buf *out, uint32_t number, struct str s)
-{
-    buf_varint(out, (uint64_t)number << 3 | 2);
-    buf_varint(out, s.n);
-    buf_str_add(out, s);
-}
-
 /* Everything that `inner` holds as one field; releases it. */
 static void put_inner(struct buf *out, uint32_t number, struct buf *inner)
 {
-    put_bytes(out, number, buf_str(inner));
+    pb_put_str(out, number, buf_str(inner));
     buf_release(inner);
 }
 
@@ -118,7 +112,7 @@ static void put_named(struct buf *out, uint32_t number, const struct message *of
 {
     struct buf named = BUF_INIT, value = BUF_INIT;
 
-    put_bytes(&named, 1, member->key);
+    pb_put_str(&named, 1, member->key);
     put_message(&value, of, member);
     put_inner(&named, 2, &value);
     put_inner(out, number, &named);
@@ -134,7 +128,7 @@ static void put_responses(struct buf *out, uint32_t number, const struct message
     json_each(v, j) {
         struct buf named = BUF_INIT, value = BUF_INIT, inner = BUF_INIT;
 
-        put_bytes(&named, 1, v->key);
+        pb_put_str(&named, 1, v->key);
         put_message(&inner, of, v);
         put_inner(&value, 1, &inner);
         put_inner(&named, 2, &value);
@@ -190,15 +184,14 @@ static void put_member(struct buf *out, const struct member *m, const struct jso
 
     switch (m->form) {
     case F_STRING:
-        put_bytes(out, m->number, json_str(v));
+        pb_put_str(out, m->number, json_str(v));
         break;
     case F_BOOL:
-        buf_varint(out, (uint64_t)m->number << 3);
-        buf_varint(out, json_true(v));
+        pb_put_int(out, m->number, json_true(v));
         break;
     case F_STRINGS:
         json_each(s, v)
-            put_bytes(out, m->number, json_str(s));
+            pb_put_str(out, m->number, json_str(s));
         break;
     case F_MESSAGE:
         put_message(&inner, m->of, v);
@@ -214,7 +207,7 @@ static void put_member(struct buf *out, const struct member *m, const struct jso
         put_members(out, m->number, 2, m->of, v);
         break;
     case F_TYPE:
-        put_bytes(&inner, 1, json_str(v));
+        pb_put_str(&inner, 1, json_str(v));
         put_inner(out, m->number, &inner);
         break;
     case F_ANY:
@@ -247,7 +240,7 @@ static void put_message(struct buf *out, const struct message *m, const struct j
         if (str_starts(v->key, STR("x-"))) {
             struct buf named = BUF_INIT;
 
-            put_bytes(&named, 1, v->key);
+            pb_put_str(&named, 1, v->key);
             put_any(&named, 2, v);
             put_inner(out, m->vendor, &named);
         }

@@ -6,32 +6,13 @@
  * and moved if that is not enough: most messages are short. */
 #include "api/schema.h"
 #include "api/time_fmt.h"
+#include "net/pb.h"
 #include "net/tls.h"
-
-enum wire { WIRE_VARINT = 0, WIRE_64 = 1, WIRE_BYTES = 2 };
-
-static void put_tag(struct buf *out, uint32_t number, enum wire wire)
-{
-    buf_varint(out, (uint64_t)number << 3 | wire);
-}
-
-static void put_bytes(struct buf *out, uint32_t number, struct str s)
-{
-    put_tag(out, number, WIRE_BYTES);
-    buf_varint(out, s.n);
-    buf_str_add(out, s);
-}
-
-static void put_number(struct buf *out, uint32_t number, int64_t v)
-{
-    put_tag(out, number, WIRE_VARINT);
-    buf_varint(out, (uint64_t)v);
-}
 
 /* What is written between these two is a message, or bytes. */
 static size_t open_message(struct buf *out, uint32_t number)
 {
-    put_tag(out, number, WIRE_BYTES);
+    pb_put_tag(out, number, PB_BYTES);
     buf_char(out, 0);
     return out->n;
 }
@@ -61,18 +42,18 @@ static void put_time(struct buf *out, struct str text, bool micro)
     uint32_t ns = 0;
 
     if (micro ? time_parse_micro(text, &s, &ns) : time_parse(text, &s, &ns)) {
-        put_number(out, 1, s);
-        put_number(out, 2, ns);
+        pb_put_int(out, 1, s);
+        pb_put_int(out, 2, ns);
     }
 }
 
 static void put_int_or_string(struct buf *out, const struct json *v)
 {
-    put_number(out, 1, v->type == JSON_STRING);
+    pb_put_int(out, 1, v->type == JSON_STRING);
     if (v->type == JSON_STRING)
-        put_bytes(out, 3, v->s);
+        pb_put_str(out, 3, v->s);
     else
-        put_number(out, 2, json_i64_or(v, 0));
+        pb_put_int(out, 2, json_i64_or(v, 0));
 }
 
 static void put_double(struct buf *out, uint32_t number, const struct json *v)
@@ -81,7 +62,7 @@ static void put_double(struct buf *out, uint32_t number, const struct json *v)
     uint64_t bits;
 
     memcpy(&bits, &d, sizeof(bits));
-    put_tag(out, number, WIRE_64);
+    pb_put_tag(out, number, PB_FIXED64);
     buf_le64(out, bits);
 }
 
@@ -107,7 +88,7 @@ static void put_either(struct buf *out, const struct schema_type *t, const struc
         if (v->type == (f->shape == SCHEMA_LIST ? JSON_ARRAY : scalar))
             put_field(out, f, v);
         else if (f->base == SCHEMA_BOOL)
-            put_number(out, f->pb, 1);
+            pb_put_int(out, f->pb, 1);
     }
 }
 
@@ -122,17 +103,17 @@ static void put_wrapped(struct buf *out, const struct schema_field *f, const str
         break;
     case SCHEMA_DURATION:
         if (duration_parse(json_str(v), &ns))
-            put_number(out, 1, ns);
+            pb_put_int(out, 1, ns);
         break;
     case SCHEMA_QUANTITY:
-        put_bytes(out, 1, v->type == JSON_NUMBER ? v->s : json_str(v));
+        pb_put_str(out, 1, v->type == JSON_NUMBER ? v->s : json_str(v));
         break;
     case SCHEMA_INT_OR_STRING:
         put_int_or_string(out, v);
         break;
     case SCHEMA_STRINGS:
         json_each(it, v)
-            put_bytes(out, 1, json_str(it));
+            pb_put_str(out, 1, json_str(it));
         break;
     case SCHEMA_OBJECT:
         put_object(out, f->type, 0, v);
@@ -152,13 +133,13 @@ static void put_value(struct buf *out, const struct schema_field *f, uint32_t nu
 
     switch ((enum schema_base)f->base) {
     case SCHEMA_STRING:
-        put_bytes(out, number, json_str(v));
+        pb_put_str(out, number, json_str(v));
         break;
     case SCHEMA_BOOL:
-        put_number(out, number, json_true(v));
+        pb_put_int(out, number, json_true(v));
         break;
     case SCHEMA_INT32: case SCHEMA_INT64:
-        put_number(out, number, json_i64_or(v, 0));
+        pb_put_int(out, number, json_i64_or(v, 0));
         break;
     case SCHEMA_DOUBLE:
         put_double(out, number, v);
@@ -195,7 +176,7 @@ static void put_field(struct buf *out, const struct schema_field *f, const struc
             continue;
         }
         from = open_message(out, f->pb);
-        put_bytes(out, 1, it->key);
+        pb_put_str(out, 1, it->key);
         put_value(out, f, 2, it);
         close_message(out, from);
     }
@@ -262,8 +243,8 @@ void schema_pb_open(struct buf *out, struct str api_version, struct str kind)
 
     buf_add(out, "k8s", 4);                      /* with its NUL */
     meta = open_message(out, 1);
-    put_bytes(out, 1, api_version);
-    put_bytes(out, 2, kind);
+    pb_put_str(out, 1, api_version);
+    pb_put_str(out, 2, kind);
     close_message(out, meta);
 }
 

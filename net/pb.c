@@ -45,30 +45,39 @@ static uint64_t tag_of(uint32_t number, enum pb_wire wire)
     return (uint64_t)number << 3 | (unsigned)wire;
 }
 
-static void add_int(struct buf *b, uint32_t number, uint64_t v)
+void pb_put_tag(struct buf *b, uint32_t number, enum pb_wire wire)
 {
-    buf_varint(b, tag_of(number, PB_VARINT));
-    buf_varint(b, v);
+    buf_varint(b, tag_of(number, wire));
+}
+
+void pb_put_int(struct buf *b, uint32_t number, int64_t v)
+{
+    pb_put_tag(b, number, PB_VARINT);
+    buf_varint(b, (uint64_t)v);
 }
 
 void pb_add_int(struct buf *b, uint32_t number, uint64_t v)
 {
     if (v != 0)
-        add_int(b, number, v);
+        pb_put_int(b, number, (int64_t)v);
 }
 
 void pb_add_head(struct buf *b, uint32_t number, size_t n)
 {
-    buf_varint(b, tag_of(number, PB_BYTES));
+    pb_put_tag(b, number, PB_BYTES);
     buf_varint(b, n);
+}
+
+void pb_put_str(struct buf *b, uint32_t number, struct str s)
+{
+    pb_add_head(b, number, s.n);
+    buf_str_add(b, s);
 }
 
 void pb_add_str(struct buf *b, uint32_t number, struct str s)
 {
-    if (s.n == 0)
-        return;
-    pb_add_head(b, number, s.n);
-    buf_str_add(b, s);
+    if (s.n > 0)
+        pb_put_str(b, number, s);
 }
 
 size_t pb_head_size(uint32_t number, size_t n)
@@ -301,12 +310,10 @@ static void encode_list(struct buf *out, const struct pb_field *f, const struct 
 {
     for (uint32_t i = 0; i < l->n; i++) {
         const void *e = list_at(f, l, i);
-        if (f->type == PB_T_MSGS) {
+        if (f->type == PB_T_MSGS)
             encode_message(out, f, e);
-        } else {
-            pb_add_head(out, f->number, ((const struct str *)e)->n);
-            buf_str_add(out, *(const struct str *)e);
-        }
+        else
+            pb_put_str(out, f->number, *(const struct str *)e);
     }
 }
 
@@ -319,15 +326,13 @@ static void encode_field(struct buf *out, const struct pb_field *f, const void *
     case PB_T_BOOL:
     case PB_T_INT:
         if (f->which > 0)
-            add_int(out, f->number, scalar(f, at));
+            pb_put_int(out, f->number, (int64_t)scalar(f, at));
         else
             pb_add_int(out, f->number, scalar(f, at));
         break;
     case PB_T_STR:
         if (f->which > 0)
-            pb_add_head(out, f->number, ((const struct str *)at)->n);
-        if (f->which > 0)
-            buf_str_add(out, *(const struct str *)at);
+            pb_put_str(out, f->number, *(const struct str *)at);
         else
             pb_add_str(out, f->number, *(const struct str *)at);
         break;

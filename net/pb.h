@@ -31,6 +31,10 @@ static inline size_t pb_varint_size(uint64_t v)
 /* Append; a zero number and an empty string are not written, as proto3 wants. */
 void pb_add_int(struct buf *b, uint32_t number, uint64_t v);
 void pb_add_str(struct buf *b, uint32_t number, struct str s);
+/* The same, written whatever they are. */
+void pb_put_tag(struct buf *b, uint32_t number, enum pb_wire wire);
+void pb_put_int(struct buf *b, uint32_t number, int64_t v);
+void pb_put_str(struct buf *b, uint32_t number, struct str s);
 /* The head of a string or message of n bytes, written even if n is 0. */
 void pb_add_head(struct buf *b, uint32_t number, size_t n);
 /* Bytes that these take. */
