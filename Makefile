@@ -85,7 +85,7 @@ $(BUILD)/%.o: %.c | $(GENERATED)
 	@$(CC) $(CFLAGS) -c -o $@ $<
 
 # ---- tests: test/FOLDER/x_test.c is a program linked with FOLDER and what lies below it -------------
-TESTS    := $(wildcard $(foreach f,$(FOLDERS) tools,test/$(f)/*_test.c))
+TESTS    := $(wildcard $(foreach f,$(FOLDERS) tools sim,test/$(f)/*_test.c))
 TEST_BIN := $(patsubst test/%.c,$(BUILD)/test/%,$(TESTS))
 
 $(BUILD)/test/%_test: $(BUILD)/test/%_test.o $(BUILD)/test/test.o
@@ -110,7 +110,15 @@ $(BUILD)/test/bench/api_bench: $(BUILD)/test/bench/api_bench.o $(foreach l,$(bel
 	@$(CC) $(LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(TEST_LIBS)
 
 # ---- the simulated cluster: `make sim`, `make sim SEED=n` (one, with a trace), `make sim SEEDS=n` ----
-$(BUILD)/test/sim/sim: $(call objs,$(wildcard test/sim/*.c)) $(foreach l,$(below_store),$(call lib,$(l)))
+# Beside it: a judge of recorded histories (test/sim/history.h), and its test.
+LINEAR_O := $(call objs,$(addprefix test/sim/,linear.c linear_search.c history.c))
+$(BUILD)/test/sim/linear_test: $(LINEAR_O) $(call lib,net)
+$(BUILD)/test/sim/lincheck: $(BUILD)/test/sim/lincheck.o $(LINEAR_O) $(call lib,net)
+	@echo "  LINK    $@"
+	@$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(TEST_LIBS)
+
+SIM_SRC := $(filter-out %_test.c test/sim/lincheck.c test/sim/history.c,$(wildcard test/sim/*.c))
+$(BUILD)/test/sim/sim: $(call objs,$(SIM_SRC)) $(foreach l,$(below_store),$(call lib,$(l)))
 	@echo "  LINK    $@"
 	@$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(TEST_LIBS)
 

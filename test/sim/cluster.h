@@ -112,6 +112,7 @@ struct head {
     bool     leading, closing, open_failed;
     bool     removed;                            /* from the cluster, and it knows: it stays off */
     bool     damaged, repaired;                  /* part of its disk is, or may be; it was seen to repair itself */
+    bool     lossy;                              /* its disk loses or misplaces writes, now */
     uint64_t damaged_boot, damaged_rev;          /* in which life; what it has to have again */
     uint64_t starts, restores;
 };
@@ -215,6 +216,7 @@ void fault_restarts(struct world *w);
 void rot_step(struct world *w);                  /* who has been damaged and is well again? */
 void rot_one(struct world *w);                   /* damage one that is up, killing it */
 void rot_writes(struct world *w);                /* one loses or misplaces what it writes for a while */
+void rot_heal(struct world *w);
 
 /* storm.c */
 void storm_begin(struct world *w);

@@ -167,6 +167,7 @@ void fault_heal(struct world *w)
     sim_net_default(w->s, &net_good);
     for (unsigned i = 0; i < w->n_heads; i++)
         sim_disk(w->head[i].m, &disk_good);
+    rot_heal(w);
 }
 
 void fault_restarts(struct world *w)

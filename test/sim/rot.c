@@ -19,7 +19,7 @@ void rot_step(struct world *w)
 {
     for (unsigned i = 0; i < w->n_heads; i++) {
         struct head *h = &w->head[i];
-        if (!h->damaged || !head_serves(h) || head_ailing(h))
+        if (!h->damaged || h->lossy || !head_serves(h) || head_ailing(h))
             continue;
         if (head_repairing(h) && !h->repaired)
             w->repairs++;
@@ -101,5 +101,19 @@ void rot_writes(struct world *w)
     else
         o.misdirect_per_million = 100000;
     trace(w, "%s: disk %s writes", h->name, o.lose_per_million > 0 ? "loses" : "misplaces");
+    h->lossy = true;
     sim_disk(h->m, &o);
+}
+
+/* Disks keep from now on what they are given.  What they did not is found by the next life, at the earliest. */
+void rot_heal(struct world *w)
+{
+    for (unsigned i = 0; i < w->n_heads; i++) {
+        struct head *h = &w->head[i];
+        if (!h->lossy)
+            continue;
+        h->lossy = false;
+        h->damaged_boot = h->boot;
+        h->damaged_rev = w->max_rev;
+    }
 }
