@@ -280,6 +280,11 @@ static void etcd_on_leader_timer(struct timer *t)
         timer_start(&e->leader, ETCD_LEADER_MS);
 }
 
+static void etcd_on_kept_timer(struct timer *t)
+{
+    etcd_views_drop(container_of(t, struct etcd, kept_until));
+}
+
 bool etcd_stream_open(struct etcd *e, struct etcd_stream *s, struct http_req *req,
                       const struct grpc_events *ev)
 {
@@ -347,6 +352,7 @@ void etcd_close(struct etcd *e, void (*done)(void *arg), void *arg)
     e->closing = true;
     e->closed = done;
     e->closed_arg = arg;
+    etcd_views_drop(e);
     qeach(&e->streams, it, tmp) {
         struct etcd_stream *s = qentry(it, struct etcd_stream, link);
         s->stop(s, ETCD_STOPPED);
@@ -377,6 +383,7 @@ static struct etcd *etcd_new(const struct etcd_opts *o)
     qinit(&e->calls);
     qinit(&e->streams);
     timer_init(&e->leader, e->loop, etcd_on_leader_timer);
+    timer_init(&e->kept_until, e->loop, etcd_on_kept_timer);
     ready_init(&e->freed, etcd_on_freed);
     e->pins = 1;                                 /* until etcd_close() */
     return e;

@@ -24,6 +24,7 @@
 #define ETCD_LEADER_MS       500u
 #define ETCD_MAX_STREAMS     10000u              /* calls of one connection at a time */
 #define ETCD_RANGE_SLICE     2048u               /* keys looked at or written in one turn by one range */
+#define ETCD_DELETE_SLICE    8192u               /* keys that one transaction of a large delete takes */
 #define ETCD_QUEUE_MAX       (256u << 10)        /* unsent bytes above which a call produces nothing more */
 #define ETCD_INLINE_VALUE    1024u               /* smaller values are copied next to their neighbours */
 #define ETCD_MAX_WATCHES     100000u             /* of one stream */
@@ -31,6 +32,9 @@
 #define ETCD_MAX_TTL         9000000000
 #define ETCD_SNAPSHOT_BLOCK  512u                /* etcdctl wants a file of whole blocks and 32 bytes */
 #define ETCD_DRAIN_MS        2000u
+
+#define ETCD_KEPT            8u                  /* revisions kept for pages to come, */
+#define ETCD_KEPT_MS         10000u              /* for so long */
 
 #define ETCD_ALARMS          "/coracle/etcd/alarms/"
 #define ETCD_ALARMS_END      "/coracle/etcd/alarms0"
@@ -48,6 +52,10 @@ struct etcd {
     struct store_commit alarm; bool alarming;    /* the quota's alarm is being raised */
     /* calls, streams, servers and commits that still refer to us */
     uint64_t      pins;
+    /* revisions whose next pages are likely to be asked for: pinned, so that nobody winds history back for
+     * them */
+    struct store_view *kept[ETCD_KEPT]; unsigned next_kept;
+    struct timer  kept_until;
     bool          closing;
     void        (*closed)(void *arg); void *closed_arg;
     struct ready_item freed;
@@ -150,6 +158,9 @@ bool etcd_range_wants(const struct etcd_range *r, const struct store_kv *kv);
 int  etcd_range_order(const struct etcd_range *r, const struct store_kv *a, const struct store_kv *b);
 /* A revision that a request names: OK, COMPACTED or FUTURE_REV; *ret NULL: the present.  Unpin it. */
 enum etcd_error etcd_view_at(struct etcd *e, int64_t revision, struct store_view **ret);
+/* More of this revision will be asked for soon. */
+void etcd_view_keep(struct etcd *e, uint64_t revision);
+void etcd_views_drop(struct etcd *e);
 
 /* ---- methods -------------------------------------------------------------------------------------- */
 

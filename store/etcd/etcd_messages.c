@@ -171,6 +171,8 @@ REPLY(etcd_reply_alarms, alarms_rows);
 /* a: bytes that are still to come; the blob itself is written behind by its sender. */
 static const struct pb_field snapshot_rows[] = { HEADER, ROW(2, PB_T_INT, etcd_reply, a) };
 REPLY(etcd_reply_snapshot, snapshot_rows);
+/* DeleteRange without prev_kv: a deleted. */
+REPLY(etcd_reply_deleted, snapshot_rows);
 
 /* grpc.health.v1: a is 1 for SERVING, 2 for NOT_SERVING. */
 static const struct pb_field health_rows[] = { ROW(1, PB_T_INT, etcd_reply, a) };

@@ -86,7 +86,8 @@ extern const struct pb_message
         etcd_member_add_msg, etcd_member_update_msg,
     etcd_header_msg, etcd_reply_header, etcd_reply_lease, etcd_reply_ttl, etcd_reply_leases,
         etcd_reply_members, etcd_reply_added,
-    etcd_reply_status, etcd_reply_hash, etcd_reply_alarms, etcd_reply_snapshot, etcd_reply_health,
+    etcd_reply_status, etcd_reply_hash, etcd_reply_alarms, etcd_reply_snapshot, etcd_reply_deleted,
+        etcd_reply_health,
         etcd_reply_auth;
 
 /* A request with more operations than any limit allows is not decoded to its end. */

@@ -97,6 +97,31 @@ enum etcd_error etcd_view_at(struct etcd *e, int64_t revision, struct store_view
     return rc == 0 ? ETCD_OK : etcd_error_of(rc);
 }
 
+void etcd_views_drop(struct etcd *e)
+{
+    for (unsigned i = 0; i < ETCD_KEPT; i++) {
+        store_unpin(e->kept[i]);
+        e->kept[i] = NULL;
+    }
+    timer_stop(&e->kept_until);
+}
+
+void etcd_view_keep(struct etcd *e, uint64_t revision)
+{
+    struct store_view *v;
+
+    for (unsigned i = 0; i < ETCD_KEPT; i++)
+        if (e->kept[i] != NULL && store_view_revision(e->kept[i]) == revision)
+            return;
+    if (e->closing || store_pin_at(e->store, revision, &v) != 0)
+        return;
+    store_unpin(e->kept[e->next_kept]);
+    e->kept[e->next_kept] = v;
+    e->next_kept = (e->next_kept + 1) % ETCD_KEPT;
+    if (!timer_active(&e->kept_until))
+        timer_start(&e->kept_until, ETCD_KEPT_MS);
+}
+
 /* ---- the heap ------------------------------------------------------------------------------------- */
 
 static void heap_swap(struct range_job *j, size_t a, size_t b)
@@ -300,6 +325,8 @@ static void range_begin(struct etcd_call *c)
     }
     if (j->pinned)
         c->drained = range_drained;
+    if (j->max > 0 && j->count > j->max && !j->heaped)
+        etcd_view_keep(c->e, store_view_revision(j->view));
     store_seek(&j->at, j->view, j->keys.from, j->keys.to);
     range_run(j);
 }

@@ -420,3 +420,70 @@ TEST(clients_that_go_away)
     CHECK(put(&r, "k", "v", 0) > 0);
     rig_close(&r);
 }
+
+/* Pages of one revision while others write: a kube-apiserver's list by limit and continue. */
+TEST(pages_of_one_revision)
+{
+    struct rig r = { .n = 0 };
+    struct rpc p = { .head = 0 };
+    struct etcd_range page = { .key = STR("k"), .range_end = STR("l"), .limit = 2 };
+    char key[16] = "k0";
+    unsigned seen = 0;
+
+    rig_open(&r, 1);
+    for (unsigned i = 0; i < 9; i++) {
+        key[1] = (char)('0' + i);
+        put(&r, key, "v", 0);
+    }
+    for (bool more = true; more; seen++) {
+        struct str m = rpc_do(&p, &r, KV "Range", &etcd_range_msg, &page);
+        unsigned n = count_of(m, 2);
+        CHECK_INT(p.code, 0);
+        CHECK_INT(int_of(m, 4), 9 - 2 * seen);
+        more = int_of(m, 3) == 1;
+        CHECK_INT(n, more ? 2 : 1);
+        for (unsigned i = 0; i < n; i++)
+            CHECK_INT(int_of(nth_of(m, 2, i), 4), 1);    /* version: not what is written meanwhile */
+        page.revision = 10;
+        snprintf(key, sizeof key, "%.*s", STR_ARG(bytes_of(nth_of(m, 2, n - 1), 1)));
+        key[2] = '\0';
+        page.key = str_make(key, 3);             /* behind the last one */
+        rpc_release(&p);
+        put(&r, "k3", "w", 0);
+        put(&r, "k8", "w", 0);
+    }
+    CHECK_INT(seen, 5);
+    rig_close(&r);
+}
+
+/* More keys than one transaction may delete. */
+TEST(a_very_large_delete)
+{
+    enum { N = 20000, STEP = 125 };
+    struct rig r = { .n = 0 };
+    struct rpc p = { .head = 0 };
+    static char key[STEP][8];
+    struct etcd_put q[STEP];
+    struct etcd_op  op[STEP];
+
+    rig_open(&r, 1);
+    for (unsigned i = 0; i < N; i += STEP) {
+        for (unsigned k = 0; k < STEP; k++) {
+            snprintf(key[k], sizeof key[0], "k%05u", i + k);
+            q[k] = (struct etcd_put){ .key = str_of(key[k]), .value = STR("v") };
+            op[k] = (struct etcd_op){ .which = OP_PUT, .put = &q[k] };
+        }
+        rpc_do(&p, &r, KV "Txn", &etcd_txn_msg, &(struct etcd_txn){ .success = { op, STEP, STEP } });
+        rpc_release(&p);
+    }
+    struct str m = rpc_do(&p, &r, KV "DeleteRange", &etcd_delete_msg,
+                          &(struct etcd_delete){ .key = STR("k"), .range_end = STR("l") });
+    CHECK_INT(p.code, 0);
+    CHECK_INT(int_of(m, 2), N);
+    rpc_release(&p);
+    m = rpc_do(&p, &r, KV "Range", &etcd_range_msg, &(struct etcd_range){ .key = STR("k"),
+                                                                          .range_end = STR("l") });
+    CHECK_INT(int_of(m, 4), 0);
+    rpc_release(&p);
+    rig_close(&r);
+}
