@@ -7,6 +7,9 @@
 #include <openssl/x509v3.h>
 #include <arpa/inet.h>
 #include "net/tls_impl.h"
+#include "net/tls_memory.h"
+
+__attribute__((constructor)) static void tls_on_start(void) { tls__memory_init(); }
 
 struct tls_ctx {
     SSL_CTX     *ssl;

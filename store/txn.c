@@ -3,6 +3,7 @@
 #include "store/txn.h"
 
 #define TXN_HEADER 13u                           /* version and three counts */
+#define TXN_ROOM   512u                          /* for the compares and the small parts of what follows */
 
 /* ---- writing ------------------------------------------------------------------------------------- */
 
@@ -40,6 +41,7 @@ static struct buf *txn_begin(struct store_txn *t, enum txn_kind kind)
     must(!compare || t->part == WRITING_IF);     /* compares come first */
     if (t->buf.n == 0) {
         static const char zero[TXN_HEADER] = { TXN_VERSION };
+        buf_reserve(&t->buf, TXN_ROOM);
         buf_add(&t->buf, zero, sizeof zero);
     }
     if (!compare && t->part == WRITING_IF)
@@ -114,6 +116,7 @@ void store_txn_put(struct store_txn *t, struct str key, struct str value, uint32
 {
     struct buf *b = txn_begin(t, TXN_PUT);
 
+    buf_reserve(b, key.n + value.n + TXN_ROOM);
     txn_string(b, key);
     buf_varint(b, tag);
     buf_varint(b, lease);
