@@ -336,7 +336,7 @@ static bool write_plain(struct real_stream *rs, size_t *ret_n)
 
     for (; n < FLUSH_IOV && n < s->n_seg; n++) {
         struct stream_seg *g = stream__seg(s, n);
-        iov[n] = (struct iovec){ g->blob->data + g->off, g->len };
+        iov[n] = (struct iovec){ (char *)(uintptr_t)stream__seg_data(g), g->len };
         total += g->len;
     }
     do
@@ -361,11 +361,11 @@ static const char *record_gather(struct stream *s, char *room, size_t *ret_n)
 
     *ret_n = MIN_OF(s->queued, (size_t)TLS_RECORD);
     if (g->len >= *ret_n)
-        return g->blob->data + g->off;
+        return stream__seg_data(g);
     for (unsigned i = 0; n < *ret_n; i++) {
         g = stream__seg(s, i);
         size_t part = MIN_OF((size_t)g->len, *ret_n - n);
-        memcpy(room + n, g->blob->data + g->off, part);
+        memcpy(room + n, stream__seg_data(g), part);
         n += part;
     }
     return room;

@@ -179,7 +179,7 @@ static void sim_stream_flush(struct stream *base)
         for (unsigned i = 0; at < n; i++) {
             const struct stream_seg *g = stream__seg(base, i);
             size_t part = MIN_OF((size_t)g->len, n - at);
-            memcpy(p->data + at, g->blob->data + g->off, part);
+            memcpy(p->data + at, stream__seg_data(g), part);
             at += part;
         }
         stream__sent(base, n);

@@ -202,11 +202,12 @@ static struct blob *chunk_take(struct loop *l)
 
 static void seg_release(struct loop *l, struct stream_seg *g)
 {
-    if (g->chunk && l->n_chunk < LOOP_CHUNKS)
+    if (g->kind == SEG_CHUNK && l->n_chunk < LOOP_CHUNKS)
         l->chunk[l->n_chunk++] = g->blob;
-    else
+    else if (g->kind != SEG_TEXT)
         blob_unref(g->blob);
-    g->blob = NULL;
+    g->kind = SEG_TEXT;
+    g->len = 0;
 }
 
 static struct stream_seg *seg_push(struct stream *s)
@@ -270,23 +271,45 @@ static void queue_added(struct stream *s, size_t n)
         turn_arm(s->loop, TURN_FLUSH, &s->flush);
 }
 
-void stream_write(struct stream *s, const void *p, size_t n)
+/* A few bytes behind a blob stay in the queue itself; more of them, and all else, fill chunks. */
+static bool write_text(struct stream *s, const char *p, size_t n)
 {
-    const char *from = p;
+    struct stream_seg *g = s->n_seg > 0 ? stream__seg(s, s->n_seg - 1) : NULL;
 
-    if (!queue_open(s) || n == 0)
-        return;
+    if (n > sizeof g->text || (g != NULL && g->kind == SEG_CHUNK))
+        return false;
+    if (g == NULL || g->kind == SEG_BLOB) {
+        g = seg_push(s);
+        *g = (struct stream_seg){ .kind = SEG_TEXT };
+    }
+    if (n > sizeof g->text - g->off - g->len)
+        return false;
+    memcpy(g->text + g->off + g->len, p, n);
+    g->len += (uint32_t)n;
+    return true;
+}
+
+static void write_chunks(struct stream *s, const char *from, size_t n)
+{
     for (size_t left = n, part; left > 0; left -= part, from += part) {
         struct stream_seg *g = s->n_seg > 0 ? stream__seg(s, s->n_seg - 1) : NULL;
-        if (g == NULL || !g->chunk || g->off + g->len == CHUNK_SIZE) {
+        if (g == NULL || g->kind != SEG_CHUNK || g->off + g->len == CHUNK_SIZE) {
             struct blob *b = chunk_take(s->loop);
             g = seg_push(s);
-            *g = (struct stream_seg){ b, 0, 0, true };
+            *g = (struct stream_seg){ .blob = b, .kind = SEG_CHUNK };
         }
         part = MIN_OF(left, (size_t)(CHUNK_SIZE - g->off - g->len));
         memcpy(g->blob->data + g->off + g->len, from, part);
         g->len += (uint32_t)part;
     }
+}
+
+void stream_write(struct stream *s, const void *p, size_t n)
+{
+    if (!queue_open(s) || n == 0)
+        return;
+    if (!write_text(s, p, n))
+        write_chunks(s, p, n);
     queue_added(s, n);
 }
 
@@ -297,7 +320,9 @@ void stream_write_blob(struct stream *s, struct blob *b, size_t off, size_t len)
         blob_unref(b);
         return;
     }
-    *seg_push(s) = (struct stream_seg){ b, (uint32_t)off, (uint32_t)len, false };
+    *seg_push(s) = (struct stream_seg){
+        .blob = b, .off = (uint32_t)off, .len = (uint32_t)len, .kind = SEG_BLOB
+    };
     queue_added(s, len);
 }
 

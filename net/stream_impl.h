@@ -33,8 +33,16 @@ struct stream_ops {
     void (*keep_buffers)(struct stream *s);      /* NULL: nothing to keep */
 };
 
-/* A piece of the output queue: one reference of a blob.  chunk: one of the loop's, filled by stream_write(). */
-struct stream_seg { struct blob *blob; uint32_t off, len; bool chunk; };
+/* A piece of the output queue: one reference of a blob, or a few bytes. */
+enum stream_seg_kind { SEG_BLOB, SEG_CHUNK, SEG_TEXT };
+struct stream_seg {
+    union {
+        struct blob *blob;                       /* SEG_CHUNK: the loop's, filled by small writes */
+        char text[16];                           /* a few bytes between blobs: frames of chunks */
+    };
+    uint32_t off, len;
+    uint8_t  kind;                               /* enum stream_seg_kind */
+};
 
 enum stream_state { STREAM_OPENING, STREAM_OPEN, STREAM_CLOSED };
 
@@ -89,6 +97,11 @@ static inline bool stream__wants_data(const struct stream *s)
 static inline struct stream_seg *stream__seg(const struct stream *s, unsigned i)
 {
     return &s->seg[(s->seg_head + i) & (s->cap_seg - 1)];
+}
+/* Until the queue changes. */
+static inline const char *stream__seg_data(const struct stream_seg *g)
+{
+    return (g->kind == SEG_TEXT ? g->text : g->blob->data) + g->off;
 }
 /* The first n bytes of the queue are sent. */
 void stream__sent(struct stream *s, size_t n);

@@ -36,7 +36,7 @@ static void mem_flush(struct stream *s)
     while (s->n_seg > 0 && m->peer != NULL && mem_waiting(m->peer) < m->w->capacity) {
         struct stream_seg *g = stream__seg(s, 0);
         size_t n = MIN_OF((size_t)g->len, m->w->capacity - mem_waiting(m->peer));
-        buf_add(&m->peer->rx, g->blob->data + g->off, n);
+        buf_add(&m->peer->rx, stream__seg_data(g), n);
         stream__sent(s, n);
     }
     if (s->n_seg == 0 && s->shut_wanted && !s->shut_done) {
