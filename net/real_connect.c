@@ -1,7 +1,9 @@
 /* net/real_connect.c: outgoing connections: name lookup on the thread pool, then one address after
  * the other until one answers. */
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
+#include <sched.h>
 #include <unistd.h>
 #include "net/proc.h"
 #include "net/real_stream.h"
@@ -12,6 +14,7 @@ enum { DIAL_ADDRS = 8 };
 struct real_connect {
     struct real_stream *rs;                      /* NULL: canceled during the lookup */
     struct tls_ctx     *tls;
+    char               *netns;                   /* NULL: ours */
     struct addr_text    text;
     struct addr         addr[DIAL_ADDRS];
     unsigned            n_addr, next;
@@ -19,6 +22,12 @@ struct real_connect {
     uv_getaddrinfo_t    req;
     struct ready_item   begin;                   /* connect from the loop: failures come from there, too */
 };
+
+static void dial_free(struct real_connect *d)
+{
+    mem_free(d->netns);
+    mem_free(d);
+}
 
 void real_connect_cancel(struct real_stream *rs)
 {
@@ -28,7 +37,7 @@ void real_connect_cancel(struct real_stream *rs)
     d->rs = NULL;
     ready_cancel(&d->begin);
     if (!d->looking_up)
-        mem_free(d);
+        dial_free(d);
     else
         uv_cancel((uv_req_t *)&d->req);          /* if it runs already, its callback frees */
 }
@@ -45,11 +54,36 @@ static void dial_done(struct real_stream *rs)
     real_stream_established(rs, tls);
 }
 
+/* A socket belongs to the namespace that its thread is in when it is made; only this thread changes its own, and is
+ * back before anything else happens. */
+static int socket_in(const char *netns, int family)
+{
+    int home, away, fd = -1, errnum;
+
+    if (netns == NULL)
+        return socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+    away = home >= 0 ? open(netns, O_RDONLY | O_CLOEXEC) : -1;
+    if (away >= 0 && setns(away, CLONE_NEWNET) == 0) {
+        fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        errnum = errno;
+        must(setns(home, CLONE_NEWNET) == 0);
+        errno = errnum;
+    }
+    errnum = errno;
+    if (away >= 0)
+        close(away);
+    if (home >= 0)
+        close(home);
+    errno = errnum;
+    return fd;
+}
+
 /* 0: connected or under way; else the errno of this attempt. */
 static int dial_try(struct real_stream *rs, const struct addr *a)
 {
     struct errbuf err;
-    int fd = socket(a->ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = socket_in(rs->dial->netns, a->ss.ss_family);
 
     if (fd < 0)
         return errno;
@@ -116,7 +150,7 @@ static void dial_on_lookup(uv_getaddrinfo_t *req, int status, struct addrinfo *r
     d->looking_up = false;
     if (d->rs == NULL) {
         uv_freeaddrinfo(res);
-        mem_free(d);
+        dial_free(d);
         return;
     }
     loop_now_ns(d->rs->base.loop);
@@ -161,12 +195,13 @@ int real_connect(struct loop *l, const struct stream_connect_opts *o, struct str
     d = mem_new(struct real_connect);
     d->tls = o->tls;
     d->text = text;
+    d->netns = o->netns != NULL ? mem_strdup(o->netns) : NULL;
     ready_init(&d->begin, dial_on_begin);
     if (addr_numeric(&d->text, &d->addr[0])) {
         d->n_addr = 1;
         ready_post(l, &d->begin);
     } else if ((rc = dial_lookup(l, d, err)) < 0) {
-        mem_free(d);
+        dial_free(d);
         return rc;
     }
     d->rs = real_stream_new(l, o->ev, o->arg);

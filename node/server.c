@@ -59,7 +59,7 @@ static bool authorized(struct http_req *req)
 
 /* ---- small answers ---------------------------------------------------------------------------- */
 
-static void serve_pods(struct node_server *s, struct http_req *req)
+static void serve_pods(struct node_server *s, struct http_req *req, struct str rest)
 {
     const struct agent *a = s->agent;
     const struct object *o;
@@ -101,7 +101,7 @@ static void metric(struct buf *b, const char *name, const char *type, const char
     buf_fmt(b, "# HELP %s %s\n# TYPE %s %s\n%s %llu\n", name, help, name, type, name, (unsigned long long)v);
 }
 
-static void serve_metrics(struct node_server *s, struct http_req *req)
+static void serve_metrics(struct node_server *s, struct http_req *req, struct str rest)
 {
     static const char *const states[] = {
         [RT_CREATED] = "created", [RT_RUNNING] = "running", [RT_EXITED] = "exited"
@@ -125,6 +125,9 @@ static void serve_metrics(struct node_server *s, struct http_req *req)
     metric(&b, "coracle_node_log_streams_total", "counter", "Logs sent.", s->n_logs);
     metric(&b, "coracle_node_sessions", "gauge", "Exec and attach sessions.", list_length(&s->execs));
     metric(&b, "coracle_node_sessions_total", "counter", "Exec and attach sessions begun.", s->n_execs);
+    metric(&b, "coracle_node_forwards", "gauge", "Port-forward sessions.", list_length(&s->forwards));
+    metric(&b, "coracle_node_forwards_total", "counter", "Port-forward sessions begun.", s->n_forwards);
+    metric(&b, "coracle_node_tunnels", "gauge", "Proxied connections to pods.", list_length(&s->tunnels));
     metric(&b, "coracle_node_refused_total", "counter", "Requests without the right to ask.", s->n_refused);
     metric(&b, "coracle_node_longest_turn_nanoseconds", "gauge", "Longest turn of the loop so far.",
            loop_longest_turn_ns(s->agent->loop, false));
@@ -134,67 +137,101 @@ static void serve_metrics(struct node_server *s, struct http_req *req)
 
 /* ---- where to --------------------------------------------------------------------------------- */
 
-/* False: answered. */
-static bool find_target(struct node_server *s, struct http_req *req, struct str rest, struct server_target *t)
+/* /NAMESPACE/POD, and /PART if part.  False: answered. */
+static bool find_pod(struct node_server *s, struct http_req *req, struct str rest, bool part, struct server_target *t)
 {
-    struct str *const into[] = { &t->ns, &t->pod_name, &t->container_name };
-    struct str part;
+    struct str *const into[] = { &t->ns, &t->pod_name, &t->part };
+    struct str one;
 
-    for (size_t i = 0; i < ARRAY_LEN(into); i++)
-        if (!str_split(&rest, '/', &part) || part.n == 0 ||
-            !http_unescape(&req->arena, part, false, into[i])) {
-            server_text(req, 404, "the path is /VERB/NAMESPACE/POD/CONTAINER");
+    for (size_t i = 0; i < (part ? 3 : 2); i++)
+        if (!str_split(&rest, '/', &one) || one.n == 0 || !http_unescape(&req->arena, one, false, into[i])) {
+            server_text(req, 404, part ? "the path is /VERB/NAMESPACE/POD/PART" : "the path is /VERB/NAMESPACE/POD");
             return false;
         }
     t->pod = rest.p == NULL ? agent_pod(s->agent, t->ns, t->pod_name) : NULL;
-    if (t->pod == NULL) {
+    if (t->pod == NULL)
         server_text(req, 404, "pod \"%.*s/%.*s\" is not on this node", STR_ARG(t->ns), STR_ARG(t->pod_name));
-        return false;
-    }
-    t->container = pod_container(t->pod, t->container_name);
-    if (t->container == NULL) {
-        server_text(req, 404, "container \"%.*s\" not found in pod \"%.*s\"", STR_ARG(t->container_name),
-                    STR_ARG(t->pod_name));
-        return false;
-    }
-    return true;
+    return t->pod != NULL;
 }
 
-static bool path_below(struct str path, const char *dir, struct str *ret_rest)
+/* False: answered. */
+static bool find_container(struct node_server *s, struct http_req *req, struct str rest, struct server_target *t)
 {
-    struct str d = str_of(dir);
-
-    if (!str_starts(path, d))
+    if (!find_pod(s, req, rest, true, t))
         return false;
-    *ret_rest = str_from(path, d.n);
-    return true;
+    t->container = pod_container(t->pod, t->part);
+    if (t->container == NULL)
+        server_text(req, 404, "container \"%.*s\" not found in pod \"%.*s\"", STR_ARG(t->part),
+                    STR_ARG(t->pod_name));
+    return t->container != NULL;
 }
+
+static void serve_logs(struct node_server *s, struct http_req *req, struct str rest)
+{
+    struct server_target t = { 0 };
+
+    if (find_container(s, req, rest, &t))
+        server_logs(s, req, &t);
+}
+
+static void serve_exec(struct node_server *s, struct http_req *req, struct str rest)
+{
+    struct server_target t = { 0 };
+
+    if (find_container(s, req, rest, &t))
+        server_exec(s, req, &t, req->path.p[1] == 'a');
+}
+
+static void serve_forward(struct node_server *s, struct http_req *req, struct str rest)
+{
+    struct server_target t = { 0 };
+
+    if (find_pod(s, req, rest, false, &t))
+        server_forward(s, req, t.pod);
+}
+
+static void serve_tunnel(struct node_server *s, struct http_req *req, struct str rest)
+{
+    struct server_target t = { 0 };
+
+    if (find_pod(s, req, rest, true, &t))
+        server_tunnel(s, req, t.pod, t.part);
+}
+
+static void serve_health(struct node_server *s, struct http_req *req, struct str rest)
+{
+    http_respond(req, 200, "text/plain; charset=utf-8", blob_copy(STR("ok")), NULL, 0);
+}
+
+/* A path that ends in '/' stands for all below it.  post: upgrades by POST too, as the original's clients ask. */
+static const struct { const char *path; bool post; void (*serve)(struct node_server *, struct http_req *, struct str); }
+routes[] = {
+    { "/containerLogs/", false, serve_logs },
+    { "/exec/", true, serve_exec },
+    { "/attach/", true, serve_exec },
+    { "/portForward/", true, serve_forward },
+    { "/tunnel/", false, serve_tunnel },
+    { "/pods", false, serve_pods },
+    { "/pods/", false, serve_pods },
+    { "/healthz", false, serve_health },
+    { "/metrics", false, serve_metrics },
+};
 
 static void route(struct node_server *s, struct http_req *req)
 {
-    bool get = str_is(req->method, "GET"), post = str_is(req->method, "POST");
-    struct server_target t = { 0 };
-    struct str rest;
+    for (size_t i = 0; i < ARRAY_LEN(routes); i++) {
+        struct str path = str_of(routes[i].path);
+        bool below = path.p[path.n - 1] == '/';
 
-    if (path_below(req->path, "/exec/", &rest) || path_below(req->path, "/attach/", &rest)) {
-        if (!get && !post)
-            server_text(req, 405, "GET with a WebSocket handshake");
-        else if (find_target(s, req, rest, &t))
-            server_exec(s, req, &t, req->path.p[1] == 'a');
-    } else if (!get) {
-        server_text(req, 405, "only GET is served here");
-    } else if (path_below(req->path, "/containerLogs/", &rest)) {
-        if (find_target(s, req, rest, &t))
-            server_logs(s, req, &t);
-    } else if (str_is(req->path, "/pods") || str_is(req->path, "/pods/")) {
-        serve_pods(s, req);
-    } else if (str_is(req->path, "/healthz")) {
-        http_respond(req, 200, "text/plain; charset=utf-8", blob_copy(STR("ok")), NULL, 0);
-    } else if (str_is(req->path, "/metrics")) {
-        serve_metrics(s, req);
-    } else {
-        server_text(req, 404, "no such path");
+        if (below ? !str_starts(req->path, path) : !str_eq(req->path, path))
+            continue;
+        if (str_is(req->method, "GET") || (routes[i].post && str_is(req->method, "POST")))
+            routes[i].serve(s, req, str_from(req->path, path.n));
+        else
+            server_text(req, 405, "this path is not served for %.*s", STR_ARG(req->method));
+        return;
     }
+    server_text(req, 404, "no such path");
 }
 
 static void on_request(void *arg, struct http_req *req)
@@ -222,6 +259,9 @@ int agent_server_open(struct agent *a, const char *addr, struct tls_ctx *tls, st
     s->agent = a;
     qinit(&s->logs);
     qinit(&s->execs);
+    qinit(&s->forwards);
+    qinit(&s->dials);
+    qinit(&s->tunnels);
     rc = a->hollow ? 0 : log_hub_new(a->loop, &s->hub, err);     /* nobody's log is ever written */
     if (rc == 0)
         rc = http_server_open(a->loop, &o, &s->http, err);
@@ -243,7 +283,10 @@ void agent_server_close(struct agent *a)
         return;
     server_logs_close(s);
     server_execs_close(s);
+    server_forwards_close(s);
+    server_tunnels_close(s);
     http_server_close(s->http);
+    tls_ctx_free(s->pod_tls);
     log_hub_free(s->hub);
     mem_free(s);
     a->node_server = NULL;

@@ -1,59 +1,38 @@
-/* node/server_exec.c: exec and attach: a WebSocket of channels on one side, a session of the runtime on the
- * other.
- *
- *     0 stdin   1 stdout   2 stderr   3 how it ended   4 size of the terminal   255 (v5) this channel is closed
- *
- * Two ends, each with its own life: the session ends with the process, the WebSocket with its closing
- * handshake; the struct goes when both have.  Each side is paused while too much waits for the other. */
+/* node/server_exec.c: exec and attach: see node/server_exec_impl.h. */
 #include "api/json.h"
-#include "net/ws.h"
-#include "node/server_impl.h"
-
-enum { CHANNEL_STDIN, CHANNEL_STDOUT, CHANNEL_STDERR, CHANNEL_ERROR, CHANNEL_RESIZE, CHANNEL_CLOSE = 255 };
-
-#define MESSAGE_MAX (1u << 20)                   /* of a client; kubectl sends 32 KiB */
-
-static const char *const protocols[] = { "v5.channel.k8s.io", "v4.channel.k8s.io", "channel.k8s.io" };
-
-struct exec {
-    struct qlink link;                           /* server->execs */
-    struct arena arena;
-    struct runtime *rt;                          /* valid until session_done */
-    struct rt_session s;
-    struct ws *ws;                               /* NULL: closed */
-    bool v4, v5;                                 /* the end is told as a Status; stdin can be half-closed */
-    bool want_out, want_err, session_done, ws_paused, session_paused;
-};
+#include "node/server_exec_impl.h"
 
 static void exec_unref(struct exec *e)
 {
-    if (e->ws != NULL || !e->session_done)
+    if (e->front != NULL || (e->begun && !e->session_done))
         return;
     qdel(&e->link);
+    pulse_stop(&e->pulse);
     arena_release(&e->arena);
     mem_free(e);
 }
 
 /* ---- from the client -------------------------------------------------------------------------- */
 
-static void take_stdin(struct exec *e, const char *p, size_t n)
+void exec_take_stdin(struct exec *e, const char *p, size_t n)
 {
-    if (!e->s.want_stdin || n == 0)
+    if (!e->begun || e->session_done || !e->s.want_stdin || n == 0)
         return;
+    pulse_used(&e->pulse);
     e->rt->ops->session_write(&e->s, p, n);
-    if (!e->ws_paused && e->rt->ops->session_queued(&e->s) > SERVER_QUEUE_MAX) {
-        e->ws_paused = true;
-        ws_pause(e->ws);
+    if (!e->client_held && e->rt->ops->session_queued(&e->s) > SERVER_QUEUE_MAX) {
+        e->client_held = true;
+        e->front->hold(e, true);
     }
 }
 
-static void take_resize(struct exec *e, struct str text)
+void exec_take_resize(struct exec *e, struct str text)
 {
     struct arena a = ARENA_INIT;
     struct json_error bad;
     struct json *j;
 
-    if (e->s.tty && json_parse(&a, text, &j, &bad) == 0) {
+    if (e->begun && !e->session_done && e->s.tty && json_parse(&a, text, &j, &bad) == 0) {
         int64_t cols = json_path_i64(j, "Width", 0), rows = json_path_i64(j, "Height", 0);
         if (cols > 0 && cols <= UINT16_MAX && rows > 0 && rows <= UINT16_MAX)
             e->rt->ops->session_resize(&e->s, (uint16_t)cols, (uint16_t)rows);
@@ -61,32 +40,14 @@ static void take_resize(struct exec *e, struct str text)
     arena_release(&a);
 }
 
-static void on_message(void *arg, struct ws *w, bool text, const char *p, size_t n)
+void exec_stdin_eof(struct exec *e)
 {
-    struct exec *e = arg;
-
-    if (n == 0 || e->session_done)
-        return;
-    switch ((unsigned char)p[0]) {
-    case CHANNEL_STDIN:
-        take_stdin(e, p + 1, n - 1);
-        break;
-    case CHANNEL_RESIZE:
-        take_resize(e, str_make(p + 1, n - 1));
-        break;
-    case CHANNEL_CLOSE:
-        if (e->v5 && n == 2 && p[1] == CHANNEL_STDIN && e->s.want_stdin)
-            e->rt->ops->session_eof(&e->s);
-        break;
-    default:                                     /* channels that are ours to write */
-        break;
-    }
+    if (e->begun && !e->session_done && e->s.want_stdin)
+        e->rt->ops->session_eof(&e->s);
 }
 
-static void on_ws_drain(void *arg, struct ws *w)
+void exec_on_drain(struct exec *e)
 {
-    struct exec *e = arg;
-
     if (e->session_paused && !e->session_done)
         e->rt->ops->session_pause(&e->s, false);
     e->session_paused = false;
@@ -95,7 +56,7 @@ static void on_ws_drain(void *arg, struct ws *w)
 /* The client has gone: nobody wants the process any more. */
 static void exec_cancel(struct exec *e)
 {
-    if (e->session_done)
+    if (!e->begun || e->session_done)
         return;
     if (e->session_paused)
         e->rt->ops->session_pause(&e->s, false);
@@ -103,18 +64,28 @@ static void exec_cancel(struct exec *e)
     e->rt->ops->session_cancel(&e->s);
 }
 
-static void on_ws_close(void *arg, struct ws *w, int code, const char *reason)
+void exec_on_front_closed(struct exec *e)
 {
-    struct exec *e = arg;
-
-    e->ws = NULL;
+    e->front = NULL;
     exec_cancel(e);
     exec_unref(e);
 }
 
-static const struct ws_events ws_events = { .on_message = on_message,
-                                            .on_drain = on_ws_drain,
-                                            .on_close = on_ws_close };
+static void on_ping(struct pulse *p)
+{
+    struct exec *e = container_of(p, struct exec, pulse);
+
+    if (e->front != NULL)
+        e->front->ping(e);
+}
+
+static void on_idle(struct pulse *p)
+{
+    struct exec *e = container_of(p, struct exec, pulse);
+
+    if (e->front != NULL)
+        e->front->close(e);
+}
 
 /* ---- from the process ------------------------------------------------------------------------- */
 
@@ -122,10 +93,11 @@ static void on_output(struct rt_session *s, int which, const char *p, size_t n)
 {
     struct exec *e = container_of(s, struct exec, s);
 
-    if (e->ws == NULL || !(which == CHANNEL_STDERR ? e->want_err : e->want_out))
+    if (e->front == NULL || !(which == CHANNEL_STDERR ? e->want_err : e->want_out))
         return;
-    ws_send_channel(e->ws, (unsigned char)which, p, n);
-    if (!e->session_paused && ws_queued(e->ws) > SERVER_QUEUE_MAX) {
+    pulse_used(&e->pulse);
+    e->front->send(e, (unsigned)which, p, n);
+    if (!e->session_paused && e->front->queued(e) > SERVER_QUEUE_MAX) {
         e->session_paused = true;
         e->rt->ops->session_pause(s, true);
     }
@@ -135,9 +107,9 @@ static void on_input_drain(struct rt_session *s)
 {
     struct exec *e = container_of(s, struct exec, s);
 
-    if (e->ws_paused && e->ws != NULL)
-        ws_resume(e->ws);
-    e->ws_paused = false;
+    if (e->client_held && e->front != NULL)
+        e->front->hold(e, false);
+    e->client_held = false;
 }
 
 static struct json *failure(struct arena *a, const char *reason, struct str message, const char *cause,
@@ -183,15 +155,15 @@ static void on_done(struct rt_req *req, int status)
     struct buf text = BUF_INIT;
 
     e->session_done = true;
-    if (e->ws != NULL) {
-        if (e->v4)
-            json_write(&text, end);
-        else
-            buf_str_add(&text, json_path_str(end, "message"));   /* the first protocol has words for failures only */
-        if (text.n > 0)
-            ws_send_channel(e->ws, CHANNEL_ERROR, text.p, text.n);
-        ws_close(e->ws, 1000, "");
-    }
+    if (e->client_held && e->front != NULL)
+        e->front->hold(e, false);                /* what still comes is not kept */
+    e->client_held = false;
+    if (e->status)
+        json_write(&text, end);
+    else
+        buf_str_add(&text, json_path_str(end, "message"));
+    if (e->front != NULL)
+        e->front->end(e, buf_str(&text));
     buf_release(&text);
     exec_unref(e);
 }
@@ -232,35 +204,16 @@ static const char *exec_prepare(struct exec *e, struct http_req *req, bool attac
     return NULL;
 }
 
-/* A client that names no protocol speaks the first one. */
-static const char *exec_accept(struct exec *e, struct http_req *req)
+void exec_begin(struct exec *e)
 {
-    bool named = http_header_get(req->headers, req->n_headers, "Sec-WebSocket-Protocol").p != NULL;
-    struct ws_accept_opts o = { .protocols = protocols,
-                                .n_protocols = named ? ARRAY_LEN(protocols) : 0,
-                                .max_message = MESSAGE_MAX,
-                                .ev = &ws_events,
-                                .arg = e };
-    const char *protocol = NULL, *reason = NULL;
-
-    e->ws = ws_accept(req, &o, &protocol, &reason);
-    if (e->ws == NULL)
-        return reason;
-    e->v5 = protocol == protocols[0];
-    e->v4 = e->v5 || protocol == protocols[1];
-    return NULL;
+    e->begun = true;
+    e->rt->ops->session_open(e->rt, &e->s);
 }
 
-/* An empty message on the lowest channel of ours says that the connection stands; clients of the first
- * protocols may wait for it.  Those of v5 do not, and some kubectl versions complain of it ("Unknown stream id
- * 1, discarding message"): they begin to read before they have made their streams. */
-static void greet(struct exec *e)
+static void exec_drop(struct exec *e)
 {
-    if (!e->v5)
-        ws_send_channel(e->ws, e->want_out   ? CHANNEL_STDOUT
-                               : e->want_err ? CHANNEL_STDERR
-                                             : CHANNEL_ERROR,
-                        "", 0);
+    arena_release(&e->arena);
+    mem_free(e);
 }
 
 void server_exec(struct node_server *s, struct http_req *req, const struct server_target *t, bool attach)
@@ -279,20 +232,21 @@ void server_exec(struct node_server *s, struct http_req *req, const struct serve
     e = mem_new(struct exec);
     qinit(&e->link);
     bad = exec_prepare(e, req, attach);
-    if (bad == NULL)
-        bad = exec_accept(e, req);
     if (bad != NULL) {
-        arena_release(&e->arena);
-        mem_free(e);
+        exec_drop(e);
         server_text(req, 400, "%s", bad);
         return;
     }
     e->rt = agent->rt;
     e->s.container_id = arena_cstr(&e->arena, str_of(t->container->id));
+    pulse_start(&e->pulse, agent->loop, on_ping, on_idle);
+    if (!(spdy_asked(req, NULL) ? exec_accept_spdy : exec_accept_ws)(e, req)) {
+        pulse_stop(&e->pulse);
+        exec_drop(e);
+        return;
+    }
     qpush(&s->execs, &e->link);
     s->n_execs++;
-    greet(e);
-    e->rt->ops->session_open(e->rt, &e->s);
 }
 
 /* They go on alone until both their ends have come. */
@@ -302,7 +256,7 @@ void server_execs_close(struct node_server *s)
         struct exec *e = qentry(qfirst(&s->execs), struct exec, link);
         qdel(&e->link);
         exec_cancel(e);
-        if (e->ws != NULL)
-            ws_close(e->ws, 1001, "the node's agent ends");
+        if (e->front != NULL)
+            e->front->close(e);
     }
 }

@@ -2,7 +2,10 @@
  *
  *     server.c        who may ask, which path; /pods, /healthz, /metrics
  *     server_logs.c   /containerLogs
- *     server_exec.c   /exec and /attach
+ *     server_exec.c   /exec and /attach; see server_exec_impl.h
+ *     server_forward.c   /portForward; see server_forward_impl.h
+ *     server_tunnel.c    /tunnel
+ *     server_pulse.c  what keeps a quiet session alive, and ends a forgotten one
  */
 #ifndef NODE_SERVER_IMPL_H
 #define NODE_SERVER_IMPL_H
@@ -18,12 +21,14 @@ struct node_server {
     struct agent *agent;
     struct http_server *http;
     struct log_hub *hub;                         /* NULL on a hollow node, which has no logs */
-    struct qlink logs, execs;                    /* struct log_stream, struct exec */
-    uint64_t n_logs, n_execs, n_refused;         /* ever, for metrics */
+    struct qlink logs, execs, forwards;          /* struct log_stream, exec, forward */
+    struct qlink dials, tunnels;                 /* struct tunnel, pipe */
+    struct tls_ctx *pod_tls;                     /* towards pods: nobody is verified; made when first asked for */
+    uint64_t n_logs, n_execs, n_forwards, n_refused;         /* ever, for metrics */
 };
 
-/* The parts of /VERB/NAMESPACE/POD/CONTAINER, unescaped, and what they name. */
-struct server_target { struct str ns, pod_name, container_name; struct pod *pod; struct container *container; };
+/* The parts of /VERB/NAMESPACE/POD[/PART], unescaped, and what they name. */
+struct server_target { struct str ns, pod_name, part; struct pod *pod; struct container *container; };
 
 /* A short text as the whole answer. */
 void server_text(struct http_req *req, int status, const char *fmt, ...) PRINTF_LIKE(3, 4);
@@ -36,5 +41,9 @@ void server_logs(struct node_server *s, struct http_req *req, const struct serve
 void server_logs_close(struct node_server *s);   /* all of them */
 void server_exec(struct node_server *s, struct http_req *req, const struct server_target *t, bool attach);
 void server_execs_close(struct node_server *s);
+void server_forward(struct node_server *s, struct http_req *req, struct pod *pod);
+void server_forwards_close(struct node_server *s);
+void server_tunnel(struct node_server *s, struct http_req *req, struct pod *pod, struct str port);
+void server_tunnels_close(struct node_server *s);
 
 #endif
