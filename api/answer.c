@@ -390,6 +390,14 @@ void call_begin(struct call *c, int code, const char *content_type, bool gzip)
     c->x->ops->begin(c->x, code, content_type, gzip, h, n);
 }
 
+void call_begin_with(struct call *c, int code, const char *content_type, const struct http_header *h,
+                     size_t n)
+{
+    must(!c->began);
+    c->began = true;
+    c->x->ops->begin(c->x, code, content_type, false, h, n);
+}
+
 void call_send_blob(struct call *c, struct blob *b)
 {
     struct http_piece piece = { b, 0, b->len };
@@ -402,6 +410,16 @@ void call_send(struct call *c, struct str bytes)
 {
     if (bytes.n > 0)
         call_send_blob(c, blob_copy(bytes));
+}
+
+void call_cut(struct call *c)
+{
+    struct exchange *x = c->x;
+
+    must(c->began);
+    count(c, 502);
+    call_release(c);
+    (x->ops->cut != NULL ? x->ops->cut : x->ops->end)(x);
 }
 
 void call_end(struct call *c)

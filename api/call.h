@@ -33,6 +33,7 @@ struct api {
     struct http_server *http[API_MAX_LISTENERS]; unsigned n_http;
     struct authn *authn;
     struct tls_ctx *node_tls;
+    struct tls_ctx *any_tls;                     /* the proxy's, verifies nobody; made when first asked for */
     struct metrics metrics;
     struct resource_info *info;                  /* by resource index */
     struct map documents;                        /* discovery and OpenAPI, once made: blobs */
@@ -45,7 +46,7 @@ struct api {
     bool loopback_nodes;
     struct bootstrap *bootstrap;                 /* while under way */
     struct heads *heads;                         /* NULL: no address to tell */
-    struct qlink pipes;                          /* exec and attach, once upgraded */
+    struct qlink pipes;                          /* upgraded connections */
     struct qlink calls;                          /* those that did not end within api_serve() */
     /* those of them that must end in time, oldest first; see api/deadline.h */
     struct qlink due; struct timer overdue;
@@ -145,6 +146,10 @@ void call_begin(struct call *c, int code, const char *content_type, bool gzip);
 void call_send_blob(struct call *c, struct blob *b);     /* takes over a reference */
 void call_send(struct call *c, struct str bytes);
 void call_end(struct call *c);
+/* The same with another server's headers instead of ours; and an end that no client takes for one. */
+void call_begin_with(struct call *c, int code, const char *content_type, const struct http_header *h,
+                     size_t n);
+void call_cut(struct call *c);
 
 /* ---- Names and keys ------------------------------------------------------------------------------ */
 

@@ -6,7 +6,7 @@
 
 /* ---- Where the pod is ------------------------------------------------------------------------------- */
 
-static struct json *lookup(struct call *c, const char *plural, struct str ns, struct str name)
+struct json *connect_lookup(struct call *c, const char *plural, struct str ns, struct str name)
 {
     struct kind_ctx k;
 
@@ -33,7 +33,7 @@ bool connect_addr_ok(const struct api *a, struct str host)
     return first != 0 && first < 224 && !str_starts(host, STR("169.254."));
 }
 
-static bool node_address(const struct json *node, struct str *ret)
+bool connect_node_ip(const struct json *node, struct str *ret)
 {
     json_each(it, json_path(node, "status.addresses"))
         if (str_is(json_str(json_getz(it, "type")), "InternalIP")) {
@@ -43,10 +43,9 @@ static bool node_address(const struct json *node, struct str *ret)
     return false;
 }
 
-/* A client for this one connection.  NULL: answered. */
-static struct http_client *node_client(struct call *c, struct str node_name)
+struct http_client *connect_node(struct call *c, struct str node_name)
 {
-    struct json            *node = lookup(c, "nodes", STR_NONE, node_name);
+    struct json            *node = connect_lookup(c, "nodes", STR_NONE, node_name);
     struct http_client_opts o = { .tls = c->api->node_tls, .n_addrs = 1 };
     struct http_client     *client;
     struct errbuf           err;
@@ -54,7 +53,7 @@ static struct http_client *node_client(struct call *c, struct str node_name)
     const char             *addr;
     int64_t                 port;
 
-    if (node == NULL || !node_address(node, &host)) {
+    if (node == NULL || !connect_node_ip(node, &host)) {
         call_fail(c, 500, REASON_INTERNAL,
                   "Internal error occurred: node \"%.*s\" is not known or has no InternalIP",
                       STR_ARG(node_name));
@@ -165,8 +164,10 @@ static void add_path(struct call *c, struct buf *b, const char *verb, struct str
     http_escape(b, c->rq.ns);
     buf_char(b, '/');
     http_escape(b, c->rq.name);
-    buf_char(b, '/');
-    http_escape(b, container);
+    if (container.n > 0) {
+        buf_char(b, '/');
+        http_escape(b, container);
+    }
     buf_z(b, "?");
 }
 
@@ -198,7 +199,7 @@ static struct str log_target(struct call *c, struct str container)
     return finish_target(c, &b);
 }
 
-static struct str exec_target(struct call *c, const char *verb, struct str container)
+static struct str exec_target(struct call *c, struct str container)
 {
     static const char *const names[] = { "command" };
     static const struct { const char *in, *out; bool otherwise; } flags[] = {
@@ -207,8 +208,8 @@ static struct str exec_target(struct call *c, const char *verb, struct str conta
     };
     struct buf b = BUF_INIT;
 
-    add_path(c, &b, verb, container);
-    if (strcmp(verb, "exec") == 0)
+    add_path(c, &b, c->sub->name, container);
+    if (strcmp(c->sub->name, "exec") == 0)
         pass_params(c, &b, names, names, ARRAY_LEN(names));
     for (size_t i = 0; i < ARRAY_LEN(flags); i++)
         if (truth(c, flags[i].in, flags[i].otherwise))
@@ -216,17 +217,48 @@ static struct str exec_target(struct call *c, const char *verb, struct str conta
     return finish_target(c, &b);
 }
 
+static struct str forward_target(struct call *c, struct str container)
+{
+    static const char *const names[] = { "ports" }, *const as[] = { "port" };
+    struct buf b = BUF_INIT;
+
+    (void)container;
+    add_path(c, &b, "portForward", STR_NONE);
+    pass_params(c, &b, names, as, 1);
+    return finish_target(c, &b);
+}
+
 /* ---- Serving ----------------------------------------------------------------------------------------- */
 
-static bool check_exec(struct call *c)
+/* What leads to a node: the path there, and how. */
+static const struct pod_connect {
+    const char *sub;
+    bool container, upgrade;
+    struct str (*target)(struct call *c, struct str container);
+    void (*serve)(struct call *c, struct http_client *node, struct str target);
+} pod_connects[] = {
+    { "log", true, false, log_target, connect_log },
+    { "exec", true, true, exec_target, connect_upgrade_node },
+    { "attach", true, true, exec_target, connect_upgrade_node },
+    { "portforward", false, true, forward_target, connect_upgrade_node },
+};
+
+static const struct pod_connect *pod_connect_of(const struct call *c)
 {
-    struct str rest = c->rq.query, v;
+    for (size_t i = 0; i < ARRAY_LEN(pod_connects); i++)
+        if (strcmp(c->sub->name, pod_connects[i].sub) == 0)
+            return &pod_connects[i];
+    return NULL;
+}
+
+static bool check_upgrade(struct call *c)
+{
+    struct str rest = c->rq.query, v, to = exchange_header(c->x, "Upgrade");
 
     if (!c->x->wants_upgrade || c->x->ops->upgrade == NULL)
         call_bad_request(c, "Upgrade request required");
-    else if (!str_ieq(exchange_header(c->x, "Upgrade"), STR("websocket")))
-        call_bad_request(c, "unable to upgrade: only WebSocket is spoken here (kubectl 1.30 and later use it "
-                            "by default)");
+    else if (!str_ieq(to, STR("websocket")) && !str_ieq(to, STR("SPDY/3.1")))
+        call_bad_request(c, "unable to upgrade: WebSocket and SPDY/3.1 are spoken here");
     else if (strcmp(c->sub->name, "exec") == 0 && !request_param(c->arena, &rest, "command", &v))
         call_bad_request(c, "you must specify at least one command for the container");
     else
@@ -236,7 +268,8 @@ static bool check_exec(struct call *c)
 
 static void connect_pod(struct call *c)
 {
-    struct json        *pod = lookup(c, "pods", c->rq.ns, c->rq.name);
+    const struct pod_connect *how = pod_connect_of(c);
+    struct json        *pod = connect_lookup(c, "pods", c->rq.ns, c->rq.name);
     struct str          rest = c->rq.query, container = STR_NONE, node;
     struct http_client *client;
 
@@ -244,34 +277,29 @@ static void connect_pod(struct call *c)
         call_not_found(c);
         return;
     }
-    request_param(c->arena, &rest, "container", &container);
-    if (!choose_container(c, pod, &container))
-        return;
+    if (how->container) {
+        request_param(c->arena, &rest, "container", &container);
+        if (!choose_container(c, pod, &container))
+            return;
+    }
     node = json_path_str(pod, "spec.nodeName");
     if (node.n == 0) {
         call_bad_request(c, "pod %.*s does not have a host assigned", STR_ARG(c->rq.name));
         return;
     }
-    client = node_client(c, node);
-    if (client == NULL)
-        return;
-    if (strcmp(c->sub->name, "log") == 0)
-        connect_log(c, client, log_target(c, container));
-    else
-        connect_upgrade(c, client, exec_target(c, c->sub->name, container));
+    client = connect_node(c, node);
+    if (client != NULL)
+        how->serve(c, client, how->target(c, container));
 }
 
 void call_connect(struct call *c)
 {
-    bool pods = strcmp(c->res->plural, "pods") == 0, log = strcmp(c->sub->name, "log") == 0;
+    const struct pod_connect *how = pod_connect_of(c);
 
-    if (!pods || (!log && strcmp(c->sub->name, "exec") != 0 && strcmp(c->sub->name, "attach") != 0)) {
-        call_fail(c, 501, "NotImplemented", "%s/%s is not served by this version", c->res->plural,
-                  c->sub->name);
-        return;
-    }
-    if (log && c->rq.verb != API_GET)
+    if (how == NULL)
+        call_when_fresh(c, connect_proxy);
+    else if (c->rq.verb != API_GET && (!how->upgrade || c->rq.verb != API_CREATE))
         call_method_not_allowed(c);
-    else if (log || check_exec(c))
+    else if (!how->upgrade || check_upgrade(c))
         call_when_fresh(c, connect_pod);
 }

@@ -36,6 +36,11 @@ static void http_x_end(struct exchange *x)
     http_end(req_of(x));
 }
 
+static void http_x_cut(struct exchange *x)
+{
+    http_abort(req_of(x));
+}
+
 static struct stream *http_x_upgrade(struct exchange *x, const struct http_header *extra, size_t n_extra,
                                      const struct stream_events *ev, void *arg)
 {
@@ -46,7 +51,7 @@ static struct stream *http_x_upgrade(struct exchange *x, const struct http_heade
 static const struct exchange_ops http_ops = {
     .respond = http_x_respond, .begin = http_x_begin, .send = http_x_send, .queued = http_x_queued,
         .end = http_x_end,
-    .upgrade = http_x_upgrade,
+    .cut = http_x_cut, .upgrade = http_x_upgrade,
 };
 
 static void on_req_abort(struct http_req *req)

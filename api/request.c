@@ -345,7 +345,8 @@ int request_parse(struct arena *a, struct str method, struct str path, struct st
         return rc;
     r.path = plain_path(a, path, &s);
     parse_tuple(&r, &s, path);
-    rc = r.is_resource ? parse_query(a, query, &r.opt, err) : 0;
+    /* a proxied request's query is the backend's */
+    rc = r.is_resource && !str_is(r.subresource, "proxy") ? parse_query(a, query, &r.opt, err) : 0;
     if (rc < 0)
         return rc;
     r.verb = r.is_resource ? verb_of(method, r.name.n == 0) : API_OTHER;

@@ -268,6 +268,7 @@ static void api_free(struct api *a)
         blob_unref(doc);
     map_release(&a->documents);
     authn_free(a->authn);
+    tls_ctx_free(a->any_tls);
     buf_release(&a->scratch);
     mem_free(a->issuer);
     mem_free(a->service_cidr);

@@ -19,6 +19,8 @@ int http_client_new(struct loop *l, const struct http_client_opts *o, struct htt
     c->tls = o->tls;
     c->tls_name = o->tls_name != NULL ? mem_strdup(o->tls_name) : NULL;
     c->http2 = o->http2;
+    c->on = o->on;
+    c->only = o->on != NULL;
     c->max_conns = o->max_conns != 0 ? o->max_conns : o->http2 ? 1 : 64;
     c->idle_ms = o->idle_ms != 0 ? o->idle_ms : 90 * 1000;
     qinit(&c->calls);
@@ -37,6 +39,8 @@ static void client_release(struct http_client *c)
 {
     must(qempty(&c->calls) && qempty(&c->conns) && c->n_conns == 0);
     ready_cancel(&c->bury);
+    if (c->on != NULL)
+        stream_close(c->on);
     for (size_t i = 0; i < c->n_addrs; i++)
         mem_free(c->addrs[i]);
     mem_free(c->addrs);

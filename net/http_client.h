@@ -18,6 +18,8 @@ struct http_client_opts {
     const char *const *addrs; size_t n_addrs;    /* copied */
     struct tls_ctx *tls;                         /* borrowed; NULL: plain */
     const char *tls_name;                        /* NULL: that of the address */
+    /* an open stream, taken over: the only connection there will be */
+    struct stream *on;
     size_t max_conns;                            /* 0: 64; more calls wait in order.  Streamed (watch) and upgraded calls don't count. */
     uint64_t idle_ms;                            /* 0: 90 s */
     /* HTTP/2 and nothing else: without TLS unasked ("prior knowledge"), with it by ALPN, which the context has to

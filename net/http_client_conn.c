@@ -393,6 +393,23 @@ static const struct stream_events client_conn_events = {
     .on_open = conn_on_open, .on_data = conn_on_data, .on_eof = conn_on_eof, .on_close = conn_on_close,
 };
 
+static int conn_connect(struct client_conn *c, struct errbuf *err)
+{
+    struct http_client *client = c->client;
+    struct stream_connect_opts o = { .addr = client->addrs[c->endpoint], .tls = client->tls,
+                                     .tls_name = client->tls_name, .ev = &client_conn_events, .arg = c };
+
+    if (!client->only)
+        return stream_connect(client->loop, &o, &c->s, err);
+    if (client->on == NULL)
+        return err_set(err, E_CLOSED, "the connection is gone");
+    c->s = client->on;
+    client->on = NULL;
+    c->open = true;
+    stream_set_events(c->s, &client_conn_events, c);
+    return 0;
+}
+
 int client_conn__open(struct http_client *client, struct http_call *call, struct errbuf *err)
 {
     struct client_conn *c = mem_new(struct client_conn);
@@ -400,9 +417,7 @@ int client_conn__open(struct http_client *client, struct http_call *call, struct
     c->client = client;
     c->endpoint = (call->first + call->tried) % client->n_addrs;
     c->pooled = !call->streamed && !call->upgrade;
-    struct stream_connect_opts o = { .addr = client->addrs[c->endpoint], .tls = client->tls,
-                                     .tls_name = client->tls_name, .ev = &client_conn_events, .arg = c };
-    int rc = stream_connect(client->loop, &o, &c->s, err);
+    int rc = conn_connect(c, err);
     if (rc < 0) {
         mem_free(c);
         return rc;

@@ -51,6 +51,7 @@ struct http_client {
     char **addrs; size_t n_addrs, at;            /* at: the endpoint that new connections try first */
     struct tls_ctx *tls;
     char *tls_name;
+    struct stream *on; bool only;                /* the one connection: not used yet; there are no others */
     size_t max_conns, n_pooled;
     uint64_t idle_ms;
     struct qlink calls, waiting, conns, idle;

@@ -54,8 +54,8 @@ static void dial_done(struct real_stream *rs)
     real_stream_established(rs, tls);
 }
 
-/* A socket belongs to the namespace that its thread is in when it is made; only this thread changes its own, and is
- * back before anything else happens. */
+/* A socket belongs to the namespace that its thread is in when it is made; only this thread changes its
+ * own, and is back before anything else happens. */
 static int socket_in(const char *netns, int family)
 {
     int home, away, fd = -1, errnum;

@@ -1,14 +1,15 @@
 /* net/spdy.c: SPDY/3.1 frames and streams; see net/spdy.h.
  *
- * Every frame begins with eight bytes.  Data goes to its stream as it comes, whatever the frame's length; control frames
- * are gathered, and none that is meant here is long.  What a frame asks of us is bounded: new streams are taken a few
- * at a time, and a peer that does not read our answers gets no more of them. */
+ * Every frame begins with eight bytes.  Data goes to its stream as it comes, whatever the frame's length;
+ * control frames are gathered, and none that is meant here is long.  What a frame asks of us is bounded:
+ * new streams are taken a few at a time, and a peer that does not read our answers gets no more of them. */
 #include "net/map.h"
 #include "net/spdy_block.h"
 #include "net/spdy_impl.h"
 
 #define CONTROL_MAX   (64u << 10)
-#define ANSWERS_MAX   (1u << 20)                 /* unread by the peer: then it gets no pong, and no new stream */
+/* unread by the peer: then it gets no pong, and no new stream */
+#define ANSWERS_MAX   (1u << 20)
 #define OPENS_A_TURN  32
 #define VERSION       3
 
@@ -328,7 +329,8 @@ static void on_goaway(struct spdy *sp, struct str body)
 }
 
 /* What is known of each kind: how short it may be, and who takes it (NULL: read and forgotten). */
-static const struct control { unsigned least, most; void (*take)(struct spdy *sp, struct str body); } controls[] = {
+static const struct control { unsigned least, most; void (*take)(struct spdy *sp,
+                                                                 struct str body); } controls[] = {
     [SYN_STREAM] = { 10, CONTROL_MAX, on_syn_stream },
     [SYN_REPLY] = { 4, CONTROL_MAX, on_headers },
     [RST_STREAM] = { 8, 8, on_rst_stream },
@@ -515,9 +517,11 @@ static void by_stream_write(void *to, const void *p, size_t n) { stream_write(to
 static size_t by_stream_queued(void *to) { return stream_queued(to); }
 static void by_stream_pause(void *to, bool pause) { (pause ? stream_pause : stream_resume)(to); }
 static void by_stream_close(void *to) { stream_close_after_flush(to); }
-static const struct carrier by_stream = { by_stream_write, by_stream_queued, by_stream_pause, by_stream_close };
+static const struct carrier by_stream = { by_stream_write, by_stream_queued, by_stream_pause,
+                                          by_stream_close };
 
-static void stream_on_data(void *arg, struct stream *s, const char *p, size_t n) { session_on_bytes(arg, p, n); }
+static void stream_on_data(void *arg, struct stream *s, const char *p, size_t n) { session_on_bytes(arg, p,
+    n); }
 static void stream_on_drain(void *arg, struct stream *s) { session_on_drain(arg); }
 static void stream_on_close(void *arg, struct stream *s, int err, const char *reason)
 {

@@ -1,10 +1,11 @@
-/* net/spdy.h: SPDY/3.1, the server's side, over a stream or inside a WebSocket: what kubectl speaks for exec, attach
- * and port-forward.
+/* net/spdy.h: SPDY/3.1, the server's side, over a stream or inside a WebSocket: what kubectl speaks for
+ * exec, attach and port-forward.
  *
- * As the original's peers do, nobody here keeps flow-control windows: the connection's own back-pressure bounds what is
- * under way.  spdy_pause() stops all streams of a session at once.
- * Lifetime: a session lives until its on_close, which comes exactly once, last, from the loop.  A stream is the
- * owner's from on_stream until spdy_stream_free() or on_close (then all streams that are left go with it). */
+ * As the original's peers do, nobody here keeps flow-control windows: the connection's own back-pressure
+ * bounds what is under way.  spdy_pause() stops all streams of a session at once.
+ * Lifetime: a session lives until its on_close, which comes exactly once, last, from the loop.  A stream is
+ * the owner's from on_stream until spdy_stream_free() or on_close (then all streams that are left go with
+ * it). */
 #ifndef NET_SPDY_H
 #define NET_SPDY_H
 
@@ -17,11 +18,13 @@ struct spdy;
 struct spdy_stream;
 
 struct spdy_events {
-    /* The peer opened a stream.  Answer with spdy_stream_reply(), or free it: that refuses it.  Its bytes follow. */
+    /* The peer opened a stream.  Answer with spdy_stream_reply(), or free it: that refuses it.  Its bytes
+     * follow. */
     void (*on_stream)(void *arg, struct spdy_stream *st);
     void (*on_data)(void *arg, struct spdy_stream *st, const char *p, size_t n);
     void (*on_fin)(void *arg, struct spdy_stream *st);       /* the peer sends no more on it */
-    void (*on_reset)(void *arg, struct spdy_stream *st);     /* the peer wants no more of it; still to be freed */
+    /* the peer wants no more of it; still to be freed */
+    void (*on_reset)(void *arg, struct spdy_stream *st);
     void (*on_goaway)(void *arg, struct spdy *sp);           /* the peer opens no more; NULL ok */
     void (*on_drain)(void *arg, struct spdy *sp);            /* see stream_events; NULL ok */
     void (*on_close)(void *arg, struct spdy *sp, int err, const char *reason);
@@ -47,8 +50,8 @@ void   spdy_close(struct spdy *sp);              /* after what is queued; on_clo
 
 /* ---- handshakes (net/spdy_accept.c) ---- */
 
-/* Answers req with 101: an Upgrade to SPDY/3.1, or a WebSocket of the subprotocol `tunnel`.  protocols: those of
- * X-Stream-Protocol-Version spoken here; the client's first that is among them is chosen.
+/* Answers req with 101: an Upgrade to SPDY/3.1, or a WebSocket of the subprotocol `tunnel`.  protocols:
+ * those of X-Stream-Protocol-Version spoken here; the client's first that is among them is chosen.
  * NULL: nothing was answered; why and with which status. */
 struct spdy_accept_opts {
     const char *const *protocols; size_t n_protocols;

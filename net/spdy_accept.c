@@ -80,7 +80,8 @@ struct spdy *spdy_accept(struct http_req *req, const struct spdy_accept_opts *o,
     }
     if (protocol == NULL) {
         *ret_why = any ? (struct spdy_refusal){ 403, "unable to upgrade: unable to negotiate protocol" }
-                       : (struct spdy_refusal){ 400, "unable to upgrade: X-Stream-Protocol-Version is required" };
+                       : (struct spdy_refusal){ 400,
+                                                "unable to upgrade: X-Stream-Protocol-Version is required" };
         return NULL;
     }
     struct http_header h[] = { { STR("Upgrade"), STR(UPGRADE) },

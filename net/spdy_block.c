@@ -10,11 +10,14 @@
 static const char dictionary[] =
     "\0\0\0\007options" "\0\0\0\004head" "\0\0\0\004post" "\0\0\0\003put" "\0\0\0\006delete" "\0\0\0\005trace"
     "\0\0\0\006accept" "\0\0\0\016accept-charset" "\0\0\0\017accept-encoding" "\0\0\0\017accept-language"
-    "\0\0\0\015accept-ranges" "\0\0\0\003age" "\0\0\0\005allow" "\0\0\0\015authorization" "\0\0\0\015cache-control"
+    "\0\0\0\015accept-ranges" "\0\0\0\003age" "\0\0\0\005allow" "\0\0\0\015authorization"
+    "\0\0\0\015cache-control"
     "\0\0\0\012connection" "\0\0\0\014content-base" "\0\0\0\020content-encoding" "\0\0\0\020content-language"
     "\0\0\0\016content-length" "\0\0\0\020content-location" "\0\0\0\013content-md5" "\0\0\0\015content-range"
-    "\0\0\0\014content-type" "\0\0\0\004date" "\0\0\0\004etag" "\0\0\0\006expect" "\0\0\0\007expires" "\0\0\0\004from"
-    "\0\0\0\004host" "\0\0\0\010if-match" "\0\0\0\021if-modified-since" "\0\0\0\015if-none-match" "\0\0\0\010if-range"
+    "\0\0\0\014content-type" "\0\0\0\004date" "\0\0\0\004etag" "\0\0\0\006expect" "\0\0\0\007expires"
+    "\0\0\0\004from"
+    "\0\0\0\004host" "\0\0\0\010if-match" "\0\0\0\021if-modified-since" "\0\0\0\015if-none-match"
+    "\0\0\0\010if-range"
     "\0\0\0\023if-unmodified-since" "\0\0\0\015last-modified" "\0\0\0\010location" "\0\0\0\014max-forwards"
     "\0\0\0\006pragma" "\0\0\0\022proxy-authenticate" "\0\0\0\023proxy-authorization" "\0\0\0\005range"
     "\0\0\0\007referer" "\0\0\0\013retry-after" "\0\0\0\006server" "\0\0\0\002te" "\0\0\0\007trailer"
@@ -23,10 +26,13 @@ static const char dictionary[] =
     "\0\0\0\006" "200 OK" "\0\0\0\007version" "\0\0\0\010HTTP/1.1" "\0\0\0\003url" "\0\0\0\006public"
     "\0\0\0\012set-cookie" "\0\0\0\012keep-alive" "\0\0\0\006origin"
     "100101201202205206300302303304305306307402405406407408409410411412413414415416417502504505"
-    "203 Non-Authoritative Information" "204 No Content" "301 Moved Permanently" "400 Bad Request" "401 Unauthorized"
-    "403 Forbidden" "404 Not Found" "500 Internal Server Error" "501 Not Implemented" "503 Service Unavailable"
+    "203 Non-Authoritative Information" "204 No Content" "301 Moved Permanently" "400 Bad Request"
+    "401 Unauthorized"
+    "403 Forbidden" "404 Not Found" "500 Internal Server Error" "501 Not Implemented"
+    "503 Service Unavailable"
     "Jan Feb Mar Apr May Jun Jul Aug Sept Oct Nov Dec" " 00:00:00" " Mon, Tue, Wed, Thu, Fri, Sat, Sun, GMT"
-    "chunked,text/html,image/png,image/jpg,image/gif,application/xml,application/xhtml+xml,text/plain,text/javascript,"
+    "chunked,text/html,image/png,image/jpg,image/gif,application/xml,application/xhtml+xml,"
+    "text/plain,text/javascript,"
     "publicprivatemax-age=gzip,deflate,sdchcharset=utf-8charset=iso-8859-1,utf-,*,enq=0.";
 #define DICTIONARY_SIZE (sizeof dictionary - 1)
 
@@ -181,7 +187,8 @@ static int read_block(struct str plain, struct http_header *h, uint32_t n, struc
     return plain.n == 0 ? 0 : err_set(err, E_INVALID, "a header block has a tail");
 }
 
-int spdy_unpack(struct spdy_unpacker *u, struct str block, struct arena *a, struct http_header **ret, size_t *ret_n,
+int spdy_unpack(struct spdy_unpacker *u, struct str block, struct arena *a, struct http_header **ret,
+                size_t *ret_n,
                 struct errbuf *err)
 {
     struct buf plain = BUF_INIT;

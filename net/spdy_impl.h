@@ -4,8 +4,8 @@
 
 #include "net/spdy.h"
 
-/* A session without a connection; one of the two below follows, or spdy__discard().  Events of the connection go to
- * these tables with the session as arg. */
+/* A session without a connection; one of the two below follows, or spdy__discard().  Events of the
+ * connection go to these tables with the session as arg. */
 struct spdy *spdy__new(struct loop *l, const struct spdy_events *ev, void *arg);
 void spdy__discard(struct spdy *sp);
 void spdy__on_stream(struct spdy *sp, struct stream *s);

@@ -33,7 +33,8 @@ struct stream_connect_opts {
     const char *addr;                            /* copied */
     struct tls_ctx *tls;                         /* NULL: plain.  Borrowed, must outlive the stream. */
     const char *tls_name;                        /* name or IP the certificate must carry; NULL: that of addr */
-    /* Connect from this network namespace ("/proc/42/ns/net"; copied); NULL: ours.  The simulator has but one. */
+    /* Connect from this network namespace ("/proc/42/ns/net"; copied); NULL: ours.  The simulator has but
+     * one. */
     const char *netns;
     uint64_t timeout_ms;                         /* until open; 0: 10 s */
     const struct stream_events *ev;              /* borrowed, static */

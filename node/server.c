@@ -18,6 +18,17 @@ void server_text(struct http_req *req, int status, const char *fmt, ...)
     http_respond(req, status, "text/plain; charset=utf-8", blob_copy(text), NULL, 0);
 }
 
+struct str server_dial_words(struct arena *a, const char *net, const char *host, unsigned port,
+                             const char *why)
+{
+    const char *last = strrchr(why, ':');
+    char *cause = arena_cstr(a, str_trim(str_of(last != NULL ? last + 1 : why)));
+
+    if (*cause >= 'A' && *cause <= 'Z')
+        *cause |= 0x20;
+    return arena_fmt(a, "dial %s %s:%u: connect: %s", net, host, port, cause);
+}
+
 bool server_param(struct http_req *req, struct str *rest, const char *name, struct str *ret)
 {
     struct str part, key, value;
@@ -138,14 +149,16 @@ static void serve_metrics(struct node_server *s, struct http_req *req, struct st
 /* ---- where to --------------------------------------------------------------------------------- */
 
 /* /NAMESPACE/POD, and /PART if part.  False: answered. */
-static bool find_pod(struct node_server *s, struct http_req *req, struct str rest, bool part, struct server_target *t)
+static bool find_pod(struct node_server *s, struct http_req *req, struct str rest, bool part,
+                     struct server_target *t)
 {
     struct str *const into[] = { &t->ns, &t->pod_name, &t->part };
     struct str one;
 
     for (size_t i = 0; i < (part ? 3 : 2); i++)
         if (!str_split(&rest, '/', &one) || one.n == 0 || !http_unescape(&req->arena, one, false, into[i])) {
-            server_text(req, 404, part ? "the path is /VERB/NAMESPACE/POD/PART" : "the path is /VERB/NAMESPACE/POD");
+            server_text(req, 404, part ? "the path is /VERB/NAMESPACE/POD/PART"
+                        : "the path is /VERB/NAMESPACE/POD");
             return false;
         }
     t->pod = rest.p == NULL ? agent_pod(s->agent, t->ns, t->pod_name) : NULL;
@@ -155,7 +168,8 @@ static bool find_pod(struct node_server *s, struct http_req *req, struct str res
 }
 
 /* False: answered. */
-static bool find_container(struct node_server *s, struct http_req *req, struct str rest, struct server_target *t)
+static bool find_container(struct node_server *s, struct http_req *req, struct str rest,
+                           struct server_target *t)
 {
     if (!find_pod(s, req, rest, true, t))
         return false;
@@ -203,8 +217,10 @@ static void serve_health(struct node_server *s, struct http_req *req, struct str
     http_respond(req, 200, "text/plain; charset=utf-8", blob_copy(STR("ok")), NULL, 0);
 }
 
-/* A path that ends in '/' stands for all below it.  post: upgrades by POST too, as the original's clients ask. */
-static const struct { const char *path; bool post; void (*serve)(struct node_server *, struct http_req *, struct str); }
+/* A path that ends in '/' stands for all below it.  post: upgrades by POST too, as the original's clients
+ * ask. */
+static const struct { const char *path; bool post; void (*serve)(struct node_server *, struct http_req *,
+                                                                 struct str); }
 routes[] = {
     { "/containerLogs/", false, serve_logs },
     { "/exec/", true, serve_exec },

@@ -4,8 +4,8 @@
  *     server_exec_ws.c    a client that speaks channels in WebSocket messages
  *     server_exec_spdy.c  one that opens a SPDY stream for each channel
  *
- * Two ends, each with its own life: the session ends with the process, the client's side with its closing; the struct
- * goes when both have.  Each side is held while too much waits for the other. */
+ * Two ends, each with its own life: the session ends with the process, the client's side with its closing;
+ * the struct goes when both have.  Each side is held while too much waits for the other. */
 #ifndef NODE_SERVER_EXEC_IMPL_H
 #define NODE_SERVER_EXEC_IMPL_H
 
@@ -13,7 +13,8 @@
 #include "node/server_impl.h"
 #include "node/server_pulse.h"
 
-enum { CHANNEL_STDIN, CHANNEL_STDOUT, CHANNEL_STDERR, CHANNEL_ERROR, CHANNEL_RESIZE, CHANNELS, CHANNEL_CLOSE = 255 };
+enum { CHANNEL_STDIN, CHANNEL_STDOUT, CHANNEL_STDERR, CHANNEL_ERROR, CHANNEL_RESIZE, CHANNELS,
+       CHANNEL_CLOSE = 255 };
 
 struct exec;
 
@@ -22,7 +23,8 @@ struct exec_front {
     void   (*send)(struct exec *e, unsigned channel, const void *p, size_t n);
     size_t (*queued)(const struct exec *e);
     void   (*hold)(struct exec *e, bool hold);   /* nothing more from the client */
-    void   (*end)(struct exec *e, struct str how);       /* tells how it ended ("": nothing to tell), and closes */
+    /* tells how it ended ("": nothing to tell), and closes */
+    void   (*end)(struct exec *e, struct str how);
     void   (*ping)(struct exec *e);
     void   (*close)(struct exec *e);             /* without a word */
 };
@@ -34,7 +36,8 @@ struct exec {
     struct rt_session s;
     const struct exec_front *front;              /* NULL: the client's side is closed */
     bool want_out, want_err;
-    bool status;                                 /* the end is told as a Status; else in words, and only a failure */
+    /* the end is told as a Status; else in words, and only a failure */
+    bool status;
     bool begun, session_done, client_held, session_paused;
     struct pulse pulse;
     /* server_exec_ws.c */

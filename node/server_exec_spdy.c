@@ -1,14 +1,15 @@
-/* node/server_exec_spdy.c: exec and attach over SPDY: the client opens a stream for each channel, named by its
- * streamType header; the process starts when all that the request promised are there.
+/* node/server_exec_spdy.c: exec and attach over SPDY: the client opens a stream for each channel, named by
+ * its streamType header; the process starts when all that the request promised are there.
  *
- * In the end our halves close and the client is left to hang up: what it has not read yet would be lost to it if we
- * did. */
+ * In the end our halves close and the client is left to hang up: what it has not read yet would be lost to
+ * it if we did. */
 #include "node/server_exec_impl.h"
 
 #define STREAMS_MS 30000                         /* for the client to open them */
 
 static const char *const stream_types[CHANNELS] = {
-    [CHANNEL_STDIN] = "stdin", [CHANNEL_STDOUT] = "stdout", [CHANNEL_STDERR] = "stderr", [CHANNEL_ERROR] = "error",
+    [CHANNEL_STDIN] = "stdin", [CHANNEL_STDOUT] = "stdout", [CHANNEL_STDERR] = "stderr",
+        [CHANNEL_ERROR] = "error",
     [CHANNEL_RESIZE] = "resize",
 };
 static const struct { const char *protocol; bool status, resize; } forms[] = {
@@ -145,7 +146,8 @@ static void on_close(void *arg, struct spdy *sp, int err, const char *reason)
 }
 
 static const struct spdy_events events = {
-    .on_stream = on_stream, .on_data = on_data, .on_fin = on_fin, .on_reset = on_reset, .on_goaway = on_goaway,
+    .on_stream = on_stream, .on_data = on_data, .on_fin = on_fin, .on_reset = on_reset,
+        .on_goaway = on_goaway,
     .on_drain = on_drain, .on_close = on_close,
 };
 
@@ -157,7 +159,8 @@ static void on_patience(struct timer *t)
 bool exec_accept_spdy(struct exec *e, struct http_req *req)
 {
     const char *protocols[ARRAY_LEN(forms)], *protocol = NULL;
-    struct spdy_accept_opts o = { .protocols = protocols, .n_protocols = ARRAY_LEN(forms), .ev = &events, .arg = e };
+    struct spdy_accept_opts o = { .protocols = protocols, .n_protocols = ARRAY_LEN(forms), .ev = &events,
+                                  .arg = e };
     struct loop *loop = http_req_loop(req);
     struct spdy_refusal why;
     size_t form = 0;

@@ -1,6 +1,7 @@
 /* node/server_exec_ws.c: exec and attach over WebSocket: messages that begin with their channel.
  *
- *     0 stdin   1 stdout   2 stderr   3 how it ended   4 size of the terminal   255 (v5) this channel is closed
+ *     0 stdin   1 stdout   2 stderr   3 how it ended   4 size of the terminal   255 (v5) this channel is
+ * closed
  *
  * In the base64 forms messages are text: the channel is a digit, what follows is encoded. */
 #include "node/server_exec_impl.h"
@@ -82,11 +83,12 @@ static void on_message(void *arg, struct ws *w, bool text, const char *p, size_t
 
 static void on_drain(void *arg, struct ws *w) { exec_on_drain(arg); }
 static void on_close(void *arg, struct ws *w, int code, const char *reason) { exec_on_front_closed(arg); }
-static const struct ws_events events = { .on_message = on_message, .on_drain = on_drain, .on_close = on_close };
+static const struct ws_events events = { .on_message = on_message, .on_drain = on_drain,
+                                         .on_close = on_close };
 
 /* An empty message on the lowest channel of ours says that the connection stands; clients of the first
- * protocols may wait for it.  Those of v5 do not, and some kubectl versions complain of it ("Unknown stream id
- * 1, discarding message"): they begin to read before they have made their streams. */
+ * protocols may wait for it.  Those of v5 do not, and some kubectl versions complain of it ("Unknown stream
+ * id 1, discarding message"): they begin to read before they have made their streams. */
 static void greet(struct exec *e)
 {
     if (!e->channels->half_close)

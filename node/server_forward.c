@@ -118,29 +118,19 @@ static void on_drain(void *arg, struct stream *s) { set_holding(arg, false); }
 
 static int conn_connect(struct forward_conn *c, struct errbuf *err);
 
-/* "connect to 127.0.0.1:80: Connection refused" as the original says it. */
-static struct str go_words(struct arena *a, const char *why, bool second, uint16_t port)
-{
-    const char *last = strrchr(why, ':');
-    char *cause = arena_cstr(a, str_trim(str_of(last != NULL ? last + 1 : why)));
-
-    if (*cause >= 'A' && *cause <= 'Z')
-        *cause |= 0x20;
-    return arena_fmt(a, "dial tcp%c %s:%u: connect: %s", second ? '6' : '4', second ? "[::1]" : "127.0.0.1", port,
-                     cause);
-}
-
 static void conn_failed(struct forward_conn *c, const char *why)
 {
     struct forward *f = c->forward;
     struct arena a = ARENA_INIT;
+    struct str first = server_dial_words(&a, "tcp4", "127.0.0.1", c->port, c->why.s),
+               second = server_dial_words(&a, "tcp6", "[::1]", c->port, why);
 
     if (f->front != NULL)
-        f->front->fail(c, arena_fmt(&a, "error forwarding port %u to pod %s, uid : failed to execute portforward in "
-                                    "network namespace \"%s\": failed to connect to localhost:%u inside namespace "
-                                    "\"%s\", IPv4: %.*s IPv6 %.*s ", c->port, f->pod, f->netns, c->port, f->pod,
-                                    STR_ARG(go_words(&a, c->why.s, false, c->port)),
-                                    STR_ARG(go_words(&a, why, true, c->port))));
+        f->front->fail(c, arena_fmt(&a, "error forwarding port %u to pod %s, uid : failed to execute "
+                                    "portforward in network namespace \"%s\": failed to connect to "
+                                    "localhost:%u inside namespace \"%s\", IPv4: %.*s IPv6 %.*s ",
+                                    c->port, f->pod, f->netns, c->port, f->pod, STR_ARG(first),
+                                    STR_ARG(second)));
     arena_release(&a);
     conn_end(c);
 }
@@ -152,7 +142,8 @@ static void on_close(void *arg, struct stream *s, int err, const char *reason)
 
     c->backend = NULL;
     if (c->open || c->forward->front == NULL || err == 0) {
-        conn_end(c);                             /* also a reset: the client is told by the end of its streams */
+        /* also a reset: the client is told by the end of its streams */
+        conn_end(c);
     } else if (c->second) {
         conn_failed(c, reason);
     } else {
@@ -249,7 +240,8 @@ static void on_idle(struct pulse *p)
 void server_forward(struct node_server *s, struct http_req *req, struct pod *pod)
 {
     struct runtime *rt = s->agent->rt;
-    const struct rt_sandbox_info *info = pod->sandbox_id[0] != '\0' ? rt->ops->sandbox_get(rt, pod->sandbox_id) : NULL;
+    const struct rt_sandbox_info *info = pod->sandbox_id[0] != '\0' ? rt->ops->sandbox_get(rt,
+        pod->sandbox_id) : NULL;
     struct forward *f;
 
     if (info == NULL || !info->ready || info->pid <= 0) {

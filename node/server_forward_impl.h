@@ -1,11 +1,12 @@
 /* node/server_forward_impl.h: port-forward: connections of a client to ports inside a pod.
  *
  *     server_forward.c       connections into the pod's network namespace, and what flows through them
- *     server_forward_spdy.c  a client whose every connection is a pair of SPDY streams (straight or in a WebSocket)
+ *     server_forward_spdy.c  a client whose every connection is a pair of SPDY streams (straight or in a
+ * WebSocket)
  *     server_forward_ws.c    one with a fixed list of ports, each a pair of channels of a WebSocket
  *
- * A connection is made by its front and freed after front->end(), which comes exactly once for each that was started.
- * Whatever one side has queued too much of holds the other. */
+ * A connection is made by its front and freed after front->end(), which comes exactly once for each that
+ * was started. Whatever one side has queued too much of holds the other. */
 #ifndef NODE_SERVER_FORWARD_IMPL_H
 #define NODE_SERVER_FORWARD_IMPL_H
 
@@ -52,7 +53,8 @@ struct forward_front {
     void   (*send)(struct forward_conn *c, const char *p, size_t n);
     void   (*fin)(struct forward_conn *c);       /* the pod sends no more */
     void   (*fail)(struct forward_conn *c, struct str why);
-    void   (*end)(struct forward_conn *c);       /* it is over: let go of what is the front's; c is freed after */
+    /* it is over: let go of what is the front's; c is freed after */
+    void   (*end)(struct forward_conn *c);
     size_t (*queued)(const struct forward *f);
     void   (*hold)(struct forward *f, bool hold);
     void   (*ping)(struct forward *f);

@@ -1,5 +1,5 @@
-/* node/server_forward_spdy.c: port-forward over SPDY, straight or tunnelled in a WebSocket: for every connection the
- * client opens an error and a data stream with the same requestID. */
+/* node/server_forward_spdy.c: port-forward over SPDY, straight or tunnelled in a WebSocket: for every
+ * connection the client opens an error and a data stream with the same requestID. */
 #include <stdio.h>
 #include "node/server_forward_impl.h"
 
@@ -15,7 +15,8 @@ static void front_send(struct forward_conn *c, const char *p, size_t n)
         spdy_stream_send(c->data, p, n);
 }
 
-/* The pod sends no more, so nothing can go wrong any more that were worth telling: clients wait for both to end. */
+/* The pod sends no more, so nothing can go wrong any more that were worth telling: clients wait for both to
+ * end. */
 static void front_fin(struct forward_conn *c)
 {
     if (c->data != NULL)

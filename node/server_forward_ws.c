@@ -1,5 +1,6 @@
-/* node/server_forward_ws.c: port-forward over WebSocket with ?port=N,M: channel 2i carries the bytes of the i-th port,
- * channel 2i+1 what went wrong.  The first message on each of ours is the port (two bytes, little-endian). */
+/* node/server_forward_ws.c: port-forward over WebSocket with ?port=N,M: channel 2i carries the bytes of the
+ * i-th port, channel 2i+1 what went wrong.  The first message on each of ours is the port (two bytes,
+ * little-endian). */
 #include "node/server_forward_impl.h"
 
 #define PORTS_MAX   100
@@ -81,7 +82,8 @@ static void on_message(void *arg, struct ws *w, bool text, const char *p, size_t
 
 static void on_drain(void *arg, struct ws *w) { forward_on_drain(arg); }
 static void on_close(void *arg, struct ws *w, int code, const char *reason) { forward_on_front_closed(arg); }
-static const struct ws_events events = { .on_message = on_message, .on_drain = on_drain, .on_close = on_close };
+static const struct ws_events events = { .on_message = on_message, .on_drain = on_drain,
+                                         .on_close = on_close };
 
 /* ---- the beginning ------------------------------------------------------------------------------ */
 

@@ -23,7 +23,8 @@ struct node_server {
     struct log_hub *hub;                         /* NULL on a hollow node, which has no logs */
     struct qlink logs, execs, forwards;          /* struct log_stream, exec, forward */
     struct qlink dials, tunnels;                 /* struct tunnel, pipe */
-    struct tls_ctx *pod_tls;                     /* towards pods: nobody is verified; made when first asked for */
+    /* towards pods: nobody is verified; made when first asked for */
+    struct tls_ctx *pod_tls;
     uint64_t n_logs, n_execs, n_forwards, n_refused;         /* ever, for metrics */
 };
 
@@ -32,6 +33,10 @@ struct server_target { struct str ns, pod_name, part; struct pod *pod; struct co
 
 /* A short text as the whole answer. */
 void server_text(struct http_req *req, int status, const char *fmt, ...) PRINTF_LIKE(3, 4);
+/* Why a port of a pod could not be reached ("connect to 10.1.2.3:80: Connection refused"), in the
+ * original's words. */
+struct str server_dial_words(struct arena *a, const char *net, const char *host, unsigned port,
+                             const char *why);
 /* The next value of a query parameter (as request_param(), for the server of a node). */
 bool server_param(struct http_req *req, struct str *rest, const char *name, struct str *ret);
 /* ?name, ?name=1, ?name=true */

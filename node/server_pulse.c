@@ -15,7 +15,8 @@ static void pulse_on_timer(struct timer *t)
         p->ping(p);
 }
 
-void pulse_start(struct pulse *p, struct loop *l, void (*ping)(struct pulse *p), void (*idle)(struct pulse *p))
+void pulse_start(struct pulse *p, struct loop *l, void (*ping)(struct pulse *p),
+                 void (*idle)(struct pulse *p))
 {
     timer_init(&p->timer, l, pulse_on_timer);
     p->ping = ping;

@@ -1,7 +1,7 @@
 /* node/server_tunnel.c: bytes between a head and a port of a pod: what the proxy subresource runs on.
  *
- * GET /tunnel/NAMESPACE/POD/PORT[?tls=1] with "Upgrade: tcp".  Only the pod's own address is dialled, never one that a
- * client names, and 101 is answered when the pod has accepted. */
+ * GET /tunnel/NAMESPACE/POD/PORT[?tls=1] with "Upgrade: tcp".  Only the pod's own address is dialled, never
+ * one that a client names, and 101 is answered when the pod has accepted. */
 #include <stdio.h>
 #include "net/pipe.h"
 #include "node/server_impl.h"
@@ -13,6 +13,8 @@ struct tunnel {
     struct node_server *server;                  /* while req is there */
     struct http_req *req;                        /* NULL: the head is gone */
     struct stream *pod;
+    char host[64];
+    unsigned port;
 };
 
 static void on_open(void *arg, struct stream *s)
@@ -39,7 +41,8 @@ static void on_close(void *arg, struct stream *s, int err, const char *reason)
     struct tunnel *t = arg;
 
     if (t->req != NULL)
-        server_text(t->req, 503, "%s", reason);
+        server_text(t->req, 503, "%.*s",
+                    STR_ARG(server_dial_words(&t->req->arena, "tcp", t->host, t->port, reason)));
     qdel(&t->link);
     mem_free(t);
 }
@@ -73,7 +76,7 @@ void server_tunnel(struct node_server *s, struct http_req *req, struct pod *pod,
     struct tunnel *t;
     struct errbuf err;
     uint64_t n;
-    char addr[64];
+    char addr[80];
 
     if (!req->upgrade || !str_u64(port, &n) || n < 1 || n > UINT16_MAX) {
         server_text(req, 400, "/tunnel/NAMESPACE/POD/PORT with Upgrade: tcp");
@@ -83,8 +86,10 @@ void server_tunnel(struct node_server *s, struct http_req *req, struct pod *pod,
         server_text(req, 503, "pod \"%s\" has no address", pod->name);
         return;
     }
-    snprintf(addr, sizeof addr, strchr(ip, ':') != NULL ? "[%s]:%u" : "%s:%u", ip, (unsigned)n);
     t = mem_new(struct tunnel);
+    t->port = (unsigned)n;
+    snprintf(t->host, sizeof t->host, strchr(ip, ':') != NULL ? "[%.50s]" : "%.50s", ip);
+    snprintf(addr, sizeof addr, "%s:%u", t->host, t->port);
     t->server = s;
     o.addr = addr;
     o.arg = t;

@@ -343,7 +343,8 @@ TEST(exec_refusals_are_passed_on)
     CHECK_INT(upgrade(&g, POD "/exec?container=c&command=redirect", "websocket"), 502);
     CHECK_INT(upgrade(&g, POD "/exec?container=c&command=lie", "websocket"), 502);
     CHECK_INT(upgrade(&g, POD "/exec?container=c", "websocket"), 400);
-    CHECK_INT(upgrade(&g, POD "/exec?container=c&command=x", "SPDY/3.1"), 400);
+    CHECK_INT(upgrade(&g, POD "/exec?container=c&command=x", "h2c"), 400);
+    CHECK_INT(upgrade(&g, POD "/exec?container=c&command=x", "SPDY/3.1"), 502);      /* it says websocket */
     CHECK_INT(call(&g, "POST", POD "/exec?container=c&command=x", ""), 400);
     CHECK_INT(upgrade(&g, "/api/v1/namespaces/default/pods/none/exec?command=x", "websocket"), 404);
     CHECK_INT(call(&g, "PUT", "/api/v1/nodes/n/status",
