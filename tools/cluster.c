@@ -1,11 +1,14 @@
 /* tools/cluster.c: names, places and numbers of a cluster on this machine; see tools/cluster.h. */
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <ifaddrs.h>
 #include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 #include "api/json.h"
 #include "tools/cluster.h"
@@ -15,6 +18,9 @@
 #define FIRST_NET       88
 #define FIRST_API_PORT  6443
 #define FIRST_PEER_PORT 2380
+#define PORTS_STEP      17
+#define PORTS_END       32768                    /* where those begin that the system gives */
+#define NUMBERS_WAIT_MS 10000
 
 static const char *text(struct cluster_text *t, const char *prefix, const char *fmt, va_list ap)
 {
@@ -128,14 +134,14 @@ static bool port_chosen(const struct cluster *c, unsigned port)
     return false;
 }
 
-/* The usual port if it is free, else any. */
+/* The usual port if it is free, else one above.  Not any that the system would give: those are also given to outgoing
+ * connections, and would be gone when a head that was killed comes back. */
 static unsigned free_port(const struct cluster *c, unsigned wanted)
 {
-    unsigned port = port_chosen(c, wanted) ? 0 : try_port(wanted);
-
-    for (int tries = 0; tries < 100 && (port == 0 || port_chosen(c, port)); tries++)
-        port = try_port(0);
-    return port;
+    for (unsigned port = wanted; port < PORTS_END; port += PORTS_STEP)
+        if (!port_chosen(c, port) && try_port(port) == port)
+            return port;
+    return 0;
 }
 
 static bool net_taken(unsigned net)
@@ -153,6 +159,17 @@ static bool net_taken(unsigned net)
     }
     freeifaddrs(list);
     return taken;
+}
+
+int cluster_numbers_lock(void)
+{
+    const struct timespec nap = { .tv_nsec = 10 * 1000000 };
+    int fd = open("/run/coracle/numbers.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+    for (int waited_ms = 0; fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0 && waited_ms < NUMBERS_WAIT_MS;
+         waited_ms += 10)
+        nanosleep(&nap, NULL);
+    return fd;
 }
 
 static int choose_numbers(struct cluster *c, struct errbuf *err)

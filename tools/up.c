@@ -46,6 +46,7 @@ struct up {
     unsigned serving, applying;
     bool leading;
     int  lock_fd, tell_fd, exit_status;
+    int  numbers_fd;                             /* held until all heads serve */
 };
 
 static void up_stop(struct up *u);
@@ -305,6 +306,7 @@ static void up_on_child_ready(void *arg, bool head, unsigned number, struct str 
                     u->leading ? ", one leads" : "");
     if (u->serving < u->c.n_heads || !u->leading)
         return;
+    close(u->numbers_fd);
     progress_done(&u->progress);
     up_start_nodes(u);
 }
@@ -407,6 +409,7 @@ static int up_prepare(struct up *u, struct errbuf *err)
     u->c.keep = keep;
     if (rc == 0 && !keep)
         rc = file_remove_tree(u->c.data, err);
+    u->numbers_fd = cluster_numbers_lock();
     if (rc == 0)
         rc = cluster_prepare(&u->c, err);
     if (rc == 0)
