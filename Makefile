@@ -130,7 +130,7 @@ sim: $(BUILD)/test/sim/sim
 .PHONY: sim-bugs
 sim-bugs:
 	@CFLAGS=-DRAFT_BUGS $(MAKE) --no-print-directory BUILD=build-bugs build-bugs/test/sim/sim
-	@build-bugs/test/sim/sim bugs $(or $(SEEDS),600)
+	@build-bugs/test/sim/sim bugs $(or $(SEEDS),2000)
 
 # ---- fuzzing: every test/fuzz/fuzz_X.c with clang's libFuzzer, for FUZZ_SECONDS each ------------------
 FUZZ_SECONDS ?= 20

@@ -11,6 +11,7 @@
 #ifndef RAFT_HOST_H
 #define RAFT_HOST_H
 
+#include "raft/bugs.h"
 #include "raft/core.h"
 #include "raft/log.h"
 #include "raft/peer.h"

@@ -11,7 +11,8 @@ void raft_read(struct raft *r, struct raft_read *req)
 {
     req->seq = req->index = 0;
     req->due_ns = loop_now_ns(r->loop) + RAFT_READ_MS * 1000000ull;
-    qpush(&r->reads_new, &req->link);
+    req->index = r->applied;
+    qpush(BUG(&r->core, RAFT_BUG_READ_LOCAL) ? &r->reads_placed : &r->reads_new, &req->link);
     raft__arm(r);
 }
 

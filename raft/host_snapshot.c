@@ -59,7 +59,11 @@ static void snapshot_on_written(void *arg, int status, const struct snapshot_met
 
 void raft_snapshot_meta(const struct raft *r, struct snapshot_meta *ret, uint64_t *ret_cluster)
 {
-    *ret = (struct snapshot_meta){ .index = r->applied, .term = trail_term(&r->core.trail, r->applied) };
+    uint64_t at = r->applied;
+
+    if (BUG(&r->core, RAFT_BUG_SNAPSHOT_BEHIND) && at > r->core.trail.offset + 1 && at > r->snapshot.index + 1)
+        at--;
+    *ret = (struct snapshot_meta){ .index = at, .term = trail_term(&r->core.trail, at) };
     if (ret->index > 0)
         ret->config = *raft_core_config(&r->core, r->applied);
     *ret_cluster = r->opts.cluster;
@@ -213,9 +217,12 @@ void raft__snapshot_on_chunk(struct raft *r, struct raft_message *m, struct blob
 
 /* ---- The turn, and life -------------------------------------------------------------------------- */
 
-/* A snapshot costs as much as it is long: the larger the state, the longer the log that one stands for. */
+/* A snapshot costs as much as it is long: the larger the state, the longer the log that one stands for.  A head that
+ * joins may be given the whole log: before the first configuration in it, it cannot say whose state it has. */
 static bool snapshot_is_due(const struct raft *r)
 {
+    if (raft_core_config(&r->core, r->applied)->n == 0)
+        return false;
     return r->bytes_since >= MAX_OF(r->opts.snapshot_bytes, r->snapshot.size) && r->applied > r->snapshot.index;
 }
 

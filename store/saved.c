@@ -49,7 +49,7 @@ int store_save_open(struct store *s, struct store_save **ret, struct errbuf *err
     uint64_t cluster;
 
     raft_snapshot_meta(s->raft, &meta, &cluster);
-    if (meta.index == 0 || meta.term == 0)
+    if (meta.index == 0 || meta.term == 0 || meta.config.n == 0)
         return err_set(err, E_AGAIN, "nothing has been written yet");
     *ret = save_new(&s->state.now, cluster, &meta);
     (*ret)->store = s;

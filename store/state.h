@@ -16,6 +16,7 @@ struct state {
     struct event_log  log;
     /* Leases that the last command granted, touched or removed (an id may appear twice). */
     uint64_t          lease_changed[TXN_MAX_WAY]; unsigned n_lease_changed;
+    unsigned          bugs;                      /* tests only: see raft/bugs.h */
 };
 
 struct state_result {

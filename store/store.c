@@ -3,6 +3,7 @@
  *     TURN_NOTIFY  commits are answered in apply order, then waiters for a revision, then watches
  *     TURN_FREE    history is trimmed, dead tree nodes are taken apart
  * Results of commits borrow from tree and history; nothing of those goes before TURN_FREE. */
+#include "raft/bugs.h"
 #include "store/limits.h"
 #include "store/store_impl.h"
 #include "store/txn.h"
@@ -159,8 +160,10 @@ static int store_restore_end(void *arg, bool ok)
     snapshot_reader_free(s->restoring);
     s->restoring = NULL;
     if (ok && rc == 0) {
+        image.rev -= BUG(&s->state, RAFT_BUG_REVISION_AGAIN) && image.rev > 2;
         state_replace(&s->state, &image);
-        watch_hub_restart(&s->hub, s->state.now.rev);
+        if (!BUG(&s->state, RAFT_BUG_WATCH_STAYS))
+            watch_hub_restart(&s->hub, s->state.now.rev);
         if (s->leading)
             lease_keeper_lead(&s->leases, s->leases.epoch);
         store_notify_soon(s);
@@ -424,6 +427,7 @@ static struct store *store_new(const struct store_opts *o)
     s->arg = o->arg;
     state_init(&s->state, MIN_OF(history_ms, UINT64_MAX / 4000000) * 1000000,
                o->history_bytes > 0 ? o->history_bytes : STORE_HISTORY_BYTES);
+    s->state.bugs = o->raft.bugs;
     watch_hub_init(&s->hub, &s->state.log, store_want_turn, s);
     lease_keeper_init(&s->leases, s->loop, &s->state.now);
     s->leases.expire = store_lease_expire;

@@ -47,12 +47,16 @@ static void world_settle(struct world *w, const char *what)
 static void world_last_write(struct world *w, unsigned head)
 {
     uint64_t until = sim_now_ns(w->s) + 5000 * MS;
+    unsigned done = w->done;
 
-    for (unsigned done = w->done; w->done == done && w->n_op < MAX_OPS; sim_run_for(w->s, 50 * MS)) {
+    /* It may learn only now that it was removed. */
+    while (!w->head[head].removed && w->done == done && w->n_op < MAX_OPS) {
         client_final_put(w, head);
         world_settle(w, "a last write");
         if (sim_now_ns(w->s) > until)
             broken(w, "no write through %s succeeds in calm weather", w->head[head].name);
+        if (w->done == done)
+            sim_run_for(w->s, 50 * MS);
     }
 }
 
