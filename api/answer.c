@@ -26,6 +26,7 @@ void call_release(struct call *c)
     call_forget_commits(c);
     must(api->metrics.in_flight > 0);
     api->metrics.in_flight--;
+    api->metrics.mutating -= c->mutating;
     qdel(&c->due);
     qdel(&c->link);
     c->x->on_abort = NULL;
@@ -34,7 +35,7 @@ void call_release(struct call *c)
 
 static void count(struct call *c, int code)
 {
-    metrics_count(&c->api->metrics, c->rq.verb, code, loop_hires_ns(c->api->loop) - c->start_ns);
+    metrics_count(c, code, loop_hires_ns(c->api->loop) - c->start_ns);
 }
 
 static size_t warning_headers(struct call *c, struct http_header *h, size_t max)

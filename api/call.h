@@ -21,6 +21,7 @@ struct resource_info {                           /* what each resource needs at 
     const struct kind_hooks *hooks;
     const struct resource *base;                 /* what is stored: itself or stored_as */
     struct str prefix;                           /* "/registry/pods/" */
+    uint64_t watches, watch_events;              /* open ones; events that were for any of them */
 };
 
 struct ttl_lease { uint64_t id, bucket, keys; }; /* the lease new Events hang on: one per few minutes */
@@ -74,6 +75,7 @@ struct call {
     void (*drain)(struct call *c);               /* streamed answers: room again */
     void *state;                                 /* the verb's */
     bool began;                                  /* a streamed answer is under way */
+    bool mutating;                               /* counted as one that writes */
     /* the live view has been made sure of: absent means absent */
     bool fresh;
     unsigned tries;

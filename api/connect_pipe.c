@@ -70,7 +70,7 @@ static void start_pipe(struct call *c, struct stream *backend, const struct http
     size_t             n = answer_headers(extra, ARRAY_LEN(extra), c->arena, h, nh);
     struct stream     *client;
 
-    metrics_count(&api->metrics, c->rq.verb, 101, 0);
+    metrics_count(c, 101, 0);
     c->cancel = NULL;
     call_release(c);
     client = x->ops->upgrade(x, extra, n, NULL, NULL);

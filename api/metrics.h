@@ -1,21 +1,34 @@
-/* api/metrics.h: counters of the API of one head and the Prometheus text that /metrics answers. */
+/* api/metrics.h: what this head counts, and the Prometheus text that /metrics answers.
+ *
+ * Requests are counted by what they are about (api/metrics_requests.c); everything else is a row of a table
+ * (api/metrics.c) that says where in a sample of store, raft, loop and process its value is.  Names are those
+ * of kube-apiserver where it has such a figure, else they begin with coracle_. */
 #ifndef API_METRICS_H
 #define API_METRICS_H
 
 #include "api/request.h"
 #include "net/blob.h"
-#include "store/store.h"
+#include "net/map.h"
 
-#define METRICS_BUCKETS 12
+struct api;
+struct resource;
+struct call;
 
 struct metrics {
-    uint64_t requests[API_VERBS][6];             /* by verb and status class (1xx..5xx; [0] unused) */
-    uint64_t duration[API_VERBS][METRICS_BUCKETS + 1];
-    uint64_t duration_ns[API_VERBS];
-    uint64_t in_flight, watches, aborted;
-    uint64_t conflicts, retries, too_old;
+    struct map series;                           /* of requests: labels -> struct metrics_series */
+    uint64_t in_flight, mutating, watches;       /* now: all, those that write, those that watch */
+    uint64_t aborted, retries, too_old;
 };
-void metrics_count(struct metrics *m, enum api_verb verb, int code, uint64_t duration_ns);
-void metrics_write(struct buf *out, const struct metrics *m, struct store *s);
+void metrics_init(struct metrics *m);
+void metrics_release(struct metrics *m);
+/* The request is answered with this code. */
+void metrics_count(struct call *c, int code, uint64_t duration_ns);
+void metrics_write_requests(struct buf *out, const struct metrics *m);
+void metrics_write(struct buf *out, struct api *a);
+
+/* # HELP and # TYPE. */
+void metrics_head(struct buf *out, const char *name, const char *type, const char *help);
+/* A number of seconds, exact. */
+void metrics_seconds(struct buf *out, uint64_t ns);
 
 #endif

@@ -166,7 +166,7 @@ static void serve_metrics(struct call *c)
 {
     struct buf b = BUF_INIT;
 
-    metrics_write(&b, &c->api->metrics, c->api->store);
+    metrics_write(&b, c->api);
     respond_buf(c, "text/plain; version=0.0.4; charset=utf-8", &b);
 }
 

@@ -209,6 +209,8 @@ void api_serve(struct api *a, struct exchange *x)
         call_fail(c, 401, REASON_UNAUTHORIZED, "Unauthorized");
         return;
     }
+    c->mutating = c->rq.verb >= API_CREATE && c->rq.verb <= API_DELETECOLLECTION;
+    a->metrics.mutating += c->mutating;
     if (!impersonate(c))
         return;
     if (!allowed(c)) {
@@ -277,6 +279,7 @@ static void api_free(struct api *a)
     mem_free(a->advertise_host);
     mem_free(a->ca_pem);
     mem_free(a->key_pem);
+    metrics_release(&a->metrics);
     mem_free(a);
 }
 
@@ -306,6 +309,7 @@ int api_open(const struct api_opts *o, struct api **ret, struct errbuf *err)
     a->advertise_port = o->advertise_port;
     a->ca_pem = mem_strndup(o->ca_pem);
     a->key_pem = o->service_account_key_pem.n > 0 ? mem_strndup(o->service_account_key_pem) : NULL;
+    metrics_init(&a->metrics);
     qinit(&a->calls);
     deadline_init(a);
     qinit(&a->pipes);

@@ -55,6 +55,7 @@ static void watch_cancel(struct call *c)
     buf_release(&w->row);
     must(c->api->metrics.watches > 0);
     c->api->metrics.watches--;
+    c->api->info[c->res->index].watches--;
 }
 
 /* ---- Frames ---------------------------------------------------------------------------------------- */
@@ -151,6 +152,7 @@ static void deliver(struct call *c, struct store_event *ev)
     bool was = ev->prev != NULL && filter_matches_with(f, blob_str(ev->prev), l->before);
     bool is = ev->type == STORE_PUT && filter_matches_with(f, blob_str(ev->value), l->now);
 
+    c->api->info[c->res->index].watch_events += was || is;
     if (ev->type == STORE_DELETE && was)
         send_event(c, ev, FRAME_NATURAL, STR("DELETED"), ev->value);
     else if (is && was)
@@ -364,6 +366,7 @@ static void watch_open(struct call *c, uint64_t after)
     c->cancel = watch_cancel;
     c->drain = pump;
     c->api->metrics.watches++;
+    c->api->info[c->res->index].watches++;
     timer_init(&w->timeout, c->api->loop, on_timeout);
     timer_init(&w->bookmark, c->api->loop, on_bookmark);
     ready_init(&w->again, on_again);

@@ -6,6 +6,7 @@ enum { READY_PER_TURN = 1024 };
 /* Items that post themselves again (long lists, slice by slice) share a turn only so long: sockets and the log, and
  * with them the heartbeats that keep a leader, wait for its end. */
 #define READY_SLICE_NS 4000000u
+#define RECENT_NS      60000000000ull
 
 void loop__init(struct loop *l, const struct loop_ops *ops)
 {
@@ -123,6 +124,28 @@ uint64_t loop_longest_turn_ns(struct loop *l, bool reset)
     if (reset)
         l->longest_turn_ns = 0;
     return v;
+}
+
+static void loop_recent(struct loop *l, uint64_t now, uint64_t took)
+{
+    if (now - l->recent.from_ns >= RECENT_NS) {
+        bool idle = now - l->recent.from_ns >= 2 * (uint64_t)RECENT_NS;
+        l->recent.before_ns = idle ? 0 : l->recent.now_ns;
+        l->recent.now_ns = 0;
+        l->recent.from_ns = now;
+    }
+    l->recent.now_ns = MAX_OF(l->recent.now_ns, took);
+}
+
+void loop_stats(struct loop *l, struct loop_stats *ret)
+{
+    size_t ready = 0;
+
+    loop_recent(l, loop_now_ns(l), 0);
+    qeach(&l->ready, it, tmp)
+        ready++;
+    *ret = (struct loop_stats){ .turns = &l->turns, .recent_ns = MAX_OF(l->recent.now_ns, l->recent.before_ns),
+                                .ready = ready, .timers = l->n_heap, .open = l->n_open };
 }
 
 static void loop_queued(struct loop *l)
@@ -277,6 +300,8 @@ void loop__turn(struct loop *l)
         phase_run(l, (enum turn_phase)i);
     uint64_t took = l->ops->clock(l) - began;
     l->longest_turn_ns = MAX_OF(l->longest_turn_ns, took);
+    histogram_add(&l->turns, took);
+    loop_recent(l, began, took);
     l->in_turn = false;
 }
 

@@ -17,6 +17,7 @@
 #define NET_LOOP_H
 
 #include "net/err.h"
+#include "net/histogram.h"
 #include "net/list.h"
 #include "net/blob.h"
 
@@ -76,5 +77,11 @@ void loop_memory_rest(struct loop *l);
 
 /* How long slices took, for metrics: longest turn since the last call, in ns. */
 uint64_t loop_longest_turn_ns(struct loop *l, bool reset);
+struct loop_stats {
+    const struct histogram *turns;               /* borrowed */
+    uint64_t recent_ns;                          /* the longest turn of the last one to two minutes */
+    size_t   ready, timers, open;                /* queued items; timers that run; streams, files, children */
+};
+void loop_stats(struct loop *l, struct loop_stats *ret);
 
 #endif

@@ -54,6 +54,8 @@ struct loop {
     struct qlink   phase[TURN_PHASES];
     size_t         n_open;                       /* streams, listeners, disks, files, children */
     uint64_t       longest_turn_ns;
+    struct histogram turns;
+    struct { uint64_t from_ns, now_ns, before_ns; } recent;      /* longest turns of this minute and the last */
     struct blob   *chunk[LOOP_CHUNKS];           /* spare chunks of output queues (net/stream.c) */
     unsigned       n_chunk;
     unsigned char  dice[256];                    /* random bytes in stock for loop_random() */

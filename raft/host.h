@@ -29,7 +29,7 @@ struct pending {
     struct raft_proposal *p;
     struct raft_entry entry;                     /* while QUEUED: its bytes */
     enum pending_state state;
-    uint64_t due_ns;
+    uint64_t born_ns, due_ns;
     uint64_t index, term;                        /* PLACED: where; SENT: term = that of the forwarding */
     uint64_t leader;                             /* SENT: to whom */
 };
@@ -98,6 +98,7 @@ struct raft {
     struct snapshot_meta trash[RAFT_SNAPSHOTS_KEPT + 2]; unsigned trash_n;
 
     uint64_t proposals, proposals_failed;
+    struct histogram proposal_time, apply_time;
     unsigned pins;                               /* each thing with I/O that must end before we may be freed */
     void (*close_cb)(void *arg);
     void *close_arg;

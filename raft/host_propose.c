@@ -72,8 +72,8 @@ void raft_propose(struct raft *r, struct raft_proposal *p, struct str command)
     p->seq = w.seq;
     r->pending_n++;
     struct pending *n = pending_at(r, w.seq);
-    *n = (struct pending){ .p = p, .state = PENDING_QUEUED,
-                           .due_ns = loop_now_ns(r->loop) + RAFT_NOLEADER_MS * 1000000ull };
+    *n = (struct pending){ .p = p, .state = PENDING_QUEUED, .born_ns = loop_now_ns(r->loop) };
+    n->due_ns = n->born_ns + RAFT_NOLEADER_MS * 1000000ull;
     n->entry = (struct raft_entry){ .owner = b, .p = b->data, .len = b->len, .type = RAFT_ENTRY_COMMAND };
     if (command.n > RAFT_MAX_COMMAND)
         n->index = UINT64_MAX;                   /* refused in the step, not from inside this call */
@@ -308,7 +308,10 @@ struct raft_proposal *raft__propose_match(struct raft *r, const struct host_wrap
     if (w->origin != r->opts.id || w->boot != r->boot)
         return NULL;
     struct pending *n = pending_at(r, w->seq);
-    return n != NULL && n->state != PENDING_FREE && n->state != PENDING_QUEUED ? pending_take(r, n) : NULL;
+    if (n == NULL || n->state == PENDING_FREE || n->state == PENDING_QUEUED)
+        return NULL;
+    histogram_add(&r->proposal_time, loop_now_ns(r->loop) - n->born_ns);
+    return pending_take(r, n);
 }
 
 /* After a change of term: whatever stands at an applied index and was not ours has displaced ours for

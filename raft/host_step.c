@@ -194,10 +194,12 @@ static void host_apply(struct raft *r)
     uint64_t until = MIN_OF(upto, r->applied + r->opts.apply_per_turn), from = r->applied;
 
     must(r->applied <= upto || BUG(&r->core, RAFT_BUG_APPLY_EARLY));
+    if (from >= until)
+        return;
+    uint64_t began = loop_hires_ns(r->loop);
     while (r->applied < until)
         host_apply_one(r, r->applied + 1);
-    if (r->applied == from)
-        return;
+    histogram_add(&r->apply_time, loop_hires_ns(r->loop) - began);
     raft__propose_sweep(r);
     if (r->opts.fsm.applied != NULL)
         r->opts.fsm.applied(r->opts.fsm.arg, r->applied);

@@ -197,6 +197,18 @@ void raft_status(struct raft *r, struct raft_status *ret)
     s.fsync_ns_sum = w.sync_ns_sum;
     s.fsync_ns_max = w.sync_ns_max;
     s.bytes_written = w.bytes;
+    s.segments = w.segments;
+    s.segment_bytes = r->opts.segment_bytes > 0 ? r->opts.segment_bytes : RAFT_SEGMENT_BYTES;
+    s.fsync_time = w.sync_time;
+    s.proposal_time = &r->proposal_time;
+    s.apply_time = &r->apply_time;
+    s.pending = r->pending_n;
+    s.log_bytes = r->log.bytes;
+    s.snapshot_bytes = r->snapshot.index > 0 ? r->snapshot.size : 0;
+    s.snapshot_writing = r->writer != NULL;
+    s.snapshot_receiving = snapshot_receiver_active(r->receiver);
+    for (unsigned i = 0; i < RAFT_MAX_HEADS; i++)
+        s.snapshots_sending += r->sender[i] != NULL;
     for (unsigned i = 0; i < c->config.n; i++)
         status_member(r, i, &s.head[i]);
     *ret = s;

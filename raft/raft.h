@@ -142,6 +142,13 @@ struct raft_status {
     bool     is_leader, disk_failed;
     bool     repairing;                          /* it lost part of its log and does not have all of it back */
     uint64_t leader_changes, proposals, proposals_failed, fsyncs, fsync_ns_sum, fsync_ns_max, bytes_written;
+    /* From raft_propose() to apply, here; one write with its sync; what one turn spends on applying.  Borrowed. */
+    const struct histogram *proposal_time, *fsync_time, *apply_time;
+    uint64_t pending;                            /* proposals without outcome */
+    uint64_t log_bytes;                          /* of entries in memory */
+    uint64_t segments, segment_bytes;            /* the log's files, and the size of each */
+    uint64_t snapshot_bytes;                     /* of the newest on disk */
+    bool     snapshot_writing, snapshot_receiving; unsigned snapshots_sending;
     bool     member, changing;                   /* is this head one; is a change under way */
     unsigned n_heads;
     struct raft_member head[RAFT_MAX_HEADS];

@@ -87,6 +87,7 @@ struct snapshot_receiver_opts {
 };
 struct snapshot_receiver *snapshot_receiver_new(const struct snapshot_receiver_opts *o);
 void snapshot_receive(struct snapshot_receiver *r, const struct raft_message *m, struct blob *owner);
+bool snapshot_receiver_active(const struct snapshot_receiver *r);  /* one is coming in; NULL ok */
 /* Frees it once its I/O has ended; done then, from the loop. */
 void snapshot_receiver_close(struct snapshot_receiver *r, void (*done)(void *arg), void *arg);
 

@@ -61,6 +61,8 @@ static void receiver_drop(struct snapshot_receiver *r)
     r->index = 0;
 }
 
+bool snapshot_receiver_active(const struct snapshot_receiver *r) { return r != NULL && r->state != RECV_IDLE; }
+
 static void receiver_write(struct snapshot_receiver *r)
 {
     struct disk_vec v = { r->chunk.p, r->chunk.n };

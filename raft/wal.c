@@ -455,6 +455,7 @@ static void wal_batch_end(struct wal *w)
         w->stats.syncs++;
         w->stats.sync_ns_sum += took;
         w->stats.sync_ns_max = MAX_OF(w->stats.sync_ns_max, took);
+        histogram_add(&w->sync_time, took);
         w->sealed = false;
     }
     if (w->closing)
@@ -589,6 +590,7 @@ static void wal_on_closed(struct ready_item *it)
 void wal_stats(const struct wal *w, struct wal_stats *ret)
 {
     *ret = w->stats;
+    ret->sync_time = &w->sync_time;
     ret->segments = 0;
     for (const struct qlink *l = w->segments.next; l != &w->segments; l = l->next)
         ret->segments++;

@@ -87,7 +87,10 @@ void wal_flush(struct wal *w, struct raft_mark mark);
 /* Entries up to index are no longer needed: whole segments of them are removed. */
 void wal_trim(struct wal *w, uint64_t index);
 
-struct wal_stats { uint64_t syncs, sync_ns_sum, sync_ns_max, bytes; unsigned segments; };
+struct wal_stats {
+    uint64_t syncs, sync_ns_sum, sync_ns_max, bytes; unsigned segments;
+    const struct histogram *sync_time;           /* borrowed */
+};
 void wal_stats(const struct wal *w, struct wal_stats *ret);
 
 #endif

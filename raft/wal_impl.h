@@ -54,6 +54,7 @@ struct wal {
     void (*close_cb)(void *arg);
     void *close_arg;
     struct wal_stats stats;
+    struct histogram sync_time;
 };
 
 /* Reads every segment, reports what it finds, cuts off a torn tail; leaves seq, prev_* and segments set. */

@@ -28,8 +28,8 @@ struct btree_item {
 };
 
 /* Shared by all trees that share nodes; outlives them. */
-struct btree_pool { struct btree_node *dead; uint64_t nodes; };
-#define BTREE_POOL_INIT ((struct btree_pool){ NULL, 0 })
+struct btree_pool { struct btree_node *dead; uint64_t nodes, n_dead; };
+#define BTREE_POOL_INIT ((struct btree_pool){ NULL, 0, 0 })
 /* Take apart up to `budget` dead nodes; true when more are left. */
 bool btree_pool_drain(struct btree_pool *p, unsigned budget);
 

@@ -20,6 +20,7 @@ void node_unref(struct btree_pool *p, struct btree_node *n)
         return;
     n->next_dead = p->dead;
     p->dead = n;
+    p->n_dead++;
 }
 
 static void node_dismantle(struct btree_pool *p, struct btree_node *n)
@@ -44,6 +45,7 @@ bool btree_pool_drain(struct btree_pool *p, unsigned budget)
     while (p->dead != NULL && budget-- > 0) {
         struct btree_node *n = p->dead;
         p->dead = n->next_dead;
+        p->n_dead--;
         node_dismantle(p, n);
     }
     return p->dead != NULL;

@@ -522,7 +522,8 @@ void store_stats(const struct store *s, struct store_stats *ret)
     *ret = (struct store_stats){
         .rev = s->state.now.rev, .history_start = event_log_start(log), .keys = btree_len(&s->state.now.keys),
         .bytes = s->state.now.bytes, .events = event_log_end(log) - event_log_first(log),
-        .event_bytes = log->bytes,
+        .event_bytes = log->bytes, .events_ever = event_log_end(log), .compacted = s->state.now.compacted,
+        .nodes = s->state.pool.nodes, .dead_nodes = s->state.pool.n_dead,
         .watches = s->hub.n, .slow_watches = s->hub.n_awake, .pins = s->n_pins,
         .leases = s->state.now.n_leases,
     };

@@ -220,8 +220,13 @@ int  store_watch_peek(struct store_watch *w, struct store_event **ret);
 uint64_t store_watch_seen(const struct store_watch *w);
 void store_watch_close(struct store_watch *w);   /* NULL ok */
 
-struct store_stats { uint64_t rev, history_start, keys, bytes, events, event_bytes, watches, slow_watches,
-                     pins, leases; };
+struct store_stats {
+    uint64_t rev, history_start, compacted;
+    uint64_t keys, bytes, leases, pins;
+    uint64_t events, event_bytes, events_ever;   /* kept for watches; ever: since the start */
+    uint64_t watches, slow_watches;              /* slow: they have events waiting */
+    uint64_t nodes, dead_nodes;                  /* of trees: in memory; waiting to be freed */
+};
 void store_stats(const struct store *s, struct store_stats *ret);
 
 /* to for "everything that starts with prefix": prefix with its last byte incremented (n 0: unbounded). */
