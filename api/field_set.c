@@ -38,10 +38,12 @@ static void add(struct field_set *s, struct field_node n)
 struct field_set field_set_union(struct arena *a, struct field_set x, struct field_set y)
 {
     struct field_set   ret;
-    struct field_node *p = x.at, *q = y.at, *p_end = p + x.n, *q_end = q + y.n;
+    struct field_node *p = x.at, *q = y.at, *p_end, *q_end;
 
     if (x.n == 0 || y.n == 0)
         return x.n == 0 ? y : x;
+    p_end = p + x.n;
+    q_end = q + y.n;
     ret = room(a, (size_t)x.n + y.n);
     while (p < p_end || q < q_end) {
         int order = p == p_end ? 1 : q == q_end ? -1 : field_node_cmp(p, q);
@@ -63,10 +65,11 @@ struct field_set field_set_union(struct arena *a, struct field_set x, struct fie
 static struct field_set sift(struct arena *a, struct field_set x, struct field_set y, bool common)
 {
     struct field_set   ret;
-    struct field_node *q = y.at, *q_end = q + y.n;
+    struct field_node *q = y.at, *q_end;
 
     if (x.n == 0 || y.n == 0)
         return common ? FIELD_SET_NONE : x;
+    q_end = q + y.n;
     ret = room(a, x.n);
     for (struct field_node *p = x.at; p < x.at + x.n; p++) {
         int order = 1;
