@@ -460,7 +460,8 @@ static bool prune(struct arena *a, struct place p, struct json *v, struct field_
             left = false;
         else if (g->below.n > 0)
             left = prune(a, below(p, form, &l.at[i]), l.at[i].v, g->below,
-                         k != NULL ? k->below : FIELD_SET_NONE);
+                         k != NULL ? k->below : FIELD_SET_NONE) ||
+                   (k != NULL && k->member);   /* even an empty one, if somebody says so */
         if (left)
             continue;
         l.at[i].v->type = JSON_NULL;             /* marked; swept below */
