@@ -38,6 +38,8 @@ static void apply(struct arena *a, const struct schema_kind *k, struct json *liv
     check_tree(once);
     json_delz(json_getz(config, "metadata"), "managedFields");
     must(field_set_empty(typed_compare(a, k->type, once, typed_merge(a, k->type, once, config)).changed));
+    if (json_path(once, "metadata.managedFields") == NULL)
+        return;                                  /* nobody owns anything: the next apply begins anew */
     f.live = once;
     f.force = false;
     must_ok(managed_apply(a, &f, &twice, &conflicts));
