@@ -6,7 +6,6 @@
 #include "api/call.h"
 #include "api/client.h"
 #include "net/log.h"
-#include <stdio.h>
 
 #define RETRY_MS 100
 
@@ -55,23 +54,6 @@ static struct json *auth_config(struct bootstrap *b)
     return obj;
 }
 
-/* The first address of the service range: 10.96.0.0/16 gives 10.96.0.1. */
-static struct str first_service_ip(struct bootstrap *b)
-{
-    struct str cidr = str_of(b->api->service_cidr);
-    ptrdiff_t  slash = str_find(cidr, '/');
-    unsigned   o[4];
-    char       text[64];
-
-    if (slash < 0 || (size_t)slash >= sizeof(text))
-        return STR_NONE;
-    memcpy(text, cidr.p, (size_t)slash);
-    text[slash] = '\0';
-    if (sscanf(text, "%u.%u.%u.%u", &o[0], &o[1], &o[2], &o[3]) != 4)
-        return STR_NONE;
-    return arena_fmt(&b->arena, "%u.%u.%u.%u", o[0], o[1], o[2], o[3] + 1);
-}
-
 struct json *bootstrap_https_port(struct arena *a, unsigned port)
 {
     struct json *p = json_object(a);
@@ -87,12 +69,11 @@ static struct json *service(struct bootstrap *b)
     struct arena *a = &b->arena;
     struct json  *obj = bootstrap_object(a, "v1", "Service", "default", "kubernetes"),
         *spec = json_make_path(a, obj, "spec"), *port;
-    struct str    ip = first_service_ip(b);
+    struct str    ip = ip_text(a, ip_range_at(&b->api->net.range[0], 0));
 
     bootstrap_label(a, obj, "component", "apiserver");
     bootstrap_label(a, obj, "provider", "kubernetes");
-    if (ip.n > 0)
-        json_setz(a, spec, "clusterIP", json_string(a, ip));
+    json_setz(a, spec, "clusterIP", json_string(a, ip));
     port = bootstrap_https_port(a, 443);
     json_setz(a, port, "targetPort", json_int(a, b->api->advertise_port));
     json_push(json_setz(a, spec, "ports", json_array(a)), port);

@@ -40,9 +40,10 @@ struct api {
     struct map documents;                        /* discovery and OpenAPI, once made: blobs */
     struct buf scratch;                          /* for encoding within one call of a function */
     struct ttl_lease events;
-    char *issuer, *service_cidr, *version, *cluster, *advertise_host, *ca_pem;
+    char *issuer, *version, *cluster, *advertise_host, *ca_pem;
     char *key_pem;                               /* signs service account tokens; NULL: none are issued */
     unsigned advertise_port;
+    struct service_net net;
     /* nodes on 127.0.0.0/8 may be called: we listen there ourselves */
     bool loopback_nodes;
     struct bootstrap *bootstrap;                 /* while under way */

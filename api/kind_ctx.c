@@ -1,6 +1,7 @@
 /* api/kind_ctx.c: what hooks may do: look around, refuse, warn, claim. */
 #include <stdarg.h>
 #include "api/call.h"
+#include "api/encode.h"
 #include "api/time_fmt.h"
 #include "api/write.h"
 
@@ -11,11 +12,11 @@ void call_kind_ctx(struct call *c, struct kind_ctx *ret, struct str ns, struct s
             .asked = c->res, .sub = c->sub,
         .user = c->user, .ns = ns, .name = name, .wall_ns = loop_wall_ns(c->api->loop),
             .dry_run = c->rq.opt.dry_run,
-        .service_cidr = c->api->service_cidr, .warnings = &c->warnings,
+        .net = &c->api->net, .warnings = &c->warnings,
     };
 }
 
-static struct str object_key(struct arena *a, const struct resource *r, struct str ns, struct str name)
+struct str kind_object_key(struct arena *a, const struct resource *r, struct str ns, struct str name)
 {
     const struct resource *base = r->stored_as != NULL ? r->stored_as : r;
 
@@ -34,7 +35,7 @@ struct json *kind_lookup(struct kind_ctx *c, const char *group, const char *vers
 
     if (r == NULL || name.n == 0 || str_find(name, '/') >= 0 || str_find(ns, '/') >= 0)
         return NULL;
-    if (!store_get(c->view, object_key(c->arena, r, ns, name), &kv))
+    if (!store_get(c->view, kind_object_key(c->arena, r, ns, name), &kv))
         return NULL;
     return json_parse(c->arena, arena_str(c->arena, blob_str(kv.value)), &obj, &why) == 0 ? obj : NULL;
 }
@@ -74,42 +75,60 @@ struct str kind_claim_key(struct arena *a, struct str what)
     return arena_fmt(a, "/claims/%.*s", STR_ARG(what));
 }
 
-bool kind_claimed(struct kind_ctx *c, struct str what)
+bool kind_claimed(struct kind_ctx *c, struct str key)
 {
     struct store_kv kv;
 
     for (const struct kind_claim *k = c->claims; k != NULL; k = k->next)
-        if (str_eq(k->key, what))
+        if (str_eq(k->key, key))
             return k->take;
-    return store_get(c->view, kind_claim_key(c->arena, what), &kv);
+    return store_get(c->view, key, &kv);
 }
 
-struct str kind_claim_holder(struct kind_ctx *c, struct str what)
+bool kind_claim_text(struct kind_ctx *c, struct str key, struct str *ret)
 {
     struct store_kv kv;
 
-    return store_get(c->view, kind_claim_key(c->arena, what), &kv) ? arena_str(c->arena,
-            blob_str(kv.value)) : STR_NONE;
+    if (!store_get(c->view, key, &kv))
+        return false;
+    *ret = arena_str(c->arena, blob_str(kv.value));
+    return true;
 }
 
-static void claim(struct kind_ctx *c, struct str what, bool take)
+static struct kind_claim *claim(struct kind_ctx *c, struct str key)
 {
     struct kind_claim *k = arena_new(c->arena, struct kind_claim);
+    struct store_kv    kv;
 
-    k->key = arena_str(c->arena, what);
-    k->take = take;
+    k->key = arena_str(c->arena, key);
+    k->seen = store_get(c->view, key, &kv) ? kv.mod_rev : 0;
+    k->rev_at = STORE_NO_REV;
     k->next = c->claims;
     c->claims = k;
+    return k;
 }
 
-void kind_take(struct kind_ctx *c, struct str what)
+void kind_take(struct kind_ctx *c, struct str key, struct str text, uint32_t rev_at)
 {
-    claim(c, what, true);
+    struct kind_claim *k = claim(c, key);
+
+    k->take = true;
+    k->text = text;
+    k->rev_at = rev_at;
 }
 
-void kind_give_back(struct kind_ctx *c, struct str what)
+/* The DELETED event shows an object's last state, with the revision of its end. */
+void kind_give_back(struct kind_ctx *c, struct str key)
 {
-    claim(c, what, false);
+    struct kind_claim *k = claim(c, key);
+    struct str         last;
+    struct buf         b = BUF_INIT;
+
+    if (!str_starts(key, STR("/registry/")) || !kind_claim_text(c, key, &last))
+        return;
+    encode_reopen(&b, last, &k->rev_at);
+    k->text = arena_str(c->arena, buf_str(&b));
+    buf_release(&b);
 }
 
 struct str kind_now(struct kind_ctx *c)

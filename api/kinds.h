@@ -23,10 +23,22 @@
 #define API_KINDS_H
 
 #include "api/exchange.h"
+#include "api/ip_range.h"
 #include "api/schema.h"
 #include "store/store.h"
 
-struct kind_claim { struct str key; bool take; struct kind_claim *next; };
+/* A key of the store that comes or goes together with the object; see kind_take(). */
+struct kind_claim {
+    struct str key, text;
+    uint32_t rev_at;
+    bool     take;
+    uint64_t seen;                               /* its revision when we looked; 0: it was not there */
+    struct kind_claim *next;
+};
+
+/* What services are given: ranges of addresses, the first of the family they get by default, at most one of
+ * each family; and ports of the nodes. */
+struct service_net { struct ip_range range[2]; unsigned n; uint16_t port_min, port_max; };
 
 struct kind_ctx {
     struct arena *arena;                         /* lives as long as the request: allocate here */
@@ -42,7 +54,7 @@ struct kind_ctx {
     struct str ns, name;
     int64_t  wall_ns;                            /* one reading for the whole request */
     bool     dry_run;
-    const char *service_cidr;                    /* "10.96.0.0/16" */
+    const struct service_net *net;
 
     /* Filled in by the functions below. */
     int      refused;                            /* HTTP status; 0: not refused */
@@ -118,14 +130,19 @@ struct json *kind_lookup(struct kind_ctx *c, const char *group, const char *vers
 void kind_refuse(struct kind_ctx *c, int status, const char *reason, const char *fmt, ...) PRINTF_LIKE(4, 5);
 /* A Warning header: kubectl prints it. */
 void kind_warn(struct kind_ctx *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
-/* Things of which each may be had once in the cluster (a cluster IP, a node port): "clusterip/10.96.0.17".
- * The claim is taken in the same transaction that stores the object: if somebody else was faster all hooks
- * run again (so pick at random among the free ones).  The holder's ns/name is stored with it. */
-bool kind_claimed(struct kind_ctx *c, struct str what);        /* taken by anyone, as far as is known here */
-/* Who holds it, "ns/name" (empty: nobody). */
-struct str kind_claim_holder(struct kind_ctx *c, struct str what);
-void kind_take(struct kind_ctx *c, struct str what);
-void kind_give_back(struct kind_ctx *c, struct str what);
+/* Things of which each may be had once in the cluster (a cluster IP, a node port) are keys of the store: a
+ * claim of no other meaning ("nodeport/30080", whose text is the holder's ns/name), or an object of another
+ * kind.  They are taken in the same transaction that stores the object: if somebody else was faster all hooks
+ * run again (so pick at random among the free ones). */
+struct str kind_claim_key(struct arena *a, struct str what);
+struct str kind_object_key(struct arena *a, const struct resource *r, struct str ns, struct str name);
+/* Taken by anyone, as far as is known here, or by this request. */
+bool kind_claimed(struct kind_ctx *c, struct str key);
+/* What is stored there; false: nothing. */
+bool kind_claim_text(struct kind_ctx *c, struct str key, struct str *ret);
+/* A claim that is there is taken over; rev_at as for store_txn_put. */
+void kind_take(struct kind_ctx *c, struct str key, struct str text, uint32_t rev_at);
+void kind_give_back(struct kind_ctx *c, struct str key);
 /* RFC 3339 with seconds, as metadata's times are written: now, in the arena. */
 struct str kind_now(struct kind_ctx *c);
 

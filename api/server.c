@@ -10,6 +10,7 @@
 
 #define DEFAULT_ISSUER "https://kubernetes.default.svc"
 #define DEFAULT_CIDR   "10.96.0.0/16"
+#define DEFAULT_PORTS  "30000-32767"
 #define IN_FLIGHT_MAX  20000                     /* requests being answered at a time, watches not counted */
 
 /* ---- One request --------------------------------------------------------------------------------- */
@@ -273,7 +274,6 @@ static void api_free(struct api *a)
     tls_ctx_free(a->any_tls);
     buf_release(&a->scratch);
     mem_free(a->issuer);
-    mem_free(a->service_cidr);
     mem_free(a->version);
     mem_free(a->cluster);
     mem_free(a->advertise_host);
@@ -293,6 +293,28 @@ static int authn_open(struct api *a, const struct api_opts *o, struct errbuf *er
     return authn_new(&ao, &a->authn, err);
 }
 
+static int net_parse(const struct api_opts *o, struct service_net *net, struct errbuf *err)
+{
+    const char *cidr = o->service_cidr != NULL ? o->service_cidr : DEFAULT_CIDR;
+    const char *ports = o->node_ports != NULL ? o->node_ports : DEFAULT_PORTS;
+    struct str  rest = str_of(ports), part;
+    uint64_t    min = 0, max = 0;
+
+    if (!ip_ranges_parse(str_of(cidr), net->range, ARRAY_LEN(net->range), &net->n) ||
+        (net->n == 2 && net->range[0].base.v6 == net->range[1].base.v6))
+        return err_set(err, E_INVALID, "addresses of services: \"%s\" must be a range, or an IPv4 and an IPv6 "
+                                       "range separated by a comma", cidr);
+    for (unsigned i = 0; i < net->n; i++)
+        if (net->range[i].n == 0)
+            return err_set(err, E_INVALID, "addresses of services: \"%s\" has no addresses to give", cidr);
+    if (!str_split(&rest, '-', &part) || !str_u64(str_trim(part), &min) || !str_u64(str_trim(rest), &max) ||
+        min == 0 || max > UINT16_MAX || min > max)
+        return err_set(err, E_INVALID, "ports of services: \"%s\" must be like %s", ports, DEFAULT_PORTS);
+    net->port_min = (uint16_t)min;
+    net->port_max = (uint16_t)max;
+    return 0;
+}
+
 int api_open(const struct api_opts *o, struct api **ret, struct errbuf *err)
 {
     struct api *a = mem_new(struct api);
@@ -302,7 +324,6 @@ int api_open(const struct api_opts *o, struct api **ret, struct errbuf *err)
     a->store = o->store;
     a->node_tls = o->node_tls;
     a->issuer = mem_strdup(o->issuer != NULL ? o->issuer : DEFAULT_ISSUER);
-    a->service_cidr = mem_strdup(o->service_cidr != NULL ? o->service_cidr : DEFAULT_CIDR);
     a->version = mem_strdup(o->version != NULL ? o->version : "v1.33.0+coracle");
     a->cluster = copy_or_null(o->cluster);
     a->advertise_host = copy_or_null(o->advertise_host);
@@ -314,7 +335,9 @@ int api_open(const struct api_opts *o, struct api **ret, struct errbuf *err)
     deadline_init(a);
     qinit(&a->pipes);
     info_make(a);
-    rc = authn_open(a, o, err);
+    rc = net_parse(o, &a->net, err);
+    if (rc == 0)
+        rc = authn_open(a, o, err);
     if (rc == 0 && o->listen_addr != NULL)
         rc = api_http_open(a, o, err);
     if (rc < 0) {

@@ -22,7 +22,8 @@ struct api_opts {
     struct str service_account_key_pem, service_account_pub_pem;     /* ES256; copied */
     const char *issuer;                          /* NULL: https://kubernetes.default.svc */
     struct str ca_pem;                           /* published as kube-root-ca.crt; copied */
-    const char *service_cidr;                    /* NULL: 10.96.0.0/16 */
+    const char *service_cidr;                    /* one, or one of each family; NULL: 10.96.0.0/16 */
+    const char *node_ports;                      /* "30000-32767", the default */
     struct str token_lines;                      /* static bearer tokens,
         lines of token,user,uid,"group,group"; copied */
     /* of the kubernetes service; NULL: none */

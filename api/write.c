@@ -68,7 +68,7 @@ void write_encode(struct draft *d)
 
 /* ---- Claims ---------------------------------------------------------------------------------------- */
 
-/* Taking what was given back in the same breath is no change; only the last word on a key counts. */
+/* Only the last word on a key counts. */
 static bool superseded(const struct kind_ctx *k, const struct kind_claim *claim)
 {
     for (const struct kind_claim *later = k->claims; later != claim; later = later->next)
@@ -77,32 +77,22 @@ static bool superseded(const struct kind_ctx *k, const struct kind_claim *claim)
     return false;
 }
 
-static bool given_back_too(const struct kind_claim *claim)
-{
-    for (const struct kind_claim *earlier = claim->next; earlier != NULL; earlier = earlier->next)
-        if (str_eq(earlier->key, claim->key) && !earlier->take)
-            return true;
-    return false;
-}
-
 void write_claims_if(struct store_txn *t, const struct kind_ctx *k)
 {
     for (const struct kind_claim *claim = k->claims; claim != NULL; claim = claim->next)
-        if (claim->take && !superseded(k, claim) && !given_back_too(claim))
-            store_txn_if(t, kind_claim_key(k->arena, claim->key), STORE_MOD, STORE_EQ, 0);
+        if (!superseded(k, claim))
+            store_txn_if(t, claim->key, STORE_MOD, STORE_EQ, claim->seen);
 }
 
 void write_claims_then(struct store_txn *t, const struct kind_ctx *k)
 {
-    struct str holder = arena_fmt(k->arena, "%.*s/%.*s", STR_ARG(k->ns), STR_ARG(k->name));
-
     for (const struct kind_claim *claim = k->claims; claim != NULL; claim = claim->next) {
         if (superseded(k, claim))
             continue;
         if (claim->take)
-            store_txn_put(t, kind_claim_key(k->arena, claim->key), holder, STORE_NO_REV, 0, 0);
+            store_txn_put(t, claim->key, claim->text, claim->rev_at, 0, 0);
         else
-            store_txn_delete(t, kind_claim_key(k->arena, claim->key), STR_NONE, STORE_NO_REV);
+            store_txn_delete(t, claim->key, claim->text, claim->rev_at);
     }
 }
 

@@ -39,6 +39,5 @@ bool write_lease_lost(struct call *c, int err);
 /* Count a lost race; false: too many, answered 409. */
 bool write_again(struct call *c, struct str name);
 uint64_t write_tag(const struct call *c, const struct json *obj);
-struct str kind_claim_key(struct arena *a, struct str what);
 
 #endif

@@ -15,6 +15,8 @@ static const struct kind_hooks *const kind_table[] = {
     &kind_service_accounts,
     &kind_services,
     &kind_endpoints,
+    &kind_service_cidrs,
+    &kind_ip_addresses,
     &kind_endpoint_slices,
     &kind_deployments,
     &kind_replica_sets,

@@ -21,7 +21,8 @@ extern const struct kind_hooks kind_namespaces, kind_nodes, kind_pods, kind_conf
     kind_persistent_volume_claims, kind_csi_drivers, kind_csi_nodes, kind_csi_storage_capacities,
     kind_volume_attachments, kind_limit_ranges, kind_resource_quotas, kind_priority_levels,
     kind_certificate_requests, kind_definitions, kind_api_services, kind_mutating_webhooks,
-    kind_validating_webhooks, kind_admission_policies, kind_admission_bindings;
+    kind_validating_webhooks, kind_admission_policies, kind_admission_bindings, kind_service_cidrs,
+    kind_ip_addresses;
 
 /* ---- check.c: small things that many kinds have ----------------------------------------------------- */
 
@@ -135,15 +136,29 @@ void container_security_check(const struct json *container, const struct at *at,
 /* Each port may be a claim and a compare of the transaction; also they are compared pair by pair. */
 #define SERVICE_PORTS_MAX 256
 
-/* service_ip.c: what is given out once in the cluster.  An update passes the stored service. */
-void service_allocate(struct kind_ctx *c, const struct json *old, struct json *service);
-void service_release(struct kind_ctx *c, const struct json *service);
-/* Addresses and ports that the client chose and could not have. */
-void service_check_claims(struct kind_ctx *c, const struct json *service, struct causes *causes);
+#define SERVICE_PORT_CLAIM "nodeport/"
+
 bool service_is_headless(const struct json *spec);
 bool service_wants_cluster_ip(const struct json *spec);
 bool service_wants_node_ports(const struct json *spec);
 bool service_wants_health_port(const struct json *spec);
+bool service_uses_port(const struct json *spec, int64_t n);
+/* As the service of this request is stored; NULL: it is being created. */
+const struct json *service_stored_spec(struct kind_ctx *c);
+/* service_family.c: policy and address families of what the client said; was: the stored spec or NULL. */
+void service_choose_families(struct kind_ctx *c, const struct json *was, struct json *spec);
+void service_check_families(struct kind_ctx *c, const struct json *spec, struct causes *causes);
+/* Addresses or families were taken away without saying that one is enough. */
+void service_check_reduced(const struct json *was, const struct json *spec, struct causes *causes);
+/* service_ip.c, service_port.c: what is given out once in the cluster is taken, and what the stored spec (or
+ * NULL) has and the new one has no more is given back; ... */
+void service_take_ips(struct kind_ctx *c, const struct json *was, struct json *spec);
+void service_take_ports(struct kind_ctx *c, const struct json *was, struct json *spec);
+void service_give_back_ips(struct kind_ctx *c, const struct json *spec);
+void service_give_back_ports(struct kind_ctx *c, const struct json *spec);
+/* ... and what the client chose and could not have. */
+void service_check_ips(struct kind_ctx *c, const struct json *spec, struct causes *causes);
+void service_check_ports(struct kind_ctx *c, const struct json *spec, struct causes *causes);
 /* service_validate.c */
 void service_check(struct kind_ctx *c, const struct json *service, struct causes *causes);
 

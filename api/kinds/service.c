@@ -70,27 +70,7 @@ static void service_default(struct kind_ctx *c, struct json *obj)
         json_setz(c->arena, spec, "allocateLoadBalancerNodePorts", json_bool(c->arena, true));
 }
 
-/* ---- Address families ------------------------------------------------------------------------------- */
-
-/* One family, IPv4; only a headless service without selector, whose addresses others provide, has both. */
-static void default_families(struct kind_ctx *c, struct json *spec)
-{
-    bool         free_choice = service_is_headless(spec) && json_is_blank(json_getz(spec, "selector"));
-    struct json *families = json_getz(spec, "ipFamilies");
-
-    if (!service_wants_cluster_ip(spec))
-        return;
-    set_if_blank(c, spec, "ipFamilyPolicy", free_choice ? STR("RequireDualStack") : STR("SingleStack"));
-    if (json_is_blank(families)) {
-        families = json_setz(c->arena, spec, "ipFamilies", json_array(c->arena));
-        json_push(families, json_string_ref(c->arena, STR("IPv4")));
-    }
-    if (free_choice && families->n == 1 &&
-        !str_is(json_str(json_getz(spec, "ipFamilyPolicy")), "SingleStack"))
-        json_push(families,
-                  json_string_ref(c->arena, str_is(json_str(json_at(families, 0)), "IPv4") ? STR("IPv6")
-                                                                                           : STR("IPv4")));
-}
+/* ---- Creation --------------------------------------------------------------------------------------- */
 
 static void mirror_cluster_ip(struct kind_ctx *c, struct json *spec)
 {
@@ -111,8 +91,9 @@ static void service_prepare_create(struct kind_ctx *c, struct json *obj)
         return;
     default_cluster_ips(c, spec);
     mirror_cluster_ip(c, spec);
-    default_families(c, spec);
-    service_allocate(c, NULL, obj);
+    service_choose_families(c, NULL, spec);
+    service_take_ips(c, NULL, spec);
+    service_take_ports(c, NULL, spec);
 }
 
 /* ---- Updates ---------------------------------------------------------------------------------------- */
@@ -234,8 +215,15 @@ static void service_prepare_update(struct kind_ctx *c, const struct json *old, s
         carry(c, was, spec, "ipFamilies");
         carry(c, was, spec, "ipFamilyPolicy");
     }
-    default_families(c, spec);
-    service_allocate(c, old, obj);
+    service_choose_families(c, was, spec);
+    service_take_ips(c, was, spec);
+    service_take_ports(c, was, spec);
+}
+
+const struct json *service_stored_spec(struct kind_ctx *c)
+{
+    return c->creating ? NULL
+                       : json_getz(kind_lookup(c, "", "v1", "services", c->ns, c->name), "spec");
 }
 
 /* ---- Checks ----------------------------------------------------------------------------------------- */
@@ -248,11 +236,18 @@ static void service_validate_update(struct kind_ctx *c, const struct json *old, 
     struct str before = json_str(json_getz(was, "clusterIP")), now = json_str(json_getz(spec, "clusterIP"));
 
     (void)c;
+    service_check_reduced(was, spec, causes);
     if (!service_wants_cluster_ip(was) || !service_wants_cluster_ip(spec) || before.n == 0 ||
         str_eq(before, now))
         return;
     cause_invalid_raw(causes, &first, json_text(causes->arena, json_getz(spec, "clusterIPs")),
                       "may not change once set");
+}
+
+static void service_on_delete(struct kind_ctx *c, const struct json *obj)
+{
+    service_give_back_ips(c, json_getz(obj, "spec"));
+    service_give_back_ports(c, json_getz(obj, "spec"));
 }
 
 const struct kind_hooks kind_services = {
@@ -267,5 +262,5 @@ const struct kind_hooks kind_services = {
     .prepare_update = service_prepare_update,
     .validate = service_check,
     .validate_update = service_validate_update,
-    .on_delete = service_release,
+    .on_delete = service_on_delete,
 };

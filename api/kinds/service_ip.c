@@ -1,19 +1,197 @@
-/* api/kinds/service_ip.c: cluster addresses and node ports, each given out once in the cluster.
+/* api/kinds/service_ip.c: cluster addresses, each given out once in the cluster.
  *
- * Both pools are used from their upper part first, at random, so that the lower part stays free for
- * those who choose for themselves.  What a client chose is taken if it is free; if not, nothing is taken, and
- * service_check_claims() finds it held by somebody else. */
-#include <arpa/inet.h>
-#include <inttypes.h>
+ * An address is taken by an IPAddress object of its name, which is made and removed in the transactions that
+ * store the service.  Where addresses come from: the ServiceCIDR objects; before there are any, from what the
+ * heads were started with.  Ranges are used from their upper part first, at random, so that the lower part
+ * stays free for those who choose for themselves.  What a client chose is taken if it is free; if not,
+ * nothing is taken, and service_check_ips() finds it held by somebody else. */
+#include "api/encode.h"
 #include "api/kinds/kinds_impl.h"
+#include "api/meta.h"
 
-#define NODE_PORT_MIN 30000
-#define NODE_PORT_MAX 32767
-#define RANDOM_TRIES  64                         /* before looking at one after the other */
+#define RANDOM_TRIES 64                          /* before looking at one after the other */
+#define MANAGED_BY   "ipallocator.k8s.io"
 
-/* ---- What a service wants --------------------------------------------------------------------------- */
+/* ---- Ranges ----------------------------------------------------------------------------------------- */
 
-static struct str type_of(const struct json *spec) { return json_str(json_getz(spec, "type")); }
+struct ranges { struct ip_range *v; unsigned n; };
+
+/* A range that nobody has judged yet counts as ready; of one that is going nothing new is taken. */
+static bool is_usable(const struct json *obj)
+{
+    if (json_path_str(obj, "metadata.deletionTimestamp").n > 0)
+        return false;
+    json_each(condition, json_path(obj, "status.conditions"))
+        if (str_is(json_str(json_getz(condition, "type")), "Ready"))
+            return str_is(json_str(json_getz(condition, "status")), "True");
+    return true;
+}
+
+static void add_ranges(struct ranges *to, const struct json *obj, bool v6)
+{
+    struct ip_range range;
+
+    json_each(cidr, json_path(obj, "spec.cidrs"))
+        if (ip_range_parse(json_str(cidr), &range) && range.base.v6 == v6)
+            to->v[to->n++] = range;
+}
+
+static void add_configured(struct kind_ctx *c, struct ranges *to, bool v6)
+{
+    for (unsigned i = 0; i < c->net->n; i++)
+        if (c->net->range[i].base.v6 == v6)
+            to->v[to->n++] = c->net->range[i];
+}
+
+static struct ranges ranges_of(struct kind_ctx *c, bool v6)
+{
+    const struct resource *r = resource_find(STR("networking.k8s.io"), STR("v1"), STR("servicecidrs"));
+    struct str             from = kind_object_key(c->arena, r, STR_NONE, STR_NONE), to;
+    struct store_cursor    at;
+    struct store_kv        kv;
+    struct ranges          all = { NULL, 0 };
+    uint64_t               n;
+
+    to = store_prefix_end(c->arena, from);
+    n = store_count(c->view, from, to);
+    all.v = arena_alloc(c->arena, (2 * n + 2) * sizeof(*all.v));
+    if (n == 0)
+        add_configured(c, &all, v6);
+    for (store_seek(&at, c->view, from, to); store_next(&at, &kv);) {
+        struct json      *obj;
+        struct json_error why;
+
+        if (json_parse(c->arena, arena_str(c->arena, blob_str(kv.value)), &obj, &why) == 0 &&
+            json_path(obj, "spec.cidrs") != NULL && json_path(obj, "spec.cidrs")->n <= 2 && is_usable(obj))
+            add_ranges(&all, obj, v6);
+    }
+    return all;
+}
+
+/* ---- Addresses -------------------------------------------------------------------------------------- */
+
+static const struct resource *addresses(void)
+{
+    const struct resource *r = resource_find(STR("networking.k8s.io"), STR("v1"), STR("ipaddresses"));
+
+    must(r != NULL);
+    return r;
+}
+
+static struct str key_of(struct kind_ctx *c, struct ip ip)
+{
+    return kind_object_key(c->arena, addresses(), STR_NONE, ip_text(c->arena, ip));
+}
+
+static struct json *address_new(struct kind_ctx *c, struct ip ip)
+{
+    struct arena   *a = c->arena;
+    struct kind_ctx of = { .arena = a, .loop = c->loop, .res = addresses(), .wall_ns = c->wall_ns,
+                           .name = ip_text(a, ip) };
+    struct json    *obj = json_object(a), *labels, *parent;
+
+    json_setz(a, meta_of(a, obj), "name", json_string_ref(a, of.name));
+    labels = json_make_path(a, obj, "metadata.labels");
+    json_setf(a, labels, "ipaddress.kubernetes.io/ip-family", "%s", ip.v6 ? "IPv6" : "IPv4");
+    json_setf(a, labels, "ipaddress.kubernetes.io/managed-by", "%s", MANAGED_BY);
+    meta_prepare_create(&of, obj);
+    parent = json_make_path(a, obj, "spec.parentRef");
+    json_setf(a, parent, "group", "%s", "");
+    json_setf(a, parent, "resource", "%s", "services");
+    json_setz(a, parent, "namespace", json_string_ref(a, c->ns));
+    json_setz(a, parent, "name", json_string_ref(a, c->name));
+    return obj;
+}
+
+static bool try_take(struct kind_ctx *c, struct ip ip)
+{
+    struct str  key = key_of(c, ip);
+    struct buf  b = BUF_INIT;
+    uint32_t    rev_at;
+
+    if (kind_claimed(c, key))
+        return false;
+    encode_object(&b, addresses()->kind, address_new(c, ip), &rev_at);
+    kind_take(c, key, arena_str(c->arena, buf_str(&b)), rev_at);
+    buf_release(&b);
+    return true;
+}
+
+/* Whether this request takes it, or the service holds it already. */
+static bool is_ours(struct kind_ctx *c, struct ip ip)
+{
+    struct str        key = key_of(c, ip), text;
+    struct json      *obj;
+    const struct json *parent;
+    struct json_error why;
+
+    for (const struct kind_claim *k = c->claims; k != NULL; k = k->next)
+        if (str_eq(k->key, key))
+            return k->take;
+    if (!kind_claim_text(c, key, &text) || json_parse(c->arena, text, &obj, &why) != 0)
+        return false;
+    parent = json_path(obj, "spec.parentRef");
+    return str_is(json_str(json_getz(parent, "resource")), "services") &&
+           json_is_blank(json_getz(parent, "group")) &&
+           str_eq(json_str(json_getz(parent, "namespace")), c->ns) &&
+           str_eq(json_str(json_getz(parent, "name")), c->name);
+}
+
+static uint64_t reserved(const struct ip_range *r)
+{
+    uint64_t part = r->n / 16;
+
+    if (r->n <= 16)
+        return 0;
+    return MIN_OF(MAX_OF(part, (uint64_t)16), (uint64_t)256);
+}
+
+/* One of the free ones from..to-1.  Random ones first: only a range that is nearly full is walked. */
+static bool take_between(struct kind_ctx *c, const struct ip_range *r, uint64_t from, uint64_t to,
+                         struct ip *ret)
+{
+    uint64_t n = to - from, start;
+
+    if (n == 0)
+        return false;
+    for (unsigned i = 0; i < RANDOM_TRIES; i++) {
+        *ret = ip_range_at(r, from + loop_random_u64(c->loop) % n);
+        if (try_take(c, *ret))
+            return true;
+    }
+    start = loop_random_u64(c->loop) % n;
+    for (uint64_t i = 0; i < n; i++) {
+        *ret = ip_range_at(r, from + (start + i) % n);
+        if (try_take(c, *ret))
+            return true;
+    }
+    return false;
+}
+
+static bool take_any(struct kind_ctx *c, bool v6, struct ip *ret)
+{
+    struct ranges all = ranges_of(c, v6);
+
+    for (unsigned i = 0; i < all.n; i++) {
+        uint64_t fixed = reserved(&all.v[i]);
+
+        if (take_between(c, &all.v[i], fixed, all.v[i].n, ret) || take_between(c, &all.v[i], 0, fixed, ret))
+            return true;
+    }
+    return false;
+}
+
+static bool is_available(struct kind_ctx *c, struct ip ip)
+{
+    struct ranges all = ranges_of(c, ip.v6);
+
+    for (unsigned i = 0; i < all.n; i++)
+        if (ip_range_has(&all.v[i], ip))
+            return true;
+    return false;
+}
+
+/* ---- Services --------------------------------------------------------------------------------------- */
 
 bool service_is_headless(const struct json *spec)
 {
@@ -22,353 +200,124 @@ bool service_is_headless(const struct json *spec)
 
 bool service_wants_cluster_ip(const struct json *spec)
 {
-    return !str_is(type_of(spec), "ExternalName");
+    return !str_is(json_str(json_getz(spec, "type")), "ExternalName");
 }
 
-bool service_wants_node_ports(const struct json *spec)
+static bool has_ip(const struct json *spec, struct str ip)
 {
-    const struct json *wanted = json_getz(spec, "allocateLoadBalancerNodePorts");
-
-    if (str_is(type_of(spec), "NodePort"))
-        return true;
-    return str_is(type_of(spec), "LoadBalancer") && (wanted == NULL || json_true(wanted));
-}
-
-bool service_wants_health_port(const struct json *spec)
-{
-    return str_is(type_of(spec), "LoadBalancer") &&
-           str_is(json_str(json_getz(spec, "externalTrafficPolicy")), "Local");
-}
-
-/* ---- Pools ------------------------------------------------------------------------------------------ */
-
-/* Numbers first .. first + n - 1, of which those before `fixed` are kept for choosers. */
-struct pool { const char *claim; bool is_ip; uint32_t first, n, fixed; };
-
-static uint32_t smaller(uint32_t x, uint32_t y) { return x < y ? x : y; }
-
-static uint32_t reserve(uint32_t n, uint32_t divisor, uint32_t least, uint32_t most)
-{
-    uint32_t part = n / divisor;
-
-    if (n <= least)
-        return 0;
-    return smaller(part > least ? part : least, most);
-}
-
-/* False: the range is not an IPv4 one. */
-static bool ip_pool(const char *cidr, struct pool *ret)
-{
-    char           text[INET_ADDRSTRLEN];
-    const char    *slash = cidr != NULL ? strchr(cidr, '/') : NULL;
-    struct in_addr in;
-    uint64_t       bits;
-    uint32_t       base, size;
-
-    if (slash == NULL || (size_t)(slash - cidr) >= sizeof(text) || !str_u64(str_of(slash + 1), &bits) ||
-        bits < 8 || bits > 30)
-        return false;
-    memcpy(text, cidr, (size_t)(slash - cidr));
-    text[slash - cidr] = '\0';
-    if (inet_pton(AF_INET, text, &in) != 1)
-        return false;
-    size = (uint32_t)1 << (32 - bits);
-    base = ntohl(in.s_addr) & ~(size - 1);
-    /* Without the network's own and the broadcast address. */
-    *ret = (struct pool){ "clusterip", true, base + 1, size - 2, 0 };
-    ret->fixed = reserve(ret->n, 16, 16, 256);
-    return true;
-}
-
-static struct pool port_pool(void)
-{
-    struct pool p = { "nodeport", false, NODE_PORT_MIN, NODE_PORT_MAX - NODE_PORT_MIN + 1, 0 };
-
-    p.fixed = reserve(p.n, 32, 16, 128);
-    return p;
-}
-
-static struct str ip_text(struct arena *a, uint32_t ip)
-{
-    return arena_fmt(a, "%u.%u.%u.%u", ip >> 24, ip >> 16 & 255, ip >> 8 & 255, ip & 255);
-}
-
-static struct str claim_text(struct arena *a, const struct pool *p, uint32_t n)
-{
-    if (p->is_ip)
-        return arena_fmt(a, "%s/%.*s", p->claim, STR_ARG(ip_text(a, n)));
-    return arena_fmt(a, "%s/%u", p->claim, n);
-}
-
-static bool try_take(struct kind_ctx *c, const struct pool *p, uint32_t n)
-{
-    struct str what = claim_text(c->arena, p, n);
-
-    if (kind_claimed(c, what))
-        return false;
-    kind_take(c, what);
-    return true;
-}
-
-/* One of the free numbers from..to-1 (offsets); false: there are none. */
-static bool take_between(struct kind_ctx *c, const struct pool *p, uint32_t from, uint32_t to, uint32_t *ret)
-{
-    uint32_t n = to - from, start;
-
-    if (n == 0)
-        return false;
-    for (unsigned i = 0; i < RANDOM_TRIES; i++) {
-        *ret = p->first + from + (uint32_t)(loop_random_u64(c->loop) % n);
-        if (try_take(c, p, *ret))
-            return true;
-    }
-    start = (uint32_t)(loop_random_u64(c->loop) % n);
-    for (uint32_t i = 0; i < n; i++) {
-        *ret = p->first + from + (start + i) % n;
-        if (try_take(c, p, *ret))
-            return true;
-    }
-    return false;
-}
-
-static bool take_any(struct kind_ctx *c, const struct pool *p, uint32_t *ret)
-{
-    return take_between(c, p, p->fixed, p->n, ret) || take_between(c, p, 0, p->fixed, ret);
-}
-
-/* ---- Cluster addresses ------------------------------------------------------------------------------ */
-
-/* Whether this request takes it, or the service holds it already. */
-static bool is_ours(struct kind_ctx *c, struct str what)
-{
-    struct str holder;
-
-    for (const struct kind_claim *k = c->claims; k != NULL; k = k->next)
-        if (str_eq(k->key, what))
-            return k->take;
-    holder = kind_claim_holder(c, what);
-    return str_eq(holder, arena_fmt(c->arena, "%.*s/%.*s", STR_ARG(c->ns), STR_ARG(c->name)));
-}
-
-static bool parse_ip(struct str s, uint32_t *ret)
-{
-    char           z[INET_ADDRSTRLEN];
-    struct in_addr in;
-
-    if (s.n == 0 || s.n >= sizeof(z))
-        return false;
-    memcpy(z, s.p, s.n);
-    z[s.n] = '\0';
-    if (inet_pton(AF_INET, z, &in) != 1)
-        return false;
-    *ret = ntohl(in.s_addr);
-    return true;
-}
-
-static bool in_pool(const struct pool *p, uint32_t n) { return n >= p->first && n - p->first < p->n; }
-
-static void set_ip(struct kind_ctx *c, struct json *spec, struct str ip)
-{
-    json_setz(c->arena, spec, "clusterIP", json_string_ref(c->arena, ip));
-    json_push(json_setz(c->arena, spec, "clusterIPs", json_array(c->arena)), json_string_ref(c->arena, ip));
-}
-
-static void allocate_ip(struct kind_ctx *c, struct json *spec)
-{
-    struct pool pool;
-    struct str  ip = json_str(json_getz(spec, "clusterIP"));
-    uint32_t    n;
-
-    if (!service_wants_cluster_ip(spec) || service_is_headless(spec) || !ip_pool(c->service_cidr, &pool))
-        return;
-    if (ip.n > 0) {
-        if (parse_ip(ip, &n) && in_pool(&pool, n) && !is_ours(c, claim_text(c->arena, &pool, n)))
-            try_take(c, &pool, n);
-        return;
-    }
-    if (take_any(c, &pool, &n))
-        set_ip(c, spec, ip_text(c->arena, n));
-    else
-        kind_refuse(c, 500, "InternalError",
-                    "Internal error occurred: failed to allocate a serviceIP: range is full");
-}
-
-static void give_back_ip(struct kind_ctx *c, const struct json *spec)
-{
-    struct pool pool;
-    uint32_t    n;
-
-    if (!ip_pool(c->service_cidr, &pool) || !parse_ip(json_str(json_getz(spec, "clusterIP")), &n))
-        return;
-    if (is_ours(c, claim_text(c->arena, &pool, n)))
-        kind_give_back(c, claim_text(c->arena, &pool, n));
-}
-
-/* ---- Node ports ------------------------------------------------------------------------------------- */
-
-static int64_t number(const struct json *obj, const char *key) { return json_i64_or(json_getz(obj, key), 0); }
-
-static bool uses_port(const struct json *spec, int64_t n)
-{
-    if (service_wants_health_port(spec) && number(spec, "healthCheckNodePort") == n)
-        return true;
-    json_each(port, json_getz(spec, "ports"))
-        if (number(port, "nodePort") == n)
+    json_each(it, json_getz(spec, "clusterIPs"))
+        if (str_eq(json_str(it), ip))
             return true;
     return false;
 }
 
-/* A port that serves two protocols is the same port on the nodes too. */
-static int64_t sibling(const struct json *spec, const struct json *port)
+/* The object is there and says that the address is ours, the service did not: it has to stay until it does. */
+static void renew(struct kind_ctx *c, struct ip ip)
 {
-    json_each(it, json_getz(spec, "ports"))
-        if (it != port && number(it, "port") == number(port, "port") && number(it, "nodePort") != 0)
-            return number(it, "nodePort");
-    return 0;
+    struct str key = key_of(c, ip), text;
+    struct buf b = BUF_INIT;
+    uint32_t   rev_at;
+
+    if (!kind_claim_text(c, key, &text))
+        return;
+    encode_reopen(&b, text, &rev_at);
+    kind_take(c, key, arena_str(c->arena, buf_str(&b)), rev_at);
+    buf_release(&b);
 }
 
-static void allocate_port(struct kind_ctx *c, const struct pool *pool, struct json *obj, const char *key)
+static void allocate_one(struct kind_ctx *c, const struct json *was, struct json *ips, unsigned i, bool v6)
 {
-    int64_t  n = number(obj, key);
-    uint32_t got;
+    struct str chosen = json_str(json_at(ips, i));
+    struct ip  ip;
 
-    if (n != 0) {
-        if (n > 0 && n <= UINT16_MAX && in_pool(pool, (uint32_t)n) &&
-            !is_ours(c, claim_text(c->arena, pool, (uint32_t)n)))
-            try_take(c, pool, (uint32_t)n);
-    } else if (take_any(c, pool, &got)) {
-        json_setz(c->arena, obj, key, json_int(c->arena, got));
+    if (chosen.n > 0) {
+        if (!ip_parse(chosen, &ip))
+            return;
+        if (!is_ours(c, ip) && is_available(c, ip))
+            try_take(c, ip);
+        else if (!has_ip(was, chosen) && is_ours(c, ip))
+            renew(c, ip);
+    } else if (take_any(c, v6, &ip)) {
+        if (i < ips->n)
+            json_remove_at(ips, i);
+        json_insert(ips, i, json_string_ref(c->arena, ip_text(c->arena, ip)));
     } else {
         kind_refuse(c, 500, "InternalError",
-                    "Internal error occurred: failed to allocate a nodePort: range is full");
+                    "Internal error occurred: failed to allocate a serviceIP: range is full");
     }
 }
 
-static void allocate_ports(struct kind_ctx *c, struct json *spec)
+/* keep: the new spec, whose addresses stay; NULL: none stay. */
+static void give_back(struct kind_ctx *c, const struct json *spec, const struct json *keep)
 {
-    struct pool pool = port_pool();
+    struct ip ip;
 
-    if (service_wants_node_ports(spec)) {
-        json_each(port, json_getz(spec, "ports"))
-            if (number(port, "nodePort") != 0)
-                allocate_port(c, &pool, port, "nodePort");
-        json_each(port, json_getz(spec, "ports")) {
-            int64_t n = number(port, "nodePort") == 0 ? sibling(spec, port) : 0;
+    json_each(it, json_getz(spec, "clusterIPs"))
+        if (!has_ip(keep, json_str(it)) && ip_parse(json_str(it), &ip) && is_ours(c, ip))
+            kind_give_back(c, key_of(c, ip));
+}
 
-            if (n != 0)
-                json_setz(c->arena, port, "nodePort", json_int(c->arena, n));
-            else if (number(port, "nodePort") == 0)
-                allocate_port(c, &pool, port, "nodePort");
-            if (c->refused != 0)
-                return;
-        }
+void service_take_ips(struct kind_ctx *c, const struct json *was, struct json *spec)
+{
+    const struct json *families = json_getz(spec, "ipFamilies");
+    struct json       *ips = json_getz(spec, "clusterIPs");
+    unsigned           i = 0;
+
+    if (service_wants_cluster_ip(spec) && !service_is_headless(spec) && families != NULL &&
+        families->n <= 2) {
+        if (!json_is(ips, JSON_ARRAY))
+            ips = json_setz(c->arena, spec, "clusterIPs", json_array(c->arena));
+        json_each(family, families)
+            allocate_one(c, was, ips, i++, str_is(json_str(family), "IPv6"));
+        if (c->refused == 0 && json_str(json_getz(spec, "clusterIP")).n == 0)
+            json_setz(c->arena, spec, "clusterIP", json_copy(c->arena, json_at(ips, 0)));
     }
-    if (service_wants_health_port(spec))
-        allocate_port(c, &pool, spec, "healthCheckNodePort");
+    give_back(c, was, spec);
 }
 
-static void give_back_port(struct kind_ctx *c, const struct json *keep, int64_t n)
+void service_give_back_ips(struct kind_ctx *c, const struct json *spec)
 {
-    struct pool pool = port_pool();
-    struct str  what;
-
-    if (n <= 0 || n > UINT16_MAX || (keep != NULL && uses_port(keep, n)))
-        return;
-    what = claim_text(c->arena, &pool, (uint32_t)n);
-    if (is_ours(c, what))
-        kind_give_back(c, what);
-}
-
-/* keep: the new spec, whose ports stay; NULL: none stay. */
-static void give_back_ports(struct kind_ctx *c, const struct json *spec, const struct json *keep)
-{
-    json_each(port, json_getz(spec, "ports"))
-        give_back_port(c, keep, number(port, "nodePort"));
-    give_back_port(c, keep, number(spec, "healthCheckNodePort"));
-}
-
-/* ---- The whole -------------------------------------------------------------------------------------- */
-
-void service_allocate(struct kind_ctx *c, const struct json *old, struct json *service)
-{
-    const struct json *was = json_getz(old, "spec");
-    struct json       *spec = json_getz(service, "spec"), *ports = json_getz(spec, "ports");
-
-    if (ports != NULL && ports->n > SERVICE_PORTS_MAX)
-        return;                                  /* will be refused */
-    allocate_ip(c, spec);
-    allocate_ports(c, spec);
-    if (was == NULL)
-        return;
-    if (service_wants_cluster_ip(was) &&
-        !str_eq(json_str(json_getz(was, "clusterIP")), json_str(json_getz(spec, "clusterIP"))))
-        give_back_ip(c, was);
-    give_back_ports(c, was, spec);
-}
-
-void service_release(struct kind_ctx *c, const struct json *service)
-{
-    give_back_ip(c, json_getz(service, "spec"));
-    give_back_ports(c, json_getz(service, "spec"), NULL);
+    give_back(c, spec, NULL);
 }
 
 /* ---- Checks ----------------------------------------------------------------------------------------- */
 
-static void check_ip_claim(struct kind_ctx *c, const struct json *spec, const struct at *up,
-                           struct causes *causes)
+/* Why this address can't be had; NULL: it can. */
+static const char *why_not(struct kind_ctx *c, struct ip ip)
 {
-    struct at   at = AT_KEY(up, "clusterIPs");
-    struct pool pool;
-    struct str ip = json_str(json_getz(spec, "clusterIP")),
-               shown = json_text(causes->arena, json_getz(spec, "clusterIPs"));
-    uint32_t    n;
+    struct ranges    all = ranges_of(c, ip.v6);
+    struct ip_range *near = NULL;
 
-    if (!service_wants_cluster_ip(spec) || service_is_headless(spec) || !ip_pool(c->service_cidr, &pool) ||
-        !parse_ip(ip, &n))
+    for (unsigned i = 0; i < all.n; i++) {
+        if (ip_range_has(&all.v[i], ip))
+            return "provided IP is already allocated";
+        if (ip_range_covers(&all.v[i], ip))
+            near = &all.v[i];
+    }
+    if (near == NULL)
+        return "the provided network does not match the current range";
+    return arena_fmt(c->arena, "the provided IP (%.*s) is not in the valid range. The range of valid IPs is %.*s",
+                     STR_ARG(ip_text(c->arena, ip)), STR_ARG(ip_range_text(c->arena, near)))
+        .p;
+}
+
+void service_check_ips(struct kind_ctx *c, const struct json *spec, struct causes *causes)
+{
+    struct at          up = AT_KEY(NULL, "spec"), at = AT_KEY(&up, "clusterIPs");
+    const struct json *ips = json_getz(spec, "clusterIPs");
+    struct ip          ip;
+
+    if (!service_wants_cluster_ip(spec) || service_is_headless(spec) || ips == NULL || ips->n > 2)
         return;
-    if (!in_pool(&pool, n))
-        cause_invalid_raw(causes, &at, shown,
-                          arena_fmt(causes->arena,
-                                    "failed to allocate IP %.*s: the provided IP (%.*s) is not in the "
-                                    "valid range. The range of valid IPs is %s",
-                                    STR_ARG(ip), STR_ARG(ip), c->service_cidr)
+    json_each(it, ips) {
+        struct str text = json_str(it);
+
+        /* What the service has had stays its own, whatever became of the range. */
+        if (!ip_parse(text, &ip) || is_ours(c, ip) || has_ip(service_stored_spec(c), text))
+            continue;
+        cause_invalid_raw(causes, &at, json_text(causes->arena, ips),
+                          arena_fmt(causes->arena, "failed to allocate IP %.*s: %s", STR_ARG(text),
+                                    why_not(c, ip))
                               .p);
-    else if (!is_ours(c, claim_text(c->arena, &pool, n)))
-        cause_invalid_raw(causes, &at, shown,
-                          arena_fmt(causes->arena,
-                                    "failed to allocate IP %.*s: provided IP is already allocated",
-                                    STR_ARG(ip))
-                              .p);
-}
-
-static void check_port_claim(struct kind_ctx *c, int64_t n, const struct at *at, struct causes *causes)
-{
-    struct pool pool = port_pool();
-
-    if (n <= 0 || n > UINT16_MAX)
-        return;                                  /* the schema has said so */
-    if (!in_pool(&pool, (uint32_t)n))
-        cause_invalid_int(causes, at, n,
-                          "provided port is not in the valid range. The range of valid ports is 30000-32767");
-    else if (!is_ours(c, claim_text(c->arena, &pool, (uint32_t)n)))
-        cause_invalid_int(causes, at, n, "provided port is already allocated");
-}
-
-void service_check_claims(struct kind_ctx *c, const struct json *service, struct causes *causes)
-{
-    const struct json *spec = json_getz(service, "spec");
-    struct at at = AT_KEY(NULL, "spec"), ports = AT_KEY(&at, "ports"),
-              health = AT_KEY(&at, "healthCheckNodePort");
-    unsigned           i = 0;
-
-    check_ip_claim(c, spec, &at, causes);
-    if (service_wants_node_ports(spec))
-        json_each(port, json_getz(spec, "ports")) {
-            struct at here = AT_INDEX(&ports, i), node_port = AT_KEY(&here, "nodePort");
-
-            i++;
-            check_port_claim(c, number(port, "nodePort"), &node_port, causes);
-        }
-    if (service_wants_health_port(spec))
-        check_port_claim(c, number(spec, "healthCheckNodePort"), &health, causes);
+    }
 }

@@ -82,69 +82,7 @@ static void check_ports(const struct json *spec, const struct at *up, struct cau
     }
 }
 
-/* ---- Addresses -------------------------------------------------------------------------------------- */
-
-static void check_cluster_ips(const struct json *spec, const struct at *up, struct causes *causes)
-{
-    const struct json *ips = json_getz(spec, "clusterIPs");
-    struct at          at = AT_KEY(up, "clusterIPs"), first = AT_INDEX(&at, 0);
-    struct str         ip = text(spec, "clusterIP");
-
-    if (is_type(spec, "ExternalName")) {
-        if (ip.n > 0 || !json_is_blank(ips))
-            cause_forbidden(causes, &at, "may not be set for ExternalName services");
-        return;
-    }
-    if (service_is_headless(spec) && !is_type(spec, "ClusterIP"))
-        cause_invalid(causes, &first, STR("None"),
-                      arena_fmt(causes->arena, "may not be set to 'None' for %.*s services",
-                                STR_ARG(text(spec, "type")))
-                          .p);
-    if (ip.n > 0 && !service_is_headless(spec) && name_check_ip(ip) != NULL)
-        cause_invalid(causes, &first, ip, name_check_ip(ip));
-    else if (ip.n > 0 && !service_is_headless(spec) && name_check_ipv4(ip) != NULL)
-        cause_invalid(causes, &first, ip, "IPv6 is not configured on this cluster");
-    if (ips != NULL && ips->n > 1)
-        cause_invalid_raw(causes, &at, json_text(causes->arena, ips),
-                          "may only hold one value: this cluster is not configured for dual-stack services");
-    else if (!json_is_blank(ips) && !str_eq(json_str(json_at(ips, 0)), ip))
-        cause_invalid_raw(causes, &at, json_text(causes->arena, ips), "first value must match `clusterIP`");
-}
-
-static void check_families(const struct json *spec, const struct at *up, struct causes *causes)
-{
-    static const char *const families[] = { "IPv4", "IPv6" };
-    const struct json *list = json_getz(spec, "ipFamilies");
-    struct at          at = AT_KEY(up, "ipFamilies"), policy = AT_KEY(up, "ipFamilyPolicy");
-    bool               free_choice = service_is_headless(spec) && json_is_blank(json_getz(spec, "selector"));
-    unsigned           i = 0;
-
-    if (is_type(spec, "ExternalName")) {
-        if (!json_is_blank(list))
-            cause_forbidden(causes, &at, "may not be set for ExternalName services");
-        if (text(spec, "ipFamilyPolicy").n > 0)
-            cause_forbidden(causes, &policy, "may not be set for ExternalName services");
-        return;
-    }
-    if (str_is(text(spec, "ipFamilyPolicy"), "RequireDualStack") && !free_choice)
-        cause_invalid(causes, &policy, STR("RequireDualStack"),
-                      "this cluster is not configured for dual-stack services");
-    if (list != NULL && list->n > 2)
-        cause_invalid_raw(causes, &at, json_text(causes->arena, list), "may only hold up to 2 values");
-    json_each(it, list) {
-        struct at  here = AT_INDEX(&at, i);
-        struct str s = json_str(it);
-
-        if (!str_is(s, "IPv4") && !str_is(s, "IPv6"))
-            cause_unsupported(causes, &here, s, families, ARRAY_LEN(families));
-        else if (str_is(s, "IPv6") && !free_choice)
-            cause_invalid(causes, &here, s, "not configured on this cluster");
-        else if (i == 1 && str_eq(s, json_str(json_at(list, 0))))
-            cause_duplicate(causes, &here, s);
-        if (++i > 2)
-            break;
-    }
-}
+/* ---- From outside ------------------------------------------------------------------------------------- */
 
 static void check_external(const struct json *spec, const struct at *up, struct causes *causes)
 {
@@ -227,11 +165,11 @@ void service_check(struct kind_ctx *c, const struct json *service, struct causes
         return;
     check_ports(spec, &at, causes);
     check_labels(json_getz(spec, "selector"), &selector, causes);
-    check_cluster_ips(spec, &at, causes);
-    check_families(spec, &at, causes);
+    service_check_families(c, spec, causes);
     check_external(spec, &at, causes);
     check_load_balancer(spec, &at, causes);
     check_traffic(spec, &at, causes);
+    service_check_ips(c, spec, causes);
     if (ports == NULL || ports->n <= SERVICE_PORTS_MAX)
-        service_check_claims(c, service, causes);
+        service_check_ports(c, spec, causes);
 }

@@ -120,7 +120,7 @@ TEST(services_get_addresses)
     answer_free(&a);
     snprintf(body, sizeof body, "{'metadata':{'name':'b'},'spec':{'clusterIP':'%s','ports':[{'port':80}]}}", ip);
     refused(r, "POST", SVCS, body, "spec.clusterIPs", "provided IP is already allocated");
-    refused(r, "POST", SVCS, "{'metadata':{'name':'b'},'spec':{'clusterIP':'10.97.0.1','ports':[{'port':80}]}}", "spec.clusterIPs", "is not in the valid range");
+    refused(r, "POST", SVCS, "{'metadata':{'name':'b'},'spec':{'clusterIP':'10.97.0.1','ports':[{'port':80}]}}", "spec.clusterIPs", "the provided network does not match the current range");
     refused(r, "POST", SVCS, "{'metadata':{'name':'b'},'spec':{'clusterIP':'x','ports':[{'port':80}]}}", "spec.clusterIPs[0]", "must be a valid IP");
     refused(r, "POST", SVCS, "{'metadata':{'name':'b'},'spec':{}}", "spec.ports", "Required value");
     refused(r, "POST", SVCS, "{'metadata':{'name':'B'},'spec':{'ports':[{'port':80}]}}", "metadata.name", "DNS-1035");

@@ -4,6 +4,9 @@
 #include "api/status.h"
 #include "test/api/api_fixture.h"
 
+/* 10.96.0.0/16 */
+static const struct service_net net = { { { { false, 0, 0x0a600000 }, 16, 65534 } }, 1, 30000, 32767 };
+
 struct at_work { struct arena a; struct kind_ctx c; struct causes causes; const struct resource *res; const struct kind_hooks *hooks; };
 
 static void work_open(struct at_work *w, const char *group, const char *plural)
@@ -16,7 +19,7 @@ static void work_open(struct at_work *w, const char *group, const char *plural)
         abort();
     }
     w->hooks = kind_hooks_find(w->res);
-    w->c = (struct kind_ctx){ .arena = &w->a, .res = w->res, .asked = w->res, .ns = STR("default"), .name = STR("x"), .service_cidr = "10.96.0.0/16" };
+    w->c = (struct kind_ctx){ .arena = &w->a, .res = w->res, .asked = w->res, .ns = STR("default"), .name = STR("x"), .net = &net };
     causes_init(&w->causes, &w->a);
 }
 
