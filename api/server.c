@@ -302,8 +302,8 @@ static int net_parse(const struct api_opts *o, struct service_net *net, struct e
 
     if (!ip_ranges_parse(str_of(cidr), net->range, ARRAY_LEN(net->range), &net->n) ||
         (net->n == 2 && net->range[0].base.v6 == net->range[1].base.v6))
-        return err_set(err, E_INVALID, "addresses of services: \"%s\" must be a range, or an IPv4 and an IPv6 "
-                                       "range separated by a comma", cidr);
+        return err_set(err, E_INVALID, "addresses of services: \"%s\" must be a range, or an IPv4 and an "
+                                       "IPv6 range separated by a comma", cidr);
     for (unsigned i = 0; i < net->n; i++)
         if (net->range[i].n == 0)
             return err_set(err, E_INVALID, "addresses of services: \"%s\" has no addresses to give", cidr);

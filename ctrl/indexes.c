@@ -45,6 +45,31 @@ static void keys_of_node(const struct json *obj, struct arena *a, struct str *ou
     *ret_n = out[0].n > 0;
 }
 
+struct str pair_key(struct arena *a, struct str ns, struct str label, struct str value)
+{
+    return arena_join(a, (const struct str[]){ ns, STR("/"), label, STR("="), value }, 5);
+}
+
+static void keys_of_selector(const struct json *obj, struct arena *a, struct str *out, unsigned max,
+                             unsigned *ret_n)
+{
+    const struct json *first = json__first(json_path(obj, "spec.selector"));
+
+    *ret_n = first != NULL;
+    if (first != NULL)
+        out[0] = pair_key(a, meta_str(obj, "namespace"), first->key, json_str(first));
+}
+
+static void keys_of_service(const struct json *obj, struct arena *a, struct str *out, unsigned max,
+                            unsigned *ret_n)
+{
+    struct str name = json_str(json_getz(json_path(obj, "metadata.labels"), "kubernetes.io/service-name"));
+
+    *ret_n = name.n > 0;
+    if (name.n > 0)
+        out[0] = pair_key(a, meta_str(obj, "namespace"), STR("kubernetes.io/service-name"), name);
+}
+
 static bool is_of(const struct informer_opts *o, struct client_resource res)
 {
     return strcmp(o->res.group, res.group) == 0 && strcmp(o->res.plural, res.plural) == 0;
@@ -62,4 +87,8 @@ void ctrl_indexes(struct informer_opts *o)
         o->index[o->n_index++].keys = keys_of_node;
     if (is_of(o, CLIENT_PDBS) || is_of(o, CLIENT_DEPLOYMENTS))
         o->index[o->n_index++].keys = keys_of_namespace;
+    if (is_of(o, CLIENT_SERVICES))
+        o->index[o->n_index++].keys = keys_of_selector;
+    if (is_of(o, CLIENT_ENDPOINTSLICES))
+        o->index[o->n_index++].keys = keys_of_service;
 }

@@ -12,6 +12,11 @@ void ctrl_indexes(struct informer_opts *o);
 #define BY_NAMESPACE 1
 #define BY_NODE      2                           /* pods: spec.nodeName */
 #define ONLY_BY_NAMESPACE 0                      /* the index of poddisruptionbudgets and deployments */
+#define BY_SELECTOR  0                           /* services: pair_key() of their selector's first pair */
+#define BY_SERVICE   0                           /* endpointslices: pair_key() of their service's label */
+
+/* What is found by one label, or what looks for it. */
+struct str pair_key(struct arena *a, struct str ns, struct str label, struct str value);
 
 /* Where to look for objects without a controller that this selector may select: all of a namespace, or,
  * better, those that carry one of the labels asked for. */

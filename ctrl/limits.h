@@ -11,5 +11,8 @@
 #define CTRL_BURST              500      /* pods created or deleted in one pass */
 #define CTRL_EXPECT_MS          300000   /* how long a pass waits for its own writes to come back by watch */
 #define CTRL_STALE_MS           5000     /* ... and for those of which nobody knows whether they were done */
+#define CTRL_SLICE_ENDPOINTS    100      /* of a service's pods in one EndpointSlice */
+#define CTRL_ENDPOINTS_MAX      1000     /* addresses of one Endpoints object, and mirrored of a subset */
+#define CTRL_CIDR_GRACE_S       10       /* from a range's deletion until its last use must have shown */
 
 #endif

@@ -117,7 +117,8 @@ static void follow_cluster_ip(struct kind_ctx *c, const struct json *was, struct
     if (str_eq(before, now)) {
         if (json_is_blank(json_getz(spec, "clusterIPs")) && service_wants_cluster_ip(spec))
             carry(c, was, spec, "clusterIPs");
-    } else if (same(json_getz(was, "clusterIPs"), json_getz(spec, "clusterIPs"))) {
+    } else if (json_is_blank(json_getz(spec, "clusterIPs")) ||
+               same(json_getz(was, "clusterIPs"), json_getz(spec, "clusterIPs"))) {
         json_delz(spec, "clusterIPs");
         mirror_cluster_ip(c, spec);
     }

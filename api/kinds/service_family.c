@@ -166,11 +166,12 @@ static void check_ip(struct kind_ctx *c, const struct json *spec, unsigned i, co
                      struct causes *causes)
 {
     const struct json *ips = json_getz(spec, "clusterIPs");
-    struct str         s = json_str(json_at(ips, i)), family = json_str(json_at(json_getz(spec, "ipFamilies"), i));
+    struct str         s = json_str(json_at(ips, i));
+    struct str         family = json_str(json_at(json_getz(spec, "ipFamilies"), i));
     struct ip          ip;
 
     if (!ip_parse(s, &ip))
-        cause_invalid(causes, at, s, name_check_ip(s) != NULL ? name_check_ip(s) : "must be a valid IP address");
+        cause_invalid(causes, at, s, name_check_ip(s));
     else if (!is_configured(c, name_of(ip.v6)))
         cause_invalid_raw(causes, at, json_text(causes->arena, ips),
                           arena_fmt(causes->arena, "%s is not configured on this cluster",

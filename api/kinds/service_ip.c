@@ -211,7 +211,7 @@ static bool has_ip(const struct json *spec, struct str ip)
     return false;
 }
 
-/* The object is there and says that the address is ours, the service did not: it has to stay until it does. */
+/* The object is there and says that the address is ours, the service did not: it must stay until it does. */
 static void renew(struct kind_ctx *c, struct ip ip)
 {
     struct str key = key_of(c, ip), text;
@@ -225,7 +225,8 @@ static void renew(struct kind_ctx *c, struct ip ip)
     buf_release(&b);
 }
 
-static void allocate_one(struct kind_ctx *c, const struct json *was, struct json *ips, unsigned i, bool v6)
+static void allocate_one(struct kind_ctx *c, const struct json *was, struct json *ips, unsigned i,
+                         bool v6)
 {
     struct str chosen = json_str(json_at(ips, i));
     struct ip  ip;
@@ -296,7 +297,8 @@ static const char *why_not(struct kind_ctx *c, struct ip ip)
     }
     if (near == NULL)
         return "the provided network does not match the current range";
-    return arena_fmt(c->arena, "the provided IP (%.*s) is not in the valid range. The range of valid IPs is %.*s",
+    return arena_fmt(c->arena,
+                     "the provided IP (%.*s) is not in the valid range. The range of valid IPs is %.*s",
                      STR_ARG(ip_text(c->arena, ip)), STR_ARG(ip_range_text(c->arena, near)))
         .p;
 }
