@@ -2,7 +2,8 @@
 #include "api/field_set.h"
 #include <stdlib.h>
 
-#define KEY_FIELDS_MAX 8                         /* in one 'k' element */
+#define KEY_FIELDS_MAX   8                       /* in one 'k' element */
+#define KEY_TEXT_TYPICAL 120                     /* bytes */
 
 int field_node_cmp(const struct field_node *x, const struct field_node *y)
 {
@@ -148,6 +149,7 @@ struct str field_key_text(struct arena *a, const struct json *const *keys, size_
         if (keys[i] != NULL)
             sorted[k++] = keys[i];
     qsort(sorted, k, sizeof(*sorted), by_key);
+    buf_reserve(&b, KEY_TEXT_TYPICAL);
     for (size_t i = 0; i < k; i++) {
         buf_char(&b, i == 0 ? '{' : ',');
         json_write_string(&b, sorted[i]->key);
@@ -255,29 +257,37 @@ int field_set_decode(struct arena *a, const struct json *v1, struct field_set *r
     return decode_level(a, v1, ret, &member);
 }
 
-struct json *field_set_json(struct arena *a, struct field_set s)
+/* "f:text": the text's opening quote makes room for the colon. */
+static void write_element(struct buf *out, const struct field_node *n)
 {
-    struct json *obj = json_object(a);
+    size_t at = out->n;
 
+    buf_add(out, "  ", 2);
+    json_write_string(out, n->text);
+    out->p[at] = '"';
+    out->p[at + 1] = n->kind;
+    out->p[at + 2] = ':';
+}
+
+/* self: the element that leads here is a member too. */
+static void write_level(struct buf *out, struct field_set s, bool self)
+{
+    buf_char(out, '{');
+    if (self && s.n > 0)
+        buf_str_add(out, STR("\".\":{},"));
     for (uint32_t i = 0; i < s.n; i++) {
-        const struct field_node *n = &s.at[i];
-        struct json             *below = field_set_json(a, n->below);
-        char                    *key = arena_alloc(a, n->text.n + 2);
-
-        if (n->member && n->below.n > 0) {
-            struct json *self = json_object(a);
-
-            self->key = STR(".");
-            self->next = below->first;
-            below->first = self;
-            below->n++;
-        }
-        key[0] = n->kind;
-        key[1] = ':';
-        memcpy(key + 2, n->text.p, n->text.n);
-        json_append(obj, str_make(key, n->text.n + 2), below);
+        if (i > 0)
+            buf_char(out, ',');
+        write_element(out, &s.at[i]);
+        buf_char(out, ':');
+        write_level(out, s.at[i].below, s.at[i].member);
     }
-    return obj;
+    buf_char(out, '}');
+}
+
+void field_set_write(struct buf *out, struct field_set s)
+{
+    write_level(out, s, false);
 }
 
 static const struct json *v1_find(const struct json *v1, const struct field_node *n)

@@ -40,10 +40,10 @@ bool             field_set_equal(struct field_set x, struct field_set y);
 /* x without y's members and everything below them. */
 struct field_set field_set_prune(struct arena *a, struct field_set x, struct field_set y);
 
-/* FieldsV1: from its JSON (E_INVALID when it is no such thing), and as JSON. */
+/* FieldsV1: from its JSON (E_INVALID when it is no such thing), and as text. */
 int          field_set_decode(struct arena *a, const struct json *v1, struct field_set *ret);
-struct json *field_set_json(struct arena *a, struct field_set s);
-/* Of FieldsV1 as field_set_json() writes it, without decoding: is all of s in it; is any of s?  What stands
+void         field_set_write(struct buf *out, struct field_set s);
+/* Of FieldsV1 as field_set_write() writes it, without decoding: is all of s in it; is any of s?  What stands
  * there in another form than ours may be told to be absent. */
 bool field_set_within(struct field_set s, const struct json *v1);
 bool field_set_touches(struct field_set s, const struct json *v1);

@@ -31,6 +31,7 @@ struct json {
 };
 
 #define JSON_F_DUPLICATE 1u                      /* object member whose key came before (the last one wins) */
+#define JSON_F_RAW       2u                      /* a "string" that is JSON text of ours, written as it is */
 
 struct json_error { size_t offset; unsigned line, column; char text[160]; };
 /* Strict RFC 8259 and UTF-8.  Duplicate keys are kept once (the last value) and flagged.  E_INVALID,
@@ -46,6 +47,7 @@ struct json *json_object(struct arena *a);
 struct json *json_array(struct arena *a);
 struct json *json_string(struct arena *a, struct str s);       /* s is copied */
 struct json *json_string_ref(struct arena *a, struct str s);   /* s must outlive the tree */
+struct json *json_raw(struct arena *a, struct str text);       /* compact JSON; must outlive the tree */
 struct json *json_int(struct arena *a, int64_t v);
 struct json *json_bool(struct arena *a, bool v);
 struct json *json_null(struct arena *a);

@@ -60,22 +60,20 @@ static inline struct marks marks_of(const char *p)
 }
 #endif
 
-/* The bytes that a backslash takes its meaning from; *odd: the one before the first is such a backslash. */
+/* The bytes that a backslash takes its meaning from; *odd: the one before the first is such a backslash.  A
+ * run of backslashes takes the meaning of every second one and, if it is of odd length, of what follows:
+ * adding its first bit to it carries into the place behind its end, and whether that place and the beginning
+ * are both even or odd tells its length. */
 static uint64_t escaped_of(uint64_t slashes, bool *odd)
 {
-    uint64_t escaped = *odd;
+    const uint64_t even = 0x5555555555555555u;
+    uint64_t       follows, starts, ends;
 
-    for (uint64_t left = slashes & ~escaped; left != 0;) {
-        unsigned at = (unsigned)__builtin_ctzll(left);
-
-        left &= left - 1;
-        if (at == 63)
-            break;
-        escaped |= (uint64_t)2 << at;
-        left &= ~escaped;
-    }
-    *odd = (slashes & ~escaped) >> 63;
-    return escaped;
+    slashes &= ~(uint64_t)*odd;
+    follows = slashes << 1 | *odd;
+    starts = slashes & ~even & ~follows;
+    *odd = __builtin_add_overflow(starts, slashes, &ends);
+    return (even ^ ends << 1) & follows;
 }
 
 /* Bits between an odd one (itself included) and the next. */
@@ -84,6 +82,13 @@ static inline uint64_t between(uint64_t bits)
     for (unsigned by = 1; by < 64; by *= 2)
         bits ^= bits << by;
     return bits;
+}
+
+static inline unsigned count(uint64_t bits)
+{
+    bits -= bits >> 1 & 0x5555555555555555u;
+    bits = (bits & 0x3333333333333333u) + (bits >> 2 & 0x3333333333333333u);
+    return (unsigned)(((bits + (bits >> 4)) & 0x0f0f0f0f0f0f0f0fu) * 0x0101010101010101u >> 56);
 }
 
 struct skipping { size_t depth; uint64_t within; bool odd; };        /* within: all ones inside a string */
@@ -100,9 +105,9 @@ static inline unsigned skip_64(struct skipping *k, const char *p)
     k->within = (uint64_t)0 - (both >> 63);
     m.opens &= ~both;
     m.closes &= ~both;
-    if (k->depth > (unsigned)__builtin_popcountll(m.closes)) {
-        k->depth += (unsigned)__builtin_popcountll(m.opens);
-        k->depth -= (unsigned)__builtin_popcountll(m.closes);
+    both = m.closes != 0 ? count(m.closes) : 0;
+    if (k->depth > both) {
+        k->depth += (m.opens != 0 ? count(m.opens) : 0) - both;
         return 64;
     }
     for (both = m.opens | m.closes; both != 0; both &= both - 1) {
@@ -159,7 +164,8 @@ bool json_scan_member(struct str *rest, struct str *ret_key, struct str *ret_val
     return true;
 }
 
-/* The member that a step of *path names, with what stands before and after it in its object; *path moves on. */
+/* The member that a step of *path names, with what stands before and after it in its object; *path moves
+ * on. */
 static bool scan_step(struct str text, const char **path, struct str *ret_before, struct str *ret_after,
                       struct str *ret_value)
 {

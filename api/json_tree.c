@@ -29,6 +29,14 @@ struct json *json_string_ref(struct arena *a, struct str s)
     return j;
 }
 
+struct json *json_raw(struct arena *a, struct str text)
+{
+    struct json *j = json_string_ref(a, text);
+
+    j->flags = JSON_F_RAW;
+    return j;
+}
+
 struct json *json_string(struct arena *a, struct str s)
 {
     return json_string_ref(a, arena_str(a, s));

@@ -170,7 +170,12 @@ static void write_scalar(struct buf *out, const struct json *j)
     case JSON_NULL: buf_add(out, "null", 4); break;
     case JSON_BOOL: buf_add(out, j->boolean ? "true" : "false", j->boolean ? 4 : 5); break;
     case JSON_NUMBER: buf_str_add(out, j->s); break;
-    default: write_string(out, j->s, 0, false); break;
+    default:
+        if (j->flags & JSON_F_RAW)
+            buf_str_add(out, j->s);
+        else
+            write_string(out, j->s, 0, false);
+        break;
     }
 }
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #define UPDATERS_MAX 10                          /* entries; the oldest of more become one */
+#define ENTRIES_TYPICAL 2048                     /* bytes of all entries as text */
 #define BEFORE_FIRST_APPLY STR("before-first-apply")
 #define ANCIENT            STR("ancient-changes")
 
@@ -169,27 +170,48 @@ static int by_age(const void *x, const void *y)
     return str_cmp(p->subresource, q->subresource);
 }
 
-static struct json *encode_entry(struct arena *a, const struct manager *m)
+static void write_text(struct buf *b, const char *before, struct str s)
 {
-    struct json *e = json_object(a);
+    buf_z(b, before);
+    json_write_string(b, s);
+}
 
-    json_append(e, STR("manager"), json_string_ref(a, m->name));
-    json_append(e, STR("operation"), json_string_ref(a, m->applies ? STR("Apply") : STR("Update")));
-    json_append(e, STR("apiVersion"), json_string_ref(a, m->version));
+static void write_entry(struct buf *b, const struct manager *m)
+{
+    write_text(b, "{\"manager\":", m->name);
+    buf_z(b, m->applies ? ",\"operation\":\"Apply\"" : ",\"operation\":\"Update\"");
+    write_text(b, ",\"apiVersion\":", m->version);
     if (m->time.n > 0)
-        json_append(e, STR("time"), json_string_ref(a, m->time));
-    json_append(e, STR("fieldsType"), json_string_ref(a, STR("FieldsV1")));
-    json_append(e, STR("fieldsV1"), field_set_json(a, m->fields));
+        write_text(b, ",\"time\":", m->time);
+    buf_z(b, ",\"fieldsType\":\"FieldsV1\",\"fieldsV1\":");
+    field_set_write(b, m->fields);
     if (m->subresource.n > 0)
-        json_append(e, STR("subresource"), json_string_ref(a, m->subresource));
-    return e;
+        write_text(b, ",\"subresource\":", m->subresource);
+    buf_char(b, '}');
+}
+
+/* Written here and now, as it will be stored: nobody looks into it before. */
+static struct json *write_entries(struct arena *a, struct manager *const *sorted, size_t n)
+{
+    struct buf   b = BUF_INIT;
+    struct json *list;
+
+    buf_reserve(&b, ENTRIES_TYPICAL);
+    for (size_t i = 0; i < n; i++) {
+        buf_char(&b, i == 0 ? '[' : ',');
+        write_entry(&b, sorted[i]);
+    }
+    buf_char(&b, ']');
+    list = json_raw(a, arena_str(a, buf_str(&b)));
+    buf_release(&b);
+    return list;
 }
 
 /* Into obj; the time of who changed becomes now. */
 static void encode_entries(struct managers *ms, struct json *obj, struct str now)
 {
     struct arena    *a = ms->arena;
-    struct json     *meta = json_make_path(a, obj, "metadata"), *list;
+    struct json     *meta = json_make_path(a, obj, "metadata");
     struct manager **sorted;
     size_t           n = 0, i = 0;
 
@@ -206,9 +228,7 @@ static void encode_entries(struct managers *ms, struct json *obj, struct str now
         sorted[i++] = m;
     must(i <= n);
     qsort(sorted, i, sizeof(*sorted), by_age);
-    list = json_append(meta, STR("managedFields"), json_array(a));
-    for (size_t k = 0; k < i; k++)
-        json_push(list, encode_entry(a, sorted[k]));
+    json_append(meta, STR("managedFields"), write_entries(a, sorted, i));
 }
 
 void managed_keep(struct arena *a, const struct json *old, struct json *obj)
@@ -216,9 +236,14 @@ void managed_keep(struct arena *a, const struct json *old, struct json *obj)
     const struct json *was = json_path(old, "metadata.managedFields");
     struct json       *meta = json_make_path(a, obj, "metadata");
 
+    struct json       *list;
+
     json_delz(meta, "managedFields");
-    if (was != NULL)
-        json_append(meta, STR("managedFields"), json_copy(a, was));
+    if (was == NULL)
+        return;
+    list = arena_alloc(a, sizeof(*list));        /* its elements are old's: nobody changes them */
+    *list = *was;
+    json_append(meta, STR("managedFields"), list);
 }
 
 /* ---- Updates --------------------------------------------------------------------------------------- */

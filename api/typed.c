@@ -11,7 +11,13 @@ enum form { FORM_LEAF, FORM_STRUCT, FORM_MAP, FORM_SET, FORM_KEYED };
 /* Where a value stands: its type, or the field it belongs to (element: one of a list or map). */
 struct place { const struct schema_type *type; const struct schema_field *field; bool element; };
 
-struct item { struct str text; struct json *v; uint32_t pos; struct item *twin; };
+struct item {
+    struct str text;
+    struct json *v;
+    const struct schema_field *field;            /* FORM_STRUCT */
+    uint32_t pos;
+    struct item *twin;
+};
 struct items { struct item *at; uint32_t n; };
 
 static enum form form_of(struct place p)
@@ -38,7 +44,7 @@ static const struct schema_type *struct_type(struct place p)
 static struct place below(struct place p, enum form form, const struct item *it)
 {
     if (form == FORM_STRUCT)
-        return (struct place){ NULL, schema_field(struct_type(p), it->text), false };
+        return (struct place){ NULL, it->field, false };
     return (struct place){ NULL, p.field, true };
 }
 
@@ -140,9 +146,11 @@ static struct items items_of(struct arena *a, struct place p, enum form form, co
         return l;
     l.at = arena_alloc(a, v->n * sizeof(*l.at));
     json_each(it, v) {
-        struct item item = { item_text(a, p, form, it), it, pos++, NULL };
+        struct item item = { .text = item_text(a, p, form, it), .v = it, .pos = pos++ };
 
-        if (item.text.p != NULL && (form != FORM_STRUCT || schema_field(struct_type(p), it->key) != NULL))
+        if (form == FORM_STRUCT)
+            item.field = schema_field(struct_type(p), it->key);
+        if (item.text.p != NULL && (form != FORM_STRUCT || item.field != NULL))
             l.at[l.n++] = item;
     }
     sort_items(&l);
@@ -316,6 +324,9 @@ static int check(struct arena *a, struct place p, const struct json *v, struct e
         return check_list(a, p, form, v, err);
     json_each(it, v) {
         struct item  item = { .text = it->key };
+
+        if (form == FORM_STRUCT)
+            item.field = schema_field(struct_type(p), it->key);
         struct place inner = below(p, form, &item);
 
         if ((form == FORM_MAP || inner.field != NULL) && (rc = check(a, inner, it, err)) < 0)

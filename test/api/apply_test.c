@@ -27,7 +27,7 @@ static bool is(struct arena *a, struct field_set s, const char *text)
     struct buf b = BUF_INIT;
     bool       same;
 
-    json_write(&b, field_set_json(a, s));
+    field_set_write(&b, s);
     for (size_t i = 0; i < b.n; i++)
         if (b.p[i] == '"')
             b.p[i] = '\'';
@@ -93,6 +93,17 @@ static struct json *random_v1(struct arena *a, uint64_t *seed, unsigned depth)
     return obj;
 }
 
+static struct json *written_v1(struct arena *a, struct field_set s)
+{
+    struct buf   b = BUF_INIT;
+    struct json *v1 = NULL;
+
+    field_set_write(&b, s);
+    CHECK_INT(json_parse(a, arena_str(a, buf_str(&b)), &v1, NULL), 0);
+    buf_release(&b);
+    return v1;
+}
+
 TEST(laws_of_sets)
 {
     for (uint64_t seed = 1; seed <= 3000; seed++) {
@@ -109,9 +120,10 @@ TEST(laws_of_sets)
         CHECK(field_set_equal(field_set_union(&a, field_set_minus(&a, x, y), common), x));
         CHECK(field_set_equal(field_set_minus(&a, both, y), field_set_minus(&a, x, y)));
         CHECK(field_set_empty(field_set_common(&a, field_set_minus(&a, x, y), y)));
-        CHECK(field_set_within(x, field_set_json(&a, y)) == field_set_empty(field_set_minus(&a, x, y)));
-        CHECK(field_set_within(common, field_set_json(&a, y)));
-        CHECK(field_set_touches(x, field_set_json(&a, y)) == !field_set_empty(common));
+        struct json *written = written_v1(&a, y);
+        CHECK(field_set_within(x, written) == field_set_empty(field_set_minus(&a, x, y)));
+        CHECK(field_set_within(common, written));
+        CHECK(field_set_touches(x, written) == !field_set_empty(common));
         arena_release(&a);
     }
 }

@@ -108,6 +108,14 @@ static struct str stored(const struct schema_kind *k, const struct json *obj)
     return arena_str(&b.arena, buf_str(&b.out));
 }
 
+static struct json *reread(const struct schema_kind *k, const struct json *obj)
+{
+    struct json *again;
+
+    must(json_parse(&b.arena, stored(k, obj), &again, NULL) == 0);
+    return again;
+}
+
 static void prepare(void)
 {
     struct field_apply      f = { .writer = kubectl };
@@ -124,6 +132,7 @@ static void prepare(void)
     b.tracked_pod = json_copy(&b.arena, b.whole_pod);
     managed_update(&b.arena, b.pod->type, &kubelet, NULL, b.tracked_pod);
     b.stored_pod = stored(b.pod, b.tracked_pod);
+    b.tracked_pod = reread(b.pod, b.tracked_pod);
     b.next_pod = json_copy(&b.arena, b.tracked_pod);
     json_setz(&b.arena, json_getz(b.next_pod, "status"), "podIP", json_string_ref(&b.arena, STR("10.1.7.13")));
     b.tracked_lease = conformed(b.lease, LEASE);
@@ -132,10 +141,11 @@ static void prepare(void)
               json_string_ref(&b.arena, STR("2026-01-01T00:00:10.000000Z")));
     managed_update(&b.arena, b.lease->type, &kubelet, NULL, b.tracked_lease);
     b.stored_lease = stored(b.lease, b.tracked_lease);
+    b.tracked_lease = reread(b.lease, b.tracked_lease);
     f.type = b.deployment->type;
     f.config = conformed(b.deployment, DEPLOYMENT("v1"));
     must(managed_apply(&b.arena, &f, &obj, &conflicts) == 0);
-    b.live = obj;
+    b.live = reread(b.deployment, obj);
     b.config = json_copy(&b.arena, f.config);
     json_setz(&b.arena, json_getz(b.config, "spec"), "replicas", json_int(&b.arena, 7));
     b.patch = parse(&b.arena, "{'spec':{'template':{'spec':{'containers':[{'name':'web','image':'web:v2'}],"
