@@ -122,9 +122,15 @@ $(BUILD)/test/sim/sim: $(call objs,$(SIM_SRC)) $(foreach l,$(below_store),$(call
 	@echo "  LINK    $@"
 	@$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(TEST_LIBS)
 
+# The same with the API and HTTP clients: fewer seeds, as each costs more.
+$(BUILD)/test/sim/simapi: $(call objs,$(wildcard test/sim/api/*.c)) $(LINEAR_O) $(foreach l,$(below_api),$(call lib,$(l)))
+	@echo "  LINK    $@"
+	@$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(TEST_LIBS)
+
 .PHONY: sim
-sim: $(BUILD)/test/sim/sim
-	@$< $(if $(SEED),seed $(SEED),$(SEEDS))
+sim: $(BUILD)/test/sim/sim $(BUILD)/test/sim/simapi
+	@$(if $(API_SEED),,$< $(if $(SEED),seed $(SEED),$(SEEDS)))
+	@$(if $(SEED),,$(BUILD)/test/sim/simapi $(if $(API_SEED),seed $(API_SEED),$(API_SEEDS)))
 
 # Errors planted in the heads (raft/core_impl.h) must be found by the simulation's checks.
 .PHONY: sim-bugs
@@ -174,7 +180,7 @@ run: deps
 	@./coracle up
 
 test: deps-test
-	$(AGAIN) all $(BUILD)/test/sim/sim
+	$(AGAIN) all $(BUILD)/test/sim/sim $(BUILD)/test/sim/simapi
 	@test/run_all.sh $(BUILD)
 
 # Unit tests only; the closing line counts all of them.
@@ -202,6 +208,7 @@ help:
 	@echo 'make unit            only the unit tests;  SAN=address|undefined: with a sanitizer;  CC=clang'
 	@echo 'make e2e             only the tests of whole clusters;  E2E=faults: only that file'
 	@echo 'make sim             the simulated cluster;  SEED=n: one life, with a trace;  SEEDS=n: so many'
+	@echo '                     API_SEED=n, API_SEEDS=n: the same over HTTP'
 	@echo 'make fuzz            every parser under libFuzzer;  FUZZ_SECONDS=n for each'
 	@echo 'make bench           figures of this machine'
 	@echo 'make tidy            layers, lengths, banned calls'

@@ -182,7 +182,8 @@ void raft_status(struct raft *r, struct raft_status *ret)
 {
     const struct raft_core *c = &r->core;
     struct raft_status s = { .id = r->opts.id, .leader = c->leader, .term = c->hard.term, .commit = c->commit,
-                             .applied = r->applied, .last = c->trail.last, .snapshot_index = r->snapshot.index,
+                             .applied = r->applied, .last = c->trail.last, .durable = c->durable,
+                             .snapshot_index = r->snapshot.index,
                              .is_leader = c->role == RAFT_LEADER, .disk_failed = r->disk_failed,
                              .leader_changes = c->leader_changes, .proposals = r->proposals,
                              .proposals_failed = r->proposals_failed, .n_heads = c->config.n,

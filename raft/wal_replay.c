@@ -237,6 +237,9 @@ static int replay_segment(struct replay *r, bool last, bool first, struct str se
         rc = wal_scan_records(&s, &end, err);
     if (rc != 0)
         return rc;
+    /* Where something is damaged, who says that this is only torn? */
+    if (last && r->broken && !wal_scan_blank(str_from(seg, end)))
+        r->end_unknown = r->hard_unknown = true;
     if (last && !r->broken && end == 0 && r->seq <= r->found->mark_seq) {
         r->w->leftover = r->seq;                 /* the vote file speaks of it: first that, then this */
         return 0;

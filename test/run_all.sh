@@ -26,6 +26,7 @@ step() {
 step "house rules" test/tidy.sh
 step "unit tests" test/run_unit.sh $(find test -name '*_test.c' | sort | sed "s|^test/\(.*\)\.c$|$build/test/\1|")
 step "simulated clusters" "$build/test/sim/sim" "$SIM_SEEDS"
+step "simulated clusters, over HTTP" "$build/test/sim/simapi" "$((SIM_SEEDS / 3))"
 step "clusters with kubectl and containers" test/run_e2e.sh
 
 printf '\n'

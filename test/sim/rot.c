@@ -74,10 +74,25 @@ static bool rot_files(struct head *h, bool all)
     }
 }
 
+/* All heads have everything, and on their disks. */
+static bool rot_all_have_all(struct world *w)
+{
+    struct raft_status st;
+    bool all = cluster_agrees(w);
+
+    for (unsigned i = 0; all && i < w->n_heads; i++) {
+        if (w->head[i].removed)
+            continue;
+        raft_status(store_raft(w->head[i].store), &st);
+        all = st.durable >= st.commit;
+    }
+    return all;
+}
+
 void rot_one(struct world *w)
 {
     struct head *h = rot_pick(w);
-    bool all = h != NULL && cluster_agrees(w);
+    bool all = h != NULL && rot_all_have_all(w);
 
     if (h == NULL)
         return;
