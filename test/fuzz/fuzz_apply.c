@@ -2,23 +2,9 @@
  * chooses).  managedFields may be anything.  What comes of it is sound, has what was applied, and applied once more
  * stays as it is. */
 #include "api/managed_fields.h"
+#include "test/fuzz/tree.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void check_tree(const struct json *j)
-{
-    const struct json *last = NULL;
-    uint32_t n = 0;
-
-    if (j->type < JSON_ARRAY)
-        return;
-    json_each(v, j) {
-        n++;
-        last = v;
-        check_tree(v);
-    }
-    must(j->n == n && (j->last == last || n == 0));
-}
 
 static bool conforms(const struct schema_kind *k, struct json *obj, struct arena *a)
 {

@@ -1,24 +1,9 @@
 /* test/fuzz/fuzz_strategic_merge.c: a JSON array of two, object and patch, merged as some kind (the first byte chooses).  The
  * result must be sound: counts right, last members last, no nulls where there were none, and parseable. */
 #include "api/schema.h"
+#include "test/fuzz/tree.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void check_tree(const struct json *j)
-{
-    const struct json *last = NULL;
-    uint32_t n = 0;
-
-    if (j->type < JSON_ARRAY)
-        return;
-    json_each(v, j) {
-        n++;
-        last = v;
-        check_tree(v);
-    }
-    must(j->n == n);
-    must(j->last == last || n == 0);
-}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
