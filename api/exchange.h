@@ -24,6 +24,8 @@ struct exchange_ops {
     void (*event)(struct exchange *x, struct str type, struct blob *object);
     size_t (*queued)(struct exchange *x);
     void (*end)(struct exchange *x);
+    /* What begin begins will be messages of a WebSocket, each send one of them.  NULL: not asked for. */
+    void (*messages)(struct exchange *x, bool log);
     void (*cut)(struct exchange *x);             /* the answer breaks off here; NULL: end does for that */
     struct stream *(*upgrade)(struct exchange *x, const struct http_header *extra, size_t n_extra,
                               const struct stream_events *ev, void *arg);     /* NULL: not possible here */

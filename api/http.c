@@ -1,5 +1,6 @@
 /* api/http.c: HTTP requests as exchanges. */
 #include "api/answer.h"
+#include "api/http_ws.h"
 
 static struct http_req *req_of(struct exchange *x)
 {
@@ -105,8 +106,13 @@ static int on_body(void *arg, struct http_req *req, const char **ret_reason)
 static void on_request(void *arg, struct http_req *req)
 {
     struct api      *a = arg;
-    struct exchange *x = exchange_new(a, req);
+    struct exchange *x;
 
+    if (http_ws_asked(req)) {
+        api_serve(a, http_ws_exchange(req));
+        return;
+    }
+    x = exchange_new(a, req);
     req->arg = x;
     req->on_abort = on_req_abort;
     req->on_drain = on_req_drain;

@@ -162,6 +162,15 @@ static void run_verb(struct call *c)
     call_method_not_allowed(c);
 }
 
+/* A watch or a log for one who asked for a WebSocket. */
+static void choose_messages(struct call *c)
+{
+    bool log = c->sub != NULL && c->sub->connect && strcmp(c->sub->name, "log") == 0;
+
+    if (c->x->ops->messages != NULL && (log || c->rq.verb == API_WATCH))
+        c->x->ops->messages(c->x, log);
+}
+
 static void route(struct call *c)
 {
     uint32_t verbs;
@@ -173,6 +182,7 @@ static void route(struct call *c)
         call_method_not_allowed(c);
         return;
     }
+    choose_messages(c);
     if (c->sub != NULL && c->sub->connect) {
         call_connect(c);
         return;

@@ -21,6 +21,8 @@ struct rig {
     struct timer guard;
     char target[600];                            /* what the node was asked */
     char protocol[80];
+    struct buf pod_heard;
+    struct ws *ws;
     size_t sent;
     struct stream *echo;
     /* The last answer. */
@@ -66,6 +68,35 @@ static void node_upgrade(struct rig *g, struct http_req *req, bool honest)
     g->echo = http_upgrade(req, h, 3, &echo_events, g);
 }
 
+/* A pod behind a tunnel: the bytes of one answer to whatever is asked. */
+static void pod_data(void *arg, struct stream *s, const char *p, size_t n)
+{
+    struct rig *g = arg;
+    static const char answer[] = "HTTP/1.1 418 x\r\nX-Pod: yes\r\nConnection: X-Hop\r\nX-Hop: 1\r\n"
+                                 "Location: /there\r\nContent-Length: 5\r\n\r\nhello";
+
+    buf_add(&g->pod_heard, p, n);
+    if (memmem(g->pod_heard.p, g->pod_heard.n, "\r\n\r\n", 4) != NULL)
+        stream_write(s, answer, strlen(answer) - (memmem(g->pod_heard.p, g->pod_heard.n, "/half", 5) ? 2
+                                                  : 0));
+    if (memmem(g->pod_heard.p, g->pod_heard.n, "/half", 5) != NULL)
+        stream_close_after_flush(s);
+}
+static const struct stream_events pod_events = { .on_data = pod_data, .on_close = echo_close };
+
+static bool node_tunnel(struct rig *g, struct http_req *req)
+{
+    static const struct http_header tcp = { { "Upgrade", 7 }, { "tcp", 3 } };
+
+    if (strstr(g->target, "/tunnel/default/p/81") != NULL)
+        http_respond(req, 503, "text/plain", blob_copy(STR("dial tcp 10.1.1.1:81: refused\n")), NULL, 0);
+    else if (strstr(g->target, "/tunnel/default/p/80") != NULL)
+        g->echo = http_upgrade(req, &tcp, 1, &pod_events, g);
+    else
+        return false;
+    return true;
+}
+
 static void node_on_request(void *arg, struct http_req *req)
 {
     struct rig *g = arg;
@@ -73,7 +104,14 @@ static void node_on_request(void *arg, struct http_req *req)
 
     snprintf(g->target, sizeof g->target, "%.*s", STR_ARG(req->target));
     req->arg = g;
-    if (strstr(g->target, "/containerLogs/default/p/big") != NULL) {
+    if (node_tunnel(g, req))
+        return;
+    if (strstr(g->target, "/containerLogs/default/p/short") != NULL) {
+        http_respond(req, 200, "text/plain", blob_copy(STR("one line\n")), NULL, 0);
+    } else if (strstr(g->target, "/away") != NULL) {
+        location.value = STR("/elsewhere?a=b");
+        http_respond(req, 302, "text/plain", blob_copy(STR("go there")), &location, 1);
+    } else if (strstr(g->target, "/containerLogs/default/p/big") != NULL) {
         g->sent = 0;
         req->on_drain = log_fill;
         http_begin(req, 200, "text/plain", false, NULL, 0);
@@ -231,7 +269,8 @@ static void open_all(struct rig *g)
     call(g, "POST", "/api/v1/namespaces/default/serviceaccounts", "{\"metadata\":{\"name\":\"default\"}}");
     CHECK_INT(call(g, "POST", "/api/v1/namespaces/default/pods",
                    "{\"metadata\":{\"name\":\"p\"},\"spec\":{\"nodeName\":\"n\",\"containers\":"
-              "[{\"name\":\"c\",\"image\":\"i\"},{\"name\":\"big\",\"image\":\"i\"}]}}"), 201);
+              "[{\"name\":\"c\",\"image\":\"i\"},{\"name\":\"big\",\"image\":\"i\"},"
+              "{\"name\":\"short\",\"image\":\"i\"}]}}"), 201);
 }
 
 static void on_store_closed(void *arg)
@@ -255,6 +294,7 @@ static void close_all(struct rig *g)
     tls_ctx_free(g->node_srv);
     tls_ctx_free(g->node_cli);
     buf_release(&g->body);
+    buf_release(&g->pod_heard);
     loop_free(g->l);
 }
 
@@ -287,7 +327,7 @@ TEST(logs)
     CHECK_INT(call(&g, "GET", POD "/log?container=c", NULL), 400);
     CHECK_STR(message(&g), "container \"c\" in pod \"p\" is waiting to start: ContainerCreating");
     CHECK_INT(call(&g, "GET", POD "/log", NULL), 400);
-    CHECK_STR(message(&g), "a container name must be specified for pod p, choose one of: [c big]");
+    CHECK_STR(message(&g), "a container name must be specified for pod p, choose one of: [c big short]");
     CHECK_INT(call(&g, "GET", POD "/log?container=zzz", NULL), 400);
     CHECK_INT(call(&g, "GET", "/api/v1/namespaces/default/pods/none/log", NULL), 404);
     close_all(&g);
@@ -360,5 +400,183 @@ TEST(exec_refusals_are_passed_on)
                    "\"daemonEndpoints\":{\"kubeletEndpoint\":{\"Port\":1}}}}"), 200);
     CHECK_INT(upgrade(&g, POD "/exec?container=c&command=x", "websocket"), 500);
     CHECK_INT(call(&g, "GET", POD "/log?container=c", NULL), 500);
+    close_all(&g);
+}
+
+/* ---- Messages of a WebSocket ----------------------------------------------------------------------------
+ * */
+
+static void ws_message(void *arg, struct ws *w, bool text, const char *p, size_t n)
+{
+    struct rig *g = arg;
+
+    buf_fmt(&g->body, "%s<%.*s>", text ? "text" : "bin", (int)n, p);
+    if (n > 0)
+        loop_stop(g->l);
+}
+
+static void ws_closed(void *arg, struct ws *w, int code, const char *reason)
+{
+    struct rig *g = arg;
+
+    g->ws = NULL;
+    buf_fmt(&g->body, "close:%d", code);
+    loop_stop(g->l);
+}
+
+static const struct ws_events ws_events = { .on_message = ws_message, .on_close = ws_closed };
+
+static void ws_opened(void *arg, int err, const char *reason, int status, struct str body, struct ws *w,
+                      struct str protocol)
+{
+    struct rig *g = arg;
+
+    on_done(arg, NULL, err, reason, status, body);
+    g->ws = w;
+    snprintf(g->protocol, sizeof g->protocol, "%.*s", STR_ARG(protocol));
+}
+
+static int open_ws(struct rig *g, const char *target, const char *protocols, bool authorized)
+{
+    struct ws_connect_opts o = { .target = str_of(target), .headers = &bearer, .n_headers = authorized,
+                                 .protocols = protocols, .max_message = 1 << 20, .ev = &ws_events,
+                                 .on_open = ws_opened, .arg = g };
+
+    must_ok(ws_connect(g->cli, &o, NULL));
+    run(g);
+    return g->err != 0 ? g->err : g->status;
+}
+
+static bool heard(struct rig *g, const char *z) { return memmem(g->body.p, g->body.n, z, strlen(z)) != NULL; }
+
+#define PODS "/api/v1/namespaces/default/pods"
+
+TEST(a_watch_as_messages)
+{
+    struct rig g;
+
+    open_all(&g);
+    CHECK_INT(open_ws(&g, PODS "?watch=1", NULL, true), 101);
+    while (!heard(&g, "}\n>") && g.ws != NULL)
+        run(&g);
+    CHECK(heard(&g, "text<{\"type\":\"ADDED\",\"object\":{") && heard(&g, "\"name\":\"p\"") && heard(&g,
+        "}\n>"));
+    buf_clear(&g.body);
+    ws_send(g.ws, true, "ignored", 7);
+    CHECK_INT(call(&g, "DELETE", POD "?gracePeriodSeconds=0", NULL), 200);
+    while (!heard(&g, "DELETED") && g.ws != NULL)
+        run(&g);
+    close_all(&g);
+}
+
+TEST(a_watch_of_a_browser_with_its_token_among_the_protocols)
+{
+    struct rig g;
+
+    open_all(&g);
+    CHECK_INT(open_ws(&g, PODS "?watch=1", "base64.binary.k8s.io", false), 401);
+    CHECK_INT(open_ws(&g, PODS "?watch=1",
+                      "base64url.bearer.authorization.k8s.io.c2VzYW1l, base64.binary.k8s.io", false), 101);
+    CHECK_STR(str_of(g.protocol), "base64.binary.k8s.io");
+    while (!heard(&g, "}\n>") && g.ws != NULL)
+        run(&g);
+    CHECK(heard(&g, "text<{\"type\":\"ADDED\""));              /* as the original: events are not encoded */
+    ws_close(g.ws, 1000, "");
+    while (g.ws != NULL)
+        run(&g);
+    CHECK_INT(open_ws(&g, PODS "?watch=1&resourceVersion=zzz", NULL, true), 400);
+    CHECK_INT(open_ws(&g, PODS "?watch=1", "strange", true), 400);
+    close_all(&g);
+}
+
+TEST(a_log_as_messages)
+{
+    struct rig g;
+
+    open_all(&g);
+    CHECK_INT(open_ws(&g, POD "/log?container=short", NULL, true), 101);
+    while (g.ws != NULL)
+        run(&g);
+    CHECK_STR(buf_str(&g.body), "bin<>bin<one line\n>close:1000");
+    CHECK_INT(open_ws(&g, POD "/log?container=short", "base64.binary.k8s.io", true), 101);
+    while (g.ws != NULL)
+        run(&g);
+    CHECK_STR(buf_str(&g.body), "text<>text<b25lIGxpbmUK>close:1000");
+    CHECK_INT(open_ws(&g, POD "/log?container=none", NULL, true), 400);
+    close_all(&g);
+}
+
+/* ---- The proxy
+ * ------------------------------------------------------------------------------------------- */
+
+static bool pod_heard(struct rig *g, const char *z)
+{
+    return memmem(g->pod_heard.p, g->pod_heard.n, z, strlen(z)) != NULL;
+}
+
+static void pod_runs(struct rig *g)
+{
+    CHECK_INT(call(g, "PUT", POD "/status",
+                   "{\"metadata\":{\"name\":\"p\"},\"status\":{\"phase\":\"Running\","
+                                            "\"podIP\":\"10.1.1.1\"}}"), 200);
+}
+
+TEST(proxy_to_a_pod)
+{
+    struct rig g;
+
+    open_all(&g);
+    CHECK_INT(call(&g, "GET", PODS "/p/proxy/x", NULL), 400);
+    CHECK_STR(message(&g), "address not allowed");
+    pod_runs(&g);
+    CHECK_INT(call(&g, "POST", PODS "/p:80/proxy/a/b/?limit=many&watch=1", "{}"), 418);
+    CHECK_STR(str_of(g.target), "/tunnel/default/p/80");
+    CHECK_STR(buf_str(&g.body), "hello");
+    CHECK(pod_heard(&g, "POST /a/b/?limit=many&watch=1 HTTP/1.1\r\n") && pod_heard(&g, "\r\n\r\n{}"));
+    CHECK(pod_heard(&g, "X-Forwarded-Uri: " PODS "/p:80/proxy/a/b/\r\n"));
+    CHECK(pod_heard(&g, "X-Forwarded-For: 127.0.0.1\r\n"));
+    CHECK(!pod_heard(&g, "sesame"));
+    CHECK_INT(call(&g, "GET", PODS "/https:p:80/proxy/", NULL), 418);
+    CHECK_STR(str_of(g.target), "/tunnel/default/p/80?tls=1");
+    CHECK_INT(call(&g, "GET", PODS "/p:80/proxy/half", NULL), E_CLOSED);     /* half a body is no body */
+    CHECK_INT(call(&g, "GET", PODS "/p:81/proxy/", NULL), 503);
+    CHECK_STR(message(&g), "error trying to reach service: dial tcp 10.1.1.1:81: refused");
+    CHECK_INT(call(&g, "GET", PODS "/p:80/proxy", NULL), 301);
+    CHECK_INT(call(&g, "GET", PODS "/none:80/proxy/", NULL), 404);
+    CHECK_STR(message(&g), "pods \"none\" not found");
+    CHECK_INT(call(&g, "GET", PODS "/ftp:p:80/proxy/", NULL), 400);
+    CHECK_INT(call(&g, "GET", PODS "/p:0/proxy/", NULL), 400);
+    CHECK_INT(call(&g, "GET", PODS "/p:80:80:80/proxy/", NULL), 400);
+    close_all(&g);
+}
+
+TEST(proxy_to_nodes_and_services)
+{
+    struct rig g;
+
+    open_all(&g);
+    CHECK_INT(call(&g, "GET", "/api/v1/nodes/n/proxy/away", NULL), 302);
+    CHECK_STR(str_of(g.target), "/away");
+    CHECK_INT(upgrade(&g, "/api/v1/nodes/n/proxy/exec/command=lie", "websocket"), 502);
+    CHECK_INT(upgrade(&g, "/api/v1/nodes/n/proxy/command=refuse", "websocket"), 403);
+    CHECK_INT(upgrade(&g, "/api/v1/nodes/n/proxy/command=x", "websocket"), 101);
+    if (g.up != NULL)
+        stream_close(g.up);
+    CHECK_INT(call(&g, "GET", "/api/v1/nodes/none/proxy/", NULL), 404);
+    CHECK_INT(call(&g, "POST", "/api/v1/namespaces/default/services",
+                   "{\"metadata\":{\"name\":\"s\"},\"spec\":{\"ports\":[{\"name\":\"web\",\"port\":8000}]}}"), 201);
+    CHECK_INT(call(&g, "GET", "/api/v1/namespaces/default/services/s:8000/proxy/", NULL), 503);
+    CHECK_STR(message(&g), "no endpoints available for service \"s\"");
+    CHECK_INT(call(&g, "GET", "/api/v1/namespaces/default/services/s:8001/proxy/", NULL), 503);
+    CHECK_STR(message(&g), "no service port \"8001\" found for service \"s\"");
+    pod_runs(&g);
+    CHECK_INT(call(&g, "POST", "/api/v1/namespaces/default/endpoints",
+                   "{\"metadata\":{\"name\":\"s\"},\"subsets\":[{\"addresses\":[{\"ip\":\"10.1.1.1\",\"targetRef\":"
+                   "{\"kind\":\"Pod\",\"name\":\"p\",\"namespace\":\"kube-system\"}}],\"ports\":"
+                   "[{\"name\":\"web\",\"port\":80}]}]}"), 201);
+    CHECK_INT(call(&g, "GET", "/api/v1/namespaces/default/services/s:web/proxy/", NULL), 418);
+    /* of the service's namespace, never another */
+    CHECK_STR(str_of(g.target), "/tunnel/default/p/80");
+    CHECK_INT(call(&g, "GET", "/api/v1/namespaces/default/services/none/proxy/", NULL), 404);
     close_all(&g);
 }
