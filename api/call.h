@@ -46,7 +46,7 @@ struct api {
     struct service_net net;
     /* nodes on 127.0.0.0/8 may be called: we listen there ourselves */
     bool loopback_nodes;
-    struct bootstrap *bootstrap;                 /* while under way */
+    struct bootstrap *bootstrap;                 /* NULL: never asked for here */
     struct heads *heads;                         /* NULL: no address to tell */
     struct qlink pipes;                          /* upgraded connections */
     struct qlink calls;                          /* those that did not end within api_serve() */

@@ -39,6 +39,8 @@ struct client_resource { const char *group, *version, *plural; };     /* group "
 #define CLIENT_REPLICASETS ((struct client_resource){ "apps", "v1", "replicasets" })
 #define CLIENT_CONTROLLERREVISIONS ((struct client_resource){ "apps", "v1", "controllerrevisions" })
 #define CLIENT_PDBS        ((struct client_resource){ "policy", "v1", "poddisruptionbudgets" })
+#define CLIENT_SERVICECIDRS ((struct client_resource){ "networking.k8s.io", "v1", "servicecidrs" })
+#define CLIENT_IPADDRESSES  ((struct client_resource){ "networking.k8s.io", "v1", "ipaddresses" })
 #define CLIENT_ENDPOINTSLICES ((struct client_resource){ "discovery.k8s.io", "v1", "endpointslices" })
 
 struct client_result {

@@ -25,7 +25,7 @@ struct head_flags {
     struct flag_strings heads;
     const char *client_ca, *tls_cert, *tls_key, *peer_ca, *peer_cert, *peer_key, *peer_org;
     const char *node_ca, *node_cert, *node_key;
-    const char *sa_pub, *sa_key, *issuer, *token_file, *service_cidr;
+    const char *sa_pub, *sa_key, *issuer, *token_file, *service_cidr, *node_ports;
     uint64_t heartbeat_ms, election_ms, monitor_period_ms, monitor_grace_ms;
     int64_t terminated_pod_gc, snapshot_bytes, history_bytes;
     bool no_sched, no_ctrl;
@@ -351,6 +351,7 @@ static int head_open_api(struct head *h, struct errbuf *err)
         .issuer = h->f.issuer,
         .ca_pem = buf_str(&h->ca),
         .service_cidr = h->f.service_cidr,
+        .node_ports = h->f.node_ports,
         .token_lines = buf_str(&h->tokens),
         .version = CORACLE_GIT_VERSION,
         .cluster = h->f.self.cluster,
@@ -454,7 +455,10 @@ static int head_parse(struct head_flags *f, int argc, char **argv)
         { "service-account-issuer", NULL, FLAG_STRING, &f->issuer, "URL", "issuer named in them" },
         { "token-auth-file", NULL, FLAG_STRING, &f->token_file, "FILE",
           "static bearer tokens: token,user,uid,\"group1,group2\" a line" },
-        { "service-cluster-ip-range", NULL, FLAG_STRING, &f->service_cidr, "CIDR", "addresses of services" },
+        { "service-cluster-ip-range", NULL, FLAG_STRING, &f->service_cidr, "CIDR[,CIDR]",
+          "addresses of services; a range of each family for both (default 10.96.0.0/16)" },
+        { "service-node-port-range", NULL, FLAG_STRING, &f->node_ports, "FIRST-LAST",
+          "ports of services on the nodes (default 30000-32767)" },
         { "heartbeat-interval", NULL, FLAG_DURATION_MS, &f->heartbeat_ms, "TIME",
           "between heads (default 50ms)" },
         { "election-timeout", NULL, FLAG_DURATION_MS, &f->election_ms, "TIME",

@@ -217,3 +217,53 @@ TEST(hand_made_endpoints_are_mirrored)
     CALL(w->r, 404, "GET", NS "/endpoints/m", NULL);
     world_close(w);
 }
+
+/* ---- Ranges and addresses ------------------------------------------------------------------------------ */
+
+#define CIDRS "/apis/networking.k8s.io/v1/servicecidrs"
+#define IPS   "/apis/networking.k8s.io/v1/ipaddresses"
+
+TEST(ranges_in_use_stay)
+{
+    struct world *w = open_alone();
+    struct answer a;
+
+    CALL(w->r, 201, "POST", CIDRS, "{'metadata':{'name':'more'},'spec':{'cidrs':['10.6.0.0/24']}}");
+    run(w, 300);
+    CHECK_TEXT(condition_at(w, CIDRS "/more", "Ready", "status"), "True");
+    CHECK_TEXT(text_at(w, CIDRS "/more", "metadata.finalizers.0"), "networking.k8s.io/service-cidr-finalizer");
+    CALL(w->r, 201, "POST", SVCS, "{'metadata':{'name':'s'},'spec':{'clusterIP':'10.6.0.9','ports':[{'port':80}]}}");
+    CALL(w->r, 200, "DELETE", CIDRS "/more", NULL);
+    run(w, 20000);
+    CHECK_TEXT(condition_at(w, CIDRS "/more", "Ready", "status"), "False");
+    CHECK_TEXT(condition_at(w, CIDRS "/more", "Ready", "reason"), "Terminating");
+    CALL(w->r, 422, "POST", SVCS, "{'metadata':{'name':'t'},'spec':{'clusterIP':'10.6.0.10','ports':[{'port':80}]}}");
+    CALL(w->r, 200, "DELETE", SVCS "/s", NULL);
+    run(w, 12000);
+    CALL(w->r, 404, "GET", CIDRS "/more", NULL);
+    a = call(w->r, "GET", CIDRS "/kubernetes", NULL);
+    CHECK_INT(a.status, 200);
+    answer_free(&a);
+    world_close(w);
+}
+
+TEST(addresses_are_put_right)
+{
+    struct world *w = open_alone();
+
+    CALL(w->r, 201, "POST", SVCS, "{'metadata':{'name':'s'},'spec':{'clusterIP':'10.96.0.9','ports':[{'port':80}]}}");
+    run(w, 200);
+    CALL(w->r, 200, "DELETE", IPS "/10.96.0.9", NULL);      /* the service has it all the same */
+    run(w, 300);
+    CHECK_TEXT(text_at(w, IPS "/10.96.0.9", "spec.parentRef.name"), "s");
+    CALL(w->r, 201, "POST", IPS, "{'metadata':{'name':'10.96.0.77','labels':{'ipaddress.kubernetes.io/managed-by':'ipallocator.k8s.io'}},"
+         "'spec':{'parentRef':{'resource':'services','namespace':'default','name':'nobody'}}}");
+    CALL(w->r, 201, "POST", IPS, "{'metadata':{'name':'10.96.0.78'},'spec':{'parentRef':{'resource':'services','namespace':'default','name':'nobody'}}}");
+    run(w, 300);
+    CALL(w->r, 404, "GET", IPS "/10.96.0.77", NULL);
+    CALL(w->r, 200, "GET", IPS "/10.96.0.78", NULL);        /* not the allocator's: somebody knows why */
+    CALL(w->r, 200, "DELETE", SVCS "/s", NULL);
+    run(w, 300);
+    CALL(w->r, 404, "GET", IPS "/10.96.0.9", NULL);
+    world_close(w);
+}
