@@ -23,7 +23,7 @@
 #define API_KINDS_H
 
 #include "api/exchange.h"
-#include "api/ip_range.h"
+#include "net/ip_range.h"
 #include "api/schema.h"
 #include "store/store.h"
 

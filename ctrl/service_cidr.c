@@ -5,7 +5,7 @@
  * be left without a range.  An address whose service is gone, or does not use it, is given back; one that a
  * service uses and that nobody holds is taken again.  Both look at the API itself before they act: the API
  * changes a service and its addresses in one transaction, caches see one after the other. */
-#include "api/ip_range.h"
+#include "net/ip_range.h"
 #include "api/time_fmt.h"
 #include "ctrl/controller.h"
 

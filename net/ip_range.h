@@ -1,9 +1,9 @@
-/* api/ip_range.h: IP addresses as numbers, and the ranges that services take theirs from.
+/* net/ip_range.h: IP addresses as numbers, and the ranges that services take theirs from.
  *
  * Both families alike: an IPv4 address is a number of 32 bits in lo.  Of a range, the address of the network
  * itself is never given out, nor the broadcast address of an IPv4 one. */
-#ifndef API_IP_RANGE_H
-#define API_IP_RANGE_H
+#ifndef NET_IP_RANGE_H
+#define NET_IP_RANGE_H
 
 #include "net/arena.h"
 

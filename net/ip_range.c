@@ -1,6 +1,6 @@
-/* api/ip_range.c: see api/ip_range.h. */
+/* net/ip_range.c: see net/ip_range.h. */
 #include <arpa/inet.h>
-#include "api/ip_range.h"
+#include "net/ip_range.h"
 
 static uint64_t big_endian(const unsigned char *p, size_t n)
 {
