@@ -5,6 +5,9 @@
 #include "tools/limits.h"
 
 #define BENCH_MAX_CONNECTIONS 100000
+#define POD_SIZE   2048
+#define ETCD_VALUE 256                           /* as etcd's own load generator */
+#define ETCD_SHARE 10                            /* clients per connection, likewise */
 
 /* ---- Where to ----------------------------------------------------------------------------------- */
 
@@ -29,11 +32,13 @@ static int add_target(struct bench *b, struct str url, const struct kubeconfig *
 
 static int open_targets(struct bench *b, struct errbuf *err)
 {
-    struct kubeconfig k;
+    struct kubeconfig k = { .insecure = false };
     struct tls_opts o = { 0 };
     struct tls_ctx *tls;
-    int rc = kubeconfig_load(&b->arena, b->cfg.kubeconfig, b->cfg.context, &k, err);
+    int rc = 0;
 
+    if (b->cfg.kubeconfig != NULL)
+        rc = kubeconfig_load(&b->arena, b->cfg.kubeconfig, b->cfg.context, &k, err);
     if (rc != 0)
         return rc;
     o.ca_pem = k.insecure ? STR_NONE : k.ca_pem;
@@ -45,7 +50,7 @@ static int open_targets(struct bench *b, struct errbuf *err)
     if (b->cfg.http2 > 0 && (rc = tls_ctx_new(&o, &b->tls_h2, err)) != 0)
         return rc;
     for (unsigned i = 0; i < b->cfg.servers.n && rc == 0; i++)
-        rc = add_target(b, str_of(b->cfg.servers.v[i]), &k, tls, err);
+        rc = add_target(b, str_of(b->cfg.servers.v[i]), &k, b->work->etcd ? b->tls_h2 : tls, err);
     if (rc == 0 && b->n_targets == 0)
         rc = add_target(b, k.server, &k, tls, err);
     if (rc != 0)
@@ -73,10 +78,16 @@ static int check_config(struct bench *b, int others, char **argv, struct errbuf 
     if (others != 1 || (b->work = find_workload(argv[1])) == NULL)
         return err_set(err, E_INVALID,
                        "needs one workload: get, create, update, list, lease, watch, mixed, failover, "
-                       "schedule, start or idle");
+                       "schedule, start, etcd-put, etcd-range, etcd-txn or idle");
     f->work = (enum bench_workload)(b->work - workloads);
-    if (f->kubeconfig == NULL && f->work != WORK_IDLE)
+    if (b->work->etcd && f->servers.n == 0)
+        return err_set(err, E_INVALID, "needs --server: where etcd's API is (http://127.0.0.1:2379)");
+    if (f->kubeconfig == NULL && f->work != WORK_IDLE && !b->work->etcd)
         return err_set(err, E_INVALID, "needs --kubeconfig");
+    if (f->size < 0)
+        f->size = b->work->etcd ? ETCD_VALUE : POD_SIZE;
+    if (f->http2 < 0)
+        f->http2 = b->work->etcd ? ETCD_SHARE : 0;
     if (f->connections == 0)
         f->connections = b->work->connections;
     if (f->objects == 0)
@@ -86,12 +97,14 @@ static int check_config(struct bench *b, int others, char **argv, struct errbuf 
     if (f->connections < 0 || f->connections > BENCH_MAX_CONNECTIONS || f->watchers < 1 ||
         f->watchers > BENCH_MAX_CONNECTIONS)
         return err_set(err, E_INVALID, "--connections and --watchers must be 1 to %d", BENCH_MAX_CONNECTIONS);
-    if (f->http2 < 0 || f->http2 > BENCH_MAX_CONNECTIONS)
-        return err_set(err, E_INVALID, "--http2 must be 0 to %d", BENCH_MAX_CONNECTIONS);
+    if (f->http2 < (b->work->etcd ? 1 : 0) || f->http2 > BENCH_MAX_CONNECTIONS)
+        return err_set(err, E_INVALID, "--http2 must be 0 (etcd: 1) to %d", BENCH_MAX_CONNECTIONS);
     if (f->objects < 0 || f->objects > 10000000 || f->rate < 0 || f->rate > 10000000 || f->requests < 0 ||
         f->limit < 0)
         return err_set(err, E_INVALID, "--objects, --rate, --requests and --limit must be 0 to 10000000");
-    if (f->size < 0 || f->size > (1 << 20))
+    if (b->work->etcd && (f->objects < 1 || f->objects > 10000000))
+        return err_set(err, E_INVALID, "--objects must be 1 to 10000000");
+    if (f->size > (1 << 20))
         return err_set(err, E_INVALID, "--size must be at most 1 MiB");
     if (f->duration_ms == 0)
         return err_set(err, E_INVALID, "--duration must be above 0");
@@ -144,14 +157,14 @@ static int bench_run(int argc, char **argv)
         { "connections", "c", FLAG_INT, &f->connections, "N",
           "connections with a request each (default by workload)" },
         { "http2", NULL, FLAG_INT, &f->http2, "N",
-          "N of these share one connection of HTTP/2; 0: HTTP/1.1" },
+          "N of these share one connection of HTTP/2 (etcd: 10); 0: HTTP/1.1" },
         { "rate", "r", FLAG_INT, &f->rate, "N",
           "open loop: requests a second, whatever the server does; 0: closed loop" },
         { "duration", "d", FLAG_DURATION_MS, &f->duration_ms, "TIME", "how long to measure" },
         { "requests", "n", FLAG_INT, &f->requests, "N", "measure that many requests, instead of a duration" },
         { "warmup", NULL, FLAG_DURATION_MS, &f->warmup_ms, "TIME", "load before measuring" },
         { "objects", "o", FLAG_INT, &f->objects, "N", "objects to work on (default by workload)" },
-        { "size", NULL, FLAG_INT, &f->size, "BYTES", "of a pod, as JSON" },
+        { "size", NULL, FLAG_INT, &f->size, "BYTES", "of a pod as JSON (2048), or of a value in etcd (256)" },
         { "image", NULL, FLAG_STRING, &f->image, "IMAGE", "of the pods' container" },
         { "limit", NULL, FLAG_INT, &f->limit, "N", "list: only the first N" },
         { "watchers", "w", FLAG_INT, &f->watchers, "N", "watch: watches, a connection each" },
@@ -169,7 +182,8 @@ static int bench_run(int argc, char **argv)
                                 .ns = "bench",
                                 .duration_ms = 10000,
                                 .warmup_ms = 1000,
-                                .size = 2048,
+                                .size = -1,
+                                .http2 = -1,
                                 .watchers = 1000,
                                 .timeout_ms = 10000,
                                 .kill_after_ms = 3000,
@@ -185,7 +199,7 @@ static int bench_run(int argc, char **argv)
 const struct command cmd_bench = {
     "bench",
     "bench WORKLOAD [flags]",
-    "Put load on a Kubernetes API and measure it",
+    "Put load on a Kubernetes API, or etcd's, and measure it",
     "Puts load on a Kubernetes API, Coracle's or any other, and reports throughput, latencies, errors and "
     "what the\n"
     "servers used for it.  Latency counts from the moment a request was due, so a stall does not look like "
@@ -201,6 +215,10 @@ const struct command cmd_bench = {
     "  failover   creates on all servers: the longest time without one; nothing acknowledged may be missing\n"
     "  schedule   create --objects pods and wait until a scheduler has bound all\n"
     "  start      create --objects pods one at a time, each until it runs\n"
+    "  etcd-put   put keys of 8 bytes with values of --size through etcd's API at --server, Coracle's or\n"
+    "             etcd's (https: certificates from --kubeconfig)\n"
+    "  etcd-range read one of --objects keys, linearizable\n"
+    "  etcd-txn   put one of --objects keys if it exists\n"
     "  idle       no load: what the --pid processes use by themselves",
     bench_run,
 };

@@ -28,6 +28,9 @@ enum bench_workload {
     WORK_FAILOVER,
     WORK_SCHEDULE,
     WORK_START,
+    WORK_ETCD_PUT,
+    WORK_ETCD_RANGE,
+    WORK_ETCD_TXN,
     WORK_IDLE,
     WORKLOADS
 };
@@ -37,6 +40,7 @@ struct workload {
     enum bench_metric main;                      /* whose latency is drawn and shown as it runs */
     bool fills_pods, fills_leases;               /* needs --objects of them first */
     int64_t connections, objects;                /* when not said */
+    bool etcd;                                   /* etcd's gRPC, not the Kubernetes API */
 };
 extern const struct workload workloads[WORKLOADS];
 
@@ -60,6 +64,10 @@ enum bench_op {
     OP_LEASE_NEW,
     OP_LEASE_GET,
     OP_DELETE,
+    OP_ETCD_PUT,
+    OP_ETCD_RANGE,
+    OP_ETCD_TXN,
+    OP_ETCD_CLEAN,
     BENCH_OPS
 };
 
@@ -67,6 +75,7 @@ enum bench_op {
 struct bench_template {
     struct buf text;
     size_t name_at[2], seq_at, rv_at, time_at;   /* 0: has none */
+    unsigned name_digits;
 };
 struct bench_requests {
     struct buf host, auth;                       /* the lines that all heads of requests share */
@@ -89,6 +98,9 @@ struct str requests_name_prefix(struct bench *b, struct arena *a);
 #define REQUESTS_SEQ_PREFIX STR("\"coracle.bench/seq\":\"")
 /* Any request, for bench_control.c. */
 void requests_head(struct bench *b, struct buf *out, const char *method, struct str path, struct str body);
+
+/* bench_etcd.c: the same of etcd's API. */
+void etcd_requests_init(struct bench *b);
 
 /* ---- bench_control.c: single requests beside the load, one after the other ----------------------------- */
 
@@ -127,8 +139,9 @@ struct bench_worker {
 struct bench_load {
     struct bench_worker *worker;
     struct http_client **client; unsigned n_clients;       /* HTTP/2: connections that workers share */
+    struct bench_grpc **grpc; unsigned n_grpc;             /* gRPC: likewise */
     unsigned n, next_open, open, in_flight, parked, failures;
-    bool running, filling, closed;
+    bool running, filling, cleaning, closed;
     struct qlink idle;
     struct timer tick;                           /* open loop: the next request is due */
     uint64_t period_ns, due_ns;                  /* period 0: closed loop */

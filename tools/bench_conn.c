@@ -1,12 +1,13 @@
 /* tools/bench_conn.c: see tools/bench_conn.h. */
 #include <strings.h>
-#include "tools/bench_conn.h"
+#include "tools/bench_grpc.h"
 
 #define CONN_HEAD_MAX (64u << 10)                /* an answer's head; what is longer is no answer */
 
 void bench_conn_init(struct bench_conn *c, const struct bench_conn_events *ev, void *arg)
 {
     *c = (struct bench_conn){ .ev = ev, .arg = arg, .part = BUF_INIT };
+    qinit(&c->at);
 }
 
 void bench_conn_release(struct bench_conn *c)
@@ -18,6 +19,8 @@ void bench_conn_release(struct bench_conn *c)
 void bench_conn_close(struct bench_conn *c)
 {
     c->closing = true;
+    if (c->grpc != NULL)
+        bench_grpc_close(c);
     if (c->h2 != NULL)
         bench_h2_close(c);
     if (c->stream != NULL)
@@ -28,11 +31,12 @@ void bench_conn_send(struct bench_conn *c, struct str request)
 {
     must(c->open && !c->in_flight && !c->closing);
     c->in_flight = true;
-    if (c->h2 != NULL) {
+    if (c->grpc != NULL)
+        bench_grpc_send(c, request);
+    else if (c->h2 != NULL)
         bench_h2_send(c, request);
-        return;
-    }
-    stream_write(c->stream, request.p, request.n);
+    else
+        stream_write(c->stream, request.p, request.n);
 }
 
 /* ---- The head ----------------------------------------------------------------------------------- */
@@ -279,6 +283,8 @@ int bench_conn_open(struct bench_conn *c, struct loop *l, const struct bench_tar
     c->open = c->in_flight = c->closing = c->last = false;
     c->state = CONN_HEAD;
     c->part.n = 0;
+    if (c->grpc != NULL)
+        return bench_grpc_open(c, err);
     if (c->h2 != NULL) {
         bench_h2_open(c);
         return 0;

@@ -1,6 +1,7 @@
 /* tools/bench_conn.h: one HTTP/1.1 connection of the load generator: request bytes go out as they are, of an
  * answer only status and framing are looked at.  One request at a time.  With an HTTP/2 client it is a place
- * on a connection that others share (bench_conn_h2.c): the same bytes are taken apart again.
+ * on a connection that others share (bench_conn_h2.c): the same bytes are taken apart again.  With a
+ * bench_grpc it is a place for calls of gRPC (bench_grpc.h).
  *
  * Lifetime: embedded in its owner; after bench_conn_open() until on_close the owner stays.  Nothing is called
  * from inside bench_conn_open(), _send() and _close(). */
@@ -48,6 +49,9 @@ struct bench_conn {
     struct buf part;                             /* a head or line that came in pieces */
     struct http_client *h2;                      /* NULL: HTTP/1.1.  Borrowed; set before it is opened. */
     struct http_call *call;
+    struct bench_grpc *grpc;                     /* gRPC, likewise */
+    struct qlink at;                             /* bench_grpc.places */
+    uint32_t id;                                 /* of its call; 0: none */
     struct ready_item told;                      /* HTTP/2: on_open or on_close from the loop */
     char reason[128];
 };

@@ -5,6 +5,7 @@
  * idle the first that becomes so takes it late.  Latency counts from when it was due, so waiting is not left
  * out. */
 #include "tools/bench.h"
+#include "tools/bench_grpc.h"
 
 #define LOAD_OPENING    32                       /* handshakes at the same time */
 /* before a lost connection is tried again, at the next server */
@@ -70,6 +71,11 @@ static void pick_fill(struct bench_worker *w)
 {
     struct bench *b = w->b;
 
+    if (b->work->etcd) {
+        w->op = OP_ETCD_PUT;
+        w->key = b->next_key++;
+        return;
+    }
     if (b->work->fills_pods && b->next_key < (uint64_t)b->cfg.objects) {
         pick_create(w);
         return;
@@ -84,6 +90,10 @@ static void pick(struct bench_worker *w)
         pick_fill(w);
         return;
     }
+    if (w->b->load.cleaning) {
+        w->op = OP_ETCD_CLEAN;
+        return;
+    }
     switch (w->b->cfg.work) {
     case WORK_GET:      pick_pod(w, OP_GET); break;
     case WORK_UPDATE:
@@ -91,6 +101,9 @@ static void pick(struct bench_worker *w)
     case WORK_LIST:     w->op = OP_LIST; break;
     case WORK_LEASE:    pick_lease(w); break;
     case WORK_MIXED:    pick_mixed(w); break;
+    case WORK_ETCD_PUT:   pick_pod(w, OP_ETCD_PUT); break;
+    case WORK_ETCD_RANGE: pick_pod(w, OP_ETCD_RANGE); break;
+    case WORK_ETCD_TXN:   pick_pod(w, OP_ETCD_TXN); break;
     default:            pick_create(w); break;
     }
 }
@@ -102,6 +115,9 @@ static enum bench_metric metric_of(enum bench_op op)
     case OP_CREATE: return METRIC_CREATE;
     case OP_UPDATE: return METRIC_UPDATE;
     case OP_LIST:   return METRIC_LIST;
+    case OP_ETCD_PUT:   return METRIC_PUT;
+    case OP_ETCD_RANGE: return METRIC_RANGE;
+    case OP_ETCD_TXN:   return METRIC_TXN;
     default:        return METRIC_LEASE;
     }
 }
@@ -211,7 +227,7 @@ static void worker_on_body(void *arg, const char *p, size_t n)
     struct bench_worker *w = arg;
 
     w->b->res.bytes += n;
-    if (w->body.n < LOAD_BODY_KEEP && (w->conn.status >= 300 || w->op >= OP_LEASE))
+    if (w->body.n < LOAD_BODY_KEEP && (w->conn.status >= 300 || (w->op >= OP_LEASE && w->op <= OP_LEASE_GET)))
         buf_add(&w->body, p, MIN_OF(n, LOAD_BODY_KEEP - w->body.n));
 }
 
@@ -387,6 +403,19 @@ static int load_open_clients(struct bench *b, struct errbuf *err)
     return rc;
 }
 
+static void load_open_grpc(struct bench *b)
+{
+    struct bench_load *l = &b->load;
+    unsigned each = (unsigned)b->cfg.http2;
+
+    l->n_grpc = (l->n + each - 1) / each;
+    l->grpc = mem_zalloc(l->n_grpc * sizeof *l->grpc);
+    for (unsigned i = 0; i < l->n_grpc; i++)
+        l->grpc[i] = bench_grpc_new(b->loop, &b->target[i % b->n_targets]);
+    for (unsigned i = 0; i < l->n; i++)
+        l->worker[i].conn.grpc = l->grpc[i / each];
+}
+
 int load_connect(struct bench *b, void (*connected)(struct bench *b), struct errbuf *err)
 {
     static const struct bench_conn_events events = { .on_open = worker_on_open, .on_body = worker_on_body,
@@ -407,7 +436,11 @@ int load_connect(struct bench *b, void (*connected)(struct bench *b), struct err
         qinit(&w->idle);
         timer_init(&w->again, b->loop, worker_on_again);
     }
-    int rc = b->cfg.http2 > 0 ? load_open_clients(b, err) : 0;
+    int rc = 0;
+    if (b->work->etcd)
+        load_open_grpc(b);
+    else if (b->cfg.http2 > 0)
+        rc = load_open_clients(b, err);
     if (rc < 0)
         return rc;
     l->next_open = MIN_OF(l->n, LOAD_OPENING);
@@ -482,6 +515,8 @@ void load_close(struct bench *b)
     for (unsigned i = 0; i < l->n_clients; i++)
         http_client_free(l->client[i]);
     l->n_clients = 0;
+    for (unsigned i = 0; i < l->n_grpc; i++)
+        bench_grpc_shut(l->grpc[i]);
 }
 
 void load_release(struct bench *b)
@@ -490,6 +525,9 @@ void load_release(struct bench *b)
         bench_conn_release(&b->load.worker[i].conn);
         buf_release(&b->load.worker[i].body);
     }
+    for (unsigned i = 0; i < b->load.n_grpc; i++)
+        bench_grpc_free(b->load.grpc[i]);
     mem_free(b->load.worker);
     mem_free(b->load.client);
+    mem_free(b->load.grpc);
 }

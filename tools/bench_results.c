@@ -4,7 +4,7 @@
 
 const char *const metric_names[METRICS] = {
     "get", "create", "update", "list", "lease", "write to receipt", "create to bound", "create to running",
-    "all"
+    "put", "range", "txn", "all"
 };
 
 void results_start(struct results *r, enum bench_metric main, uint64_t now_ns)

@@ -15,6 +15,9 @@ enum bench_metric {
     METRIC_RECEIPT,
     METRIC_BOUND,
     METRIC_RUNNING,
+    METRIC_PUT,
+    METRIC_RANGE,
+    METRIC_TXN,
     METRIC_ALL,
     METRICS
 };

@@ -12,7 +12,7 @@
 
 #define TO(p) (1u << (p))
 static const unsigned phase_next[PHASE_END + 1] = {
-    [PHASE_NEW]       = TO(PHASE_NAMESPACE) | TO(PHASE_MEASURE) | TO(PHASE_END),
+    [PHASE_NEW]       = TO(PHASE_NAMESPACE) | TO(PHASE_FILL) | TO(PHASE_MEASURE) | TO(PHASE_END),
     [PHASE_NAMESPACE] = TO(PHASE_PROBE) | TO(PHASE_CLEAN),
     [PHASE_PROBE]     = TO(PHASE_FILL) | TO(PHASE_CLEAN),
     [PHASE_FILL]      = TO(PHASE_WATCH) | TO(PHASE_WARMUP) | TO(PHASE_CLEAN),
@@ -74,11 +74,29 @@ static void clean_on_pods(struct bench *b, int status, struct str body)
     control_send(b, "DELETE", path, STR_NONE, clean_on_leases);
 }
 
+/* etcd: one range delete takes all keys; it goes where the load went. */
+static void bench_clean_etcd(struct bench *b)
+{
+    bool can = b->load.open == b->load.n && b->load.in_flight == 0 && b->load.done == NULL && b->load.n > 0;
+
+    if (b->cfg.keep || !can) {
+        bench_end(b);
+        return;
+    }
+    b->load.filling = false;
+    b->load.cleaning = true;
+    load_start(b, false, 1, 0, bench_end);
+}
+
 static void bench_clean(struct bench *b)
 {
     struct str path = arena_fmt(&b->arena, "/api/v1/namespaces/%s/pods?gracePeriodSeconds=0", b->cfg.ns);
 
     bench_move(b, PHASE_CLEAN);
+    if (b->work->etcd) {
+        bench_clean_etcd(b);
+        return;
+    }
     load_close(b);
     watch_close(b);
     if (b->cfg.keep || b->control.done != NULL ||
@@ -248,7 +266,8 @@ static void fill_begin(struct bench *b)
 {
     uint64_t n = (uint64_t)b->cfg.objects * ((unsigned)b->work->fills_pods + (unsigned)b->work->fills_leases);
 
-    bench_move(b, PHASE_FILL);
+    if (b->phase != PHASE_FILL)
+        bench_move(b, PHASE_FILL);
     if (b->work->fills_leases)
         b->lease_rv = arena_zalloc(&b->arena, (size_t)b->cfg.objects * sizeof *b->lease_rv);
     if (n > 0)
@@ -368,11 +387,18 @@ int bench_start(struct bench *b, struct errbuf *err)
     loop_on_signal(b->loop, SIGINT, bench_on_signal, b);
     loop_on_signal(b->loop, SIGTERM, bench_on_signal, b);
     control_init(b);
-    requests_init(b);
+    if (b->work->etcd)
+        etcd_requests_init(b);
+    else
+        requests_init(b);
     timer_start(&b->second, 1000);
     if (b->cfg.work == WORK_IDLE) {
         measure_begin(b);
         return 0;
+    }
+    if (b->work->etcd) {
+        bench_move(b, PHASE_FILL);
+        return load_connect(b, fill_begin, err);
     }
     bench_move(b, PHASE_NAMESPACE);
     control_send(b, "POST", STR("/api/v1/namespaces"), body, namespace_on_answer);

@@ -29,6 +29,12 @@ const struct workload workloads[WORKLOADS] = {
                         METRIC_BOUND, false, false, 64, 10000 },
     [WORK_START] = { "start", "create --objects pods one at a time, each until it runs", METRIC_RUNNING,
                      false, false, 1, 100 },
+    [WORK_ETCD_PUT] = { "etcd-put", "etcd's API: put keys of 8 bytes with values of --size", METRIC_PUT,
+                        false, false, 64, 10000, true },
+    [WORK_ETCD_RANGE] = { "etcd-range", "etcd's API: read one key, linearizable", METRIC_RANGE, true, false,
+                          64, 10000, true },
+    [WORK_ETCD_TXN] = { "etcd-txn", "etcd's API: put a key if it exists", METRIC_TXN, true, false, 64,
+                        10000, true },
     [WORK_IDLE] = { "idle", "no load at all: what the --pid processes use by themselves", METRIC_ALL, false,
                     false, 0, 0 },
 };
@@ -65,6 +71,7 @@ static void template_make(struct bench *b, enum bench_op op, const char *method,
     struct bench_template *t = &b->req.op[op];
     char name[32];
 
+    t->name_digits = NAME_DIGITS;
     buf_clear(&t->text);
     requests_head(b, &t->text, method, path, body);
     snprintf(name, sizeof name, "bench-%s-", b->req.tag);
@@ -203,9 +210,9 @@ void requests_release(struct bench_requests *r)
 
 /* ---- One request -------------------------------------------------------------------------------- */
 
-static void put_digits(char *at, uint64_t v)
+static void put_digits(char *at, unsigned n, uint64_t v)
 {
-    for (int i = NAME_DIGITS - 1; i >= 0; i--, v /= 10)
+    for (unsigned i = n; i-- > 0; v /= 10)
         at[i] = (char)('0' + v % 10);
 }
 
@@ -237,9 +244,9 @@ struct str requests_make(struct bench *b, enum bench_op op, uint64_t key, uint64
     must(t->text.n > 0);
     for (size_t i = 0; i < ARRAY_LEN(t->name_at); i++)
         if (t->name_at[i] > 0)
-            put_digits(t->text.p + t->name_at[i], key);
+            put_digits(t->text.p + t->name_at[i], t->name_digits, key);
     if (t->seq_at > 0)
-        put_digits(t->text.p + t->seq_at, seq);
+        put_digits(t->text.p + t->seq_at, NAME_DIGITS, seq);
     if (t->rv_at > 0)
         put_rv(t->text.p + t->rv_at, b->lease_rv[key]);
     if (t->time_at > 0)

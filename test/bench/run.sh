@@ -8,7 +8,7 @@ coracle=$PWD/coracle
 out=$PWD/build/bench
 seconds=${BENCH_SECONDS:-8}
 name=bench$$
-rows=()
+rows=() beside=()
 failed=0
 mkdir -p "$out"
 ulimit -n "$(ulimit -Hn)"
@@ -18,8 +18,8 @@ row() { rows+=("| $1 | $2 | $3 |"); say "$1: $3"; }
 wanted() { [ -z "${BENCH_ONLY:-}" ] || [[ " $BENCH_ONLY " == *" $1 "* ]]; }
 
 down() { "$coracle" down --name "$name" >/dev/null 2>&1; }
-trap 'down; exit 130' INT TERM
-trap down EXIT
+trap 'stop_members; down; exit 130' INT TERM
+trap 'stop_members; down' EXIT
 
 # up FLAGS...: a cluster; its heads' pids in order of their numbers, the leader's pid and address, all addresses.
 up() {
@@ -131,11 +131,82 @@ bench_start() {
     down
 }
 
+# ---- etcd's API: three members of etcd, then three heads, under the same load of the same client ------------
+# On ports that are free, with data on the disk that build/ is on.  members: their pids.
+members=()
+stop_members() {
+    [ ${#members[@]} = 0 ] || { kill "${members[@]}"; wait "${members[@]}"; } 2>/dev/null
+    members=()
+}
+
+start_etcd() {
+    local n cluster=
+    for n in 1 2 3; do cluster+=${cluster:+,}m$n=http://127.0.0.1:$((base + 10 + n)); done
+    for n in 1 2 3; do
+        etcd --name m$n --data-dir "$out/members/$n" --listen-client-urls "http://127.0.0.1:$((base + n))" \
+            --advertise-client-urls "http://127.0.0.1:$((base + n))" --initial-cluster "$cluster" \
+            --listen-peer-urls "http://127.0.0.1:$((base + 10 + n))" --quota-backend-bytes $((8 << 30)) \
+            --initial-advertise-peer-urls "http://127.0.0.1:$((base + 10 + n))" >"$out/etcd-$n.log" 2>&1 &
+        members+=($!)
+    done
+}
+
+start_coracle() {
+    local n cluster=()
+    for n in 1 2 3; do cluster+=("--head=$n=127.0.0.1:$((base + 10 + n))"); done
+    for n in 1 2 3; do
+        "$coracle" head --id $n --cluster "$name" "${cluster[@]}" --listen-peer "127.0.0.1:$((base + 10 + n))" --etcd-only \
+            --listen-client-urls "http://127.0.0.1:$((base + n))" --data "$out/members/$n" >"$out/coracle-$n.log" 2>&1 &
+        members+=($!)
+    done
+}
+
+# load SYSTEM: puts and ranges at every number of clients; then the members' memory in rss[SYSTEM].
+load() {
+    local c w n
+    for c in 1 64 256 1000; do
+        for w in put range; do
+            bench "$1-$w-$c" "etcd-$w" --connections $c --duration "${seconds}s" "${at[@]}" "${members[@]/#/--pid=}"
+        done
+    done
+    rss[$1]=
+    for n in "${members[@]}"; do rss[$1]+=${rss[$1]:+, }$(rss_mb "$n"); done
+}
+
+bench_etcd() {
+    local system c w n base at=()
+    local -A rss
+    for system in etcd coracle; do
+        command -v $system >/dev/null || [ $system = coracle ] || { say "no etcd here: apt-get install etcd-server"; continue; }
+        base=$((20000 + RANDOM % 10000)) at=()
+        for n in 1 2 3; do at+=("--server=http://127.0.0.1:$((base + n))"); done
+        rm -rf "$out/members" && mkdir "$out/members"
+        rm -f "$out/$system"-{put,range}-*.json
+        start_$system
+        for n in $(seq 100); do                  # until one leads: then a first put is answered
+            "$coracle" bench etcd-put -c 3 -n 1 --warmup 0s --timeout 1s "${at[@]}" >/dev/null 2>&1 && break
+        done
+        load $system
+        stop_members
+    done
+    rm -rf "$out/members"
+    for w in put range; do
+        for c in 1 64 256 1000; do
+            beside+=("| $w, $c client$([ $c = 1 ] || echo s) | $(beside_of etcd-$w-$c $w) | $(beside_of coracle-$w-$c $w) |")
+        done
+    done
+    beside+=("| memory (RSS) of the members after it, MB | ${rss[etcd]:-} | ${rss[coracle]} |")
+}
+beside_of() {
+    [ -s "$out/$1.json" ] || { echo "-"; return; }
+    echo "$(of "$1" per_second)/s, p50 $(of "$1" p50_ms "$2") ms, p99 $(of "$1" p99_ms "$2") ms, $(cpu "$1") µs (client $(own "$1"))"
+}
+
 if wanted size; then
     cp "$coracle" "$out/stripped" && strip "$out/stripped" &&
         row "stripped binary" "≤ 4 MB" "$(awk -v b="$(stat -c %s "$out/stripped")" 'BEGIN { printf "%.1f", b / 1e6 }') MB"
 fi
-for part in heads scheduler up start; do
+for part in heads scheduler up start etcd; do
     case $part in
     heads) for w in idle get create write lease watch list failover; do wanted $w && { bench_heads; break; }; done ;;
     *) wanted $part && "bench_$part" ;;
@@ -144,4 +215,8 @@ done
 
 printf '\n| what | target | measured |\n| --- | --- | --- |\n'
 printf '%s\n' "${rows[@]}"
+if [ ${#beside[@]} -gt 0 ]; then
+    printf "\n| etcd's API, 3 members: rate, latency, CPU of all members per request | etcd | coracle |\n| --- | --- | --- |\n"
+    printf '%s\n' "${beside[@]}"
+fi
 exit $failed
