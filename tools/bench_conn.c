@@ -284,7 +284,7 @@ int bench_conn_open(struct bench_conn *c, struct loop *l, const struct bench_tar
     c->state = CONN_HEAD;
     c->part.n = 0;
     if (c->grpc != NULL)
-        return bench_grpc_open(c, err);
+        return bench_grpc_open(c, t, err);
     if (c->h2 != NULL) {
         bench_h2_open(c);
         return 0;

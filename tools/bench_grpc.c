@@ -438,28 +438,29 @@ static void on_open(void *arg, struct stream *s)
         ready_post(g->loop, &qentry(it, struct bench_conn, at)->told);
 }
 
-static int dial(struct bench_grpc *g, struct errbuf *err)
+static int dial(struct bench_grpc *g, const struct bench_target *t, struct errbuf *err)
 {
     static const struct stream_events events = { .on_open = on_open, .on_data = on_data,
                                                  .on_close = on_close };
-    struct stream_connect_opts o = { .addr = g->target->addr, .tls = g->target->tls,
-                                     .tls_name = g->target->tls_name, .ev = &events, .arg = g };
+    struct stream_connect_opts o = { .addr = t->addr, .tls = t->tls, .tls_name = t->tls_name,
+                                     .ev = &events, .arg = g };
     int rc = stream_connect(g->loop, &o, &g->s, err);
 
     if (rc != 0)
         return rc;
     must(nghttp2_hd_deflate_new(&g->deflater, HPACK_TABLE) == 0);
     must(nghttp2_hd_inflate_new(&g->inflater) == 0);
+    g->target = t;
     g->next_id = 1;
     g->window = g->stream_window = FIRST_WINDOW;
     g->taken = 0;
     return 0;
 }
 
-int bench_grpc_open(struct bench_conn *c, struct errbuf *err)
+int bench_grpc_open(struct bench_conn *c, const struct bench_target *t, struct errbuf *err)
 {
     struct bench_grpc *g = c->grpc;
-    int rc = g->s == NULL ? dial(g, err) : 0;
+    int rc = g->s == NULL ? dial(g, t, err) : 0;
 
     if (rc != 0)
         return rc;
@@ -471,11 +472,11 @@ int bench_grpc_open(struct bench_conn *c, struct errbuf *err)
     return 0;
 }
 
-struct bench_grpc *bench_grpc_new(struct loop *l, const struct bench_target *target)
+struct bench_grpc *bench_grpc_new(struct loop *l)
 {
     struct bench_grpc *g = mem_new(struct bench_grpc);
 
-    *g = (struct bench_grpc){ .loop = l, .target = target };
+    *g = (struct bench_grpc){ .loop = l };
     qinit(&g->places);
     grow_slots(g);
     return g;

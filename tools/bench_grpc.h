@@ -7,15 +7,14 @@
  * A worker's place is a bench_conn (tools/bench_conn.h) whose member `grpc` is set before it is opened; its
  * requests are bench_grpc_request()s, the status that on_response gets is that of HTTP which comes closest to
  * gRPC's (200: OK), the message of a failure comes by on_body.
- * Lifetime: the owner frees it after all its places are closed and the loop has stopped.  Thread: loop only. */
+ * Lifetime: freed by its owner after all its places are closed and the loop has stopped.  Thread: loop only. */
 #ifndef TOOLS_BENCH_GRPC_H
 #define TOOLS_BENCH_GRPC_H
 
 #include "tools/bench_conn.h"
 
 struct bench_grpc;
-/* target: borrowed. */
-struct bench_grpc *bench_grpc_new(struct loop *l, const struct bench_target *target);
+struct bench_grpc *bench_grpc_new(struct loop *l);
 void bench_grpc_shut(struct bench_grpc *g);       /* no more calls: the connection ends */
 void bench_grpc_free(struct bench_grpc *g);       /* not from inside an event */
 
@@ -23,7 +22,8 @@ void bench_grpc_free(struct bench_grpc *g);       /* not from inside an event */
 void bench_grpc_request(struct buf *out, const char *path, struct str message);
 
 /* For bench_conn.c. */
-int  bench_grpc_open(struct bench_conn *c, struct errbuf *err);
+/* Connects to t (borrowed), if it is not connected already. */
+int  bench_grpc_open(struct bench_conn *c, const struct bench_target *t, struct errbuf *err);
 void bench_grpc_send(struct bench_conn *c, struct str request);
 void bench_grpc_close(struct bench_conn *c);
 

@@ -411,9 +411,11 @@ static void load_open_grpc(struct bench *b)
     l->n_grpc = (l->n + each - 1) / each;
     l->grpc = mem_zalloc(l->n_grpc * sizeof *l->grpc);
     for (unsigned i = 0; i < l->n_grpc; i++)
-        l->grpc[i] = bench_grpc_new(b->loop, &b->target[i % b->n_targets]);
-    for (unsigned i = 0; i < l->n; i++)
+        l->grpc[i] = bench_grpc_new(b->loop);
+    for (unsigned i = 0; i < l->n; i++) {
         l->worker[i].conn.grpc = l->grpc[i / each];
+        l->worker[i].target = i / each % b->n_targets;
+    }
 }
 
 int load_connect(struct bench *b, void (*connected)(struct bench *b), struct errbuf *err)
