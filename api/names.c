@@ -286,6 +286,38 @@ const char *name_check_uuid(struct str s)
     return NULL;
 }
 
+/* Case doesn't matter to drivers. */
+const char *name_check_csi_driver(struct str s)
+{
+    char z[LABEL_MAX];
+
+    if (s.n > LABEL_MAX)
+        return TOO_LONG_63;
+    for (size_t i = 0; i < s.n; i++)
+        z[i] = is_upper(s.p[i]) ? (char)(s.p[i] + 32) : s.p[i];
+    return name_check_subdomain(str_make(z, s.n));
+}
+
+const char *name_check_domain_path(struct str s)
+{
+    static const char more[] = "/-._~!$&'()*+,;=:@";
+    ptrdiff_t slash = str_find(s, '/');
+
+    if (slash <= 0 || (size_t)slash + 1 == s.n)
+        return "must be a domain-prefixed path (such as \"acme.io/foo\")";
+    for (size_t i = (size_t)slash + 1; i < s.n; i++)
+        if (!is_alnum(s.p[i]) && memchr(more, s.p[i], sizeof(more) - 1) == NULL)
+            return "a valid path must consist of characters allowed in HTTP paths";
+    return name_check_subdomain(str_upto(s, (size_t)slash));
+}
+
+const char *name_check_host(struct str s)
+{
+    if (ip_family(s) != 0)
+        return "must be a DNS name, not an IP address";
+    return str_find(s, '*') >= 0 ? name_check_wildcard_subdomain(s) : name_check_subdomain(s);
+}
+
 /* A '-' at the end will be followed by a letter or digit: check as if it were one. */
 const char *name_check_generate(name_check_fn *check, struct str prefix)
 {

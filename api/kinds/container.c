@@ -4,7 +4,8 @@
 
 struct pod_view {                                /* what containers are checked against */
     struct causes *causes;
-    struct seen names, host_ports, volumes;
+    struct seen names, host_ports, volumes, disks, claims;
+    int64_t grace_s;
     bool is_pod, host_network, ephemeral, init;
 };
 
@@ -93,30 +94,56 @@ static void check_sub_path(struct pod_view *v, const struct json *mount, const s
         check_relative_path(expr, &at_expr, v->causes);
 }
 
-static void check_mounts(struct pod_view *v, const struct json *container, const struct at *at)
+/* A volume as a block device: only those that come from claims can be. */
+static void check_devices(struct pod_view *v, const struct json *container, struct seen *paths,
+                          const struct at *at)
 {
     const struct json *mounts = json_getz(container, "volumeMounts");
-    struct at          list = AT_KEY(at, "volumeMounts");
+    struct seen        mounted = seen_new(v->causes->arena, count(mounts));
+
+    json_each(it, mounts)
+        seen_add(&mounted, json_str(json_getz(it, "name")));
+    each_in(e, container, "volumeDevices", at) {
+        struct at  at_name = AT_KEY(&e.at, "name"), at_path = AT_KEY(&e.at, "devicePath");
+        struct str name = json_str(json_getz(e.it, "name")), path = json_str(json_getz(e.it, "devicePath"));
+
+        if (name.n > 0 && !seen_has(&v->volumes, name))
+            cause_not_found(v->causes, &at_name, name);
+        else if (name.n > 0 && !seen_has(&v->disks, name))
+            cause_invalid(v->causes, &at_name, name,
+                          "can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode");
+        if (name.n > 0 && seen_has(&mounted, name))
+            cause_invalid(v->causes, &at_name, name, "must not already exist in volumeMounts");
+        if (path_has_dot_dot(path))
+            cause_invalid(v->causes, &at_path, path, "can not contain backsteps ('..')");
+        else if (path.n > 0 && !seen_add(paths, path))
+            cause_invalid(v->causes, &at_path, path, "must not already exist as a path in volumeMounts");
+    }
+}
+
+static void check_mounts(struct pod_view *v, const struct json *container, const struct at *at)
+{
+    const struct json *mounts = json_getz(container, "volumeMounts"),
+                      *devices = json_getz(container, "volumeDevices");
     struct seen        paths;
-    unsigned           i = 0;
 
-    if (json_is_blank(mounts))
+    if (json_is_blank(mounts) && json_is_blank(devices))
         return;
-    paths = seen_new(v->causes->arena, mounts->n);
-    json_each(mount, mounts) {
-        struct at here = AT_INDEX(&list, i), at_name = AT_KEY(&here, "name"),
-                  at_path = AT_KEY(&here, "mountPath");
-        struct str name = json_str(json_getz(mount, "name")), path = json_str(json_getz(mount, "mountPath"));
+    paths = seen_new(v->causes->arena, count(mounts) + count(devices));
+    each_in(e, container, "volumeMounts", at) {
+        struct at  at_name = AT_KEY(&e.at, "name"), at_path = AT_KEY(&e.at, "mountPath");
+        struct str name = json_str(json_getz(e.it, "name")), path = json_str(json_getz(e.it, "mountPath"));
 
-        i++;
         if (name.n > 0 && !seen_has(&v->volumes, name))
             cause_not_found(v->causes, &at_name, name);
         if (path.n > 0 && !seen_add(&paths, path))
             cause_invalid(v->causes, &at_path, path, "must be unique");
-        check_sub_path(v, mount, &here);
-        check_propagation(v, container, mount, &here);
-        check_recursive(v, mount, &here);
+        check_sub_path(v, e.it, &e.at);
+        check_propagation(v, container, e.it, &e.at);
+        check_recursive(v, e.it, &e.at);
     }
+    if (!json_is_blank(devices))
+        check_devices(v, container, &paths, at);
 }
 
 /* ---- One container ---------------------------------------------------------------------------------- */
@@ -145,6 +172,28 @@ static void check_resize(struct pod_view *v, const struct json *list, const stru
     }
 }
 
+/* What a container uses of the pod's claims of devices. */
+static void check_claims(struct pod_view *v, const struct json *resources, const struct at *at)
+{
+    const struct json *claims = json_getz(resources, "claims");
+    struct seen        seen;
+
+    if (json_is_blank(claims))
+        return;
+    seen = seen_new(v->causes->arena, claims->n);
+    each_in(e, resources, "claims", at) {
+        struct at  at_name = AT_KEY(&e.at, "name");
+        struct str name = json_str(json_getz(e.it, "name")),
+                   both = arena_fmt(v->causes->arena, "%.*s %.*s", STR_ARG(name),
+                                    STR_ARG(json_str(json_getz(e.it, "request"))));
+
+        if (name.n > 0 && !seen_has(&v->claims, name))
+            cause_not_found(v->causes, &at_name, name);
+        else if (name.n > 0 && !seen_add(&seen, both))
+            cause_duplicate(v->causes, &at_name, name);
+    }
+}
+
 static void check_container(struct pod_view *v, const struct json *container, const struct at *at)
 {
     struct at ports = AT_KEY(at, "ports"), resources = AT_KEY(at, "resources"),
@@ -158,10 +207,11 @@ static void check_container(struct pod_view *v, const struct json *container, co
     container_env_check(container, at, v->causes);
     check_mounts(v, container, at);
     container_resources_check(json_getz(container, "resources"), &resources, v->causes);
+    check_claims(v, json_getz(container, "resources"), &resources);
     check_resize(v, json_getz(container, "resizePolicy"), &resize);
     container_security_check(container, at, v->causes);
     if (!v->ephemeral)
-        container_probes_check(container, at, v->init, v->causes);
+        container_probes_check(container, at, v->init, v->grace_s, v->causes);
 }
 
 /* ---- The three lists -------------------------------------------------------------------------------- */
@@ -202,8 +252,9 @@ static void check_init(struct pod_view *v, const struct json *list, const struct
 static void check_ephemeral(struct pod_view *v, const struct json *list, const struct json *spec,
                             const struct at *at)
 {
-    static const char *const forbidden[] = { "ports",        "livenessProbe", "readinessProbe",
-                                             "startupProbe", "lifecycle",     "resizePolicy" };
+    static const char *const forbidden[] = { "ports",     "livenessProbe", "readinessProbe", "startupProbe",
+                                             "lifecycle", "resizePolicy",  "resources",      "restartPolicy" };
+    static const char        not_here[] = "cannot be set for an Ephemeral Container";
     struct seen targets;
     unsigned    i = 0;
 
@@ -222,11 +273,12 @@ static void check_ephemeral(struct pod_view *v, const struct json *list, const s
         i++;
         if (s.n > 0 && !seen_add(&v->names, s))
             cause_duplicate(v->causes, &name, s);
-        for (size_t k = 0; k < ARRAY_LEN(forbidden); k++) {
-            struct at field = AT_STR(&here, str_of(forbidden[k]));
-
+        for (size_t k = 0; k < ARRAY_LEN(forbidden); k++)
             if (!json_is_blank(json_getz(container, forbidden[k])))
-                cause_forbidden(v->causes, &field, "cannot be set for an Ephemeral Container");
+                field_forbid(container, forbidden[k], &here, not_here, v->causes);
+        each_in(e, container, "volumeMounts", &here) {
+            field_forbid(e.it, "subPath", &e.at, not_here, v->causes);
+            field_forbid(e.it, "subPathExpr", &e.at, not_here, v->causes);
         }
         if (target.n > 0 && !seen_has(&targets, target))
             cause_not_found(v->causes, &at_target, target);
@@ -243,6 +295,19 @@ static size_t count_ports(const struct json *list)
     return n;
 }
 
+static void note_volumes(struct pod_view *v, const struct json *volumes)
+{
+    v->volumes = seen_new(v->causes->arena, count(volumes));
+    v->disks = seen_new(v->causes->arena, count(volumes));
+    json_each(volume, volumes) {
+        struct str name = json_str(json_getz(volume, "name"));
+
+        seen_add(&v->volumes, name);
+        if (json_getz(volume, "persistentVolumeClaim") != NULL || json_getz(volume, "ephemeral") != NULL)
+            seen_add(&v->disks, name);
+    }
+}
+
 void containers_check(const struct json *spec, const struct at *at, bool is_pod, struct causes *causes)
 {
     const struct json *plain = json_getz(spec, "containers"), *init = json_getz(spec, "initContainers"),
@@ -252,14 +317,16 @@ void containers_check(const struct json *spec, const struct at *at, bool is_pod,
               at_ephemeral = AT_KEY(at, "ephemeralContainers");
     struct pod_view v = { .causes = causes,
                           .is_pod = is_pod,
+                          .grace_s = json_i64_or(json_getz(spec, "terminationGracePeriodSeconds"), 0),
                           .host_network = json_true(json_getz(spec, "hostNetwork")) };
     struct seen        plain_names;
 
     v.names = seen_new(causes->arena, count(plain) + count(init) + count(ephemeral));
     v.host_ports = seen_new(causes->arena, count_ports(plain));
-    v.volumes = seen_new(causes->arena, count(volumes));
-    json_each(volume, volumes)
-        seen_add(&v.volumes, json_str(json_getz(volume, "name")));
+    note_volumes(&v, volumes);
+    v.claims = seen_new(causes->arena, count(json_getz(spec, "resourceClaims")));
+    json_each(claim, json_getz(spec, "resourceClaims"))
+        seen_add(&v.claims, json_str(json_getz(claim, "name")));
     check_plain(&v, plain, &at_plain);
     if (!json_is_blank(init)) {
         plain_names = seen_new(causes->arena, count(plain));

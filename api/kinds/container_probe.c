@@ -1,4 +1,5 @@
 /* api/kinds/container_probe.c: probes and lifecycle handlers: one way to do each, and sensible numbers. */
+#include <inttypes.h>
 #include "api/kinds/kinds_impl.h"
 
 static bool is_header_name(struct str s)
@@ -69,19 +70,23 @@ static void check_one_success(const struct json *probe, const struct at *at, str
         cause_invalid_int(causes, &here, n, "must be 1");
 }
 
-static void check_lifecycle(const struct json *handler, const struct at *at, struct causes *causes)
+/* Who sleeps before the end must wake up before it. */
+static void check_lifecycle(const struct json *handler, int64_t grace_s, const struct at *at,
+                            struct causes *causes)
 {
     static const char *const kinds[] = { "exec", "httpGet", "tcpSocket", "sleep" };
-    struct at at_sleep = AT_KEY(at, "sleep"), at_seconds = AT_KEY(&at_sleep, "seconds");
-    int64_t   seconds;
+    const struct json *sleep = json_getz(handler, "sleep");
+    struct at          at_sleep = AT_KEY(at, "sleep");
+    int64_t            seconds = json_i64_or(json_getz(sleep, "seconds"), 0);
 
     if (handler == NULL)
         return;
     check_handler(handler, kinds, ARRAY_LEN(kinds), at, causes);
-    seconds = json_i64_or(json_path(handler, "sleep.seconds"), 0);
-    if (seconds < 0)
-        cause_invalid_int(causes, &at_seconds, seconds,
-                          "must be non-negative and less than terminationGracePeriodSeconds");
+    if (sleep != NULL && (seconds < 0 || seconds > grace_s))
+        field_refuse(sleep, "seconds", &at_sleep,
+                     arena_fmt(causes->arena,
+                               "must be non-negative and less than terminationGracePeriodSeconds (%" PRIi64 ")",
+                               grace_s).p, causes);
 }
 
 static void forbid(const struct json *v, const struct at *at, struct causes *causes)
@@ -91,7 +96,7 @@ static void forbid(const struct json *v, const struct at *at, struct causes *cau
 }
 
 void container_probes_check(const struct json *container, const struct at *at, bool is_init,
-                            struct causes *causes)
+                            int64_t grace_s, struct causes *causes)
 {
     const struct json *live = json_getz(container, "livenessProbe"),
                       *ready = json_getz(container, "readinessProbe"),
@@ -111,8 +116,8 @@ void container_probes_check(const struct json *container, const struct at *at, b
         forbid(start, &at_start, causes);
         return;
     }
-    check_lifecycle(json_getz(cycle, "postStart"), &at_post, causes);
-    check_lifecycle(json_getz(cycle, "preStop"), &at_pre, causes);
+    check_lifecycle(json_getz(cycle, "postStart"), grace_s, &at_post, causes);
+    check_lifecycle(json_getz(cycle, "preStop"), grace_s, &at_pre, causes);
     check_probe(live, &at_live, causes);
     check_one_success(live, &at_live, causes);
     check_probe(ready, &at_ready, causes);

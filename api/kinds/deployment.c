@@ -49,25 +49,15 @@ static void check_strategy(const struct json *strategy, const struct at *at, str
 
 static void deployment_validate(struct kind_ctx *c, const struct json *obj, struct causes *causes)
 {
-    const struct json *spec = json_getz(obj, "spec"), *selector = json_getz(spec, "selector"),
-                      *tmpl = json_getz(spec, "template"),
-                      *deadline = json_getz(spec, "progressDeadlineSeconds");
-    struct at at = AT_KEY(NULL, "spec"), at_selector = AT_KEY(&at, "selector"),
-              at_template = AT_KEY(&at, "template"), at_strategy = AT_KEY(&at, "strategy"),
-              at_deadline = AT_KEY(&at, "progressDeadlineSeconds");
+    const struct json *spec = json_getz(obj, "spec"), *deadline = json_getz(spec, "progressDeadlineSeconds");
+    struct at at = AT_KEY(NULL, "spec"), at_strategy = AT_KEY(&at, "strategy");
 
     (void)c;
-    check_label_selector(selector, &at_selector, causes);
-    if (selector != NULL && label_selector_is_empty(selector))
-        cause_invalid_raw(causes, &at_selector, STR(GO_EMPTY_SELECTOR),
-                          "empty selector is invalid for deployment");
-    if (tmpl != NULL)
-        pod_template_check(tmpl, selector, &at_template, causes);
+    workload_check(spec, "deployment", "ReplicaSet", causes);
     check_strategy(json_getz(spec, "strategy"), &at_strategy, causes);
     if (deadline != NULL && json_i64_or(deadline, 0) >= 0 &&
         json_i64_or(deadline, 0) <= json_i64_or(json_getz(spec, "minReadySeconds"), 0))
-        cause_invalid_int(causes, &at_deadline, json_i64_or(deadline, 0),
-                          "must be greater than minReadySeconds");
+        field_refuse(spec, "progressDeadlineSeconds", &at, "must be greater than minReadySeconds", causes);
 }
 
 const struct kind_hooks kind_deployments = {

@@ -51,6 +51,11 @@ static const struct kind_hooks *const kind_table[] = {
     &kind_validating_webhooks,
     &kind_admission_policies,
     &kind_admission_bindings,
+    &kind_ingresses,
+    &kind_storage_classes,
+    &kind_priority_classes,
+    &kind_runtime_classes,
+    &kind_flow_schemas,
 };
 
 void kind_to_stored(const struct kind_hooks *h, const struct resource *r, struct json *obj, struct arena *a)

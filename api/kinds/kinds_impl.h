@@ -21,13 +21,60 @@ extern const struct kind_hooks kind_namespaces, kind_nodes, kind_pods, kind_conf
     kind_persistent_volume_claims, kind_csi_drivers, kind_csi_nodes, kind_csi_storage_capacities,
     kind_volume_attachments, kind_limit_ranges, kind_resource_quotas, kind_priority_levels,
     kind_certificate_requests, kind_definitions, kind_api_services, kind_mutating_webhooks,
-    kind_validating_webhooks, kind_admission_policies, kind_admission_bindings, kind_service_cidrs,
-    kind_ip_addresses;
+    kind_validating_webhooks, kind_admission_policies, kind_admission_bindings, kind_ingresses,
+    kind_ip_addresses, kind_service_cidrs, kind_storage_classes, kind_priority_classes,
+    kind_runtime_classes, kind_flow_schemas;
+
+/* ---- field.c: single fields, and the elements of lists, by name --------------------------------------- */
+
+/* Given: neither absent, null, "" nor []; an empty object, 0 and false are given. */
+bool json_is_set(const struct json *v);
+/* Equal, or both as good as absent. */
+bool json_same(const struct json *x, const struct json *y);
+/* In `to`, set the member as `from` has it, or take it out. */
+void put_back(struct arena *a, struct json *to, const struct json *from, const char *key);
+/* Required value, unless it is set.  True: it is. */
+bool field_need(const struct json *obj, const char *key, const struct at *up, const char *detail,
+                struct causes *causes);
+/* Forbidden, if it is set. */
+void field_forbid(const struct json *obj, const char *key, const struct at *up, const char *detail,
+                  struct causes *causes);
+/* Invalid value, with the value as it stands there. */
+void field_refuse(const struct json *obj, const char *key, const struct at *up, const char *detail,
+                  struct causes *causes);
+/* A text by a check of api/names.h; the empty one is as good as absent. */
+void field_check(name_check_fn *check, const struct json *obj, const char *key, const struct at *up,
+                 struct causes *causes);
+/* What an update must leave alone: Invalid value, field is immutable. */
+void field_keep(const struct json *old, const struct json *obj, const char *key, const struct at *up,
+                struct causes *causes);
+/* The same as Forbidden, for this reason. */
+void field_keep_forbidden(const struct json *old, const struct json *obj, const char *key,
+                          const struct at *up, const char *detail, struct causes *causes);
+/* Unsupported value, if it is set to something else than these. */
+void field_one_of(const struct json *obj, const char *key, const struct at *up, const char *const *allowed,
+                  size_t n, struct causes *causes);
+bool list_has(const struct json *list, struct str what);
+
+/* All elements of obj's list (or values of its map), with where they are:
+ *     each_in(e, spec, "rules", &at)
+ *         check_rule(e.it, &e.at, causes); */
+struct each { const struct json *of, *it; struct at list, at; long i; };
+bool each_next(struct each *e);
+#define each_in(e, obj, key, up) \
+    for (struct each e = { .of = json_getz(obj, key), .list = AT_STR(up, str_of(key)), .i = -1 }; \
+         each_next(&e);)
 
 /* ---- check.c: small things that many kinds have ----------------------------------------------------- */
 
 /* One text by a check of api/names.h; the empty one is as good as absent. */
 void check_text(name_check_fn *check, struct str s, const struct at *at, struct causes *causes);
+/* webhook.c: url or service of a webhook. */
+void check_webhook_client(const struct json *config, const struct at *at, struct causes *causes);
+/* webhook.c: which operations on which resources; also of policies. */
+void check_admission_rule(const struct json *rule, const struct at *at, struct causes *causes);
+/* structural.c: the schema of a version of a user's kind. */
+void structural_check(const struct json *schema, const struct at *at, struct causes *causes);
 /* A map of labels: keys and values. */
 void check_labels(const struct json *labels, const struct at *at, struct causes *causes);
 void check_annotations(const struct json *annotations, const struct at *at, struct causes *causes);
@@ -98,6 +145,11 @@ void pod_spec_default(struct kind_ctx *c, struct json *spec, bool is_pod);
 void pod_template_default(struct kind_ctx *c, struct json *tmpl);
 void pod_template_check(const struct json *tmpl, const struct json *label_selector, const struct at *at,
                         struct causes *causes);
+/* Of a controller whose pods are to run forever; deadline: the kind that can't have one, in the message. */
+void pod_template_check_lasting(const struct json *tmpl, const struct at *at, const char *deadline,
+                                struct causes *causes);
+/* spec.selector and spec.template of the kinds of apps.  word: what the selector is empty for. */
+void workload_check(const struct json *spec, const char *word, const char *deadline, struct causes *causes);
 /* pod_admit.c: what the original's admission plugins do to new pods. */
 void pod_admit(struct kind_ctx *c, struct json *pod);
 /* pod_qos.c */
@@ -117,9 +169,17 @@ void resource_field_ref_check(const struct json *ref, const struct at *at, bool 
                               struct causes *causes);
 /* container_probe.c: probes and lifecycle handlers. */
 void container_probes_check(const struct json *container, const struct at *at, bool is_init,
-                            struct causes *causes);
+                            int64_t grace_s, struct causes *causes);
 /* container_resources.c */
 void container_resources_check(const struct json *resources, const struct at *at, struct causes *causes);
+/* resource_name.c: keys and values of maps of resources. */
+bool resource_is_huge_pages(struct str name);
+/* Devices and the like, "example.com/gpu": counted, never shared. */
+bool resource_is_extended(struct str name);
+/* {cpu: 1, memory: 1Gi ...} of a container, a pod, a node. */
+void check_resources(const struct json *obj, const char *key, const struct at *up, struct causes *causes);
+void check_resource_amount(const struct json *v, const struct at *at, struct causes *causes);
+struct quantity json_quantity(const struct json *v);      /* what is none is zero */
 /* volume.c */
 void volumes_default(struct kind_ctx *c, struct json *volumes);
 void volumes_check(const struct json *volumes, const struct at *at, struct causes *causes);
@@ -127,9 +187,34 @@ void volumes_check(const struct json *volumes, const struct at *at, struct cause
 void check_relative_path(struct str path, const struct at *at, struct causes *causes);
 /* pod_placement.c: node selector, affinity, tolerations, spread. */
 void pod_placement_check(const struct json *spec, const struct at *at, struct causes *causes);
+void check_tolerations(const struct json *parent, const struct at *at, struct causes *causes);
+void check_node_selector(const struct json *selector, const struct at *at, struct causes *causes);
+/* pod_os.c: what only makes sense on one system. */
+void pod_os_check(const struct json *spec, const struct at *at, struct causes *causes);
 /* pod_security.c */
 void pod_security_check(const struct json *spec, const struct at *at, struct causes *causes);
 void container_security_check(const struct json *container, const struct at *at, struct causes *causes);
+
+/* ---- Storage ---------------------------------------------------------------------------------------- */
+
+/* persistent_volume_claim.c: also of claims in templates. */
+void claim_spec_check(const struct json *spec, const struct at *at, struct causes *causes);
+/* persistent_volume.c: also of volumes that are attached without an object of their own. */
+void volume_spec_check(const struct json *spec, const struct at *at, struct causes *causes);
+void check_access_modes(const struct json *spec, const struct at *at, struct causes *causes);
+void check_absolute_path(const struct json *obj, const char *key, const struct at *up, struct causes *causes);
+bool path_has_dot_dot(struct str path);
+
+/* ---- Jobs ------------------------------------------------------------------------------------------- */
+
+/* job_validate.c: of a job, and of a CronJob's template. */
+void job_spec_check(const struct json *spec, const struct at *at, struct causes *causes);
+void job_spec_check_update(const struct json *old, const struct json *spec, bool suspended,
+                           const struct at *at, struct causes *causes);
+/* job_failure.c: when pods fail, when enough succeeded. */
+void job_policies_check(const struct json *spec, const struct at *at, struct causes *causes);
+/* cron_schedule.c: NULL: fine, else what is wrong. */
+const char *cron_schedule_wrong(struct arena *a, struct str schedule);
 
 /* ---- Services --------------------------------------------------------------------------------------- */
 

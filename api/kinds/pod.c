@@ -48,8 +48,13 @@ static void pod_validate(struct kind_ctx *c, const struct json *pod, struct caus
     const struct json *spec = json_getz(pod, "spec");
     struct at          at = AT_KEY(NULL, "spec");
 
-    (void)c;
     pod_spec_check(spec, &at, true, causes);
+    if (!c->creating)
+        return;
+    field_forbid(spec, "ephemeralContainers", &at, "cannot be set on create", causes);
+    if (!json_is_blank(json_getz(spec, "schedulingGates")))
+        field_forbid(spec, "nodeName", &at, "cannot be set until all schedulingGates have been cleared",
+                     causes);
 }
 
 static void check_ips(const struct json *status, struct causes *causes)

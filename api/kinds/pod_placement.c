@@ -4,23 +4,6 @@
 #define REQUIRED_KEY  "requiredDuringSchedulingIgnoredDuringExecution"
 #define PREFERRED_KEY "preferredDuringSchedulingIgnoredDuringExecution"
 
-typedef void (*check_item)(const struct json *item, const struct at *at, struct causes *causes);
-
-/* Check every item of parent's list `key`, at its index. */
-static void check_each(const struct json *parent, const char *key, const struct at *up, check_item check,
-                       struct causes *causes)
-{
-    struct at list = AT_STR(up, str_of(key));
-    unsigned  i = 0;
-
-    json_each(it, json_getz(parent, key)) {
-        struct at here = AT_INDEX(&list, i);
-
-        i++;
-        check(it, &here, causes);
-    }
-}
-
 /* ---- Nodes ------------------------------------------------------------------------------------------ */
 
 static void check_node_expression(const struct json *e, const struct at *at, struct causes *causes)
@@ -58,8 +41,10 @@ static void check_node_field(const struct json *e, const struct at *at, struct c
 
 static void check_node_term(const struct json *term, const struct at *at, struct causes *causes)
 {
-    check_each(term, "matchExpressions", at, check_node_expression, causes);
-    check_each(term, "matchFields", at, check_node_field, causes);
+    each_in(e, term, "matchExpressions", at)
+        check_node_expression(e.it, &e.at, causes);
+    each_in(e, term, "matchFields", at)
+        check_node_field(e.it, &e.at, causes);
 }
 
 static void check_node_wish(const struct json *wish, const struct at *at, struct causes *causes)
@@ -69,15 +54,23 @@ static void check_node_wish(const struct json *wish, const struct at *at, struct
     check_node_term(json_getz(wish, "preference"), &preference, causes);
 }
 
+void check_node_selector(const struct json *selector, const struct at *at, struct causes *causes)
+{
+    struct at terms = AT_KEY(at, "nodeSelectorTerms");
+
+    if (selector != NULL && json_is_blank(json_getz(selector, "nodeSelectorTerms")))
+        cause_required(causes, &terms, "must have at least one node selector term");
+    each_in(e, selector, "nodeSelectorTerms", at)
+        check_node_term(e.it, &e.at, causes);
+}
+
 static void check_node_affinity(const struct json *affinity, const struct at *at, struct causes *causes)
 {
-    const struct json *required = json_getz(affinity, REQUIRED_KEY);
-    struct at at_required = AT_KEY(at, REQUIRED_KEY), at_terms = AT_KEY(&at_required, "nodeSelectorTerms");
+    struct at required = AT_KEY(at, REQUIRED_KEY);
 
-    if (required != NULL && json_is_blank(json_getz(required, "nodeSelectorTerms")))
-        cause_required(causes, &at_terms, "must have at least one node selector term");
-    check_each(required, "nodeSelectorTerms", &at_required, check_node_term, causes);
-    check_each(affinity, PREFERRED_KEY, at, check_node_wish, causes);
+    check_node_selector(json_getz(affinity, REQUIRED_KEY), &required, causes);
+    each_in(e, affinity, PREFERRED_KEY, at)
+        check_node_wish(e.it, &e.at, causes);
 }
 
 /* ---- Other pods ------------------------------------------------------------------------------------- */
@@ -90,6 +83,54 @@ static void check_namespace(const struct json *ns, const struct at *at, struct c
         cause_invalid(causes, at, json_str(ns), wrong);
 }
 
+static size_t count(const struct json *list) { return list != NULL ? list->n : 0; }
+
+/* Keys whose values are taken from the pod itself: they go with a selector, which doesn't name them too. */
+static void check_label_keys(const struct json *term, const char *key, const struct at *at,
+                             struct causes *causes)
+{
+    const struct json *selector = json_getz(term, "labelSelector"), *more, *labels;
+    struct seen        named;
+
+    if (json_is_blank(json_getz(term, key)))
+        return;
+    if (selector == NULL)
+        field_forbid(term, key, at, "must not be specified when labelSelector is not set", causes);
+    labels = json_getz(selector, "matchLabels");
+    more = json_getz(selector, "matchExpressions");
+    named = seen_new(causes->arena, count(labels) + count(more));
+    json_each(it, labels)
+        seen_add(&named, it->key);
+    json_each(it, more)
+        seen_add(&named, json_str(json_getz(it, "key")));
+    each_in(e, term, key, at) {
+        const char *wrong = name_check_qualified(json_str(e.it));
+
+        if (wrong != NULL)
+            cause_invalid(causes, &e.at, json_str(e.it), wrong);
+        else if (seen_has(&named, json_str(e.it)))
+            cause_invalid(causes, &e.at, json_str(e.it),
+                          arena_fmt(causes->arena, "exists in both %s and labelSelector", key).p);
+    }
+}
+
+/* No key can be asked to match and not to match. */
+static void check_opposite_keys(const struct json *term, const struct at *at, struct causes *causes)
+{
+    const struct json *not = json_getz(term, "mismatchLabelKeys");
+    struct seen        keys;
+
+    if (json_is_blank(not) || json_is_blank(json_getz(term, "matchLabelKeys")))
+        return;
+    keys = seen_new(causes->arena, not->n);
+    json_each(it, not)
+        seen_add(&keys, json_str(it));
+    each_in(e, term, "matchLabelKeys", at)
+        if (seen_has(&keys, json_str(e.it)))
+            cause_invalid(causes, &e.at, json_str(e.it),
+                          "exists in both matchLabelKeys and mismatchLabelKeys");
+}
+
 static void check_pod_term(const struct json *term, const struct at *at, struct causes *causes)
 {
     struct at selector = AT_KEY(at, "labelSelector"), ns_selector = AT_KEY(at, "namespaceSelector"),
@@ -97,8 +138,12 @@ static void check_pod_term(const struct json *term, const struct at *at, struct 
 
     check_label_selector(json_getz(term, "labelSelector"), &selector, causes);
     check_label_selector(json_getz(term, "namespaceSelector"), &ns_selector, causes);
-    check_each(term, "namespaces", at, check_namespace, causes);
+    each_in(e, term, "namespaces", at)
+        check_namespace(e.it, &e.at, causes);
     check_text(name_check_qualified, json_str(json_getz(term, "topologyKey")), &key, causes);
+    check_label_keys(term, "matchLabelKeys", at, causes);
+    check_label_keys(term, "mismatchLabelKeys", at, causes);
+    check_opposite_keys(term, at, causes);
 }
 
 static void check_pod_wish(const struct json *wish, const struct at *at, struct causes *causes)
@@ -110,8 +155,10 @@ static void check_pod_wish(const struct json *wish, const struct at *at, struct 
 
 static void check_pod_affinity(const struct json *affinity, const struct at *at, struct causes *causes)
 {
-    check_each(affinity, REQUIRED_KEY, at, check_pod_term, causes);
-    check_each(affinity, PREFERRED_KEY, at, check_pod_wish, causes);
+    each_in(e, affinity, REQUIRED_KEY, at)
+        check_pod_term(e.it, &e.at, causes);
+    each_in(e, affinity, PREFERRED_KEY, at)
+        check_pod_wish(e.it, &e.at, causes);
 }
 
 static void check_affinity(const struct json *affinity, const struct at *at, struct causes *causes)
@@ -163,6 +210,13 @@ static void check_spread(const struct json *s, const struct at *at, struct cause
     if (domains != NULL && when.n > 0 && !str_is(when, "DoNotSchedule"))
         cause_invalid_int(causes, &at_domains, json_i64_or(domains, 0),
                           "can only use minDomains if whenUnsatisfiable=DoNotSchedule, not ScheduleAnyway");
+    check_label_keys(s, "matchLabelKeys", at, causes);
+}
+
+void check_tolerations(const struct json *parent, const struct at *at, struct causes *causes)
+{
+    each_in(e, parent, "tolerations", at)
+        check_toleration(e.it, &e.at, causes);
 }
 
 void pod_placement_check(const struct json *spec, const struct at *at, struct causes *causes)
@@ -171,6 +225,7 @@ void pod_placement_check(const struct json *spec, const struct at *at, struct ca
 
     check_labels(json_getz(spec, "nodeSelector"), &selector, causes);
     check_affinity(json_getz(spec, "affinity"), &affinity, causes);
-    check_each(spec, "tolerations", at, check_toleration, causes);
-    check_each(spec, "topologySpreadConstraints", at, check_spread, causes);
+    check_tolerations(spec, at, causes);
+    each_in(e, spec, "topologySpreadConstraints", at)
+        check_spread(e.it, &e.at, causes);
 }

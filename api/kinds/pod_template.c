@@ -8,19 +8,6 @@ void pod_template_default(struct kind_ctx *c, struct json *tmpl)
     pod_spec_default(c, json_getz(tmpl, "spec"), false);
 }
 
-/* Controllers replace pods that end: only Always makes sense. */
-static void check_for_controller(const struct json *spec, const struct at *at, struct causes *causes)
-{
-    static const char *const always[] = { "Always" };
-    struct at  at_policy = AT_KEY(at, "restartPolicy"), at_deadline = AT_KEY(at, "activeDeadlineSeconds");
-    struct str policy = json_str(json_getz(spec, "restartPolicy"));
-
-    if (policy.n > 0 && !str_is(policy, "Always"))
-        cause_unsupported(causes, &at_policy, policy, always, 1);
-    if (json_getz(spec, "activeDeadlineSeconds") != NULL)
-        cause_forbidden(causes, &at_deadline, "activeDeadlineSeconds in ReplicaSet is not Supported");
-}
-
 /* As selector_matches(), but never quadratic: both sides are as long as a client likes. */
 static bool matches(struct arena *a, const struct selector *s, const struct json *labels)
 {
@@ -77,5 +64,35 @@ void pod_template_check(const struct json *tmpl, const struct json *label_select
     pod_spec_check(inside, &spec, false, causes);
     if (!json_is_blank(json_getz(inside, "ephemeralContainers")))
         cause_forbidden(causes, &ephemeral, "ephemeral containers not allowed in pod template");
-    check_for_controller(inside, &spec, causes);
+}
+
+/* Controllers replace pods that end: only Always makes sense. */
+void pod_template_check_lasting(const struct json *tmpl, const struct at *at, const char *deadline,
+                                struct causes *causes)
+{
+    static const char *const always[] = { "Always" };
+    const struct json       *spec = json_getz(tmpl, "spec");
+    struct at                at_spec = AT_KEY(at, "spec");
+
+    field_one_of(spec, "restartPolicy", &at_spec, always, ARRAY_LEN(always), causes);
+    if (json_getz(spec, "activeDeadlineSeconds") != NULL)
+        field_forbid(spec, "activeDeadlineSeconds", &at_spec,
+                     arena_fmt(causes->arena, "activeDeadlineSeconds in %s is not Supported", deadline).p,
+                     causes);
+}
+
+void workload_check(const struct json *spec, const char *word, const char *deadline, struct causes *causes)
+{
+    const struct json *selector = json_getz(spec, "selector"), *tmpl = json_getz(spec, "template");
+    struct at at = AT_KEY(NULL, "spec"), at_selector = AT_KEY(&at, "selector"),
+              at_template = AT_KEY(&at, "template");
+
+    check_label_selector(selector, &at_selector, causes);
+    if (selector != NULL && label_selector_is_empty(selector))
+        cause_invalid_raw(causes, &at_selector, STR(GO_EMPTY_SELECTOR),
+                          arena_fmt(causes->arena, "empty selector is invalid for %s", word).p);
+    if (tmpl == NULL)
+        return;                                  /* required: the schema says so where it is so */
+    pod_template_check(tmpl, selector, &at_template, causes);
+    pod_template_check_lasting(tmpl, &at_template, deadline, causes);
 }

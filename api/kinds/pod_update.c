@@ -12,17 +12,6 @@
     "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations)," \
     "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)"
 
-/* In `to`, set the member as `from` has it, or take it out. */
-static void put_back(struct arena *a, struct json *to, const struct json *from, const char *key)
-{
-    const struct json *was = json_getz(from, key);
-
-    if (was != NULL)
-        json_setz(a, to, key, json_copy(a, was));
-    else
-        json_delz(to, key);
-}
-
 /* ---- Containers ------------------------------------------------------------------------------------- */
 
 /* False: their number differs, so that comparing further makes no sense. */
@@ -76,8 +65,8 @@ static struct str toleration_text(struct arena *a, const struct json *t)
                      STR_ARG(json_str(json_getz(t, "value"))));
 }
 
-static void check_tolerations(const struct json *old, const struct json *spec, const struct at *up,
-                              struct causes *causes)
+static void check_kept_tolerations(const struct json *old, const struct json *spec, const struct at *up,
+                                   struct causes *causes)
 {
     const struct json *now = json_getz(spec, "tolerations"), *was = json_getz(old, "tolerations");
     struct at          at = AT_KEY(up, "tolerations");
@@ -135,6 +124,63 @@ static void check_gated_selector(const struct json *old, const struct json *spec
     }
 }
 
+#define AFFINITY_TERMS "requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms"
+
+/* Every requirement that was there still is. */
+static bool only_added(const struct json *was, const struct json *now, const char *key)
+{
+    const struct json *old = json_getz(was, key), *list = json_getz(now, key), *at = json__first(list);
+
+    json_each(it, old) {
+        if (at == NULL || !json_equal(it, at))
+            return false;
+        at = at->next;
+    }
+    return true;
+}
+
+/* Terms are alternatives, so none may come or go; each may only become stricter. */
+static void check_gated_affinity(const struct json *old, const struct json *spec, const struct at *up,
+                                 struct causes *causes)
+{
+    const struct json *was = json_path(old, "affinity.nodeAffinity"),
+                      *now = json_path(spec, "affinity.nodeAffinity"),
+                      *old_terms = json_path(was, AFFINITY_TERMS), *terms = json_path(now, AFFINITY_TERMS),
+                      *term = json__first(terms);
+    struct at affinity = AT_KEY(up, "affinity"), node = AT_KEY(&affinity, "nodeAffinity"),
+              required = AT_KEY(&node, "requiredDuringSchedulingIgnoredDuringExecution"),
+              at = AT_KEY(&required, "nodeSelectorTerms");
+    unsigned  i = 0;
+
+    if (old_terms == NULL)
+        return;
+    if (terms == NULL || old_terms->n != terms->n) {
+        cause_invalid_raw(causes, &at, json_text(causes->arena, terms),
+                          "no additions/deletions to non-empty NodeSelectorTerms list are allowed");
+        return;
+    }
+    json_each(it, old_terms) {
+        struct at here = AT_INDEX(&at, i);
+
+        if (!only_added(it, term, "matchExpressions") || !only_added(it, term, "matchFields"))
+            cause_invalid_raw(causes, &here, json_text(causes->arena, term),
+                              "only additions are allowed (no mutations or deletions)");
+        term = term->next;
+        i++;
+    }
+}
+
+static void put_back_node_affinity(struct arena *a, const struct json *old, struct json *spec)
+{
+    const struct json *was = json_getz(old, "affinity");
+    struct json       *now = json_getz(spec, "affinity");
+
+    if (json_is(now, JSON_OBJECT))
+        put_back(a, now, was, "nodeAffinity");
+    if (json_is_blank(now) && json_is_blank(was))
+        put_back(a, spec, old, "affinity");
+}
+
 /* ---- The rest --------------------------------------------------------------------------------------- */
 
 /* The names of the fields that differ, for the message. */
@@ -168,8 +214,10 @@ static void check_rest(const struct json *old, struct json *spec, const struct a
     put_back(a, spec, old, "activeDeadlineSeconds");
     put_back(a, spec, old, "tolerations");
     put_back(a, spec, old, "schedulingGates");
-    if (gated)
+    if (gated) {
         put_back(a, spec, old, "nodeSelector");
+        put_back_node_affinity(a, old, spec);
+    }
     if (json_i64_or(grace, 0) == 1 && json_i64_or(json_getz(old, "terminationGracePeriodSeconds"), 0) < 0)
         put_back(a, spec, old, "terminationGracePeriodSeconds");
     if (!json_equal(old, spec))
@@ -192,9 +240,11 @@ void pod_update_check(struct kind_ctx *c, const struct json *old, const struct j
         !check_count(was, now, "initContainers", &at, causes))
         return;
     check_deadline(was, now, &at, causes);
-    check_tolerations(was, now, &at, causes);
+    check_kept_tolerations(was, now, &at, causes);
     check_gates(was, now, &at, causes);
-    if (gated)
+    if (gated) {
         check_gated_selector(was, now, &at, causes);
+        check_gated_affinity(was, now, &at, causes);
+    }
     check_rest(was, json_copy(c->arena, now), &at, gated, causes);
 }

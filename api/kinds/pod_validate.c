@@ -116,53 +116,56 @@ static void check_gates(const struct json *spec, const struct at *at, struct cau
     }
 }
 
-static void check_pull_secrets(const struct json *list, const struct at *at, struct causes *causes)
+/* ---- Devices ------------------------------------------------------------------------------------------ */
+
+static void check_resource_claim(const struct json *claim, const struct at *at, struct causes *causes)
 {
-    unsigned i = 0;
+    bool named = json_is_set(json_getz(claim, "resourceClaimName")),
+         made = json_is_set(json_getz(claim, "resourceClaimTemplateName"));
 
-    json_each(it, list) {
-        struct at here = AT_INDEX(at, i), name = AT_KEY(&here, "name");
+    field_check(name_check_label, claim, "name", at, causes);
+    field_check(name_check_subdomain, claim, "resourceClaimName", at, causes);
+    field_check(name_check_subdomain, claim, "resourceClaimTemplateName", at, causes);
+    if (named && made)
+        cause_invalid_raw(causes, at, json_text(causes->arena, claim),
+                          "at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified");
+    else if (!named && !made)
+        cause_invalid_raw(causes, at, json_text(causes->arena, claim),
+                          "must specify one of: `resourceClaimName`, `resourceClaimTemplateName`");
+}
 
-        i++;
-        if (json_str(json_getz(it, "name")).n == 0)
-            cause_required(causes, &name, "");
-    }
+static void check_resource_claims(const struct json *spec, const struct at *at, struct causes *causes)
+{
+    each_in(e, spec, "resourceClaims", at)
+        check_resource_claim(e.it, &e.at, causes);
 }
 
 /* ---- The whole -------------------------------------------------------------------------------------- */
 
-static void check_names(const struct json *spec, const struct at *at, struct causes *causes)
-{
-    struct at node = AT_KEY(at, "nodeName"), class = AT_KEY(at, "priorityClassName");
-
-    check_text(name_check_subdomain, json_str(json_getz(spec, "nodeName")), &node, causes);
-    check_text(name_check_subdomain, json_str(json_getz(spec, "priorityClassName")), &class, causes);
-}
-
 static void check_process_namespace(const struct json *spec, const struct at *at, struct causes *causes)
 {
-    struct at here = AT_KEY(at, "shareProcessNamespace");
-
     if (json_true(json_getz(spec, "hostPID")) && json_true(json_getz(spec, "shareProcessNamespace")))
-        cause_invalid_raw(causes, &here, STR("true"),
-                          "ShareProcessNamespace and HostPID cannot both be enabled");
+        field_refuse(spec, "shareProcessNamespace", at,
+                     "ShareProcessNamespace and HostPID cannot both be enabled", causes);
 }
 
 void pod_spec_check(const struct json *spec, const struct at *at, bool is_pod, struct causes *causes)
 {
-    struct at volumes = AT_KEY(at, "volumes"), aliases = AT_KEY(at, "hostAliases"),
-              pull = AT_KEY(at, "imagePullSecrets");
+    struct at volumes = AT_KEY(at, "volumes"), aliases = AT_KEY(at, "hostAliases");
 
     if (!json_is(spec, JSON_OBJECT))
         return;
     volumes_check(json_getz(spec, "volumes"), &volumes, causes);
     containers_check(spec, at, is_pod, causes);
-    check_names(spec, at, causes);
     check_dns(spec, at, causes);
     check_host_aliases(json_getz(spec, "hostAliases"), &aliases, causes);
     check_gates(spec, at, causes);
-    check_pull_secrets(json_getz(spec, "imagePullSecrets"), &pull, causes);
+    each_in(e, spec, "imagePullSecrets", at)
+        field_need(e.it, "name", &e.at, "", causes);
     check_process_namespace(spec, at, causes);
+    check_resource_claims(spec, at, causes);
+    check_resources(spec, "overhead", at, causes);
     pod_placement_check(spec, at, causes);
     pod_security_check(spec, at, causes);
+    pod_os_check(spec, at, causes);
 }

@@ -14,6 +14,34 @@ static void replication_controller_default(struct kind_ctx *c, struct json *obj)
     default_labels(c->arena, obj, labels);
 }
 
+/* Its selector is a plain map: as a LabelSelector it says the same. */
+static void replication_controller_validate(struct kind_ctx *c, const struct json *obj,
+                                            struct causes *causes)
+{
+    struct arena      *a = causes->arena;
+    const struct json *spec = json_getz(obj, "spec"), *map = json_getz(spec, "selector"),
+                      *tmpl = json_getz(spec, "template");
+    struct at    at = AT_KEY(NULL, "spec"), at_map = AT_KEY(&at, "selector"), at_tmpl = AT_KEY(&at, "template");
+    struct json *selector = json_object(a);
+
+    (void)c;
+    check_labels(map, &at_map, causes);
+    if (json_is(map, JSON_OBJECT))
+        json_setz(a, selector, "matchLabels", json_copy(a, map));
+    if (tmpl == NULL)
+        return;
+    pod_template_check(tmpl, selector, &at_tmpl, causes);
+    pod_template_check_lasting(tmpl, &at_tmpl, "ReplicationController", causes);
+}
+
+static void pod_template_validate(struct kind_ctx *c, const struct json *obj, struct causes *causes)
+{
+    struct at at = AT_KEY(NULL, "template");
+
+    (void)c;
+    pod_template_check(json_getz(obj, "template"), NULL, &at, causes);
+}
+
 static void pod_template_object_default(struct kind_ctx *c, struct json *obj)
 {
     pod_template_default(c, json_getz(obj, "template"));
@@ -21,9 +49,9 @@ static void pod_template_object_default(struct kind_ctx *c, struct json *obj)
 
 const struct kind_hooks kind_replication_controllers = {
     .group = "", .plural = "replicationcontrollers", .unconditional_update = true,
-    .default_ = replication_controller_default,
+    .default_ = replication_controller_default, .validate = replication_controller_validate,
 };
 const struct kind_hooks kind_pod_templates = {
     .group = "", .plural = "podtemplates", .unconditional_update = true, .returns_deleted = true,
-    .default_ = pod_template_object_default,
+    .default_ = pod_template_object_default, .validate = pod_template_validate,
 };

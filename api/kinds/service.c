@@ -98,11 +98,6 @@ static void service_prepare_create(struct kind_ctx *c, struct json *obj)
 
 /* ---- Updates ---------------------------------------------------------------------------------------- */
 
-static bool same(const struct json *x, const struct json *y)
-{
-    return json_is_blank(x) ? json_is_blank(y) : !json_is_blank(y) && json_equal(x, y);
-}
-
 static void carry(struct kind_ctx *c, const struct json *was, struct json *spec, const char *key)
 {
     if (json_is_blank(json_getz(spec, key)) && json_getz(was, key) != NULL)
@@ -118,7 +113,7 @@ static void follow_cluster_ip(struct kind_ctx *c, const struct json *was, struct
         if (json_is_blank(json_getz(spec, "clusterIPs")) && service_wants_cluster_ip(spec))
             carry(c, was, spec, "clusterIPs");
     } else if (json_is_blank(json_getz(spec, "clusterIPs")) ||
-               same(json_getz(was, "clusterIPs"), json_getz(spec, "clusterIPs"))) {
+               json_same(json_getz(was, "clusterIPs"), json_getz(spec, "clusterIPs"))) {
         json_delz(spec, "clusterIPs");
         mirror_cluster_ip(c, spec);
     }
@@ -157,7 +152,7 @@ static void carry_node_ports(struct kind_ctx *c, const struct json *was, struct 
 
 static void drop_unless_changed(const struct json *was, struct json *spec, const char *key)
 {
-    if (same(json_getz(was, key), json_getz(spec, key)))
+    if (json_same(json_getz(was, key), json_getz(spec, key)))
         json_delz(spec, key);
 }
 
@@ -166,7 +161,7 @@ static void drop_node_ports(const struct json *was, struct json *spec)
     const struct json *before = json__first(json_getz(was, "ports"));
 
     json_each(port, json_getz(spec, "ports")) {
-        if (before != NULL && same(json_getz(before, "nodePort"), json_getz(port, "nodePort")))
+        if (before != NULL && json_same(json_getz(before, "nodePort"), json_getz(port, "nodePort")))
             json_delz(port, "nodePort");
         before = before != NULL ? before->next : NULL;
     }
@@ -232,17 +227,44 @@ const struct json *service_stored_spec(struct kind_ctx *c)
 static void service_validate_update(struct kind_ctx *c, const struct json *old, const struct json *obj,
                                     struct causes *causes)
 {
-    const struct json *was = json_getz(old, "spec"), *spec = json_getz(obj, "spec");
-    struct at          at = AT_KEY(NULL, "spec"), ips = AT_KEY(&at, "clusterIPs"), first = AT_INDEX(&ips, 0);
+    const struct json *was = json_getz(old, "spec"), *spec = json_getz(obj, "spec"),
+                      *families = json_getz(spec, "ipFamilies");
+    struct at          at = AT_KEY(NULL, "spec"), ips = AT_KEY(&at, "clusterIPs"), first = AT_INDEX(&ips, 0),
+              list = AT_KEY(&at, "ipFamilies"), family = AT_INDEX(&list, 0);
     struct str before = json_str(json_getz(was, "clusterIP")), now = json_str(json_getz(spec, "clusterIP"));
 
     (void)c;
     service_check_reduced(was, spec, causes);
-    if (!service_wants_cluster_ip(was) || !service_wants_cluster_ip(spec) || before.n == 0 ||
-        str_eq(before, now))
+    if (str_is(type_of(was), "LoadBalancer") && str_is(type_of(spec), "LoadBalancer"))
+        field_keep(was, spec, "loadBalancerClass", &at, causes);
+    if (!service_wants_cluster_ip(was) || !service_wants_cluster_ip(spec) || before.n == 0)
         return;
-    cause_invalid_raw(causes, &first, json_text(causes->arena, json_getz(spec, "clusterIPs")),
-                      "may not change once set");
+    if (!str_eq(before, now))
+        cause_invalid_raw(causes, &first, json_text(causes->arena, json_getz(spec, "clusterIPs")),
+                          "may not change once set");
+    if (json_is_set(json_getz(was, "ipFamilies")) &&
+        !json_same(json_at(json_getz(was, "ipFamilies"), 0), json_at(families, 0)))
+        cause_invalid_raw(causes, &family, json_text(causes->arena, families), "may not change once set");
+}
+
+static void service_validate_status(struct kind_ctx *c, const struct json *old, const struct json *obj,
+                                    struct causes *causes)
+{
+    struct at status = AT_KEY(NULL, "status"), at = AT_KEY(&status, "loadBalancer");
+
+    (void)c;
+    (void)old;
+    each_in(e, json_path(obj, "status.loadBalancer"), "ingress", &at) {
+        struct str host = json_str(json_getz(e.it, "hostname"));
+
+        field_check(name_check_ip, e.it, "ip", &e.at, causes);
+        if (json_is_blank(json_getz(e.it, "ip")))
+            field_forbid(e.it, "ipMode", &e.at, "may not be specified when `ip` is not set", causes);
+        if (host.n > 0 && name_check_ip(host) == NULL)
+            field_refuse(e.it, "hostname", &e.at, "must be a DNS name, not an IP address", causes);
+        else
+            field_check(name_check_subdomain, e.it, "hostname", &e.at, causes);
+    }
 }
 
 static void service_on_delete(struct kind_ctx *c, const struct json *obj)
@@ -263,5 +285,6 @@ const struct kind_hooks kind_services = {
     .prepare_update = service_prepare_update,
     .validate = service_check,
     .validate_update = service_validate_update,
+    .validate_status = service_validate_status,
     .on_delete = service_on_delete,
 };

@@ -114,9 +114,11 @@ static void check_load_balancer(const struct json *spec, const struct at *up, st
 {
     static const char *const only[] = { "loadBalancerSourceRanges", "allocateLoadBalancerNodePorts",
                                         "loadBalancerClass" };
+    struct at class = AT_KEY(up, "loadBalancerClass");
     struct at ranges = AT_KEY(up, "loadBalancerSourceRanges");
     unsigned  i = 0;
 
+    check_text(name_check_qualified, text(spec, "loadBalancerClass"), &class, causes);
     for (size_t k = 0; k < ARRAY_LEN(only); k++) {
         struct at here = AT_STR(up, str_of(only[k]));
 

@@ -4,7 +4,7 @@
 
 /* ---- Paths ------------------------------------------------------------------------------------------ */
 
-static bool has_dot_dot(struct str path)
+bool path_has_dot_dot(struct str path)
 {
     struct str part;
 
@@ -18,8 +18,17 @@ void check_relative_path(struct str path, const struct at *at, struct causes *ca
 {
     if (path.n > 0 && path.p[0] == '/')
         cause_invalid(causes, at, path, "must be a relative path");
-    if (has_dot_dot(path))
+    if (path_has_dot_dot(path))
         cause_invalid(causes, at, path, "must not contain '..'");
+}
+
+void check_absolute_path(const struct json *obj, const char *key, const struct at *up, struct causes *causes)
+{
+    struct at  at = AT_STR(up, str_of(key));
+    struct str path = json_str(json_getz(obj, key));
+
+    if (path.n > 0 && path.p[0] != '/')
+        cause_invalid(causes, &at, path, "must be an absolute path");
 }
 
 /* A file that a volume makes: names with two dots in front are the volume's own. */
@@ -28,7 +37,7 @@ static void check_file_path(struct str path, const struct at *at, struct causes 
     if (path.n == 0)
         return;                                  /* required: the schema says so */
     check_relative_path(path, at, causes);
-    if (str_starts(path, STR("..")) && !has_dot_dot(path))
+    if (str_starts(path, STR("..")) && !path_has_dot_dot(path))
         cause_invalid(causes, at, path, "must not start with '..'");
 }
 
@@ -98,6 +107,28 @@ static void check_token(const struct json *token, const struct at *at, struct se
         cause_invalid(causes, at, path, "conflicting duplicate paths");
 }
 
+/* Trusted authorities: one bundle by name, or all of a signer. */
+static void check_trust(const struct json *trust, const struct at *at, struct seen *paths,
+                        struct causes *causes)
+{
+    bool       named = json_is_set(json_getz(trust, "name")),
+         signer = json_is_set(json_getz(trust, "signerName"));
+    struct at  at_path = AT_KEY(at, "path"), selector = AT_KEY(at, "labelSelector");
+    struct str path = json_str(json_getz(trust, "path"));
+
+    if (named && signer)
+        cause_invalid_raw(causes, at, json_text(causes->arena, trust),
+                          "only one of name and signerName may be used");
+    else if (!named && !signer)
+        cause_required(causes, at, "either name or signerName must be specified");
+    else if (named)
+        field_forbid(trust, "labelSelector", at, "labelSelector must be unset if name is specified", causes);
+    check_label_selector(json_getz(trust, "labelSelector"), &selector, causes);
+    check_file_path(path, &at_path, causes);
+    if (path.n > 0 && !seen_add(paths, path))
+        cause_invalid(causes, at, path, "conflicting duplicate paths");
+}
+
 static void check_projection(const struct json *source, const struct at *at, struct seen *paths,
                              struct causes *causes)
 {
@@ -118,6 +149,8 @@ static void check_projection(const struct json *source, const struct at *at, str
             check_downward_items(json_getz(it, "items"), &here, causes);
         } else if (str_is(it->key, "serviceAccountToken")) {
             check_token(it, &here, paths, causes);
+        } else if (str_is(it->key, "clusterTrustBundle")) {
+            check_trust(it, &here, paths, causes);
         }
     }
     if (found == 0)
@@ -155,7 +188,7 @@ static void check_host_path(const struct json *source, const struct at *at, stru
 {
     struct at here = AT_KEY(at, "path");
 
-    if (has_dot_dot(json_str(json_getz(source, "path"))))
+    if (path_has_dot_dot(json_str(json_getz(source, "path"))))
         cause_invalid(causes, &here, json_str(json_getz(source, "path")), "must not contain '..'");
 }
 
@@ -172,6 +205,16 @@ static void check_empty_dir(const struct json *source, const struct at *at, stru
         cause_forbidden(causes, &at_limit, "SizeLimit field must be a valid resource quantity");
 }
 
+/* A claim that is made for the pod. */
+static void check_ephemeral(const struct json *source, const struct at *at, struct causes *causes)
+{
+    const struct json *tmpl = json_getz(source, "volumeClaimTemplate");
+    struct at          at_tmpl = AT_KEY(at, "volumeClaimTemplate"), spec = AT_KEY(&at_tmpl, "spec");
+
+    if (field_need(source, "volumeClaimTemplate", at, "", causes))
+        claim_spec_check(json_getz(tmpl, "spec"), &spec, causes);
+}
+
 static void check_source(const struct json *source, const struct at *at, struct causes *causes)
 {
     if (str_is(source->key, "configMap")) {
@@ -185,6 +228,10 @@ static void check_source(const struct json *source, const struct at *at, struct 
         check_empty_dir(source, at, causes);
     } else if (str_is(source->key, "hostPath")) {
         check_host_path(source, at, causes);
+    } else if (str_is(source->key, "nfs")) {
+        check_absolute_path(source, "path", at, causes);
+    } else if (str_is(source->key, "ephemeral")) {
+        check_ephemeral(source, at, causes);
     } else if (str_is(source->key, "downwardAPI")) {
         check_items(json_getz(source, "items"), at, NULL, causes);
         check_downward_items(json_getz(source, "items"), at, causes);
