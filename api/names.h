@@ -25,7 +25,7 @@ const char *name_check_port_number(int64_t port);        /* 1..65535 */
 const char *name_check_uuid(struct str s);
 const char *name_check_csi_driver(struct str s);         /* at most 63 characters of a subdomain */
 const char *name_check_domain_path(struct str s);        /* "acme.io/foo": a subdomain, a slash, a path */
-const char *name_check_host(struct str s);               /* an ingress' host: a name, perhaps with a wildcard */
+const char *name_check_host(struct str s); /* an ingress' host: a name, perhaps with a wildcard */
 /* The prefix of a generated name: as the check, but may end with '-' (it gets five characters more). */
 const char *name_check_generate(const char *(*check)(struct str), struct str prefix);
 

@@ -58,9 +58,10 @@ static void policy_validate(struct kind_ctx *c, const struct json *obj, struct c
 
     (void)c;
     if (json_is_blank(json_getz(spec, "validations")) && json_is_blank(json_getz(spec, "auditAnnotations"))) {
-        field_need(spec, "validations", &at, "validations or auditAnnotations must contain at least one item", causes);
-        field_need(spec, "auditAnnotations", &at, "validations or auditAnnotations must contain at least one item",
+        field_need(spec, "validations", &at, "validations or auditAnnotations must contain at least one item",
                    causes);
+        field_need(spec, "auditAnnotations", &at,
+                   "validations or auditAnnotations must contain at least one item", causes);
     }
     each_in(e, spec, "validations", &at)
         check_validation(e.it, &e.at, causes);
@@ -92,7 +93,8 @@ static void binding_validate(struct kind_ctx *c, const struct json *obj, struct 
 {
     const struct json *spec = json_getz(obj, "spec"), *actions = json_getz(spec, "validationActions"),
                       *ref = json_getz(spec, "paramRef");
-    struct at at = AT_KEY(NULL, "spec"), at_ref = AT_KEY(&at, "paramRef"), match = AT_KEY(&at, "matchResources");
+    struct at at = AT_KEY(NULL, "spec"), at_ref = AT_KEY(&at, "paramRef"),
+              match = AT_KEY(&at, "matchResources");
 
     (void)c;
     field_check(name_check_subdomain, spec, "policyName", &at, causes);
@@ -100,9 +102,11 @@ static void binding_validate(struct kind_ctx *c, const struct json *obj, struct 
         check_param(ref, &at_ref, causes);
     check_match(json_getz(spec, "matchResources"), false, &match, causes);
     if (list_has(actions, STR("Deny")) && list_has(actions, STR("Warn")))
-        field_refuse(spec, "validationActions", &at,
-                     "must not contain both Deny and Warn (repeating the same validation failure information in "
-                     "the API response and headers serves no purpose)", causes);
+        field_refuse(
+            spec, "validationActions", &at,
+            "must not contain both Deny and Warn (repeating the same validation failure information in "
+            "the API response and headers serves no purpose)",
+            causes);
 }
 
 const struct kind_hooks kind_admission_bindings = {

@@ -87,15 +87,15 @@ static void check_target(const struct json *metric, const char *source, const st
         field_need(target, "averageValue", &at, "must specify a positive target averageValue", causes);
     } else if (strcmp(source, "object") == 0) {
         if (!value)
-            field_need(target, "averageValue", &at, "must set either a target value for metric or a per-pod target",
-                       causes);
+            field_need(target, "averageValue", &at,
+                       "must set either a target value for metric or a per-pod target", causes);
     } else if (strcmp(source, "external") == 0) {
         if (!value)
-            field_need(target, "averageValue", &at, "must set either a target value for metric or a per-pod target",
-                       causes);
+            field_need(target, "averageValue", &at,
+                       "must set either a target value for metric or a per-pod target", causes);
         else if (average)
-            field_forbid(target, "value", &at, "may not set both a target value for metric and a per-pod target",
-                         causes);
+            field_forbid(target, "value", &at,
+                         "may not set both a target value for metric and a per-pod target", causes);
     } else if (!average) {
         field_need(target, "averageUtilization", &at,
                    "must set either a target raw value or a target utilization", causes);

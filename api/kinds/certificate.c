@@ -81,7 +81,8 @@ static void check_signer(const struct json *spec, const struct at *at, struct ca
     if (slash <= 0 || (size_t)slash + 1 == name.n || str_find(str_from(name, (size_t)slash + 1), '/') >= 0 ||
         str_find(str_upto(name, (size_t)slash), '.') < 0)
         field_refuse(spec, "signerName", at,
-                     "must be a fully qualified domain and path of the form 'example.com/signer-name'", causes);
+                     "must be a fully qualified domain and path of the form 'example.com/signer-name'",
+                     causes);
     else if (name_check_subdomain(str_upto(name, (size_t)slash)) != NULL)
         field_refuse(spec, "signerName", at, name_check_subdomain(str_upto(name, (size_t)slash)), causes);
     else if (name_check_subdomain(str_from(name, (size_t)slash + 1)) != NULL)
@@ -122,11 +123,13 @@ static void check_decisions(struct kind_ctx *c, const struct json *old, const st
 
     for (size_t i = 0; i < ARRAY_LEN(decisions); i++) {
         const struct json *was = condition(old, decisions[i]), *now = condition(obj, decisions[i]);
-        const char        *how = was != NULL && now == NULL ? "remove" : was == NULL && now != NULL ? "add" : NULL;
+        const char *how = was != NULL && now == NULL ? "remove" : was == NULL && now != NULL ? "add" : NULL;
 
         if (how != NULL && (was != NULL || approval != (i < 2)))
-            cause_forbidden(causes, &at, arena_fmt(causes->arena, "updates may not %s a condition of type \"%s\"",
-                                                   how, decisions[i]).p);
+            cause_forbidden(
+                causes, &at,
+                arena_fmt(causes->arena, "updates may not %s a condition of type \"%s\"", how, decisions[i])
+                    .p);
         if (now != NULL)
             field_one_of(now, "status", &at, yes, 1, causes);
     }
@@ -137,7 +140,8 @@ static void check_decisions(struct kind_ctx *c, const struct json *old, const st
 static void request_validate_status(struct kind_ctx *c, const struct json *old, const struct json *obj,
                                     struct causes *causes)
 {
-    const struct json *was = json_path(old, "status.certificate"), *now = json_path(obj, "status.certificate");
+    const struct json *was = json_path(old, "status.certificate"),
+                      *now = json_path(obj, "status.certificate");
     struct at          status = AT_KEY(NULL, "status"), at = AT_KEY(&status, "certificate");
 
     check_decisions(c, old, obj, causes);

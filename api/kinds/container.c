@@ -110,8 +110,9 @@ static void check_devices(struct pod_view *v, const struct json *container, stru
         if (name.n > 0 && !seen_has(&v->volumes, name))
             cause_not_found(v->causes, &at_name, name);
         else if (name.n > 0 && !seen_has(&v->disks, name))
-            cause_invalid(v->causes, &at_name, name,
-                          "can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode");
+            cause_invalid(
+                v->causes, &at_name, name,
+                "can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode");
         if (name.n > 0 && seen_has(&mounted, name))
             cause_invalid(v->causes, &at_name, name, "must not already exist in volumeMounts");
         if (path_has_dot_dot(path))
@@ -252,8 +253,10 @@ static void check_init(struct pod_view *v, const struct json *list, const struct
 static void check_ephemeral(struct pod_view *v, const struct json *list, const struct json *spec,
                             const struct at *at)
 {
-    static const char *const forbidden[] = { "ports",     "livenessProbe", "readinessProbe", "startupProbe",
-                                             "lifecycle", "resizePolicy",  "resources",      "restartPolicy" };
+    static const char *const forbidden[] = {
+        "ports",     "livenessProbe", "readinessProbe", "startupProbe",
+        "lifecycle", "resizePolicy",  "resources",      "restartPolicy"
+    };
     static const char        not_here[] = "cannot be set for an Ephemeral Container";
     struct seen targets;
     unsigned    i = 0;

@@ -85,8 +85,11 @@ static void check_lifecycle(const struct json *handler, int64_t grace_s, const s
     if (sleep != NULL && (seconds < 0 || seconds > grace_s))
         field_refuse(sleep, "seconds", &at_sleep,
                      arena_fmt(causes->arena,
-                               "must be non-negative and less than terminationGracePeriodSeconds (%" PRIi64 ")",
-                               grace_s).p, causes);
+                               "must be non-negative and less than terminationGracePeriodSeconds (%" PRIi64
+                               ")",
+                               grace_s)
+                         .p,
+                     causes);
 }
 
 static void forbid(const struct json *v, const struct at *at, struct causes *causes)

@@ -20,7 +20,8 @@ static bool is_zone_name(struct str s)
     for (size_t i = 0; i < s.n; i++) {
         char c = s.p[i], low = (char)(c | 0x20);
 
-        if (!(low >= 'a' && low <= 'z') && !(c >= '0' && c <= '9') && c != '/' && c != '_' && c != '-' && c != '+')
+        if (!(low >= 'a' && low <= 'z') && !(c >= '0' && c <= '9') && c != '/' && c != '_' && c != '-' &&
+            c != '+')
             return false;
     }
     while (str_split(&s, '/', &part))
@@ -80,8 +81,8 @@ static void cron_job_validate(struct kind_ctx *c, const struct json *obj, struct
     if (!c->creating)
         return;
     if (says_zone(json_str(json_getz(spec, "schedule"))))
-        field_refuse(spec, "schedule", &at, "cannot use TZ or CRON_TZ in schedule, use timeZone field instead",
-                     causes);
+        field_refuse(spec, "schedule", &at,
+                     "cannot use TZ or CRON_TZ in schedule, use timeZone field instead", causes);
     if (c->name.n > NAME_MAX_CHARS)
         cause_invalid(causes, &name, c->name, "must be no more than 52 characters");
 }

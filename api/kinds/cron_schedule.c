@@ -53,14 +53,16 @@ static const char *span_wrong(struct arena *a, const struct cron_field *f, struc
             return bad_number(a, high);
     }
     if (from < f->min)
-        return arena_fmt(a, "beginning of range (%" PRIi64 ") below minimum (%" PRIi64 "): %.*s", from, f->min,
-                         STR_ARG(whole)).p;
+        return arena_fmt(a, "beginning of range (%" PRIi64 ") below minimum (%" PRIi64 "): %.*s", from,
+                         f->min, STR_ARG(whole))
+            .p;
     if (to > f->max)
         return arena_fmt(a, "end of range (%" PRIi64 ") above maximum (%" PRIi64 "): %.*s", to, f->max,
                          STR_ARG(whole)).p;
     if (from > to)
-        return arena_fmt(a, "beginning of range (%" PRIi64 ") beyond end of range (%" PRIi64 "): %.*s", from, to,
-                         STR_ARG(whole)).p;
+        return arena_fmt(a, "beginning of range (%" PRIi64 ") beyond end of range (%" PRIi64 "): %.*s", from,
+                         to, STR_ARG(whole))
+            .p;
     return NULL;
 }
 

@@ -17,7 +17,8 @@ static void daemon_set_default(struct kind_ctx *c, struct json *obj)
 static void check_strategy(const struct json *strategy, const struct at *up, struct causes *causes)
 {
     const struct json *rolling = json_getz(strategy, "rollingUpdate"),
-                      *missing = json_getz(rolling, "maxUnavailable"), *extra = json_getz(rolling, "maxSurge");
+                      *missing = json_getz(rolling, "maxUnavailable"),
+                      *extra = json_getz(rolling, "maxSurge");
     struct at at = AT_KEY(up, "rollingUpdate"), at_missing = AT_KEY(&at, "maxUnavailable"),
               at_extra = AT_KEY(&at, "maxSurge");
     bool      percent, some_missing = int_or_percent(missing, &percent) != 0,

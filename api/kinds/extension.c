@@ -46,7 +46,7 @@ static void check_names(const struct json *spec, const struct at *up, struct cau
     static const char *const kinds[] = { "kind", "listKind" };
     const struct json *names = json_getz(spec, "names");
     struct at          at = AT_KEY(up, "names");
-    struct str         kind = json_str(json_getz(names, "kind")), list = json_str(json_getz(names, "listKind"));
+    struct str kind = json_str(json_getz(names, "kind")), list = json_str(json_getz(names, "listKind"));
 
     field_need(names, "plural", &at, "", causes);
     field_need(names, "kind", &at, "", causes);
@@ -56,8 +56,9 @@ static void check_names(const struct json *spec, const struct at *up, struct cau
         const char *wrong = s.n > 0 ? name_check_label_1035(lower(causes->arena, s)) : NULL;
 
         if (wrong != NULL)
-            cause_invalid(causes, &here, s,
-                          arena_fmt(causes->arena, "may have mixed case, but should otherwise match: %s", wrong).p);
+            cause_invalid(
+                causes, &here, s,
+                arena_fmt(causes->arena, "may have mixed case, but should otherwise match: %s", wrong).p);
     }
     if (kind.n > 0 && str_eq(kind, list))
         field_refuse(names, "listKind", &at, "kind and listKind may not be the same", causes);
@@ -70,7 +71,8 @@ static void check_conversion(const struct json *spec, const struct at *up, struc
               client = AT_KEY(&at_hook, "clientConfig");
 
     if (!str_is(json_str(json_getz(conversion, "strategy")), "Webhook")) {
-        field_forbid(conversion, "webhook", &at, "should not be set when strategy is not set to Webhook", causes);
+        field_forbid(conversion, "webhook", &at, "should not be set when strategy is not set to Webhook",
+                     causes);
         return;
     }
     if (hook == NULL) {
@@ -95,7 +97,8 @@ static void check_versions(const struct json *spec, const struct at *up, struct 
         stored += json_true(json_getz(e.it, "storage"));
         unique &= seen_add(&names, json_str(json_getz(e.it, "name")));
         if (json_is_set(json_getz(e.it, "deprecationWarning")) && !json_true(json_getz(e.it, "deprecated")))
-            field_refuse(e.it, "deprecationWarning", &e.at, "can only be set for deprecated versions", causes);
+            field_refuse(e.it, "deprecationWarning", &e.at, "can only be set for deprecated versions",
+                         causes);
         if (schema == NULL)
             cause_required(causes, &here, "schemas are required");
         else
@@ -104,14 +107,15 @@ static void check_versions(const struct json *spec, const struct at *up, struct 
     if (!unique)
         cause_invalid_raw(causes, &at, STR("null"), "must contain unique version names");
     if (!json_is_blank(list) && stored != 1)
-        cause_invalid_raw(causes, &at, STR("null"), "must have exactly one version marked as storage version");
+        cause_invalid_raw(causes, &at, STR("null"),
+                          "must have exactly one version marked as storage version");
 }
 
 static void definition_validate(struct kind_ctx *c, const struct json *obj, struct causes *causes)
 {
     const struct json *spec = json_getz(obj, "spec");
-    struct str         group = json_str(json_getz(spec, "group")), plural = json_path_str(spec, "names.plural");
-    struct at          at = AT_KEY(NULL, "spec"), meta = AT_KEY(NULL, "metadata"), name = AT_KEY(&meta, "name");
+    struct str group = json_str(json_getz(spec, "group")), plural = json_path_str(spec, "names.plural");
+    struct at at = AT_KEY(NULL, "spec"), meta = AT_KEY(NULL, "metadata"), name = AT_KEY(&meta, "name");
 
     if (!str_eq(c->name, arena_fmt(causes->arena, "%.*s.%.*s", STR_ARG(plural), STR_ARG(group))))
         cause_invalid(causes, &name, c->name, "must be spec.names.plural+\".\"+spec.group");
@@ -145,9 +149,12 @@ static void definition_validate_update(struct kind_ctx *c, const struct json *ol
     each_in(e, json_getz(obj, "status"), "storedVersions", &status)
         if (!seen_has(&known, json_str(e.it)))
             cause_invalid(causes, &e.at, json_str(e.it),
-                          "missing from spec.versions; v1 was previously a storage version, and must remain in "
-                          "spec.versions until a storage migration ensures no data remains persisted in it and "
-                          "removes it from status.storedVersions");
+                          arena_fmt(causes->arena,
+                                    "missing from spec.versions; %.*s was previously a storage version, and "
+                                    "must remain in spec.versions until a storage migration ensures no data "
+                                    "remains persisted in it and removes it from status.storedVersions",
+                                    STR_ARG(json_str(e.it)))
+                              .p);
 }
 
 const struct kind_hooks kind_definitions = {
@@ -163,20 +170,22 @@ static void check_local(const struct json *spec, const struct at *at, struct cau
     if (json_is_set(json_getz(spec, "caBundle")))
         field_refuse(spec, "caBundle", at, "local APIServices may not have a caBundle", causes);
     if (json_true(json_getz(spec, "insecureSkipTLSVerify")))
-        field_refuse(spec, "insecureSkipTLSVerify", at, "local APIServices may not have insecureSkipTLSVerify", causes);
+        field_refuse(spec, "insecureSkipTLSVerify", at,
+                     "local APIServices may not have insecureSkipTLSVerify", causes);
 }
 
 static void api_service_validate(struct kind_ctx *c, const struct json *obj, struct causes *causes)
 {
     const struct json *spec = json_getz(obj, "spec"), *service = json_getz(spec, "service");
-    struct str         group = json_str(json_getz(spec, "group")), version = json_str(json_getz(spec, "version")),
+    struct str group = json_str(json_getz(spec, "group")), version = json_str(json_getz(spec, "version")),
                full = arena_fmt(causes->arena, "%.*s.%.*s", STR_ARG(version), STR_ARG(group));
     struct at at = AT_KEY(NULL, "spec"), at_group = AT_KEY(&at, "group"), at_service = AT_KEY(&at, "service"),
               meta = AT_KEY(NULL, "metadata"), name = AT_KEY(&meta, "name");
 
     if (!str_eq(c->name, full))
-        cause_invalid(causes, &name, c->name,
-                      arena_fmt(causes->arena, "must be `spec.version+\".\"+spec.group`: \"%.*s\"", STR_ARG(full)).p);
+        cause_invalid(
+            causes, &name, c->name,
+            arena_fmt(causes->arena, "must be `spec.version+\".\"+spec.group`: \"%.*s\"", STR_ARG(full)).p);
     if (group.n == 0 && !str_is(version, "v1"))
         cause_required(causes, &at_group, "only v1 may have an empty group and it better be legacy kube");
     field_check(name_check_subdomain, spec, "group", &at, causes);

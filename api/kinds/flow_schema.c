@@ -15,8 +15,10 @@ static void check_subject(const struct json *subject, const struct at *at, struc
                                  kinds[i].kind).p, causes);
         else if (kind.n > 0)
             field_forbid(subject, kinds[i].field, at,
-                         arena_fmt(causes->arena, "%s is forbidden when subject kind is not '%s'", kinds[i].field,
-                                   kinds[i].kind).p, causes);
+                         arena_fmt(causes->arena, "%s is forbidden when subject kind is not '%s'",
+                                   kinds[i].field, kinds[i].kind)
+                             .p,
+                         causes);
     }
 }
 
@@ -27,7 +29,8 @@ static void check_alone(const struct json *rule, const char *key, const char *wh
 
     if (list != NULL && list->n > 1 && list_has(list, STR("*")))
         field_refuse(rule, key, at,
-                     arena_fmt(causes->arena, "if '*' is present, must not specify other %s", what).p, causes);
+                     arena_fmt(causes->arena, "if '*' is present, must not specify other %s", what).p,
+                     causes);
 }
 
 static void check_resource_rule(const struct json *rule, const struct at *at, struct causes *causes)

@@ -46,17 +46,20 @@ static bool contains(struct str s, const char *what)
 /* A path that proxies read differently is no path. */
 static void check_plain_path(const struct json *p, const struct at *at, struct causes *causes)
 {
-    static const char *const within[] = { "//", "/./", "/../", "%2f", "%2F" }, *const at_end[] = { "/..", "/." };
+    static const char *const within[] = { "//", "/./", "/../", "%2f", "%2F" }, *const at_end[] = { "/..",
+                                                                                                   "/." };
     struct str               path = json_str(json_getz(p, "path"));
 
     if (path.n == 0 || path.p[0] != '/')
         field_refuse(p, "path", at, "must be an absolute path", causes);
     for (size_t i = 0; i < ARRAY_LEN(within); i++)
         if (contains(path, within[i]))
-            field_refuse(p, "path", at, arena_fmt(causes->arena, "must not contain '%s'", within[i]).p, causes);
+            field_refuse(p, "path", at, arena_fmt(causes->arena, "must not contain '%s'", within[i]).p,
+                         causes);
     for (size_t i = 0; i < ARRAY_LEN(at_end); i++)
         if (str_ends(path, str_of(at_end[i])))
-            field_refuse(p, "path", at, arena_fmt(causes->arena, "cannot end with '%s'", at_end[i]).p, causes);
+            field_refuse(p, "path", at, arena_fmt(causes->arena, "cannot end with '%s'", at_end[i]).p,
+                         causes);
 }
 
 static void check_path(const struct json *p, const struct at *at, struct causes *causes)

@@ -48,7 +48,8 @@ static void check_failure_rule(const struct json *spec, const struct json *rule,
     bool               conditions = json_is_set(json_getz(rule, "onPodConditions"));
     struct at          at_codes = AT_KEY(at, "onExitCodes");
 
-    if (str_is(json_str(json_getz(rule, "action")), "FailIndex") && json_getz(spec, "backoffLimitPerIndex") == NULL)
+    if (str_is(json_str(json_getz(rule, "action")), "FailIndex") &&
+        json_getz(spec, "backoffLimitPerIndex") == NULL)
         field_refuse(rule, "action", at, "requires the backoffLimitPerIndex to be set", causes);
     if (codes != NULL && conditions)
         cause_add(causes, CAUSE_INVALID, at,
@@ -87,10 +88,13 @@ static const char *indexes_wrong(struct arena *a, struct str s, int64_t completi
         if (!take_number(&rest, &from))
             return arena_fmt(a, "cannot convert string to integer for index: \"%.*s\"", STR_ARG(part)).p;
         to = from;
-        if (rest.n > 0 && (rest.p[0] != '-' || (rest = str_from(rest, 1), !take_number(&rest, &to)) || rest.n > 0))
+        if (rest.n > 0 &&
+            (rest.p[0] != '-' || (rest = str_from(rest, 1), !take_number(&rest, &to)) || rest.n > 0))
             return arena_fmt(a, "invalid range syntax: \"%.*s\"", STR_ARG(part)).p;
         if (from <= before || to < from)
-            return arena_fmt(a, "non-increasing order, previous: %" PRIi64 ", current: %" PRIi64, before, from).p;
+            return arena_fmt(a, "non-increasing order, previous: %" PRIi64 ", current: %" PRIi64, before,
+                             from)
+                .p;
         if (to >= completions)
             return "too large index";
         *ret_count += to - from + 1;
@@ -102,22 +106,26 @@ static const char *indexes_wrong(struct arena *a, struct str s, int64_t completi
 static void check_success_rule(const struct json *spec, const struct json *rule, const struct at *at,
                                struct causes *causes)
 {
-    const struct json *indexes = json_getz(rule, "succeededIndexes"), *count = json_getz(rule, "succeededCount");
+    const struct json *indexes = json_getz(rule, "succeededIndexes"),
+                      *count = json_getz(rule, "succeededCount");
     int64_t     completions = json_i64_or(json_getz(spec, "completions"), 0), n = completions;
     const char *wrong;
 
     if (indexes == NULL && count == NULL)
         cause_required(causes, at, "at least one of succeededCount or succeededIndexes must be specified");
-    if (indexes != NULL && (wrong = indexes_wrong(causes->arena, json_str(indexes), completions, &n)) != NULL) {
+    if (indexes != NULL &&
+        (wrong = indexes_wrong(causes->arena, json_str(indexes), completions, &n)) != NULL) {
         field_refuse(rule, "succeededIndexes", at,
                      arena_fmt(causes->arena, "error parsing succeededIndexes: %s", wrong).p, causes);
         n = completions;
     }
     if (json_i64_or(count, 0) > n)
         field_refuse(rule, "succeededCount", at,
-                     arena_fmt(causes->arena, "must be less than or equal to %" PRIi64 " (the number of %s)", n,
+                     arena_fmt(causes->arena, "must be less than or equal to %" PRIi64 " (the number of %s)",
+                               n,
                                n == completions ? "specified completions"
-                                                : "indexes in the specified succeededIndexes field").p,
+                                                : "indexes in the specified succeededIndexes field")
+                         .p,
                      causes);
 }
 

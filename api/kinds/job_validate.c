@@ -4,7 +4,10 @@
 #define INDEXED_PARALLELISM_MAX 100000           /* also: completions that need no limit of failures */
 #define MANY_PARALLELISM_MAX    10000
 
-static int64_t number(const struct json *spec, const char *key) { return json_i64_or(json_getz(spec, key), 0); }
+static int64_t number(const struct json *spec, const char *key)
+{
+    return json_i64_or(json_getz(spec, key), 0);
+}
 static bool    has(const struct json *spec, const char *key) { return json_getz(spec, key) != NULL; }
 
 /* ---- Counts ----------------------------------------------------------------------------------------- */
@@ -25,7 +28,8 @@ static void check_many(const struct json *spec, const struct at *at, struct caus
 {
     if (!has(spec, "backoffLimitPerIndex") || number(spec, "completions") <= INDEXED_PARALLELISM_MAX)
         return;
-    if (field_need(spec, "maxFailedIndexes", at, "must be specified when completions is above 100000", causes) &&
+    if (field_need(spec, "maxFailedIndexes", at, "must be specified when completions is above 100000",
+                   causes) &&
         number(spec, "maxFailedIndexes") > MANY_PARALLELISM_MAX)
         field_refuse(spec, "maxFailedIndexes", at,
                      "must be less than or equal to 10000 when completions are above 100000 and used with "

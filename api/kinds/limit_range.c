@@ -94,7 +94,8 @@ static void check_limit(const struct json *item, const struct at *at, struct cau
     }
     if (str_is(type, "PersistentVolumeClaim") && json_getz(json_getz(item, "min"), "storage") == NULL &&
         json_getz(json_getz(item, "max"), "storage") == NULL)
-        cause_required(causes, at, "either minimum or maximum storage value is required, but neither was provided");
+        cause_required(causes, at,
+                       "either minimum or maximum storage value is required, but neither was provided");
     for (size_t i = 0; i < ARRAY_LEN(bounds); i++)
         check_bound(item, &bounds[i], at, causes);
     check_ratios(item, at, causes);

@@ -98,8 +98,8 @@ static void claim_validate(struct kind_ctx *c, const struct json *obj, struct ca
 static bool may_grow(struct kind_ctx *c, const struct json *spec)
 {
     struct str         name = json_str(json_getz(spec, "storageClassName"));
-    const struct json *class = name.n > 0 ? kind_lookup(c, "storage.k8s.io", "v1", "storageclasses", STR(""), name)
-                                          : NULL;
+    const struct json *class =
+        name.n > 0 ? kind_lookup(c, "storage.k8s.io", "v1", "storageclasses", STR(""), name) : NULL;
 
     return class != NULL && json_true(json_getz(class, "allowVolumeExpansion"));
 }
@@ -113,7 +113,8 @@ static void check_growth(struct kind_ctx *c, const struct json *old, const struc
               requests = AT_KEY(&resources, "requests"), at = AT_KEY(&requests, "storage");
     int change = quantity_cmp(json_quantity(now), json_quantity(was));
 
-    if (change < 0 && quantity_cmp(json_quantity(now), json_quantity(json_path(old, "status.capacity.storage"))) <= 0)
+    if (change < 0 &&
+        quantity_cmp(json_quantity(now), json_quantity(json_path(old, "status.capacity.storage"))) <= 0)
         cause_forbidden(causes, &at, "field can not be less than status.capacity");
     if (change > 0 && !may_grow(c, json_getz(obj, "spec")))
         kind_refuse(c, 403, "Forbidden",

@@ -1,4 +1,5 @@
-/* api/kinds/pod_os.c: what of a pod only makes sense on one system, and its users in a namespace of their own. */
+/* api/kinds/pod_os.c: what of a pod only makes sense on one system, and its users in a namespace of their
+ * own. */
 #include "api/kinds/kinds_impl.h"
 
 static const char *const containers[] = { "containers", "initContainers", "ephemeralContainers" };

@@ -127,8 +127,9 @@ static void check_resource_claim(const struct json *claim, const struct at *at, 
     field_check(name_check_subdomain, claim, "resourceClaimName", at, causes);
     field_check(name_check_subdomain, claim, "resourceClaimTemplateName", at, causes);
     if (named && made)
-        cause_invalid_raw(causes, at, json_text(causes->arena, claim),
-                          "at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified");
+        cause_invalid_raw(
+            causes, at, json_text(causes->arena, claim),
+            "at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified");
     else if (!named && !made)
         cause_invalid_raw(causes, at, json_text(causes->arena, claim),
                           "must specify one of: `resourceClaimName`, `resourceClaimTemplateName`");

@@ -17,18 +17,22 @@ static void priority_level_default(struct kind_ctx *c, struct json *obj)
 
 static void check_response(const struct json *limited, const struct at *up, struct causes *causes)
 {
-    const struct json *response = json_getz(limited, "limitResponse"), *queuing = json_getz(response, "queuing");
+    const struct json *response = json_getz(limited, "limitResponse"),
+                      *queuing = json_getz(response, "queuing");
     struct at          at = AT_KEY(up, "limitResponse"), here = AT_KEY(&at, "queuing");
     struct str         type = json_str(json_getz(response, "type"));
     int64_t            queues = json_i64_or(json_getz(queuing, "queues"), 0);
 
     if (str_is(type, "Reject"))
-        field_forbid(response, "queuing", &at, "must be nil if limited.limitResponse.type is not Limited", causes);
+        field_forbid(response, "queuing", &at, "must be nil if limited.limitResponse.type is not Limited",
+                     causes);
     if (str_is(type, "Queue"))
-        field_need(response, "queuing", &at, "must not be empty if limited.limitResponse.type is Limited", causes);
+        field_need(response, "queuing", &at, "must not be empty if limited.limitResponse.type is Limited",
+                   causes);
     if (queuing != NULL && json_i64_or(json_getz(queuing, "handSize"), 0) > queues)
         field_refuse(queuing, "handSize", &here,
-                     arena_fmt(causes->arena, "should not be greater than queues (%" PRIi64 ")", queues).p, causes);
+                     arena_fmt(causes->arena, "should not be greater than queues (%" PRIi64 ")", queues).p,
+                     causes);
 }
 
 static void priority_level_validate(struct kind_ctx *c, const struct json *obj, struct causes *causes)

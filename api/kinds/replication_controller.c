@@ -21,7 +21,7 @@ static void replication_controller_validate(struct kind_ctx *c, const struct jso
     struct arena      *a = causes->arena;
     const struct json *spec = json_getz(obj, "spec"), *map = json_getz(spec, "selector"),
                       *tmpl = json_getz(spec, "template");
-    struct at    at = AT_KEY(NULL, "spec"), at_map = AT_KEY(&at, "selector"), at_tmpl = AT_KEY(&at, "template");
+    struct at at = AT_KEY(NULL, "spec"), at_map = AT_KEY(&at, "selector"), at_tmpl = AT_KEY(&at, "template");
     struct json *selector = json_object(a);
 
     (void)c;

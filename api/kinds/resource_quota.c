@@ -59,17 +59,22 @@ static void check_scope_match(const struct json *m, const struct at *at, struct 
     bool       listed = str_is(op, "In") || str_is(op, "NotIn");
     struct at  values = AT_KEY(at, "values");
 
-    if (is_in(json_str(json_getz(m, "scopeName")), only_exists, ARRAY_LEN(only_exists)) && !str_is(op, "Exists"))
+    if (is_in(json_str(json_getz(m, "scopeName")), only_exists, ARRAY_LEN(only_exists)) &&
+        !str_is(op, "Exists"))
         field_refuse(m, "operator", at,
                      "must be 'Exist' when scope is any of ResourceQuotaScopeTerminating, "
                      "ResourceQuotaScopeNotTerminating, ResourceQuotaScopeBestEffort, "
-                     "ResourceQuotaScopeNotBestEffort or ResourceQuotaScopeCrossNamespacePodAffinity", causes);
+                     "ResourceQuotaScopeNotBestEffort or ResourceQuotaScopeCrossNamespacePodAffinity",
+                     causes);
     if (listed && json_is_blank(json_getz(m, "values")))
-        cause_required(causes, &values, "must be at least one value when `operator` is 'In' or 'NotIn' for scope "
-                                        "selector");
+        cause_required(causes, &values,
+                       "must be at least one value when `operator` is 'In' or 'NotIn' for scope "
+                       "selector");
     if (!listed && json_is_set(json_getz(m, "values")))
-        field_refuse(m, "values", at, "must be no value when `operator` is 'Exist' or 'DoesNotExist' for scope "
-                                      "selector", causes);
+        field_refuse(m, "values", at,
+                     "must be no value when `operator` is 'Exist' or 'DoesNotExist' for scope "
+                     "selector",
+                     causes);
 }
 
 static void quota_validate(struct kind_ctx *c, const struct json *obj, struct causes *causes)

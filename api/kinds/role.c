@@ -25,7 +25,8 @@ static void check_rule(const struct json *rule, bool namespaced, const struct at
         return;
     }
     if (namespaced)
-        field_refuse(rule, "nonResourceURLs", at, "namespaced rules cannot apply to non-resource URLs", causes);
+        field_refuse(rule, "nonResourceURLs", at, "namespaced rules cannot apply to non-resource URLs",
+                     causes);
     if (json_is_set(json_getz(rule, "apiGroups")) || json_is_set(json_getz(rule, "resources")) ||
         json_is_set(json_getz(rule, "resourceNames")))
         field_refuse(rule, "nonResourceURLs", at,

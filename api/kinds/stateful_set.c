@@ -29,7 +29,8 @@ static void stateful_set_validate(struct kind_ctx *c, const struct json *obj, st
     const struct json *spec = json_getz(obj, "spec"), *strategy = json_getz(spec, "updateStrategy"),
                       *missing = json_path(strategy, "rollingUpdate.maxUnavailable");
     struct at at = AT_KEY(NULL, "spec"), at_strategy = AT_KEY(&at, "updateStrategy"),
-              rolling = AT_KEY(&at_strategy, "rollingUpdate"), at_missing = AT_KEY(&rolling, "maxUnavailable");
+              rolling = AT_KEY(&at_strategy, "rollingUpdate"),
+              at_missing = AT_KEY(&rolling, "maxUnavailable");
     bool percent;
 
     (void)c;
@@ -58,7 +59,8 @@ static void stateful_set_validate_update(struct kind_ctx *c, const struct json *
 
     (void)c;
     for (size_t i = 0; i < ARRAY_LEN(fixed); i++) {
-        if (json_same(json_getz(json_getz(old, "spec"), fixed[i]), json_getz(json_getz(obj, "spec"), fixed[i])))
+        if (json_same(json_getz(json_getz(old, "spec"), fixed[i]),
+                      json_getz(json_getz(obj, "spec"), fixed[i])))
             continue;
         cause_forbidden(causes, &at, MAY_CHANGE);
         return;

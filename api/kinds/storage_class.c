@@ -1,4 +1,5 @@
-/* api/kinds/storage_class.c: classes of storage, attachments of volumes, and what drivers say of themselves. */
+/* api/kinds/storage_class.c: classes of storage, attachments of volumes, and what drivers say of themselves.
+ */
 #include "api/json_index.h"
 #include "api/kinds/kinds_impl.h"
 

@@ -1,7 +1,7 @@
 /* api/kinds/structural.c: is the schema of a user's kind structural, so that unknown fields can be pruned?
  *
- * Every value says its type outside of allOf, anyOf, oneOf and not; those only narrow values down.  Schemas nest no
- * deeper than JSON does, so walking them recursively is bounded. */
+ * Every value says its type outside of allOf, anyOf, oneOf and not; those only narrow values down.  Schemas
+ * nest no deeper than JSON does, so walking them recursively is bounded. */
 #include "api/kinds/kinds_impl.h"
 
 static const char *const types[] = { "array", "boolean", "integer", "number", "object", "string" };
@@ -36,23 +36,27 @@ static void check_own_fields(const struct json *schema, const struct at *at, str
     field_one_of(schema, "type", at, types, ARRAY_LEN(types), causes);
     if (json_true(json_getz(schema, "uniqueItems")))
         field_forbid(schema, "uniqueItems", at,
-                     "uniqueItems cannot be set to true since the runtime complexity becomes quadratic", causes);
-    if (json_is(more, JSON_BOOL) && !more->boolean)
-        field_forbid(schema, "additionalProperties", at, "additionalProperties cannot be set to false", causes);
-    if (more != NULL && json_is_set(json_getz(schema, "properties")))
-        field_forbid(schema, "additionalProperties", at, "additionalProperties and properties are mutual exclusive",
+                     "uniqueItems cannot be set to true since the runtime complexity becomes quadratic",
                      causes);
+    if (json_is(more, JSON_BOOL) && !more->boolean)
+        field_forbid(schema, "additionalProperties", at, "additionalProperties cannot be set to false",
+                     causes);
+    if (more != NULL && json_is_set(json_getz(schema, "properties")))
+        field_forbid(schema, "additionalProperties", at,
+                     "additionalProperties and properties are mutual exclusive", causes);
     if (str_is(json_str(json_getz(schema, "type")), "array"))
         field_need(schema, "items", at, "must be specified", causes);
 }
 
 /* A value of a known type, or of any: then it says so. */
-static void check_typed(const struct json *schema, const struct at *at, const char *what, struct causes *causes)
+static void check_typed(const struct json *schema, const struct at *at, const char *what,
+                        struct causes *causes)
 {
     if (json_true(json_getz(schema, "x-kubernetes-int-or-string")) ||
         json_true(json_getz(schema, "x-kubernetes-preserve-unknown-fields")))
         return;
-    field_need(schema, "type", at, arena_fmt(causes->arena, "must not be empty for specified %s", what).p, causes);
+    field_need(schema, "type", at, arena_fmt(causes->arena, "must not be empty for specified %s", what).p,
+               causes);
 }
 
 static void check_list(const struct json *schema, const struct at *at, struct causes *causes)
@@ -63,11 +67,12 @@ static void check_list(const struct json *schema, const struct at *at, struct ca
     field_one_of(schema, "x-kubernetes-list-type", at, lists, ARRAY_LEN(lists), causes);
     field_one_of(schema, "x-kubernetes-map-type", at, maps, ARRAY_LEN(maps), causes);
     if (!str_is(type, "map")) {
-        field_forbid(schema, "x-kubernetes-list-map-keys", at, "must be only specified if x-kubernetes-list-type is map",
-                     causes);
+        field_forbid(schema, "x-kubernetes-list-map-keys", at,
+                     "must be only specified if x-kubernetes-list-type is map", causes);
         return;
     }
-    field_need(schema, "x-kubernetes-list-map-keys", at, "must not be empty if x-kubernetes-list-type is map", causes);
+    field_need(schema, "x-kubernetes-list-map-keys", at, "must not be empty if x-kubernetes-list-type is map",
+               causes);
     each_in(e, schema, "x-kubernetes-list-map-keys", at)
         if (json_get(json_path(schema, "items.properties"), json_str(e.it)) == NULL)
             cause_invalid(causes, &e.at, json_str(e.it), "entries must all be names of item properties");
@@ -78,7 +83,8 @@ static void check_children(const struct json *schema, bool inside, const struct 
     static const char *const several[] = { "allOf", "anyOf", "oneOf" };
     const struct json *items = json_getz(schema, "items"), *more = json_getz(schema, "additionalProperties"),
                       *not = json_getz(schema, "not");
-    struct at at_items = AT_KEY(at, "items"), at_more = AT_KEY(at, "additionalProperties"), at_not = AT_KEY(at, "not");
+    struct at at_items = AT_KEY(at, "items"), at_more = AT_KEY(at, "additionalProperties"),
+              at_not = AT_KEY(at, "not");
 
     each_in(e, schema, "properties", at) {
         if (!inside)

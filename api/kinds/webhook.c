@@ -76,7 +76,8 @@ static void check_alone(const struct json *rule, const char *key, const char *wh
 
     if (list != NULL && list->n > 1 && list_has(list, STR("*")))
         field_refuse(rule, key, at,
-                     arena_fmt(causes->arena, "if '*' is present, must not specify other %s", what).p, causes);
+                     arena_fmt(causes->arena, "if '*' is present, must not specify other %s", what).p,
+                     causes);
     each_in(e, rule, key, at)
         if (json_str(e.it).n == 0 && strcmp(key, "apiGroups") != 0)
             cause_required(causes, &e.at, "");
@@ -121,7 +122,8 @@ static void check_hook(const struct json *hook, const struct at *at, struct caus
 
     field_check(name_check_subdomain, hook, "name", at, causes);
     if (name.n > 0 && dots(name) < 2)
-        field_refuse(hook, "name", at, "should be a domain with at least three segments separated by dots", causes);
+        field_refuse(hook, "name", at, "should be a domain with at least three segments separated by dots",
+                     causes);
     field_one_of(hook, "sideEffects", at, effects, ARRAY_LEN(effects), causes);
     check_webhook_client(json_getz(hook, "clientConfig"), &client, causes);
     each_in(e, hook, "rules", at)

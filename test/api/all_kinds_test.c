@@ -52,8 +52,7 @@ static const struct sample { const char *group, *version, *plural, *name, *body,
       "'names':{'plural':'boats','kind':'Boat'},'versions':[{'name':'v1','served':true,'storage':true,'schema':{'openAPIV3Schema':{"
       "'type':'object','properties':{'spec':{'type':'object','x-kubernetes-preserve-unknown-fields':true},'size':{'type':'number',"
       "'maximum':2.5,'enum':[1,2],'default':1},'list':{'type':'array','items':{'type':'string'}},'map':{"
-      "'type':'object','additionalProperties':{'type':'object','additionalProperties':false}},'any':{'additionalProperties':true,"
-      "'items':[{'type':'string'}],'dependencies':{'a':['b'],'c':{'type':'string'}}}}}},'subresources':{'status':{}},'additionalPrinterColumns':[{'name':'Size','type':'number',"
+      "'type':'object','additionalProperties':{'type':'object','additionalProperties':true}}}}},'subresources':{'status':{}},'additionalPrinterColumns':[{'name':'Size','type':'number',"
       "'jsonPath':'.size'}]}]}",
       "spec.names.singular=boat\nspec.names.listKind=BoatList\nspec.conversion.strategy=None\nstatus.storedVersions.0=v1" },
     { "apiregistration.k8s.io", "v1", "apiservices", "v1beta1.example.com", "'spec':{'group':'example.com','version':'v1beta1','service':{"
@@ -76,7 +75,8 @@ static const struct sample { const char *group, *version, *plural, *name, *body,
     { "batch", "v1", "jobs", "x", "'spec':{'template':{'spec':{'restartPolicy':'Never'," CONTAINERS "}}}",
       "spec.parallelism=1\nspec.completions=1\nspec.backoffLimit=6\nspec.completionMode=NonIndexed\nspec.suspend=false\nspec.manualSelector="
       "false\nspec.podReplacementPolicy=TerminatingOrFailed\nspec.template.metadata.labels.job-name=x" },
-    { "certificates.k8s.io", "v1", "certificatesigningrequests", "x", "'spec':{'request':'AAE=','signerName':'example.com/s','usages':["
+    { "certificates.k8s.io", "v1", "certificatesigningrequests", "x", "'spec':{'request':'LS0tLS1CRUdJTiBDRVJUSUZJQ0FURSBSRVFVRVNULS0tLS0KQUFFPQotLS0tLUVORCBDRVJUSUZJQ0FURSBSRVFVRVNULS0tLS0K',"
+      "'signerName':'example.com/s','usages':["
       "'digital signature','client auth'],'username':'somebody else'}", "spec.username=admin\nspec.groups.0=system:masters" },
     { "coordination.k8s.io", "v1", "leases", "x", "'spec':{'holderIdentity':'h','renewTime':'2026-01-01T00:00:00.000001Z'}", "" },
     { "discovery.k8s.io", "v1", "endpointslices", "x", "'addressType':'IPv4','endpoints':[{'addresses':['10.0.0.1']}],'ports':[{'port':80}]",
