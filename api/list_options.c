@@ -1,65 +1,78 @@
 /* api/list_options.c: see api/list_options.h. */
 #include "api/list_options.h"
 
-static void invalid_option(struct call *c, const char *field, const char *reason, const char *text)
-{
-    static const struct schema_kind kind = { .group = "meta.k8s.io", .version = "v1", .kind = "ListOptions" };
-    struct causes causes;
-    struct at     at = AT_STR(NULL, str_of(field));
+#define MATCH "resourceVersionMatch"
+#define SEND  "sendInitialEvents"
 
-    causes_init(&causes, c->arena);
-    cause_add(&causes, reason, &at, "%s", text);
-    call_invalid(c, &kind, STR_NONE, &causes);
+static void forbid(struct causes *causes, const char *field, const char *why)
+{
+    struct at at = AT_STR(NULL, str_of(field));
+
+    cause_forbidden(causes, &at, why);
 }
 
-/* What only makes sense together. */
-static bool check_watch(struct call *c)
+static void unsupported(struct causes *causes, struct str match, const char *const *allowed, size_t n)
 {
-    const struct request_options *o = &c->rq.opt;
-    struct str match = o->resource_version_match;
+    struct at at = AT_KEY(NULL, MATCH);
 
-    if (match.n > 0 && !o->has_send_initial_events)
-        invalid_option(c, "resourceVersionMatch", CAUSE_FORBIDDEN,
-                       "Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is "
-                       "provided");
-    else if (o->has_send_initial_events && !str_is(match, "NotOlderThan"))
-        invalid_option(c, "resourceVersionMatch", CAUSE_FORBIDDEN,
-                       "Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan");
-    else if (o->continue_.n > 0)
-        invalid_option(c, "continue", CAUSE_FORBIDDEN, "Forbidden: continue is forbidden for watch");
-    else
-        return true;
-    return false;
+    cause_unsupported(causes, &at, match, allowed, n);
 }
 
-static bool check_list(struct call *c)
+static void check_watch(const struct request_options *o, struct causes *causes)
 {
-    const struct request_options *o = &c->rq.opt;
+    static const char *const allowed[] = { "NotOlderThan" };
     struct str match = o->resource_version_match;
+    bool       fits = str_is(match, allowed[0]);
 
+    if (o->has_send_initial_events && !fits)
+        forbid(causes, MATCH, "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan");
+    if (match.n == 0)
+        return;
+    if (!o->has_send_initial_events)
+        forbid(causes, MATCH,
+               "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided");
+    if (!fits)
+        unsupported(causes, match, allowed, ARRAY_LEN(allowed));
+    if (o->continue_.n > 0)
+        forbid(causes, MATCH, "resourceVersionMatch is forbidden when continue is provided");
+}
+
+static void check_list(const struct request_options *o, struct causes *causes)
+{
+    static const char *const allowed[] = { "Exact", "NotOlderThan", "" };
+    struct str match = o->resource_version_match;
+    bool       exact = str_is(match, allowed[0]);
+
+    if (match.n > 0 && !o->has_rv)
+        forbid(causes, MATCH, "resourceVersionMatch is forbidden unless resourceVersion is provided");
+    if (match.n > 0 && o->continue_.n > 0)
+        forbid(causes, MATCH, "resourceVersionMatch is forbidden when continue is provided");
+    if (match.n > 0 && !exact && !str_is(match, allowed[1]))
+        unsupported(causes, match, allowed, ARRAY_LEN(allowed));
+    if (exact && o->has_rv && o->rv == 0)
+        forbid(causes, MATCH, "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"");
     if (o->has_send_initial_events)
-        invalid_option(c, "sendInitialEvents", CAUSE_FORBIDDEN,
-                       "Forbidden: sendInitialEvents is forbidden for list");
-    else if (match.n > 0 && o->continue_.n > 0)
-        invalid_option(c, "resourceVersionMatch", CAUSE_FORBIDDEN,
-                       "Forbidden: resourceVersionMatch is forbidden when continue is provided");
-    else if (match.n > 0 && !o->has_rv)
-        invalid_option(c, "resourceVersionMatch", CAUSE_FORBIDDEN,
-                       "Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided");
-    else if (match.n > 0 && !str_is(match, "Exact") && !str_is(match, "NotOlderThan"))
-        invalid_option(c, "resourceVersionMatch", CAUSE_NOT_SUPPORTED,
-                       "Unsupported value: supported values: \"Exact\", \"NotOlderThan\", \"\"");
-    else if (str_is(match, "Exact") && o->rv == 0)
-        invalid_option(c, "resourceVersionMatch", CAUSE_FORBIDDEN,
-                       "Forbidden: resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"");
-    else if (o->continue_.n > 0 && o->has_rv && o->rv > 0)
-        call_bad_request(c, "specifying resource version is not allowed when using continue");
-    else
-        return true;
-    return false;
+        forbid(causes, SEND, "sendInitialEvents is forbidden for list");
 }
 
 bool list_options_check(struct call *c, bool watch)
 {
-    return watch ? check_watch(c) : check_list(c);
+    static const struct schema_kind kind = { .group = "meta.k8s.io", .version = "v1", .kind = "ListOptions" };
+    const struct request_options *o = &c->rq.opt;
+    struct causes causes;
+
+    causes_init(&causes, c->arena);
+    if (watch)
+        check_watch(o, &causes);
+    else
+        check_list(o, &causes);
+    if (causes.n > 0) {
+        call_invalid(c, &kind, STR_NONE, &causes);
+        return false;
+    }
+    if (!watch && o->continue_.n > 0 && o->rv > 0) {
+        call_bad_request(c, "specifying resource version is not allowed when using continue");
+        return false;
+    }
+    return true;
 }
