@@ -1,5 +1,5 @@
 /* api/kinds/network_policy.c: who may talk to whom. */
-#include "api/ip_range.h"
+#include "net/ip_range.h"
 #include "api/kinds/kinds_impl.h"
 
 static void ports_default(struct kind_ctx *c, struct json *rules)
