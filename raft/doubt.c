@@ -32,8 +32,8 @@ void raft_doubt__tick(struct raft_core *c)
     }
 }
 
-/* Who asks is lost.  So are we: it will not answer, and whatever it once counted of ours is forgotten.  What others
- * did with it they did before now: they are asked anew. */
+/* Who asks is lost.  So are we: it will not answer, and whatever it once counted of ours is forgotten.  What
+ * others did with it they did before now: they are asked anew. */
 static void doubt_both_lost(struct raft_core *c, uint64_t other)
 {
     int slot = raft_config_find(&c->config, other);
@@ -84,7 +84,7 @@ static void doubt_resolve(struct raft_core *c)
         raft_doubt_widen(&d, c->recall[i].last_index, c->recall[i].last_term);
     }
     if (raft_core__quorum(c, lost) != 0)
-        return;                                  /* what they decided among themselves nobody else need know */
+        return;                                  /* what they decided together nobody else need know */
     c->doubt = (struct raft_doubt){ .index = d.index, .term = d.term };
     c->hard.term = term;
     c->hard.vote = RAFT_VOTE_UNKNOWN;

@@ -1,23 +1,24 @@
 /* raft/doubt.h: what a head that lost part of its log may still do.
  *
- * A head whose disk lost entries that it had acknowledged is not the head it was: counted as if it still had
- * them, an acknowledged entry could be voted away.  It keeps, instead of the entries, the identity of the last
- * one it may have acknowledged, and two rules:
+ * A head whose disk lost entries that it had acknowledged is not the head it was: counted as if it still
+ * had them, an acknowledged entry could be voted away.  It keeps, instead of the entries, the identity of
+ * the last one it may have acknowledged, and two rules:
  *     1. it votes only for candidates whose log is at least as up to date (last term, then last index) as the
  *        log that was lost.  Raft's proof (thesis 3.6.3) needs of a voter just that;
  *     2. it does not stand for election before its own log is as up to date as that.
  * Acknowledging goes on as ever: it says what is durable now.
  *
- * When not even that identity, or term and vote, can be told, it is `lost`: it says nothing at all (no vote, no
- * acknowledgement), but asks all others, with a fresh number, for their term and the end of their log.  When
- * every other voter has answered it takes the highest term named, its vote in it given to nobody, and the most up
- * to date log named as the identity above.  That is enough: whoever still counts on something that it said
- * (a candidate on its vote, a leader on its acknowledgement) has answered since, and so named a term and a log
- * that are no less than those this was said of.
+ * When not even that identity, or term and vote, can be told, it is `lost`: it says nothing at all (no
+ * vote, no acknowledgement), but asks all others, with a fresh number, for their term and the end of their
+ * log.  When every other voter has answered it takes the highest term named, its vote in it given to
+ * nobody, and the most up to date log named as the identity above.  That is enough: whoever still counts on
+ * something that it said (a candidate on its vote, a leader on its acknowledgement) has answered since, and
+ * so named a term and a log that are no less than those this was said of.
  *
- * Another lost head, known by its own question, need not answer, as it counts on nothing any more.  What it did with
- * our word before it was lost, it did with a majority; as long as those who are lost are none, one of that majority
- * answers, and must do so after the loss: with each that turns out to be lost, all are asked anew.
+ * Another lost head, known by its own question, need not answer, as it counts on nothing any more.  What it
+ * did with our word before it was lost, it did with a majority; as long as those who are lost are none, one
+ * of that majority answers, and must do so after the loss: with each that turns out to be lost, all are
+ * asked anew.
  */
 #ifndef RAFT_DOUBT_H
 #define RAFT_DOUBT_H

@@ -61,7 +61,7 @@ void raft_snapshot_meta(const struct raft *r, struct snapshot_meta *ret, uint64_
 {
     uint64_t at = r->applied;
 
-    if (BUG(&r->core, RAFT_BUG_SNAPSHOT_BEHIND) && at > r->core.trail.offset + 1 && at > r->snapshot.index + 1)
+    if (BUG(&r->core, RAFT_BUG_SNAPSHOT_BEHIND) && at > MAX_OF(r->core.trail.offset, r->snapshot.index) + 1)
         at--;
     *ret = (struct snapshot_meta){ .index = at, .term = trail_term(&r->core.trail, at) };
     if (ret->index > 0)
@@ -217,8 +217,8 @@ void raft__snapshot_on_chunk(struct raft *r, struct raft_message *m, struct blob
 
 /* ---- The turn, and life -------------------------------------------------------------------------- */
 
-/* A snapshot costs as much as it is long: the larger the state, the longer the log that one stands for.  A head that
- * joins may be given the whole log: before the first configuration in it, it cannot say whose state it has. */
+/* A snapshot costs as much as it is long: the larger the state, the longer the log that one stands for.  A head
+ * that joins may be given the whole log: before the first configuration in it, it cannot say whose state it has. */
 static bool snapshot_is_due(const struct raft *r)
 {
     if (raft_core_config(&r->core, r->applied)->n == 0)

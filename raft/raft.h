@@ -138,7 +138,7 @@ struct raft_member {
 };
 
 struct raft_status {
-    uint64_t id, leader, term, commit, applied, last, durable, snapshot_index;     /* durable: on this head's disk */
+    uint64_t id, leader, term, commit, applied, last, durable, snapshot_index;     /* durable: here */
     bool     is_leader, disk_failed;
     bool     repairing;                          /* it lost part of its log and does not have all of it back */
     uint64_t leader_changes, proposals, proposals_failed, fsyncs, fsync_ns_sum, fsync_ns_max, bytes_written;
