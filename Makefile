@@ -123,7 +123,7 @@ $(BUILD)/test/sim/sim: $(call objs,$(SIM_SRC)) $(foreach l,$(below_store),$(call
 	@$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(TEST_LIBS)
 
 # The same with the API and HTTP clients: fewer seeds, as each costs more.
-$(BUILD)/test/sim/simapi: $(call objs,$(wildcard test/sim/api/*.c)) $(LINEAR_O) $(foreach l,$(below_api),$(call lib,$(l)))
+$(BUILD)/test/sim/simapi: $(call objs,$(wildcard test/sim/api/*.c) test/sim/bugs.c) $(LINEAR_O) $(foreach l,$(below_api),$(call lib,$(l)))
 	@echo "  LINK    $@"
 	@$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(TEST_LIBS)
 

@@ -3,7 +3,11 @@
 #include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "test/sim/cluster.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include "net/arena.h"
+#include "test/sim/bugs.h"
 #ifdef RAFT_BUGS
 #include "raft/bugs.h"
 
@@ -53,7 +57,7 @@ static const char *judge_of(const char *said)
 }
 
 /* A broken promise and a failed must() are finds alike: the child does not end well.  said: its last words. */
-static bool bugs_found_in(unsigned bug, uint64_t seed, bool (*life)(uint64_t seed, unsigned bugs), char said[256])
+static bool bugs_found_in(const struct bugs_opts *o, unsigned bug, uint64_t seed, char said[256])
 {
     int status = 0, fd[2];
     size_t n = 0;
@@ -69,7 +73,8 @@ static bool bugs_found_in(unsigned bug, uint64_t seed, bool (*life)(uint64_t see
         close(fd[0]);
         close(fd[1]);
         alarm(60);                               /* what never ends is found as well */
-        _exit(life(seed, bug) ? 0 : 1);
+        o->life(seed, bug);
+        _exit(0);
     }
     close(fd[1]);
     while (n < 255 && (k = read(fd[0], said + n, 255 - n)) > 0)
@@ -80,7 +85,7 @@ static bool bugs_found_in(unsigned bug, uint64_t seed, bool (*life)(uint64_t see
     return status != 0;
 }
 
-bool bugs_found(uint64_t seeds, const char *only, bool (*life)(uint64_t seed, unsigned bugs))
+bool bugs_found(const struct bugs_opts *o)
 {
     unsigned missed = 0, tried = 0;
 
@@ -88,22 +93,22 @@ bool bugs_found(uint64_t seeds, const char *only, bool (*life)(uint64_t seed, un
     for (size_t i = 0; i < ARRAY_LEN(list); i++) {
         uint64_t seed = 1;
         char said[256];
-        if (only != NULL && strstr(list[i].name, only) == NULL)
+        if ((o->which & list[i].bug) == 0 || (o->only != NULL && strstr(list[i].name, o->only) == NULL))
             continue;
         tried++;
-        while (seed <= seeds && !bugs_found_in(list[i].bug, seed, life, said))
+        while (seed <= o->seeds && !bugs_found_in(o, list[i].bug, seed, said))
             seed++;
-        if (seed <= seeds)
+        if (seed <= o->seeds)
             printf("| %s | %" PRIu64 " | %s |\n", list[i].name, seed, judge_of(said));
         else
-            printf("| %s | NOT in %" PRIu64 " | |\n", list[i].name, seeds);
-        missed += seed > seeds;
+            printf("| %s | NOT in %" PRIu64 " | |\n", list[i].name, o->seeds);
+        missed += seed > o->seeds;
     }
     printf("%u passed, %u failed\n", tried - missed, missed);
     return missed == 0 && tried > 0;
 }
 #else
-bool bugs_found(uint64_t seeds, const char *only, bool (*life)(uint64_t seed, unsigned bugs))
+bool bugs_found(const struct bugs_opts *o)
 {
     printf("built without -DRAFT_BUGS: nothing can be planted (make sim-bugs)\n");
     return false;

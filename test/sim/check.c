@@ -32,37 +32,52 @@ void broken(const struct world *w, const char *fmt, ...)
 
 /* ---- keys and values ------------------------------------------------------------------------------ */
 
+/* By hand, all of this: a life makes and reads a hundred thousand of them. */
 struct str key_name(unsigned key, char *buf)
 {
-    int n = key < KEYS ? sprintf(buf, "/s/%c/%u", 'a' + (int)key % 3, key)
-                       : sprintf(buf, "/l/%u", key - KEYS);
-    return str_make(buf, (size_t)n);
+    unsigned n = 3, number = key < KEYS ? key : key - KEYS;
+
+    memcpy(buf, key < KEYS ? "/s/" : "/l/", n);
+    if (key < KEYS) {
+        buf[n++] = (char)('a' + key % 3);
+        buf[n++] = '/';
+    }
+    must(number < 100);
+    if (number >= 10)
+        buf[n++] = (char)('0' + number / 10);
+    buf[n++] = (char)('0' + number % 10);
+    return str_make(buf, n);
 }
 
 unsigned key_index(const struct world *w, struct str key)
 {
+    unsigned number = 0, of_ten = 1, i;
     char buf[32];
 
-    for (unsigned i = 0; i < ALL_KEYS; i++)
-        if (str_eq(key, key_name(i, buf)))
-            return i;
-    broken(w, "a key nobody wrote: %.*s", STR_ARG(key));
+    for (size_t n = key.n; n > 0 && key.p[n - 1] != '/' && of_ten <= 10; n--, of_ten *= 10)
+        number += of_ten * (unsigned)(key.p[n - 1] - '0');
+    i = key.n > 1 && key.p[1] == 'l' ? KEYS + number : number;
+    if (i >= ALL_KEYS || !str_eq(key, key_name(i, buf)))
+        broken(w, "a key nobody wrote: %.*s", STR_ARG(key));
+    return i;
 }
 
 /* Who wrote it; rev: the revision that must stand in it (0: not checked). */
 uint64_t value_id(const struct world *w, struct str value, uint64_t rev)
 {
-    char buf[48];
-    uint64_t id, at;
-    char *end;
+    uint64_t id = 0, at = 0;
+    size_t n = 0;
 
-    if (value.n < 19)
+    for (; n < value.n && n < 16; n++) {
+        char c = value.p[n];
+        id = id << 4 | (uint64_t)(c <= '9' ? c - '0' : c - 'a' + 10);
+    }
+    if (value.n < 18 || value.p[n++] != ':')
         broken(w, "a value nobody wrote: %.*s", STR_ARG(value));
-    snprintf(buf, sizeof buf, "%.*s", (int)MIN_OF(value.n, sizeof buf - 1), value.p);
-    id = strtoull(buf, &end, 16);
-    at = strtoull(end + 1, &end, 10);
-    if (buf[16] != ':' || *end != ':' || (rev != 0 && at != rev))
-        broken(w, "value %s at revision %" PRIu64, buf, rev);
+    for (; n < value.n && value.p[n] >= '0' && value.p[n] <= '9'; n++)
+        at = 10 * at + (uint64_t)(value.p[n] - '0');
+    if (n == value.n || value.p[n] != ':' || (rev != 0 && at != rev))
+        broken(w, "value %.*s at revision %" PRIu64, (int)n, value.p, rev);
     return id;
 }
 
@@ -114,6 +129,21 @@ void check_event(struct head *h, const struct store_event *e)
                h->name, e->rev, is.key, is.value, was->key, was->value);
 }
 
+static uint64_t hash_bytes(uint64_t h, const char *p, size_t n)
+{
+    uint64_t word = 0;
+
+    for (; n >= sizeof word; p += sizeof word, n -= sizeof word) {
+        memcpy(&word, p, sizeof word);
+        h = (h ^ word) * 0x9e3779b97f4a7c15ull;
+        h ^= h >> 29;
+    }
+    word = 0;
+    if (n > 0)
+        memcpy(&word, p, n);
+    return ((h ^ word) + n) * 0x9e3779b97f4a7c15ull;
+}
+
 uint64_t view_hash(struct store_view *v)
 {
     struct store_cursor c;
@@ -122,12 +152,9 @@ uint64_t view_hash(struct store_view *v)
 
     for (store_seek(&c, v, STR_NONE, STR_NONE); store_next(&c, &kv); ) {
         uint64_t n[5] = { kv.create_rev, kv.mod_rev, kv.version, kv.lease, kv.tag };
-        for (size_t i = 0; i < kv.key.n; i++)
-            h = (h ^ (unsigned char)kv.key.p[i]) * 0x100000001b3ull;
-        for (size_t i = 0; i < kv.value->len; i++)
-            h = (h ^ (unsigned char)kv.value->data[i]) * 0x100000001b3ull;
-        for (size_t i = 0; i < ARRAY_LEN(n); i++)
-            h = (h ^ n[i]) * 0x9e3779b97f4a7c15ull;
+        h = hash_bytes(h, kv.key.p, kv.key.n);
+        h = hash_bytes(h, kv.value->data, kv.value->len);
+        h = hash_bytes(h, (const char *)n, sizeof n);
     }
     return h | 1;
 }

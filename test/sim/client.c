@@ -6,8 +6,13 @@
 /* Values say who wrote them: id, then the revision that is spliced in, then padding. */
 static struct str op_value(const struct op *op, char *buf)
 {
-    int n = snprintf(buf, 400, "%016" PRIx64 "::%*s", op->id, (int)(op->id * 37 % 300), "");
-    return str_make(buf, (size_t)n);
+    size_t pad = op->id * 37 % 300;
+
+    for (unsigned i = 0; i < 16; i++)
+        buf[i] = "0123456789abcdef"[op->id >> (60 - 4 * i) & 15];
+    buf[16] = buf[17] = ':';
+    memset(buf + 18, ' ', pad);
+    return str_make(buf, 18 + pad);
 }
 
 #define VALUE_REV_AT 17                          /* between the colons */

@@ -10,7 +10,7 @@
  *     rot.c       disks that lose or change what they were given
  *     storm.c     elections upon elections, with deaths at the worst moments
  *     script.c    one particular chain of deaths
- *     bugs.c      planted errors, which the judges must find
+ *     bugs.c      planted errors, which the judges must find (and those of the world over HTTP)
  *     check.c     the truth (what each revision did) and everything that is compared with it
  *
  * Clients live in the world, not on machines: they call into a head's store as the API server in that
@@ -31,11 +31,11 @@
 #define KEYS      12                             /* written by clients */
 #define LEASE_KEYS 4                             /* carried by leases: keys KEYS... */
 #define ALL_KEYS  (KEYS + LEASE_KEYS)
-#define MAX_OPS   16384
-#define MAX_REVS  16384
+#define MAX_OPS   4096
+#define MAX_REVS  4096
 #define MAX_REV_EVENTS 4
 #define WATCHERS  8
-#define WATCH_LOG 16384
+#define WATCH_LOG 8192
 #define NEVER     UINT64_MAX
 
 /* ---- the truth ---- */
@@ -227,10 +227,6 @@ void storm_run_for(struct world *w, uint64_t ns);      /* as sim_run_for() */
 void script_begin(struct world *w);
 void script_look(struct world *w);
 void script_end(struct world *w);
-
-/* bugs.c */
-/* only: those with it in their description; NULL: all. */
-bool bugs_found(uint64_t seeds, const char *only, bool (*life)(uint64_t seed, unsigned bugs));
 
 /* check.c */
 unsigned key_index(const struct world *w, struct str key);

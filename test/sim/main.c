@@ -7,6 +7,7 @@
  *     build-bugs/test/sim/sim bugs SEEDS [WORDS]
  *                                        each planted error is found within so many (make sim-bugs) */
 #include <stdlib.h>
+#include "test/sim/bugs.h"
 #include "test/sim/cluster.h"
 
 #define DEFAULT_SEEDS 300
@@ -161,12 +162,11 @@ static uint64_t life(uint64_t seed, unsigned bugs, bool trace, struct totals *t)
     return hash;
 }
 
-static bool life_with_bugs(uint64_t seed, unsigned bugs)
+static void life_with_bugs(uint64_t seed, unsigned bugs)
 {
     struct totals ignored = { 0 };
 
     life(seed, bugs, false, &ignored);
-    return true;                                 /* what is found ends the program */
 }
 
 static void totals_print(const struct totals *t, uint64_t lives, uint64_t twice)
@@ -220,7 +220,7 @@ int main(int argc, char **argv)
         return 0;
     }
     if (argc >= 3 && strcmp(argv[1], "bugs") == 0)
-        return bugs_found(strtoull(argv[2], NULL, 10), argv[3], life_with_bugs) ? 0 : 1;
+        return !bugs_found(&(struct bugs_opts){ strtoull(argv[2], NULL, 10), ~0u, argv[3], life_with_bugs });
     run_seeds(argc > 2 ? strtoull(argv[2], NULL, 10) : 1, argc > 1 ? strtoull(argv[1], NULL, 10)
               : DEFAULT_SEEDS);
     return 0;

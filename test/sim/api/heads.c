@@ -16,7 +16,8 @@ static void head_in_start(void *arg)
     struct errbuf err = { "" };
     struct store_opts so = {
         .raft = { .loop = sim_machine_loop(h->m), .id = h->index + 1, .cluster = 77, .heads = peer,
-                  .n_heads = w->n_heads, .listen_addr = h->peer_addr, .segment_bytes = 40000 + w->seed % 6 * 30000,
+                  .n_heads = w->n_heads, .bugs = w->bugs, .listen_addr = h->peer_addr,
+                  .segment_bytes = 40000 + w->seed % 6 * 30000,
                   .snapshot_bytes = 60000 + w->seed % 7 * 40000, .log_bytes = 20000 + w->seed % 5 * 30000 },
         .history_ms = w->seed % 3 == 0 ? 800 : 60000,
     };
@@ -25,11 +26,16 @@ static void head_in_start(void *arg)
 
     for (unsigned i = 0; i < w->n_heads; i++)
         peer[i] = (struct raft_peer_opts){ i + 1, w->head[i].peer_addr };
-    if (disk_open(so.raft.loop, "data", &h->disk, &err) != 0)
-        broken(w, "%s: %s", h->name, err.s);
+    must_ok(disk_open(so.raft.loop, "data", &h->disk, &err));
     so.raft.disk = h->disk;
-    if (store_open(&so, &h->store, &err) != 0)
-        broken(w, "%s: %s", h->name, err.s);
+    int rc = store_open(&so, &h->store, &err);
+    if (rc != 0) {                               /* a full or failing disk is an excuse */
+        if (rc == E_CORRUPT || w->calm)
+            broken(w, "%s cannot open its data: %s", h->name, err.s);
+        h->store = NULL;
+        h->cannot_open = true;
+        return;
+    }
     ao.store = h->store;
     if (api_open(&ao, &h->api, &err) != 0)
         broken(w, "%s: %s", h->name, err.s);
@@ -40,8 +46,12 @@ static void head_start(struct head *h)
 {
     if (!sim_up(h->m))
         sim_boot(h->m);
+    h->cannot_open = false;
     sim_do(h->m, head_in_start, h);
-    trace(h->w, "%s starts at revision %" PRIu64, h->name, store_revision(h->store));
+    if (h->cannot_open)
+        head_crash(h);
+    else
+        trace(h->w, "%s starts at revision %" PRIu64, h->name, store_revision(h->store));
 }
 
 void head_crash(struct head *h)
@@ -149,13 +159,14 @@ void fault_choose(struct world *w)
 
     *f = (struct faults){ .crash = bits & 1, .crash_all = (bits & 6) == 6, .partition = bits & 8, .one_way = bits & 16,
                           .clients_cut = bits & 32, .delay = bits & 64, .drop = bits & 128, .slow_disk = bits & 256,
-                          .clocks = bits & 512, .percent = (unsigned)(2 + sim_below(w->s, 10)) };
+                          .clocks = bits & 512, .bad_disk = bits & 1024,
+                          .percent = (unsigned)(2 + sim_below(w->s, 10)) };
     if (w->seed % 10 == 1)
         *f = (struct faults){ .percent = 0 };
-    trace(w, "%u heads; %u %% faults:%s%s%s%s%s%s%s%s%s", w->n_heads, f->percent, f->crash ? " crash" : "",
+    trace(w, "%u heads; %u %% faults:%s%s%s%s%s%s%s%s%s%s", w->n_heads, f->percent, f->crash ? " crash" : "",
           f->crash_all ? " crash-all" : "", f->partition ? " partition" : "", f->one_way ? " one-way" : "",
           f->clients_cut ? " clients-cut" : "", f->delay ? " delay" : "", f->drop ? " drop" : "",
-          f->slow_disk ? " slow-disk" : "", f->clocks ? " clocks" : "");
+          f->slow_disk ? " slow-disk" : "", f->clocks ? " clocks" : "", f->bad_disk ? " bad-disk" : "");
 }
 
 static void fault_cut(struct world *w, struct sim_machine *from, struct sim_machine *to)
@@ -192,13 +203,37 @@ static void fault_net(struct world *w, bool drop)
     sim_net_default(w->s, &o);
 }
 
+/* Stuck, failing, or full: a head whose disk failed serves no more until it is started again. */
+static void fault_disk(struct world *w, struct head *h)
+{
+    struct sim_disk_opts o = disk_good;
+
+    switch (sim_below(w->s, 3)) {
+    case 0:  o.stuck = true; break;
+    case 1:  o.fail_per_million = 3000 + (unsigned)sim_below(w->s, 100000); break;
+    default: o.capacity = 1; break;
+    }
+    trace(w, "%s: disk %s", h->name, o.stuck ? "stuck" : o.capacity != 0 ? "full" : "fails");
+    sim_disk(h->m, &o);
+}
+
+static bool head_ailing(const struct head *h)
+{
+    struct raft_status st;
+
+    if (!head_serves(h))
+        return false;
+    raft_status(store_raft(h->store), &st);
+    return st.disk_failed;
+}
+
 static void fault_one(struct world *w)
 {
     struct faults *f = &w->faults;
     struct head *h = &w->head[sim_below(w->s, w->n_heads)];
     struct sim_disk_opts slow = { .op_min_ns = 50 * US, .op_max_ns = (1 + sim_below(w->s, 60)) * MS };
 
-    switch (sim_below(w->s, 9)) {
+    switch (sim_below(w->s, 10)) {
     case 0: if (f->crash && head_serves(h)) head_crash(h); break;
     case 1: if (f->partition) fault_partition(w, false); break;
     case 2: if (f->one_way) fault_partition(w, true); break;
@@ -211,6 +246,7 @@ static void fault_one(struct world *w)
             sim_clock_skew(h->m, ((int64_t)sim_below(w->s, 7200) - 3600) * 1000000000ll,
                            0.95 + (double)sim_below(w->s, 100) / 1000);
         break;
+    case 8: if (f->bad_disk) fault_disk(w, h); break;
     default:
         for (unsigned i = 0; f->crash_all && i < w->n_heads; i++)
             if (head_serves(&w->head[i]))
@@ -231,9 +267,13 @@ void fault_heal(struct world *w)
 
 void fault_restarts(struct world *w)
 {
-    for (unsigned i = 0; i < w->n_heads; i++)
-        if (w->head[i].store == NULL && (w->calm || sim_now_ns(w->s) >= w->head[i].restart_ns))
-            head_start(&w->head[i]);
+    for (unsigned i = 0; i < w->n_heads; i++) {
+        struct head *h = &w->head[i];
+        if (head_ailing(h) && (w->calm || sim_below(w->s, 30) == 0))
+            head_crash(h);
+        else if (h->store == NULL && (w->calm || sim_now_ns(w->s) >= h->restart_ns))
+            head_start(h);
+    }
 }
 
 void fault_step(struct world *w)

@@ -5,10 +5,13 @@
  *     build/test/sim/simapi seed N          one, with a trace */
 #include <stdarg.h>
 #include <stdlib.h>
+#include "raft/bugs.h"
 #include "test/sim/api/world.h"
+#include "test/sim/bugs.h"
 
 #define DEFAULT_SEEDS 20
 #define STEPS         400
+#define BUGS          ~0u
 #define REPEAT_EVERY  10                         /* seeds that are run twice */
 
 void trace_line(const struct world *w, const char *fmt, ...)
@@ -109,13 +112,13 @@ static void world_judge(struct world *w)
 
 struct totals { uint64_t ops, writes, reads, lists, unknown, lost, crashes, events, stretches; };
 
-static uint64_t life(uint64_t seed, bool trace, struct totals *t)
+static uint64_t life(uint64_t seed, unsigned bugs, bool trace, struct totals *t)
 {
     long live = mem_live();
     struct world *w = mem_new(struct world);
     uint64_t hash;
 
-    *w = (struct world){ .seed = seed, .trace = trace, .s = sim_new(seed), .n_heads = seed % 5 == 0 ? 5 : 3 };
+    *w = (struct world){ .seed = seed, .bugs = bugs, .trace = trace, .s = sim_new(seed), .n_heads = seed % 5 == 0 ? 5 : 3 };
     w->h.op = mem_zalloc(MAX_OPS * sizeof *w->h.op);
     w->h.watch = mem_zalloc(MAX_LINES * sizeof *w->h.watch);
     fault_choose(w);
@@ -149,13 +152,20 @@ static uint64_t life(uint64_t seed, bool trace, struct totals *t)
     return hash;
 }
 
+static void life_with_bugs(uint64_t seed, unsigned bugs)
+{
+    struct totals ignored = { 0 };
+
+    life(seed, bugs, false, &ignored);
+}
+
 static void run_seeds(uint64_t first, uint64_t n)
 {
     struct totals t = { 0 }, ignored = { 0 };
 
     for (uint64_t seed = first; seed < first + n; seed++) {
-        uint64_t hash = life(seed, false, &t);
-        if (seed % REPEAT_EVERY == 0 && life(seed, false, &ignored) != hash) {
+        uint64_t hash = life(seed, 0, false, &t);
+        if (seed % REPEAT_EVERY == 0 && life(seed, 0, false, &ignored) != hash) {
             fprintf(stderr, "seed %" PRIu64 ": a second run took another course\n0 passed, 1 failed\n", seed);
             exit(1);
         }
@@ -174,10 +184,12 @@ int main(int argc, char **argv)
     log_level = LOG_NONE;
     if (argc == 3 && strcmp(argv[1], "seed") == 0) {
         log_level = LOG_INFO;
-        life(strtoull(argv[2], NULL, 10), true, &t);
+        life(strtoull(argv[2], NULL, 10), 0, true, &t);
         printf("1 passed, 0 failed\n");
         return 0;
     }
+    if (argc >= 3 && strcmp(argv[1], "bugs") == 0)
+        return !bugs_found(&(struct bugs_opts){ strtoull(argv[2], NULL, 10), BUGS, argv[3], life_with_bugs });
     run_seeds(argc > 2 ? strtoull(argv[2], NULL, 10) : 1, argc > 1 ? strtoull(argv[1], NULL, 10) : DEFAULT_SEEDS);
     return 0;
 }

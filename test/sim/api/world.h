@@ -61,14 +61,17 @@ struct head {
     struct store *store;
     struct api   *api;
     uint64_t restart_ns;
+    bool     cannot_open;
     struct client *client;                       /* of the clients' machine, to this head */
 };
 
-struct faults { bool crash, crash_all, partition, one_way, clients_cut, delay, drop, slow_disk, clocks; unsigned percent; };
+struct faults { bool crash, crash_all, partition, one_way, clients_cut, delay, drop, slow_disk, bad_disk,
+    clocks; unsigned percent; };
 
 struct world {
     struct sim  *s;
     uint64_t seed, heal_ns;
+    unsigned bugs;                               /* planted in every head */
     unsigned n_heads;
     struct head  head[MAX_HEADS];
     struct sim_machine *clients;
