@@ -135,8 +135,9 @@ sim: $(BUILD)/test/sim/sim $(BUILD)/test/sim/simapi
 # Errors planted in the heads (raft/core_impl.h) must be found by the simulation's checks.
 .PHONY: sim-bugs
 sim-bugs:
-	@CFLAGS=-DRAFT_BUGS $(MAKE) --no-print-directory BUILD=build-bugs build-bugs/test/sim/sim
+	@CFLAGS=-DRAFT_BUGS $(MAKE) --no-print-directory BUILD=build-bugs build-bugs/test/sim/sim build-bugs/test/sim/simapi
 	@build-bugs/test/sim/sim bugs $(or $(SEEDS),2000)
+	@build-bugs/test/sim/simapi bugs $(or $(SEEDS),100)
 
 # ---- fuzzing: every test/fuzz/fuzz_X.c with clang's libFuzzer, for FUZZ_SECONDS each ------------------
 FUZZ_SECONDS ?= 20

@@ -58,17 +58,28 @@ static bool member_is_out(struct head *leader, unsigned index)
     return !in;
 }
 
-/* One that was removed before anybody had called it knows nobody, and nobody can tell it. */
-void member_forgotten(struct world *w)
+/* Does it know anybody who could tell it something? */
+static bool member_knows_somebody(struct head *h)
 {
     struct raft_status st;
 
-    for (unsigned i = w->n_founders; i < w->n_heads; i++) {
+    raft_status(store_raft(h->store), &st);
+    for (unsigned i = 0; i < st.n_heads; i++)
+        if (st.head[i].id != h->index + 1 && st.head[i].id <= h->w->n_heads
+            && head_serves(&h->w->head[st.head[i].id - 1]))
+            return true;
+    return false;
+}
+
+/* One that was removed before anybody had called it, or while all that it knows were removed, too: nobody can
+ * tell it. */
+void member_forgotten(struct world *w)
+{
+    for (unsigned i = 0; i < w->n_heads; i++) {
         struct head *h = &w->head[i];
-        if (!head_serves(h))
+        if (!head_serves(h) || member_knows_somebody(h))
             continue;
-        raft_status(store_raft(h->store), &st);
-        for (unsigned k = 0; k < w->n_heads && st.n_heads == 0; k++)
+        for (unsigned k = 0; k < w->n_heads; k++)
             if (w->head[k].leading && head_serves(&w->head[k]) && member_is_out(&w->head[k], i))
                 h->removed = true;
     }

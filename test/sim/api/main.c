@@ -2,7 +2,8 @@
  *
  *     build/test/sim/simapi                 some seeds
  *     build/test/sim/simapi SEEDS [FIRST]   that many
- *     build/test/sim/simapi seed N          one, with a trace */
+ *     build/test/sim/simapi seed N          one, with a trace
+ *     build-bugs/test/sim/simapi bugs SEEDS [WORDS]      planted errors (make sim-bugs) */
 #include <stdarg.h>
 #include <stdlib.h>
 #include "raft/bugs.h"
@@ -11,7 +12,10 @@
 
 #define DEFAULT_SEEDS 20
 #define STEPS         400
-#define BUGS          ~0u
+/* Planted errors that can be seen from here; the others need faults that only the world without API has. */
+#define BUGS (RAFT_BUG_VOTE_TWICE | RAFT_BUG_VOTE_STALE_LOG | RAFT_BUG_NO_TRUNCATE | RAFT_BUG_READ_UNCONFIRMED \
+              | RAFT_BUG_LEASE_TOO_LONG | RAFT_BUG_KEEP_EPOCH | RAFT_BUG_COMMIT_UNVERIFIED | RAFT_BUG_NO_SYNC \
+              | RAFT_BUG_LOSE_VOTE | RAFT_BUG_APPLY_EARLY | RAFT_BUG_READ_LOCAL | RAFT_BUG_REVISION_AGAIN)
 #define REPEAT_EVERY  10                         /* seeds that are run twice */
 
 void trace_line(const struct world *w, const char *fmt, ...)
