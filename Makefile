@@ -127,6 +127,12 @@ $(BUILD)/test/sim/simapi: $(call objs,$(wildcard test/sim/api/*.c) test/sim/bugs
 	@echo "  LINK    $@"
 	@$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(TEST_LIBS)
 
+# Clients that record what they are told by a cluster under faults (test/e2e/chaos_test.sh).
+CHAOS := $(BUILD)/test/chaos/chaos $(BUILD)/test/sim/lincheck
+$(BUILD)/test/chaos/chaos: $(call objs,$(wildcard test/chaos/*.c)) $(foreach l,$(below_node),$(call lib,$(l)))
+	@echo "  LINK    $@"
+	@$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(TEST_LIBS)
+
 .PHONY: sim
 sim: $(BUILD)/test/sim/sim $(BUILD)/test/sim/simapi
 	@$(if $(API_SEED),,$< $(if $(SEED),seed $(SEED),$(SEEDS)))
@@ -158,7 +164,7 @@ fuzz:
 # ---- what Debian has to provide: installed where missing, quietly -------------------------------------
 DEPS      := gcc libc6-dev libuv1-dev libssl-dev libnghttp2-dev zlib1g-dev libyaml-dev libarchive-dev node-llhttp \
              crun conmon containernetworking-plugins nftables iproute2 util-linux busybox-static
-DEPS_TEST := curl procps bsdutils git etcd-client $(if $(shell command -v kubectl),,kubernetes-client)
+DEPS_TEST := curl procps bsdutils git openssl etcd-client $(if $(shell command -v kubectl),,kubernetes-client)
 DEPS_FUZZ := clang $(if $(wildcard /usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-*.a),,libclang-rt-dev)
 
 install = test/install.sh $(1)
@@ -181,7 +187,7 @@ run: deps
 	@./coracle up
 
 test: deps-test
-	$(AGAIN) all $(BUILD)/test/sim/sim $(BUILD)/test/sim/simapi
+	$(AGAIN) all $(BUILD)/test/sim/sim $(BUILD)/test/sim/simapi $(CHAOS)
 	@test/run_all.sh $(BUILD)
 
 # Unit tests only; the closing line counts all of them.
@@ -189,7 +195,7 @@ unit: $(TEST_BIN)
 	@test/run_unit.sh $(TEST_BIN)
 
 # Tests of whole clusters with kubectl; needs root.  E2E=faults: only test/e2e/faults_test.sh.
-e2e: coracle
+e2e: coracle $(CHAOS)
 	@test/run_e2e.sh $(E2E)
 
 # The README's figures on this machine, as a table; needs root.  BENCH_ONLY="get watch", BENCH_SECONDS=3.

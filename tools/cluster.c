@@ -134,8 +134,8 @@ static bool port_chosen(const struct cluster *c, unsigned port)
     return false;
 }
 
-/* The usual port if it is free, else one above.  Not any that the system would give: those are also given to outgoing
- * connections, and would be gone when a head that was killed comes back. */
+/* The usual port if it is free, else one above.  Not any that the system would give: those are also given to
+ * outgoing connections, and would be gone when a head that was killed comes back. */
 static unsigned free_port(const struct cluster *c, unsigned wanted)
 {
     for (unsigned port = wanted; port < PORTS_END; port += PORTS_STEP)

@@ -33,9 +33,9 @@ int  cluster_init(struct cluster *c, const char *name, const char *data, struct 
 /* Make the directories; take over ports, addresses and counts of an earlier run in the same DATA, or choose
  * free ones. */
 int  cluster_prepare(struct cluster *c, struct errbuf *err);
-/* Two clusters that start at the same time would choose the same: whoever prepares one holds this (close the
- * descriptor) until its heads listen and its bridge is there.  Waits for others, but not for ever; -1 is no error
- * either: there is then no such protection. */
+/* Two clusters that start at the same time would choose the same: whoever prepares one holds this (close
+ * the descriptor) until its heads listen and its bridge is there.  Waits for others, but not for ever; -1
+ * is no error either: there is then no such protection. */
 int  cluster_numbers_lock(void);
 
 /* Paths and names; the result lives in the buffer given. */
