@@ -7,7 +7,7 @@
  * A worker's place is a bench_conn (tools/bench_conn.h) whose member `grpc` is set before it is opened; its
  * requests are bench_grpc_request()s, the status that on_response gets is that of HTTP which comes closest to
  * gRPC's (200: OK), the message of a failure comes by on_body.
- * Lifetime: freed by its owner after all its places are closed and the loop has stopped.  Thread: loop only. */
+ * Lifetime: freed after all its places are closed and the loop has stopped.  Thread: loop only. */
 #ifndef TOOLS_BENCH_GRPC_H
 #define TOOLS_BENCH_GRPC_H
 

@@ -18,6 +18,8 @@
 #define FIRST_NET       88
 #define FIRST_API_PORT  6443
 #define FIRST_PEER_PORT 2380
+#define FIRST_ETCD_PORT 2379
+#define ETCD_PORTS_STEP 10
 #define PORTS_STEP      17
 #define PORTS_END       32768                    /* where those begin that the system gives */
 #define NUMBERS_WAIT_MS 10000
@@ -129,7 +131,7 @@ static unsigned try_port(unsigned port)
 static bool port_chosen(const struct cluster *c, unsigned port)
 {
     for (unsigned i = 0; i < CLUSTER_MAX_HEADS; i++)
-        if (c->api_port[i] == port || c->peer_port[i] == port)
+        if (c->api_port[i] == port || c->peer_port[i] == port || c->etcd_port[i] == port)
             return true;
     return false;
 }
@@ -172,6 +174,18 @@ int cluster_numbers_lock(void)
     return fd;
 }
 
+/* After all others: the usual ports of etcd and of its peers are neighbours. */
+static int choose_etcd_ports(struct cluster *c, struct errbuf *err)
+{
+    for (unsigned i = 0; i < c->n_heads; i++) {
+        if (c->etcd_port[i] == 0)
+            c->etcd_port[i] = free_port(c, FIRST_ETCD_PORT + i * ETCD_PORTS_STEP);
+        if (c->etcd_port[i] == 0)
+            return err_set(err, E_FULL, "no free port for etcd's API of head %u", i + 1);
+    }
+    return 0;
+}
+
 static int choose_numbers(struct cluster *c, struct errbuf *err)
 {
     for (c->net = FIRST_NET; c->net < 250 && net_taken(c->net); c->net++) { }
@@ -183,7 +197,7 @@ static int choose_numbers(struct cluster *c, struct errbuf *err)
         if (c->api_port[i] == 0 || c->peer_port[i] == 0)
             return err_set(err, E_FULL, "no free port for head %u", i + 1);
     }
-    return 0;
+    return choose_etcd_ports(c, err);
 }
 
 /* ---- cluster.json --------------------------------------------------------------------------------- */
@@ -196,7 +210,8 @@ static int save(const struct cluster *c, struct errbuf *err)
 
     buf_fmt(&b, "{\"name\":\"%s\",\"heads\":%u,\"net\":%u,\"ports\":[", c->name, c->n_heads, c->net);
     for (unsigned i = 0; i < c->n_heads; i++)
-        buf_fmt(&b, "%s{\"api\":%u,\"peer\":%u}", i > 0 ? "," : "", c->api_port[i], c->peer_port[i]);
+        buf_fmt(&b, "%s{\"api\":%u,\"peer\":%u,\"etcd\":%u}", i > 0 ? "," : "", c->api_port[i],
+                c->peer_port[i], c->etcd_port[i]);
     buf_z(&b, "]}\n");
     rc = file_replace(cluster_path(c, &path, "/cluster.json"), buf_str(&b), 0600, true, err);
     buf_release(&b);
@@ -218,10 +233,14 @@ static int load_from(struct cluster *c, const struct json *j, struct errbuf *err
         const struct json *p = json_at(json_getz(j, "ports"), i);
         c->api_port[i] = (unsigned)json_path_i64(p, "api", 0);
         c->peer_port[i] = (unsigned)json_path_i64(p, "peer", 0);
-        if (try_port(c->api_port[i]) == 0 || try_port(c->peer_port[i]) == 0)
-            return err_set(err, E_EXISTS, "port %u or %u of head %u is in use", c->api_port[i],
-                           c->peer_port[i], i + 1);
+        c->etcd_port[i] = (unsigned)json_path_i64(p, "etcd", 0);
+        if (try_port(c->api_port[i]) == 0 || try_port(c->peer_port[i]) == 0 ||
+            (c->etcd_port[i] != 0 && try_port(c->etcd_port[i]) == 0))
+            return err_set(err, E_EXISTS, "port %u, %u or %u of head %u is in use", c->api_port[i],
+                           c->peer_port[i], c->etcd_port[i], i + 1);
     }
+    if (choose_etcd_ports(c, err) != 0)          /* state that was made before heads served etcd's API */
+        return E_FULL;
     return net_taken(c->net) ? err_set(err, E_EXISTS, "network 10.%u.0.0/16 is in use", c->net) : 0;
 }
 

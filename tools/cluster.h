@@ -25,7 +25,7 @@ struct cluster {
     bool keep;                                   /* --data was given: DATA outlives the cluster */
     unsigned n_heads, n_nodes;
     unsigned net;                                /* the bridge is 10.NET.0.1/16 */
-    unsigned api_port[CLUSTER_MAX_HEADS], peer_port[CLUSTER_MAX_HEADS];
+    unsigned api_port[CLUSTER_MAX_HEADS], peer_port[CLUSTER_MAX_HEADS], etcd_port[CLUSTER_MAX_HEADS];
 };
 
 /* Name and directories; checks them. data NULL: the default place. */

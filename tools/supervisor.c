@@ -74,6 +74,7 @@ static void head_args(const struct child *ch, struct args *x)
     cluster_gateway(c, &t);
     arg_add(x, "--listen=127.0.0.1:%u,%s:%u", c->api_port[i], t.s, c->api_port[i]);
     arg_add(x, "--advertise-address=%s:%u", t.s, c->api_port[i]);
+    arg_add(x, "--listen-client-urls=https://127.0.0.1:%u", c->etcd_port[i]);
     arg_add(x, "--listen-peer=127.0.0.1:%u", c->peer_port[i]);
     for (unsigned h = 0; h < c->n_heads; h++)
         arg_add(x, "--head=%u=127.0.0.1:%u", h + 1, c->peer_port[h]);

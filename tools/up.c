@@ -110,6 +110,11 @@ static void up_say_ready(struct up *u)
                "deployment/sample\n");
     else
         printf("  kubectl create deployment web --image=coracle.local/sample:1 --replicas=3\n");
+    printf("\netcd's API, for the certificates in %s:", cluster_path(&u->c, &path, "/pki"));
+    for (unsigned i = 0; i < u->c.n_heads; i++)
+        printf("%s https://127.0.0.1:%u", i > 0 ? "," : "", u->c.etcd_port[i]);
+    printf("\n");
+    cluster_path(&u->c, &path, "/admin.kubeconfig");
     if (u->f.detach)
         printf("\ncoracle down --name %s ends it.\n%s\n", u->c.name, path.s);
     else
@@ -576,6 +581,11 @@ const struct command cmd_up = {
     "Runs a whole cluster on this machine for trying, developing and testing: heads and nodes as child "
     "processes,\n"
     "every node in its own network namespace with its own address.  Needs root.  Ctrl-C ends it and removes "
-    "everything.",
+    "everything.\n\n"
+    "The heads also serve etcd's API (the first at its usual port, if that is free).  With the keys of the "
+    "cluster:\n"
+    "  cd /var/lib/coracle/up/pki\n"
+    "  export ETCDCTL_CACERT=$PWD/ca.crt ETCDCTL_CERT=$PWD/admin.crt ETCDCTL_KEY=$PWD/admin.key\n"
+    "  etcdctl get /registry --prefix --keys-only",
     up_run,
 };
