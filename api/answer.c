@@ -1,6 +1,7 @@
 /* api/answer.c: the ends of a call: whole answers, failures, streamed answers. */
 #include <stdarg.h>
 #include "api/answer.h"
+#include "api/deadline.h"
 #include "api/json_scan.h"
 #include "api/shape.h"
 #include "api/content.h"
@@ -27,7 +28,7 @@ void call_release(struct call *c)
     must(api->metrics.in_flight > 0);
     api->metrics.in_flight--;
     api->metrics.mutating -= c->mutating;
-    qdel(&c->due);
+    deadline_end(c);
     qdel(&c->link);
     c->x->on_abort = NULL;
     c->x->on_drain = NULL;
@@ -62,23 +63,25 @@ static size_t warning_headers(struct call *c, struct http_header *h, size_t max)
     return n;
 }
 
-static size_t common_headers(struct call *c, struct http_header *h, unsigned retry_after_s)
+static size_t common_headers(struct call *c, struct http_header *h, unsigned retry_after_s,
+                             const struct answer_headers *more)
 {
     size_t n = 0;
 
-    h[n++] = (struct http_header){ STR("Cache-Control"), STR("no-cache, private") };
+    h[n++] = (struct http_header){ STR("Cache-Control"), more != NULL && more->cache_control != NULL
+                                                             ? str_of(more->cache_control)
+                                                             : STR("no-cache, private") };
     if (retry_after_s > 0)
         h[n++] = (struct http_header){ STR("Retry-After"), arena_fmt(c->arena, "%u", retry_after_s) };
+    for (size_t i = 0; more != NULL && i < more->n && n < HEADERS_MAX; i++)
+        h[n++] = more->h[i];
     return n + warning_headers(c, h + n, HEADERS_MAX - n);
 }
 
-static void respond_with(struct call *c, int code, const char *content_type,
-                         const struct http_piece *pieces, size_t n_pieces,
-                         unsigned retry_after_s)
+static void respond_all(struct call *c, int code, const char *content_type, const struct http_piece *pieces,
+                        size_t n_pieces, const struct http_header *h, size_t n)
 {
-    struct http_header h[HEADERS_MAX];
-    size_t             n = common_headers(c, h, retry_after_s);
-    struct exchange   *x = c->x;
+    struct exchange *x = c->x;
 
     count(c, code);
     call_release(c);
@@ -86,22 +89,32 @@ static void respond_with(struct call *c, int code, const char *content_type,
 }
 
 static void respond(struct call *c, int code, const char *content_type, struct blob *body,
-                    unsigned retry_after_s)
+                    unsigned retry_after_s, const struct answer_headers *more)
 {
-    struct http_piece piece = { body, 0, body != NULL ? body->len : 0 };
+    struct http_header h[HEADERS_MAX];
+    struct http_piece  piece = { body, 0, body != NULL ? body->len : 0 };
+    size_t             n = common_headers(c, h, retry_after_s, more);
 
-    respond_with(c, code, content_type, &piece, body != NULL ? 1 : 0, retry_after_s);
+    respond_all(c, code, content_type, &piece, body != NULL ? 1 : 0, h, n);
 }
 
 void call_respond_pieces(struct call *c, int code, const char *content_type,
                          const struct http_piece *pieces, size_t n)
 {
-    respond_with(c, code, content_type, pieces, n, 0);
+    struct http_header h[HEADERS_MAX];
+
+    respond_all(c, code, content_type, pieces, n, h, common_headers(c, h, 0, NULL));
 }
 
 void call_respond(struct call *c, int code, const char *content_type, struct blob *body)
 {
-    respond(c, code, content_type, body, 0);
+    respond(c, code, content_type, body, 0, NULL);
+}
+
+void call_respond_with(struct call *c, int code, const char *content_type, struct blob *body,
+                       const struct answer_headers *more)
+{
+    respond(c, code, content_type, body, 0, more);
 }
 
 /* ---- Objects ------------------------------------------------------------------------------------- */
@@ -111,11 +124,12 @@ static void respond_buf(struct call *c, int code, struct buf *b)
     struct blob *body = buf_to_blob(b);
 
     buf_release(b);
-    respond(c, code, accept_content_type(&c->out), body, 0);
+    respond(c, code, accept_content_type(&c->out), body, 0, NULL);
 }
 
 /* From JSON text of ours to what the client reads best. */
-static void respond_text(struct call *c, int code, struct str text, unsigned retry_after_s)
+static void respond_text(struct call *c, int code, struct str text, unsigned retry_after_s,
+                         const struct answer_headers *more)
 {
     struct buf        b = BUF_INIT;
     struct blob      *body;
@@ -130,7 +144,7 @@ static void respond_text(struct call *c, int code, struct str text, unsigned ret
     }
     body = buf_to_blob(&b);
     buf_release(&b);
-    respond(c, code, accept_content_type(&c->out), body, retry_after_s);
+    respond(c, code, accept_content_type(&c->out), body, retry_after_s, more);
 }
 
 /* Text can be sent as it is. */
@@ -144,7 +158,7 @@ void call_respond_object(struct call *c, int code, struct blob *object)
     struct buf b = BUF_INIT;
 
     if (shape_is_plain(c) && wants_text(c)) {
-        respond(c, code, "application/json", blob_ref(object), 0);
+        respond(c, code, "application/json", blob_ref(object), 0, NULL);
         return;
     }
     shape_object(&b, c, blob_str(object), true);
@@ -152,7 +166,7 @@ void call_respond_object(struct call *c, int code, struct blob *object)
         respond_buf(c, code, &b);
         return;
     }
-    respond_text(c, code, arena_str(c->arena, buf_str(&b)), 0);
+    respond_text(c, code, arena_str(c->arena, buf_str(&b)), 0, NULL);
     buf_release(&b);
 }
 
@@ -168,14 +182,16 @@ void call_respond_tree(struct call *c, int code, const struct json *obj)
 
 void call_respond_status(struct call *c, const struct status *s)
 {
-    struct blob *text = status_blob(s);
+    struct blob          *text = status_blob(s);
+    struct http_header    allow = { STR("Allow"), s->allow };
+    struct answer_headers more = { &allow, s->allow.n > 0, NULL };
 
     must(!c->began);
     if (wants_text(c)) {
-        respond(c, s->code, "application/json", text, s->retry_after_s);
+        respond(c, s->code, "application/json", text, s->retry_after_s, &more);
         return;
     }
-    respond_text(c, s->code, arena_str(c->arena, blob_str(text)), s->retry_after_s);
+    respond_text(c, s->code, arena_str(c->arena, blob_str(text)), s->retry_after_s, &more);
     blob_unref(text);
 }
 
@@ -318,10 +334,35 @@ void call_invalid(struct call *c, const struct schema_kind *kind, struct str nam
     call_respond_status(c, &s);
 }
 
+/* What may be done with this path, by its verbs. */
+static struct str allowed_methods(struct call *c)
+{
+    static const struct { const char *method; uint32_t item, collection; } methods[] = {
+        { "GET", VERB_GET, VERB_LIST | VERB_WATCH }, { "POST", 0, VERB_CREATE }, { "PUT", VERB_UPDATE, 0 },
+        { "PATCH", VERB_PATCH, 0 }, { "DELETE", VERB_DELETE, VERB_DELETECOLLECTION },
+    };
+    uint32_t   verbs = c->sub != NULL ? c->sub->verbs : c->res != NULL ? c->res->verbs : 0;
+    struct buf b = BUF_INIT;
+    struct str all;
+
+    for (size_t i = 0; i < ARRAY_LEN(methods); i++) {
+        uint32_t bits = c->rq.name.n > 0 ? methods[i].item : methods[i].collection;
+
+        if (c->sub != NULL)
+            bits = methods[i].item | methods[i].collection;
+        if ((verbs & bits) != 0 || (c->res == NULL && i == 0))
+            buf_fmt(&b, "%s%s", b.n > 0 ? ", " : "", methods[i].method);
+    }
+    all = arena_str(c->arena, buf_str(&b));
+    buf_release(&b);
+    return all;
+}
+
 void call_method_not_allowed(struct call *c)
 {
     struct status s = about(c, 405, REASON_METHOD, STR_NONE);
 
+    s.allow = allowed_methods(c);
     s.message = STR("the server does not allow this method on the requested resource");
     call_respond_status(c, &s);
 }
@@ -384,7 +425,7 @@ void call_store_failed(struct call *c, int err, bool write)
 void call_begin(struct call *c, int code, const char *content_type, bool gzip)
 {
     struct http_header h[HEADERS_MAX];
-    size_t             n = common_headers(c, h, 0);
+    size_t             n = common_headers(c, h, 0, NULL);
 
     must(!c->began);
     c->began = true;

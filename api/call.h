@@ -72,6 +72,7 @@ struct call {
     uint64_t start_ns;
     struct qlink link;                           /* api->calls */
     struct qlink due; uint64_t due_ns;           /* api->due */
+    struct own_deadline *own_deadline;           /* of a client that asked for one; NULL: none */
     void (*cancel)(struct call *c);              /* NULL ok */
     void (*drain)(struct call *c);               /* streamed answers: room again */
     void *state;                                 /* the verb's */
@@ -117,6 +118,13 @@ void call_commit(struct call *c, const struct store_txn *t, void *arg,
 
 /* As it is, no negotiation.  Takes over a reference. */
 void call_respond(struct call *c, int code, const char *content_type, struct blob *body);
+/* The same with further headers; body NULL: none (304). */
+struct answer_headers {
+    const struct http_header *h; size_t n;
+    const char *cache_control;                   /* NULL: nobody may keep it */
+};
+void call_respond_with(struct call *c, int code, const char *content_type, struct blob *body,
+                       const struct answer_headers *more);
 void call_respond_pieces(struct call *c, int code, const char *content_type,
                          const struct http_piece *pieces, size_t n);
 /* A stored object (its base version), in the form that was asked for.  Borrows the blob. */

@@ -6,11 +6,12 @@
 
 #include "api/call.h"
 
-#define REQUEST_MS 60000
+#define REQUEST_MS 60000                         /* at most; a client may ask for less (?timeout=5s) */
 
 void deadline_init(struct api *a);
 void deadline_stop(struct api *a);
-/* From now on; the end of the call takes it back. */
+/* From now on. */
 void deadline_start(struct call *c);
+void deadline_end(struct call *c);               /* the call ended; also if it never had one */
 
 #endif

@@ -68,7 +68,7 @@ static struct blob *document(const struct schema_kind *of)
 }
 
 /* Of the text alone: the same on every head and in every run, since clients keep documents by it. */
-static uint64_t fingerprint(struct str s)
+uint64_t openapi_hash(struct str s)
 {
     uint64_t h = 14695981039346656037u;
 
@@ -94,7 +94,7 @@ struct blob *openapi_v3_index(void)
         openapi_gv_path(&out, k);
         buf_z(&out, "\":{\"serverRelativeURL\":\"/openapi/v3/");
         openapi_gv_path(&out, k);
-        buf_fmt(&out, "?hash=%016" PRIX64 "\"}", fingerprint(blob_str(doc)));
+        buf_fmt(&out, "?hash=%016" PRIX64 "\"}", openapi_hash(blob_str(doc)));
         blob_unref(doc);
     }
     buf_z(&out, "}}");

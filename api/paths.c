@@ -1,5 +1,5 @@
 /* api/paths.c: what is no resource: discovery, OpenAPI, version, health, metrics. */
-#include "api/call.h"
+#include "api/document.h"
 #include "api/health.h"
 #include "api/saved.h"
 #include "api/members.h"
@@ -10,52 +10,6 @@
  * instead. */
 #define TYPE_OPENAPI_PB "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
 
-/* ---- Documents made from the tables ---------------------------------------------------------------- */
-
-enum document {
-    DOC_API_VERSIONS, DOC_GROUPS, DOC_GROUP, DOC_RESOURCES, DOC_AGGREGATED_CORE, DOC_AGGREGATED_CORE_BETA,
-        DOC_AGGREGATED,
-    DOC_AGGREGATED_BETA, DOC_OPENAPI_V2, DOC_OPENAPI_V2_PB, DOC_OPENAPI_V3_INDEX, DOC_OPENAPI_V3
-};
-
-static struct blob *document_make(enum document d, struct str x, struct str y)
-{
-    switch (d) {
-    case DOC_API_VERSIONS:         return discovery_api_versions();
-    case DOC_GROUPS:               return discovery_group_list();
-    case DOC_GROUP:                return discovery_group(x);
-    case DOC_RESOURCES:            return discovery_resource_list(x, y);
-    case DOC_AGGREGATED_CORE:      return discovery_aggregated(true, false);
-    case DOC_AGGREGATED_CORE_BETA: return discovery_aggregated(true, true);
-    case DOC_AGGREGATED:           return discovery_aggregated(false, false);
-    case DOC_AGGREGATED_BETA:      return discovery_aggregated(false, true);
-    case DOC_OPENAPI_V2:           return openapi_v2();
-    case DOC_OPENAPI_V2_PB:        return openapi_v2_pb();
-    case DOC_OPENAPI_V3_INDEX:     return openapi_v3_index();
-    case DOC_OPENAPI_V3:           return openapi_v3(x);
-    }
-    return NULL;
-}
-
-/* Kept once made: there are as many as group versions.  Only the two large v2 documents, which few clients
- * ask for, are made anew. */
-static void respond_document(struct call *c, const char *type, enum document d, struct str x, struct str y)
-{
-    struct str   key = arena_fmt(c->arena, "%d %.*s %.*s", (int)d, STR_ARG(x), STR_ARG(y));
-    struct blob *doc = map_get(&c->api->documents, key);
-
-    if (doc == NULL && (doc = document_make(d, x, y)) == NULL) {
-        call_no_such_path(c);
-        return;
-    }
-    if (d == DOC_OPENAPI_V2 || d == DOC_OPENAPI_V2_PB) {
-        call_respond(c, 200, type, doc);
-        return;
-    }
-    map_put(&c->api->documents, key, doc);
-    call_respond(c, 200, type, blob_ref(doc));
-}
-
 /* ---- Discovery ------------------------------------------------------------------------------------- */
 
 static void respond_roots(struct call *c, bool core)
@@ -63,13 +17,13 @@ static void respond_roots(struct call *c, bool core)
     int level = accept_discovery(exchange_header(c->x, "Accept"));
 
     if (level == 2)
-        respond_document(c, "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList",
+        document_respond(c, "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList",
                          core ? DOC_AGGREGATED_CORE : DOC_AGGREGATED, STR_NONE, STR_NONE);
     else if (level == 1)
-        respond_document(c, "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList",
+        document_respond(c, "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList",
                          core ? DOC_AGGREGATED_CORE_BETA : DOC_AGGREGATED_BETA, STR_NONE, STR_NONE);
     else
-        respond_document(c, TYPE_JSON, core ? DOC_API_VERSIONS : DOC_GROUPS, STR_NONE, STR_NONE);
+        document_respond(c, TYPE_JSON, core ? DOC_API_VERSIONS : DOC_GROUPS, STR_NONE, STR_NONE);
 }
 
 /* /api..., /apis...; false: neither. */
@@ -80,11 +34,11 @@ static bool serve_discovery(struct call *c, const struct str *seg, unsigned n)
     else if (n == 1 && str_is(seg[0], "apis"))
         respond_roots(c, false);
     else if (n == 2 && str_is(seg[0], "api"))
-        respond_document(c, TYPE_JSON, DOC_RESOURCES, STR(""), seg[1]);
+        document_respond(c, TYPE_JSON, DOC_RESOURCES, STR(""), seg[1]);
     else if (n == 2 && str_is(seg[0], "apis"))
-        respond_document(c, TYPE_JSON, DOC_GROUP, seg[1], STR_NONE);
+        document_respond(c, TYPE_JSON, DOC_GROUP, seg[1], STR_NONE);
     else if (n == 3 && str_is(seg[0], "apis"))
-        respond_document(c, TYPE_JSON, DOC_RESOURCES, seg[1], seg[2]);
+        document_respond(c, TYPE_JSON, DOC_RESOURCES, seg[1], seg[2]);
     else
         return false;
     return true;
@@ -112,13 +66,13 @@ static bool serve_openapi(struct call *c, const struct str *seg, unsigned n)
         return false;
     if (n == 2 && str_is(seg[1], "v2")) {
         if (wants_protobuf(exchange_header(c->x, "Accept")))
-            respond_document(c, TYPE_OPENAPI_PB, DOC_OPENAPI_V2_PB, STR_NONE, STR_NONE);
+            document_respond(c, TYPE_OPENAPI_PB, DOC_OPENAPI_V2_PB, STR_NONE, STR_NONE);
         else
-            respond_document(c, TYPE_JSON, DOC_OPENAPI_V2, STR_NONE, STR_NONE);
+            document_respond(c, TYPE_JSON, DOC_OPENAPI_V2, STR_NONE, STR_NONE);
     } else if (n == 2 && str_is(seg[1], "v3")) {
-        respond_document(c, TYPE_JSON, DOC_OPENAPI_V3_INDEX, STR_NONE, STR_NONE);
+        document_respond(c, TYPE_JSON, DOC_OPENAPI_V3_INDEX, STR_NONE, STR_NONE);
     } else if (n > 2 && str_is(seg[1], "v3")) {
-        respond_document(c, TYPE_JSON, DOC_OPENAPI_V3, str_from(c->rq.path, strlen("/openapi/v3/")),
+        document_respond(c, TYPE_JSON, DOC_OPENAPI_V3, str_from(c->rq.path, strlen("/openapi/v3/")),
                          STR_NONE);
     } else {
         return false;
@@ -170,31 +124,55 @@ static void serve_metrics(struct call *c)
     respond_buf(c, "text/plain; version=0.0.4; charset=utf-8", &b);
 }
 
-static void serve_root(struct call *c)
+/* version: NULL or what follows a slash. */
+static void add_path(struct buf *b, const char *head, const char *group, const char *version)
 {
-    struct buf b = BUF_INIT;
+    buf_z(b, b->n > 0 ? ",\n    \"" : "{\n  \"paths\": [\n    \"");
+    buf_fmt(b, "%s%s%s%s\"", head, group, version != NULL ? "/" : "", version != NULL ? version : "");
+}
 
-    buf_z(&b, "{\"paths\":[\"/api\",\"/api/v1\",\"/apis\"");
+static void add_groups(struct buf *b)
+{
     for (unsigned i = 0; i < schema_n_resources; i++) {
-        const struct schema_kind *k = schema_resources[i].kind;
-        bool seen = k->group[0] == '\0';
+        const struct schema_kind *k = schema_resources[i].kind,
+            *last = i > 0 ? schema_resources[i - 1].kind : NULL;
+        bool same = last != NULL && strcmp(last->group, k->group) == 0;
 
-        for (unsigned j = 0; j < i && !seen; j++)
-            seen = strcmp(schema_resources[j].kind->group, k->group) == 0 &&
-                strcmp(schema_resources[j].kind->version, k->version) == 0;
-        if (!seen)
-            buf_fmt(&b, ",\"/apis/%s/%s\"", k->group, k->version);
+        if (k->group[0] == '\0')
+            continue;
+        if (!same)
+            add_path(b, "/apis/", k->group, NULL);
+        if (!same || strcmp(last->version, k->version) != 0)
+            add_path(b, "/apis/", k->group, k->version);
     }
-    buf_z(&b, ",\"/coracle/v1/members\",\"/healthz\",\"/livez\",\"/metrics\"");
-    buf_z(&b, ",\"/openapi/v2\",\"/openapi/v3\",\"/readyz\","
-              "\"/version\"]}");
-    respond_buf(c, TYPE_JSON, &b);
+}
+
+/* Where there is something: the answer to "/", and, as 404, to what is not there. */
+static void serve_root(struct call *c, int code)
+{
+    static const char *const first[] = { "/api", "/api/v1", "/apis", "/apis/" };
+    static const char *const last[] = { "/coracle/v1/members", "/metrics", "/openapi/v2", "/openapi/v3",
+                                        "/openapi/v3/", "/version" };
+    struct buf   b = BUF_INIT;
+    struct blob *body;
+
+    for (size_t i = 0; i < ARRAY_LEN(first); i++)
+        add_path(&b, first[i], "", NULL);
+    add_groups(&b);
+    for (size_t i = 0; health_path(i) != NULL; i++)
+        add_path(&b, health_path(i), "", NULL);
+    for (size_t i = 0; i < ARRAY_LEN(last); i++)
+        add_path(&b, last[i], "", NULL);
+    buf_z(&b, "\n  ]\n}");
+    body = buf_to_blob(&b);
+    buf_release(&b);
+    call_respond(c, code, TYPE_JSON, body);
 }
 
 static bool serve_other(struct call *c, const struct str *seg, unsigned n)
 {
     if (n == 0)
-        serve_root(c);
+        serve_root(c, 200);
     else if (n == 1 && str_is(seg[0], "version"))
         serve_version(c);
     else if (n == 1 && str_is(seg[0], "metrics"))
@@ -223,6 +201,10 @@ void call_path(struct call *c)
         call_method_not_allowed(c);
         return;
     }
-    if (!serve_discovery(c, seg, n) && !serve_openapi(c, seg, n) && !serve_other(c, seg, n))
+    if (serve_discovery(c, seg, n) || serve_openapi(c, seg, n) || serve_other(c, seg, n))
+        return;
+    if (n > 0 && (str_is(seg[0], "api") || str_is(seg[0], "apis")))
         call_no_such_path(c);
+    else
+        serve_root(c, 404);
 }

@@ -1,5 +1,6 @@
 /* api/request.c: see api/request.h. */
 #include "api/request.h"
+#include "api/time_fmt.h"
 #include "net/http.h"
 
 #define MAX_SEGMENTS 64
@@ -258,6 +259,18 @@ static int option_rv(struct request_options *o, struct str v, struct errbuf *err
     return 0;
 }
 
+static int option_timeout(struct request_options *o, struct str v, struct errbuf *err)
+{
+    int64_t ns;
+
+    if (v.n == 0)
+        return 0;
+    if (!duration_parse(v, &ns))
+        return err_set(err, E_INVALID, "invalid timeout specified in the request URL");
+    o->timeout_ms = ns > 0 ? (uint64_t)ns / 1000000 + 1 : 0;
+    return 0;
+}
+
 static void option_text(struct request_options *o, struct str key, struct str v)
 {
     if (str_is(key, "resourceVersionMatch"))
@@ -313,6 +326,8 @@ static int parse_query(struct arena *a, struct str query, struct request_options
             rc = option_validation(o, v, err);
         else if (str_is(key, "dryRun"))
             rc = option_dry_run(o, v, err);
+        else if (str_is(key, "timeout"))
+            rc = option_timeout(o, v, err);
         else if (str_is(key, "resourceVersion"))
             rc = option_rv(o, v, err);
         else

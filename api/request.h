@@ -26,7 +26,8 @@ struct request_options {
     uint64_t limit;                              /* 0: none */
     struct str label_selector, field_selector;   /* unescaped */
     bool     watch, bookmarks, send_initial_events, has_send_initial_events;
-    uint64_t timeout_s; bool has_timeout;
+    uint64_t timeout_s; bool has_timeout;        /* timeoutSeconds: of watches */
+    uint64_t timeout_ms;                         /* timeout: of all others; 0: not asked for */
     struct str field_manager;
     enum field_validation validation;
     bool     dry_run, force, pretty;

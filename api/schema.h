@@ -206,6 +206,8 @@ struct blob *discovery_aggregated(bool core, bool v2beta1);
 /* OpenAPI: v2 (JSON), the v3 index and one v3 document per group version ("api/v1", "apis/apps/v1"). */
 struct blob *openapi_v2(void);
 struct blob *openapi_v2_pb(void);                                          /* the same as gnostic protobuf */
+/* Of a document's content. */
+uint64_t openapi_hash(struct str s);
 struct blob *openapi_v3_index(void);
 struct blob *openapi_v3(struct str path);                                  /* NULL: none such */
 

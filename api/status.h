@@ -33,6 +33,7 @@ struct status {
     struct { struct str name, group, kind, uid; } details;   /* kind: the plural, but for Invalid */
     const struct causes *causes;                 /* NULL: none */
     unsigned retry_after_s;                      /* details.retryAfterSeconds and the header; 0: none */
+    struct str allow;                            /* MethodNotAllowed: what is, for the header; or empty */
     struct str continue_;                        /* Expired lists: how to go on all the same */
 };
 

@@ -42,7 +42,7 @@ struct rig {
     size_t queued;                               /* of the next exchanges: so much is never taken */
     /* of the next calls; NULL: defaults */
     struct str raw;                              /* the next bodies, bytes as they are; empty: the literal */
-    const char *type, *accept, *user, *group, *bearer, *as, *as_group, *as_uid, *as_extra[2];
+    const char *type, *accept, *if_none_match, *user, *group, *bearer, *as, *as_group, *as_uid, *as_extra[2];
 };
 
 static void talk_take(struct talk *t, const struct http_piece *p, size_t n)
@@ -137,6 +137,7 @@ static struct talk *talk_open(struct rig *r, const char *method, const char *tar
             *p = '"';
     talk_header(t, "Content-Type", r->type);
     talk_header(t, "Accept", r->accept);
+    talk_header(t, "If-None-Match", r->if_none_match);
     talk_header(t, "Authorization", r->bearer);
     talk_header(t, "Impersonate-User", r->as);
     talk_header(t, "Impersonate-Group", r->as_group);
