@@ -127,7 +127,7 @@ static void serve_metrics(struct call *c)
 /* version: NULL or what follows a slash. */
 static void add_path(struct buf *b, const char *head, const char *group, const char *version)
 {
-    buf_z(b, b->n > 0 ? ",\n    \"" : "{\n  \"paths\": [\n    \"");
+    buf_z(b, b->n > 0 && b->p[b->n - 1] == '"' ? ",\n    \"" : "\n    \"");
     buf_fmt(b, "%s%s%s%s\"", head, group, version != NULL ? "/" : "", version != NULL ? version : "");
 }
 
@@ -147,7 +147,27 @@ static void add_groups(struct buf *b)
     }
 }
 
-/* Where there is something: the answer to "/", and, as 404, to what is not there. */
+static void begin_root(struct buf *b, int code)
+{
+    struct status s = { .code = code, .reason = REASON_NOT_FOUND,
+                        .message = STR("the server could not find the requested resource") };
+    struct blob  *text;
+    size_t        n;
+
+    buf_z(b, "{");
+    if (code != 200) {
+        text = status_blob(&s);
+        for (n = text->len; n > 0 && text->data[n - 1] != '}'; n--)
+            ;
+        must(n > 2);
+        buf_str_add(b, str_make(text->data + 1, n - 2));
+        buf_char(b, ',');
+        blob_unref(text);
+    }
+    buf_z(b, "\n  \"paths\": [");
+}
+
+/* Where there is something: the answer to "/", and, beside a failure, to what is not there. */
 static void serve_root(struct call *c, int code)
 {
     static const char *const first[] = { "/api", "/api/v1", "/apis", "/apis/" };
@@ -156,6 +176,7 @@ static void serve_root(struct call *c, int code)
     struct buf   b = BUF_INIT;
     struct blob *body;
 
+    begin_root(&b, code);
     for (size_t i = 0; i < ARRAY_LEN(first); i++)
         add_path(&b, first[i], "", NULL);
     add_groups(&b);
