@@ -49,7 +49,7 @@ struct head {
     struct raft_change handover;
     struct ready_item removed;
     struct arena arena;                          /* texts of our own */
-    bool stopping;
+    bool stopping, at_once;
     int  status;
 };
 
@@ -164,7 +164,8 @@ static void head_on_signal(void *arg, int signum)
     struct head *h = arg;
     struct raft_status st;
 
-    if (h->stopping) {                           /* asked twice: at once */
+    if (h->stopping) {                           /* asked twice: at once, as if killed */
+        h->at_once = true;
         loop_stop(h->loop);
         return;
     }
@@ -510,7 +511,8 @@ static int head_run(int argc, char **argv)
     trim_start(&trim, h.loop);
     loop_run(h.loop);
     trim_stop(&trim);
-    head_release(&h);
+    if (!h.at_once)                              /* else files and connections are in use still */
+        head_release(&h);
     return h.status;
 }
 

@@ -24,6 +24,7 @@ is_ready() { grep -q 'The cluster is ready' "$TMP/run.out"; }
 all_ended() { local p; for p in $1; do [ -d "/proc/$p" ] && [ "$(cut -d' ' -f3 "/proc/$p/stat")" != Z ] && return 1; done; return 0; }
 start() {
     rm -rf "$DATA"
+    : >"$TMP/run.out"                    # is_ready must not see the last one's
     set -m                              # a process group of its own, with SIGINT as a terminal would give it
     "$CORACLE" up --name "$E2E_NAME" --data "$DATA" --heads 1 --nodes 2 >"$TMP/run.out" 2>&1 &
     UP=$!

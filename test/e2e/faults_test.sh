@@ -73,7 +73,17 @@ spec:
 YAML
 check "pods" kubectl apply -f "$TMP/pods.yaml"
 check "... are ready" kubectl rollout status deployment/web --timeout=30s
-containers() { find /sys/fs/cgroup -path "*/coracle-$E2E_NAME/${1:-}*" -name cgroup.procs -exec cat {} + 2>/dev/null | sort -u; }
+in_cgroups() { find /sys/fs/cgroup -path "*/coracle-$E2E_NAME/${1:-}*" -name cgroup.procs -exec cat {} + 2>/dev/null | sort -u; }
+# Without what comes and goes in a container: the children that its server has for requests.
+containers() {
+    local pid parent all
+    all=$(in_cgroups "$1")
+    for pid in $all; do
+        parent=$(awk '/^PPid:/ { print $2 }' "/proc/$pid/status" 2>/dev/null)
+        [ -n "$parent" ] || continue
+        [ "$(cat "/proc/$parent/comm" 2>/dev/null)" = conmon ] || ! grep -qx "$parent" <<<"$all" && echo "$pid"
+    done
+}
 identities() { any get pods -l app=web -o jsonpath='{range .items[*]}{.metadata.uid} {.status.containerStatuses[0].containerID} {.status.containerStatuses[0].restartCount}{"\n"}{end}' | sort; }
 pods_before=$(identities)
 processes_before=$(containers)
@@ -145,7 +155,7 @@ check "... a new one is ready" any rollout status deployment/web --timeout=8s
 # What restarts the agent is stopped from doing so by stopping it again and again would race: the namespace's link goes down
 # instead, which cuts the node off; then all in its cgroup is killed.
 ip netns exec "coracle-$E2E_NAME-node-2" ip link set eth0 down
-kill -KILL $(e2e_process node 2) $(containers node-2/) 2>/dev/null
+kill -KILL $(e2e_process node 2) $(in_cgroups node-2/) 2>/dev/null
 lost=$(any get pods -l app=web --field-selector=spec.nodeName=node-2 -o name)
 check "a whole node is lost, with pods on it" test -n "$lost"
 not_ready() { [ "$(any get node node-2 -o jsonpath='{.status.conditions[?(@.type=="Ready")].status}')" = Unknown ]; }

@@ -80,6 +80,7 @@ e2e_record() {      # STATUS NAME OUTPUT
         E2E_FAILED=$((E2E_FAILED + 1))
         printf 'FAIL  %s\n' "$2"
         [ -z "$3" ] || sed 's/^/      /' <<<"$3" | head -n 40
+        [ $E2E_FAILED != 1 ] || timeout 10 "$KUBECTL" get nodes,pods,replicasets,deployments,leases,events -A -o yaml >"$TMP/objects.out" 2>&1
     fi
     return "$1"
 }

@@ -95,7 +95,14 @@ check_out "no acknowledged write is lost" '"lost": *0[,} ]' cat "$TMP/roll.json"
 retryable() { ! errors_of "$1" | grep -oE '"status":-?[0-9]+' | grep -vE ':(0|429|503|504)$'; }
 check "what failed may be tried again" retryable "$TMP/roll.json"
 check "there was a load" test "$(acknowledged "$TMP/roll.json")" -gt 500
-for n in 2 3; do
-    stop "${head_pid[$n]}"
-done
+
+# ---- Asked to end, and once more --------------------------------------------------------------------------------------------
+check "head 3 leads" wait_for 10 member move-leader 3
+kill -STOP "${head_pid[2]}" "$(e2e_process head 1)"
+kill -TERM "${head_pid[3]}"
+check "a leader that ends hands over, and finds nobody" wait_for 5 pipe "tail -n 1 '$TMP/data/head-3.log' | grep -q 'stopping on signal'"
+kill -TERM "${head_pid[3]}"
+ends_with 0 "${head_pid[3]}" "... asked again, it ends at once"
+kill -CONT "${head_pid[2]}" "$(e2e_process head 1)"
+stop "${head_pid[2]}"
 e2e_finish
