@@ -1,4 +1,5 @@
 /* api/connect.c: see api/connect.h. */
+#include <stdarg.h>
 #include "api/connect.h"
 #include "api/names.h"
 
@@ -73,6 +74,17 @@ struct http_client *connect_node(struct call *c, struct str node_name)
         return NULL;
     }
     return client;
+}
+
+void connect_unavailable(struct call *c, const char *fmt, ...)
+{
+    struct status s = { .code = 503, .reason = REASON_UNAVAILABLE };
+    va_list       ap;
+
+    va_start(ap, fmt);
+    s.message = arena_vfmt(c->arena, fmt, ap);
+    va_end(ap);
+    call_respond_status(c, &s);
 }
 
 /* ---- Which container -------------------------------------------------------------------------------- */

@@ -45,6 +45,9 @@ struct http_client *connect_node(struct call *c, struct str node_name);
 /* The node's InternalIP; false: none. */
 bool connect_node_ip(const struct json *node, struct str *ret);
 
+/* 503 without Retry-After: what does not answer now would keep clients trying for ten seconds. */
+void connect_unavailable(struct call *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
 /* All pipes of this api end (it closes). */
 void connect_close_all(struct api *a);
 /* May a head connect to this address (HOST:PORT)?  Not to itself, not to link-local or metadata services. */

@@ -170,7 +170,7 @@ static void proxy_cancel(struct call *c)
 
 static void unreachable(struct call *c, const char *reason)
 {
-    call_fail(c, 503, REASON_UNAVAILABLE, "error trying to reach service: %s", reason);
+    connect_unavailable(c, "error trying to reach service: %s", reason);
 }
 
 /* ---- An answer ---------------------------------------------------------------------------------------- */

@@ -33,7 +33,7 @@ static bool port_ok(struct str text, uint16_t *ret)
 
 static bool no_port(struct call *c, const struct wanted *w)
 {
-    call_fail(c, 503, REASON_UNAVAILABLE, "no service port \"%.*s\" found for service \"%.*s\"",
+    connect_unavailable(c, "no service port \"%.*s\" found for service \"%.*s\"",
               STR_ARG(w->port),
               STR_ARG(w->name));
     return false;
@@ -125,7 +125,7 @@ static bool use_endpoint(struct call *c, const struct json *address, struct conn
     t->node = json_path_str(pod, "spec.nodeName");
     if (t->node.n > 0)
         return true;
-    call_fail(c, 503, REASON_UNAVAILABLE, "pod \"%.*s\" is not running", STR_ARG(t->pod));
+    connect_unavailable(c, "pod \"%.*s\" is not running", STR_ARG(t->pod));
     return false;
 }
 
@@ -143,7 +143,7 @@ static bool pick_endpoint(struct call *c, const struct json *endpoints, struct s
         if (addresses != NULL && addresses->n > 0 && endpoint_port(subset, port, &t->port))
             return use_endpoint(c, json_at(addresses, (dice >> 32) % addresses->n), t);
     }
-    call_fail(c, 503, REASON_UNAVAILABLE, "no endpoints available for service \"%.*s\"", STR_ARG(name));
+    connect_unavailable(c, "no endpoints available for service \"%.*s\"", STR_ARG(name));
     return false;
 }
 

@@ -613,14 +613,14 @@ void container_set_image(struct container *c, struct str image)
 /* What this container's entry in the API's status says, if it is of this run (any: id NULL). */
 static const struct json *told_status(const struct container *c, const char *id)
 {
-    json_each(
-        s,
-        json_path(c->pod->json,
-                  c->init ? "status.initContainerStatuses"
-                          : "status.containerStatuses")) if (str_is(json_path_str(s, "name"), c->name)
-                                                             && (id == NULL
-                                                                 || str_ends(json_path_str(s, "containerID"),
-                                                                             str_of(id)))) return s;
+    const struct json *list = json_path(c->pod->json, c->ephemeral ? "status.ephemeralContainerStatuses"
+                                                      : c->init    ? "status.initContainerStatuses"
+                                                                   : "status.containerStatuses");
+
+    json_each(s, list)
+        if (str_is(json_path_str(s, "name"), c->name) &&
+            (id == NULL || str_ends(json_path_str(s, "containerID"), str_of(id))))
+            return s;
     return NULL;
 }
 

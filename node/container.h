@@ -34,6 +34,7 @@ struct container {
     const struct json *spec;                     /* in the pod's arena */
     const char *name;
     char *image;                                 /* as the newest spec has it: pods may change that */
+    bool ephemeral;                              /* added to a pod that ran: runs once, see pod_ephemeral.c */
     bool init, sidecar;                          /* sidecar: an init container with restartPolicy Always */
     enum container_state state;
     char id[65], image_id[80];                   /* of the run there is or was last; "" : none yet */

@@ -160,6 +160,20 @@ static int fill_details(const struct container *c, struct rt_container_create *r
     return 0;
 }
 
+static int pid_target_of(const struct container *c, struct rt_container_create *r, struct arena *a,
+                         struct errbuf *err)
+{
+    struct str name = json_path_str(c->spec, "targetContainerName");
+    const struct container *t = name.n > 0 ? pod_container(c->pod, name) : NULL;
+
+    if (name.n == 0)
+        return 0;
+    if (t == NULL || t->state != CT_RUNNING)
+        return err_set(err, E_AGAIN, "unable to find target container \"%.*s\"", STR_ARG(name));
+    r->pid_target = arena_cstr(a, str_of(t->id));
+    return 0;
+}
+
 int container__fill(struct container *c, struct rt_container_create *r, struct arena *a, struct errbuf *err)
 {
     char path[4096];
@@ -171,6 +185,8 @@ int container__fill(struct container *c, struct rt_container_create *r, struct a
     if (!c->pod->agent->hollow && (rc = fill_details(c, r, a, err)) != 0)
         return rc;
     if ((rc = check_seccomp(c, &seccomp, err)) != 0)
+        return rc;
+    if (!c->pod->agent->hollow && (rc = pid_target_of(c, r, a, err)) != 0)
         return rc;
     r->sandbox_id = arena_cstr(a, str_of(c->pod->sandbox_id)); /* the request may outlive the pod's machine */
     r->name = arena_cstr(a, str_of(c->name));

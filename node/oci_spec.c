@@ -245,13 +245,14 @@ static int mounts_of(struct doc *d, struct json *top)
 
 /* ---- linux ------------------------------------------------------------------------------------ */
 
-static void namespace_add(struct doc *d, struct json *l, const char *type, const char *file)
+/* file: that namespace of pid; NULL: a new one. */
+static void namespace_add(struct doc *d, struct json *l, const char *type, int pid, const char *file)
 {
     struct json *o = json_push(l, json_object(d->a));
 
     json_setz(d->a, o, "type", text(d, type));
     if (file != NULL)
-        json_setf(d->a, o, "path", "/proc/%d/ns/%s", d->s->holder_pid, file);
+        json_setf(d->a, o, "path", "/proc/%d/ns/%s", pid, file);
 }
 
 static void namespaces_of(struct doc *d, struct json *linux_part)
@@ -259,17 +260,19 @@ static void namespaces_of(struct doc *d, struct json *linux_part)
     const struct oci_spec *s = d->s;
     struct json *l = json_setz(d->a, linux_part, "namespaces", json_array(d->a));
 
-    namespace_add(d, l, "mount", NULL);
-    if (!s->host_pid)
-        namespace_add(d, l, "pid", s->share_pid ? "pid" : NULL);
+    namespace_add(d, l, "mount", 0, NULL);
+    if (s->target_pid > 0)
+        namespace_add(d, l, "pid", s->target_pid, "pid");
+    else if (!s->host_pid)
+        namespace_add(d, l, "pid", s->holder_pid, s->share_pid ? "pid" : NULL);
     if (!s->host_network) {
-        namespace_add(d, l, "network", "net");
-        namespace_add(d, l, "uts", "uts");
+        namespace_add(d, l, "network", s->holder_pid, "net");
+        namespace_add(d, l, "uts", s->holder_pid, "uts");
     }
     if (!s->host_ipc)
-        namespace_add(d, l, "ipc", "ipc");
+        namespace_add(d, l, "ipc", s->holder_pid, "ipc");
     if (s->cgroup_v2 && !s->req->security.privileged)
-        namespace_add(d, l, "cgroup", NULL);
+        namespace_add(d, l, "cgroup", 0, NULL);
 }
 
 static void put_positive(struct doc *d, struct json *o, const char *key, int64_t v)

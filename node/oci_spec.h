@@ -16,6 +16,7 @@ struct oci_spec {
     const struct oci_mount *mounts; size_t n_mounts; /* the pod's own files first; later ones win over equal destinations */
     const char *rootfs, *cgroup_path, *hostname;
     int  holder_pid;                             /* whose namespaces are joined */
+    int  target_pid;                             /* whose processes it shares; 0: nobody's */
     bool host_network, host_pid, host_ipc, share_pid;
     bool cgroup_v2, limit_swap;
     int  oom_score_adj_min;                      /* lower ones than this would be refused by the kernel */

@@ -69,7 +69,8 @@ void pod_event(struct pod *p, const struct container *c, const char *type, const
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
     if (c != NULL) {
-        snprintf(path, sizeof path, "spec.%s{%s}", c->init ? "initContainers" : "containers", c->name);
+        snprintf(path, sizeof path, "spec.%s{%s}",
+                 c->ephemeral ? "ephemeralContainers" : c->init ? "initContainers" : "containers", c->name);
         about.field_path = str_of(path);
     }
     clean = clean_text(str_of(text), sizeof text, false);
@@ -103,7 +104,7 @@ bool pod_restarts(const struct pod *p, const struct container *c, int exit_code)
 {
     struct str policy = json_path_str(p->json, "spec.restartPolicy");
 
-    if (p->deleted || !p->wanted || p->doomed != NULL || p->state >= POD_STOP)
+    if (p->deleted || !p->wanted || p->doomed != NULL || p->state >= POD_STOP || c->ephemeral)
         return false;
     if (c->sidecar)
         return true;
@@ -114,9 +115,9 @@ bool pod_restarts(const struct pod *p, const struct container *c, int exit_code)
 
 struct container *pod_container(struct pod *p, struct str name)
 {
-    for (unsigned i = 0; i < p->n_containers; i++)
-        if (str_is(name, p->containers[i].name))
-            return &p->containers[i];
+    for (unsigned i = 0; i < pod_n_all(p); i++)
+        if (str_is(name, pod_nth(p, i)->name))
+            return pod_nth(p, i);
     return NULL;
 }
 
@@ -193,6 +194,8 @@ static struct json *own_tree(struct arena *a, const struct json *json)
     return own;
 }
 
+struct json *pod_own_tree(struct pod *p, const struct json *json) { return own_tree(&p->arena, json); }
+
 struct pod *pod_new(struct agent *a, const char *uid, struct object *o, const struct json *json)
 {
     struct pod *p = mem_new(struct pod);
@@ -218,6 +221,7 @@ struct pod *pod_new(struct agent *a, const char *uid, struct object *o, const st
     snprintf(dir, sizeof dir, "%s/pods/%s/volumes", a->root_dir, p->uid);
     p->volumes = volumes_new(a, dir, &p->sources, pod_on_volumes, p);
     make_containers(p);
+    pod_take_ephemeral(p);
     p->volumes_dirty = true;
     pod_begin_status(p);
     arm_deadline(p);
@@ -245,6 +249,7 @@ void pod_free(struct pod *p)
     for (unsigned i = 0; i < p->n_containers; i++)
         container_release(&p->containers[i]);
     mem_free(p->containers);
+    pod_free_ephemeral(p);
     volumes_free(p->volumes);
     source_set_release(&p->sources);
     object_unref(p->object);
@@ -294,6 +299,8 @@ static void take_wishes(struct pod *p, const struct json *json)
             if (c != NULL && p->state <= POD_RUN)
                 container_set_image(c, json_path_str(spec, "image"));
         }
+    if (pod_take_ephemeral(p))
+        pod_report(p);
     arm_deadline(p);
     content_changed(p);                          /* files made of labels and annotations */
 }
@@ -453,8 +460,8 @@ static void replace_sandbox(struct pod *p)
         end_sandbox(p, p->sandbox_id, false);
         return;
     }
-    for (unsigned i = 0; i < p->n_containers; i++)
-        container_lost(&p->containers[i]);
+    for (unsigned i = 0; i < pod_n_all(p); i++)
+        container_lost(pod_nth(p, i));
     if (p->sandbox_id[0] != '\0') {
         end_sandbox(p, p->sandbox_id, true);
         return;
@@ -530,8 +537,8 @@ static bool stop_all(struct pod *p)
 
     if (p->stop_ms == 0)
         p->stop_ms = MAX_OF(loop_now_ms(p->agent->loop), (uint64_t)1);
-    for (unsigned i = p->n_containers; i-- > 0;) {
-        struct container *c = &p->containers[i];
+    for (unsigned i = pod_n_all(p); i-- > 0;) {
+        struct container *c = pod_nth(p, i);
         if (c->sidecar && live)
             break;
         if (!c->stop_wanted || p->grace_s < c->kill_grace_s)
@@ -664,9 +671,10 @@ static void tick_run(struct pod *p)
     }
     kick = p->kick && p->volumes_ok;
     p->kick = p->kick && !kick;
-    for (unsigned i = 0; kick && i < p->n_containers; i++)
-        container_kick(&p->containers[i]);
+    for (unsigned i = 0; kick && i < pod_n_all(p); i++)
+        container_kick(pod_nth(p, i));
     run_containers(p);
+    pod_run_ephemeral(p);
     if (must_stop(p))
         move(p, POD_STOP);
 }
@@ -676,8 +684,8 @@ static void tick_teardown(struct pod *p)
     bool remove = is_forgotten(p);
 
     if (p->sandbox_id[0] == '\0' || (!remove && p->sandbox_stopped)) {
-        for (unsigned i = 0; i < p->n_containers; i++)
-            container_lost(&p->containers[i]);
+        for (unsigned i = 0; i < pod_n_all(p); i++)
+            container_lost(pod_nth(p, i));
         move(p, POD_ENDED);
     } else {
         end_sandbox(p, p->sandbox_id, remove);
@@ -719,9 +727,9 @@ static void pod_on_tick(struct ready_item *it)
 
 void pod_on_container_exit(struct pod *p, const char *id)
 {
-    for (unsigned i = 0; i < p->n_containers; i++)
-        if (strcmp(p->containers[i].id, id) == 0)
-            container_on_exit(&p->containers[i]);
+    for (unsigned i = 0; i < pod_n_all(p); i++)
+        if (strcmp(pod_nth(p, i)->id, id) == 0)
+            container_on_exit(pod_nth(p, i));
 }
 
 void pod_on_sandbox_death(struct pod *p, const char *id)
@@ -766,13 +774,13 @@ void pod_adopted(struct pod *p)
         p->sandbox_id[0] != '\0' ? p->agent->rt->ops->sandbox_get(p->agent->rt, p->sandbox_id) : NULL;
 
     if (i == NULL) {
-        for (unsigned k = 0; k < p->n_containers && p->state != POD_ENDED && !p->agent->hollow; k++)
-            container_adopt_none(&p->containers[k]);
+        for (unsigned k = 0; k < pod_n_all(p) && p->state != POD_ENDED && !p->agent->hollow; k++)
+            container_adopt_none(pod_nth(p, k));
     } else if (p->state == POD_ENDED) {
         p->state = i->ready ? POD_TEARDOWN : POD_ENDED;  /* ended as the API says: nothing may run */
     } else {
-        for (unsigned k = 0; k < p->n_containers; k++)
-            container_adopt_none(&p->containers[k]);
+        for (unsigned k = 0; k < pod_n_all(p); k++)
+            container_adopt_none(pod_nth(p, k));
         p->initialized = true;
         for (unsigned k = 0; k < p->n_init; k++)
             p->initialized &= init_passed(&p->containers[k]);

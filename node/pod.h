@@ -31,6 +31,7 @@ struct pod {
     int64_t grace_s; uint64_t stop_ms;           /* when stopping, and since when; 0: not yet */
 
     struct container *containers; unsigned n_containers, n_init;     /* init containers first */
+    struct container **ephemeral; unsigned n_ephemeral;              /* added while it ran */
     struct source_set sources;
     struct volumes *volumes;
     bool volumes_ok, volumes_dirty, kick;        /* all there; something changed; containers may go on for that */
@@ -68,6 +69,12 @@ void pod_adopted(struct pod *p);                                            /* t
 void pod_on_container_exit(struct pod *p, const char *id);
 void pod_on_sandbox_death(struct pod *p, const char *id);
 
+/* All of them, ephemeral ones last: 0 <= i < pod_n_all(). */
+static inline unsigned pod_n_all(const struct pod *p) { return p->n_containers + p->n_ephemeral; }
+static inline struct container *pod_nth(const struct pod *p, unsigned i)
+{
+    return i < p->n_containers ? &p->containers[i] : p->ephemeral[i - p->n_containers];
+}
 struct container *pod_container(struct pod *p, struct str name);            /* NULL: none of that name */
 struct pod *agent_pod(struct agent *a, struct str ns, struct str name);     /* NULL */
 void agent_drop_pod(struct agent *a, struct pod *p);                        /* ended and forgotten: frees it */
@@ -79,6 +86,14 @@ bool pod_has_sandbox(const struct pod *p);                                  /* o
 const struct json *pod_json(const struct pod *p);                           /* the newest metadata and spec */
 /* Restart policy for one container after this exit. */
 bool pod_restarts(const struct pod *p, const struct container *c, int exit_code);
+
+/* a copy that lives as long as the pod */
+struct json *pod_own_tree(struct pod *p, const struct json *json);
+
+/* node/pod_ephemeral.c */
+bool pod_take_ephemeral(struct pod *p);          /* new ones of pod_json(); false: none */
+void pod_run_ephemeral(struct pod *p);
+void pod_free_ephemeral(struct pod *p);
 
 /* node/pod_sandbox.c: requests on sandboxes that find their pod again by its uid; done: pod_on_sandbox(), pod_on_sandbox_end(). */
 void pod_sandbox_make(struct pod *p);

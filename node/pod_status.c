@@ -245,7 +245,7 @@ static void put_containers(struct pod *p, struct arena *a, struct json *s, const
     struct json *list = json_setz(a, s, key, json_array(a));
 
     for (unsigned i = from; i < to; i++)
-        json_push(list, container_status(&p->containers[i], a));
+        json_push(list, container_status(pod_nth(p, i), a));
 }
 
 static struct json *make_status(struct pod *p, struct arena *a)
@@ -272,6 +272,8 @@ static struct json *make_status(struct pod *p, struct arena *a)
     if (p->n_init > 0)
         put_containers(p, a, s, "initContainerStatuses", 0, p->n_init);
     put_containers(p, a, s, "containerStatuses", p->n_init, p->n_containers);
+    if (p->n_ephemeral > 0)
+        put_containers(p, a, s, "ephemeralContainerStatuses", p->n_containers, pod_n_all(p));
     return s;
 }
 

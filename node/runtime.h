@@ -104,6 +104,7 @@ struct rt_security {
 struct rt_container_create {
     struct rt_req req;
     const char *sandbox_id, *name;
+    const char *pid_target;                      /* a running container whose processes it sees; NULL: none */
     uint32_t attempt;                            /* restart count */
     const char *image;                           /* reference or id; must be there (image_ensure) */
     const char *const *command; size_t n_command;    /* replaces the image's ENTRYPOINT (and then also its CMD) */

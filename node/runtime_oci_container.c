@@ -223,10 +223,12 @@ static struct oci_container *create_container(struct oci_runtime *rt, const stru
     c->attempt = r->attempt;
     c->tty = r->tty;
     c->want_stdin = r->want_stdin;
-    c->shared_pid = sb->share_pid || sb->host_pid;
+    c->shared_pid = sb->share_pid || sb->host_pid || r->pid_target != NULL;
     c->busy = true;
     return c;
 }
+
+static bool is_running(const struct oci_container *c) { return c != NULL && c->state == CT_RUNNING; }
 
 static int create_check(struct oci_runtime *rt, const struct rt_container_create *r,
                         struct oci_sandbox **ret_sb,
@@ -243,6 +245,8 @@ static int create_check(struct oci_runtime *rt, const struct rt_container_create
         return err_set(err, E_AGAIN, "sandbox %s is not ready", r->sandbox_id);
     if (im == NULL)
         return err_set(err, E_NOTFOUND, "no image %s", r->image);
+    if (r->pid_target != NULL && !is_running(oci_container_find(rt, r->pid_target)))
+        return err_set(err, E_AGAIN, "container %s does not run", r->pid_target);
     if (!file_name_ok(r->name))
         return err_set(err, E_INVALID, "container name \"%.60s\" is not valid", r->name);
     if (r->memo.n > OCI_MEMO_MAX)
@@ -279,6 +283,7 @@ void oci_container_create(struct runtime *base, struct rt_container_create *r)
     op->prep.host_pid = sb->host_pid;
     op->prep.host_ipc = sb->host_ipc;
     op->prep.share_pid = sb->share_pid;
+    op->prep.target_pid = r->pid_target != NULL ? oci_container_find(rt, r->pid_target)->init.pid : 0;
     timer_init(&op->timer, rt->loop, create_on_timeout);
     op->work = (struct loop_work){ .fn = create_prepare_fn, .done = create_prepare_done };
     oci_pin(rt);

@@ -149,6 +149,7 @@ struct oci_prepare {
     const char *const *layers; size_t n_layers;
     int holder_pid;
     const char *sandbox_dir, *hostname;
+    int target_pid;                              /* 0: none */
     bool host_network, host_pid, host_ipc, share_pid;
     int sync_fd;                                 /* out: conmon reports on it */
     struct errbuf err;

@@ -113,7 +113,7 @@ static int write_bundle(struct oci_prepare *p, const struct mounts *ms, const ch
         .req = p->req, .image = p->image, .user = &user, .mounts = ms->m, .n_mounts = ms->n, .rootfs = rootfs,
         .cgroup_path = p->c->cgroup, .hostname = p->hostname, .holder_pid = p->holder_pid,
         .host_network = p->host_network, .host_pid = p->host_pid, .host_ipc = p->host_ipc,
-        .share_pid = p->share_pid,
+        .share_pid = p->share_pid, .target_pid = p->target_pid,
         .cgroup_v2 = rt->cg.mode == CGROUP_V2, .oom_score_adj_min = rt->oom_score_adj_min,
     };
     int rc = oci_user_resolve(rootfs, p->image->user, &p->req->security, &user, &p->err);

@@ -151,7 +151,9 @@ static struct json *end_status(struct arena *a, int status, int exit_code, const
 static void on_done(struct rt_req *req, int status)
 {
     struct exec *e = container_of(container_of(req, struct rt_session, req), struct exec, s);
-    struct json *end = end_status(&e->arena, status, e->s.exit_code, req->err.s);
+    /* who only looked on has succeeded, however the container ended: clients ask the pod for that */
+    bool attached = e->s.n_argv == 0;
+    struct json *end = end_status(&e->arena, status, attached ? 0 : e->s.exit_code, req->err.s);
     struct buf text = BUF_INIT;
 
     e->session_done = true;

@@ -94,6 +94,7 @@ const struct kind_hooks kind_pods = {
     .tag_path = "spec.nodeName",
     .default_ = pod_default,
     .prepare_create = pod_prepare_create,
+    .prepare_update = pod_ephemeral_prepare,
     .prepare_status = pod_prepare_status,
     .validate = pod_validate,
     .validate_update = pod_update_check,

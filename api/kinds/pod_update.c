@@ -236,6 +236,10 @@ void pod_update_check(struct kind_ctx *c, const struct json *old, const struct j
         return;                                  /* nearly always: labels and annotations */
     if (!json_is(was, JSON_OBJECT) || !json_is(now, JSON_OBJECT))
         return;
+    if (pod_is_ephemeral(c)) {
+        pod_ephemeral_check(was, now, causes);
+        return;
+    }
     if (!check_count(was, now, "containers", &at, causes) ||
         !check_count(was, now, "initContainers", &at, causes))
         return;

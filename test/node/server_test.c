@@ -492,9 +492,13 @@ static void on_message(void *arg, struct ws *w, bool text, const char *p, size_t
 {
     struct rig *r = arg;
 
-    CHECK(!text && n >= 1 && (unsigned char)p[0] < 4);
-    if (n >= 1 && (unsigned char)p[0] < 4)
-        buf_add(&r->out[(unsigned char)p[0]], p + 1, n - 1);
+    unsigned channel = n >= 1 ? (unsigned char)p[0] - (text ? (unsigned)'0' : 0) : 4;
+
+    CHECK(channel < 4);
+    if (channel < 4 && text)
+        must_ok(base64_decode(&r->out[channel], str_make(p + 1, n - 1), false));
+    else if (channel < 4)
+        buf_add(&r->out[channel], p + 1, n - 1);
     r->n_empty += n == 1;
     if (r->stall > 0) {
         ws_pause(w);
@@ -690,5 +694,104 @@ TEST(the_server_ends_in_the_midst_of_it)
     CHECK(r->canceled);
     until_closed(r);
     CHECK(r->close_code == 1001 || r->close_code == 1000);
+    rig_close(r);
+}
+
+/* ---- Port-forward ------------------------------------------------------------------------------- */
+
+/* A listener in "the pod's" network namespace, which is ours: it echoes, and closes at "bye". */
+static void pod_on_data(void *arg, struct stream *s, const char *p, size_t n)
+{
+    stream_write(s, p, n);
+    if (memmem(p, n, "bye", 3) != NULL)
+        stream_close_after_flush(s);
+}
+static void pod_on_close(void *arg, struct stream *s, int err, const char *reason) { }
+static void pod_on_accept(void *arg, struct stream *s)
+{
+    static const struct stream_events events = { .on_data = pod_on_data, .on_close = pod_on_close };
+    stream_set_events(s, &events, arg);
+}
+
+static const struct rt_sandbox_info *fake_sandbox(struct runtime *rt, const char *id)
+{
+    static struct rt_sandbox_info info = { .id = "sid", .ready = true };
+
+    info.pid = getpid();
+    return &info;
+}
+
+static void until(struct rig *r, int channel, size_t n)
+{
+    for (int i = 0; i < 500 && r->ws != NULL && r->out[channel].n < n; i++)
+        nap(r, 10);
+    CHECK(r->out[channel].n >= n);
+}
+
+TEST(port_forward_by_websocket)
+{
+    struct rig *r = rig_open();
+    struct runtime_ops ops = fake_ops;
+    struct listener_opts lo = { .addr = "127.0.0.1:0", .on_accept = pod_on_accept };
+    struct listener *ln;
+    char path[100], want[300];
+
+    ops.sandbox_get = fake_sandbox;
+    r->rt.ops = &ops;
+    strcpy(r->pod.sandbox_id, "sid");
+    must_ok(listener_open(r->l, &lo, &ln, NULL));
+    unsigned port = (unsigned)atoi(strrchr(listener_addr(ln), ':') + 1);
+    CHECK_INT(dial(r, "/portForward/default/web", V4), 400);
+    CHECK_STR(buf_str(&r->body), "query parameter \"port\" is required\n");
+    CHECK_INT(dial(r, "/portForward/default/web?port=0", V4), 400);
+    CHECK_INT(dial(r, "/portForward/default/none?port=1", V4), 404);
+    CHECK_INT(dial(r, "/portForward/default/web?port=1", V5), 400);
+    if (geteuid() == 0) {                        /* others may not enter namespaces */
+        snprintf(path, sizeof path, "/portForward/default/web?port=%u,1", port);
+        CHECK_INT(dial(r, path, V4), 101);
+        ws_send_channel(r->ws, 0, "hello", 5);
+        ws_send_channel(r->ws, 1, "not yours", 9);
+        ws_send_channel(r->ws, 99, "nobody's", 8);
+        until(r, 0, 7);
+        until(r, 3, 100);
+        CHECK_INT((unsigned char)r->out[0].p[0] | (unsigned char)r->out[0].p[1] << 8, port);
+        CHECK_STR(str_from(buf_str(&r->out[0]), 2), "hello");
+        CHECK_INT(r->out[1].n, 2);
+        snprintf(want, sizeof want,
+                 "error forwarding port 1 to pod sid, uid : failed to execute portforward in "
+                 "network namespace \"/proc/%d/ns/net\": failed to connect to localhost:1 inside namespace "
+                 "\"sid\", IPv4: dial tcp4 127.0.0.1:1: connect: connection refused IPv6 ", (int)getpid());
+        CHECK(str_starts(str_from(buf_str(&r->out[3]), 2), str_of(want)));
+        ws_send_channel(r->ws, 0, "bye", 3);     /* the last connection ends: so does the session */
+        until_closed(r);
+        CHECK_STR(str_from(buf_str(&r->out[0]), 2), "hellobye");
+        CHECK_INT(r->close_code, 1000);
+        snprintf(path, sizeof path, "/portForward/default/web?port=%u", port);
+        CHECK_INT(dial(r, path, V4), 101);
+        ws_close(r->ws, 1000, "");               /* the client goes: so does its connection */
+        until_closed(r);
+    }
+    r->pod.sandbox_id[0] = '\0';
+    CHECK_INT(dial(r, "/portForward/default/web?port=1", V4), 400);
+    CHECK_STR(buf_str(&r->body), "pod \"web\" is not running\n");
+    listener_close(ln);
+    rig_close(r);
+}
+
+TEST(exec_in_base64)
+{
+    struct rig *r = rig_open();
+
+    CHECK_INT(dial(r, EXEC "command=exit&command=3&output=1&error=1", "v4.base64.channel.k8s.io"), 101);
+    until_closed(r);
+    CHECK_STR(buf_str(&r->out[2]), "bye");
+    CHECK(memmem(r->out[3].p, r->out[3].n, "exit status 3", 13) != NULL);
+    CHECK_INT(dial(r, EXEC "command=cat&input=1&output=1", "base64.channel.k8s.io"), 101);
+    ws_send(r->ws, true, "0aGVsbG8=", 9);
+    until(r, 1, 5);
+    CHECK_STR(buf_str(&r->out[1]), "hello");
+    ws_send(r->ws, true, "0*", 2);
+    until_closed(r);
+    CHECK_INT(r->close_code, 1007);
     rig_close(r);
 }
