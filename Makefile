@@ -123,7 +123,7 @@ $(BUILD)/test/sim/sim: $(call objs,$(SIM_SRC)) $(foreach l,$(below_store),$(call
 	@$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(TEST_LIBS)
 
 # The same with the API and HTTP clients: fewer seeds, as each costs more.
-$(BUILD)/test/sim/simapi: $(call objs,$(wildcard test/sim/api/*.c) test/sim/bugs.c) $(LINEAR_O) $(foreach l,$(below_api),$(call lib,$(l)))
+$(BUILD)/test/sim/simapi: $(call objs,$(wildcard test/sim/api/*.c) test/sim/bugs.c test/sim/hash.c) $(LINEAR_O) $(foreach l,$(below_api),$(call lib,$(l)))
 	@echo "  LINK    $@"
 	@$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(TEST_LIBS)
 
@@ -143,7 +143,7 @@ sim: $(BUILD)/test/sim/sim $(BUILD)/test/sim/simapi
 sim-bugs:
 	@CFLAGS=-DRAFT_BUGS $(MAKE) --no-print-directory BUILD=build-bugs build-bugs/test/sim/sim build-bugs/test/sim/simapi
 	@build-bugs/test/sim/sim bugs $(or $(SEEDS),2000)
-	@build-bugs/test/sim/simapi bugs $(or $(SEEDS),100)
+	@build-bugs/test/sim/simapi bugs $(or $(SEEDS),200)
 
 # ---- fuzzing: every test/fuzz/fuzz_X.c with clang's libFuzzer, for FUZZ_SECONDS each ------------------
 FUZZ_SECONDS ?= 20

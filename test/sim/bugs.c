@@ -1,6 +1,7 @@
 /* test/sim/bugs.c: errors planted in every head, to see that the simulation would find them.  In a build with
  * -DRAFT_BUGS only (make sim-bugs). */
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <inttypes.h>
@@ -53,7 +54,7 @@ static const char *judge_of(const char *said)
     for (size_t i = 0; i < ARRAY_LEN(judges); i++)
         if (strstr(said, judges[i].words) != NULL)
             return judges[i].judge;
-    return "the program died";
+    return "a crash";
 }
 
 /* A broken promise and a failed must() are finds alike: the child does not end well.  said: its last words. */
@@ -82,6 +83,8 @@ static bool bugs_found_in(const struct bugs_opts *o, unsigned bug, uint64_t seed
     close(fd[0]);
     said[n] = '\0';
     must(waitpid(pid, &status, 0) == pid);
+    if (n == 0 && WIFSIGNALED(status))
+        snprintf(said, 256, "%s", WTERMSIG(status) == SIGALRM ? "no agreement: it never ends" : "a crash");
     return status != 0;
 }
 

@@ -11,6 +11,7 @@
  *     storm.c     elections upon elections, with deaths at the worst moments
  *     script.c    one particular chain of deaths
  *     bugs.c      planted errors, which the judges must find (and those of the world over HTTP)
+ *     hash.c      one number for all that a store holds
  *     check.c     the truth (what each revision did) and everything that is compared with it
  *
  * Clients live in the world, not on machines: they call into a head's store as the API server in that
@@ -232,7 +233,6 @@ void script_end(struct world *w);
 unsigned key_index(const struct world *w, struct str key);
 struct str key_name(unsigned key, char *buf);
 uint64_t value_id(const struct world *w, struct str value, uint64_t rev);
-uint64_t view_hash(struct store_view *v);
 void check_event(struct head *h, const struct store_event *e);
 void check_state(struct head *h);
 void check_past(struct head *h);

@@ -83,7 +83,8 @@ struct world {
     struct { uint64_t value, rv; } known[KEYS];  /* what somebody saw last, to update it */
     uint64_t values;                             /* given out */
     uint64_t max_rev;                            /* newest of any answer */
-    uint64_t hash_rev[MAX_HEADS], writes, reads, lists, unknown, lost, crashes, events, stretches;
+    uint64_t agreed_rev;                         /* all heads were equal there */
+    uint64_t writes, reads, lists, unknown, lost, crashes, events, stretches;
 };
 
 #define trace(w, ...) ((w)->trace ? trace_line((w), __VA_ARGS__) : (void)0)
