@@ -7,16 +7,6 @@ bool pod_is_ephemeral(const struct kind_ctx *c)
     return c->sub != NULL && strcmp(c->sub->name, "ephemeralcontainers") == 0;
 }
 
-static void put_back(struct arena *a, struct json *to, const struct json *from, const char *key)
-{
-    const struct json *was = json_getz(from, key);
-
-    if (was != NULL)
-        json_setz(a, to, key, json_copy(a, was));
-    else
-        json_delz(to, key);
-}
-
 void pod_ephemeral_prepare(struct kind_ctx *c, const struct json *old, struct json *pod)
 {
     static const char *const meta[] = { "labels", "annotations", "ownerReferences", "finalizers" };
