@@ -193,7 +193,8 @@ bool lease_keeper_renew(struct lease_keeper *k, uint64_t id)
     struct lease_clock *c = k->leading ? map_get(&k->clocks, id_key(&id)) : NULL;
     struct image_lease  l;
 
-    if (c == NULL || c->at == 0)
+    /* Before our epoch is applied, the end that a former leader proposed may still come about. */
+    if (c == NULL || c->at == 0 || k->image->epoch != k->epoch)
         return false;
     must(image_lease_get(k->image, id, &l));
     clock_start(k, c, l.ttl_ms);

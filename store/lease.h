@@ -36,7 +36,8 @@ void lease_keeper_lead(struct lease_keeper *k, uint64_t epoch);    /* every leas
 void lease_keeper_follow(struct lease_keeper *k);
 /* A command granted, touched or removed this lease. */
 void lease_keeper_changed(struct lease_keeper *k, uint64_t id);
-/* Give it its full time again; false: not leading, absent, or its end is under way already. */
+/* Give it its full time again; false: not leading, absent, its end is under way already, or
+ * may be, as our epoch is not applied yet. */
 bool lease_keeper_renew(struct lease_keeper *k, uint64_t id);
 /* What expire() proposed did not come to pass; try again soon, if it still applies. */
 void lease_keeper_retry(struct lease_keeper *k, uint64_t id);

@@ -54,6 +54,7 @@ static bool rot_files(struct head *h, bool all)
 {
     struct sim *s = h->w->s;
     enum sim_damage how = (enum sim_damage)sim_below(s, SIM_DAMAGES);
+    bool one;
 
     switch (sim_below(s, all ? 7 : 4)) {
     case 0:                                      /* not the segment that was being written, nor the next */
@@ -66,11 +67,15 @@ static bool rot_files(struct head *h, bool all)
         while (sim_disk_damage(h->m, "wal", -1, SIM_GONE))
             continue;
         return true;
-    case 4:  return sim_disk_damage(h->m, "wal", -1, SIM_BIT) | sim_disk_damage(h->m, "wal", INT_MAX, SIM_BIT);
+    case 4:
+        one = sim_disk_damage(h->m, "wal", -1, SIM_BIT);
+        return sim_disk_damage(h->m, "wal", INT_MAX, SIM_BIT) || one;
     case 5:
-        return sim_disk_damage(h->m, "vote", 0, SIM_GONE) & sim_disk_damage(h->m, "wal", 0, SIM_SECTORS);
+        one = sim_disk_damage(h->m, "vote", 0, SIM_GONE);
+        return sim_disk_damage(h->m, "wal", 0, SIM_SECTORS) && one;
     default:
-        return sim_disk_damage(h->m, "snap-", INT_MAX, how) | sim_disk_damage(h->m, "wal", INT_MAX, how);
+        one = sim_disk_damage(h->m, "snap-", INT_MAX, how);
+        return sim_disk_damage(h->m, "wal", INT_MAX, how) || one;
     }
 }
 

@@ -98,11 +98,11 @@ static void apply_one(struct world *w)
 static void change_leader(struct world *w)
 {
     struct store_txn late[LOG];
-    unsigned n_late = 0;
+    unsigned n_late = 0, n = 0;
     int to = w->head[0].leads;
 
-    /* What is in the log is applied before the new leader leads; what the old one had only sent comes
-     * behind. */
+    /* What is in the log is applied before the new leader leads; what the old one had only sent comes behind, some of
+     * it even before the new leader's first command. */
     while (w->n_applied < w->n_log && sim_below(w->s, 2))
         apply_one(w);
     while (w->n_applied < w->n_log)
@@ -114,9 +114,11 @@ static void change_leader(struct world *w)
     w->head[!to].leads = false;
     w->term++;
     in_world = w;
+    for (; n < n_late && sim_below(w->s, 2); n++)
+        append(w, &late[n]);
     sim_do(w->head[to].m, in_lead, &w->head[to].k);
-    for (unsigned i = 0; i < n_late; i++)
-        append(w, &late[i]);
+    for (; n < n_late; n++)
+        append(w, &late[n]);
 }
 
 /* The client's view: a promise counts from the moment it asked. */
