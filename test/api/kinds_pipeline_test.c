@@ -144,6 +144,49 @@ TEST(status_and_spec_are_separate)
     rig_close(r);
 }
 
+TEST(ephemeral_containers_are_only_added)
+{
+    struct rig   *r = rig_open();
+    struct answer a;
+
+    make_account(r);
+    CALL(r, 201, "POST", PODS, pod_p);
+    r->type = "application/strategic-merge-patch+json";
+    a = call(r, "PATCH", PODS "/p/ephemeralcontainers",
+             "{'metadata':{'labels':{'sly':'yes'}},'spec':{'nodeName':'sly','ephemeralContainers':["
+             "{'name':'dbg','image':'busybox','targetContainerName':'c'}]}}");
+    CHECK_INT(a.status, 200);
+    CHECK_AT(a, "spec.ephemeralContainers.0.name", "dbg");
+    CHECK_AT(a, "spec.ephemeralContainers.0.terminationMessagePolicy", "File");
+    CHECK_AT(a, "spec.nodeName", "");            /* nothing else changes this way */
+    CHECK_AT(a, "metadata.labels.sly", "");
+    answer_free(&a);
+    CALL(r, 200, "PATCH", PODS "/p/ephemeralcontainers",
+         "{'spec':{'ephemeralContainers':[{'name':'two','image':'busybox'}]}}");
+    a = call(r, "PATCH", PODS "/p/ephemeralcontainers",
+             "{'spec':{'ephemeralContainers':[{'name':'dbg','image':'other'}]}}");
+    CHECK_INT(a.status, 422);
+    CHECK_AT(a, "details.causes.0.field", "spec.ephemeralContainers[1]");
+    answer_free(&a);
+    a = call(r, "PATCH", PODS "/p/ephemeralcontainers",
+             "{'spec':{'ephemeralContainers':[{'name':'dbg','$patch':'delete'}]}}");
+    CHECK_INT(a.status, 422);
+    CHECK_AT(a, "details.causes.0.field", "spec.ephemeralContainers");
+    answer_free(&a);
+    CALL(r, 422, "PATCH", PODS "/p/ephemeralcontainers",
+         "{'spec':{'ephemeralContainers':[{'name':'x','image':'i','targetContainerName':'none'}]}}");
+    CALL(r, 422, "PATCH", PODS "/p/ephemeralcontainers",
+         "{'spec':{'ephemeralContainers':[{'name':'x','image':'i','ports':[{'containerPort':80}]}]}}");
+    CALL(r, 422, "PATCH", PODS "/p",
+         "{'spec':{'ephemeralContainers':[{'name':'three','image':'busybox'}]}}");
+    r->type = NULL;
+    a = call(r, "GET", PODS "/p/ephemeralcontainers", NULL);
+    CHECK_INT(a.status, 200);
+    CHECK_INT(json_path(a.obj, "spec.ephemeralContainers")->n, 2);
+    answer_free(&a);
+    rig_close(r);
+}
+
 TEST(eviction_asks_the_budget)
 {
     struct rig   *r = rig_open();
