@@ -456,7 +456,7 @@ static int head_parse(struct head_flags *f, int argc, char **argv)
         { "service-account-issuer", NULL, FLAG_STRING, &f->issuer, "URL", "issuer named in them" },
         { "token-auth-file", NULL, FLAG_STRING, &f->token_file, "FILE",
           "static bearer tokens: token,user,uid,\"group1,group2\" a line" },
-        { "service-cluster-ip-range", NULL, FLAG_STRING, &f->service_cidr, "CIDR,...", "services' addresses" },
+        { "service-cluster-ip-range", NULL, FLAG_STRING, &f->service_cidr, "CIDRS", "services' addresses" },
         { "service-node-port-range", NULL, FLAG_STRING, &f->node_ports, "A-B", "services' ports on nodes" },
         { "heartbeat-interval", NULL, FLAG_DURATION_MS, &f->heartbeat_ms, "TIME",
           "between heads (default 50ms)" },

@@ -42,7 +42,7 @@ TEST(documents_have_tags)
         { "/openapi/v3/apis/apps/v1", NULL, "no-cache, private" },
     };
     struct rig *r = rig_open();
-    char        tags[ARRAY_LEN(docs)][40], list[100];
+    char        tags[ARRAY_LEN(docs)][40], list[400];
 
     for (size_t i = 0; i < ARRAY_LEN(docs); i++) {
         struct answer a = get_if(r, docs[i].path, docs[i].accept, NULL);
