@@ -26,6 +26,16 @@ void exec_take_stdin(struct exec *e, const char *p, size_t n)
     }
 }
 
+/* Clients write "Width" or "width": the original matches names of JSON without regard to case. */
+static int64_t resize_member(const struct json *size, const char *name)
+{
+    if (size->type == JSON_OBJECT)
+        for (const struct json *m = size->first; m != NULL; m = m->next)
+            if (str_ieq(m->key, str_of(name)))
+                return json_i64_or(m, 0);
+    return 0;
+}
+
 void exec_take_resize(struct exec *e, struct str text)
 {
     struct arena a = ARENA_INIT;
@@ -33,7 +43,7 @@ void exec_take_resize(struct exec *e, struct str text)
     struct json *j;
 
     if (e->begun && !e->session_done && e->s.tty && json_parse(&a, text, &j, &bad) == 0) {
-        int64_t cols = json_path_i64(j, "Width", 0), rows = json_path_i64(j, "Height", 0);
+        int64_t cols = resize_member(j, "width"), rows = resize_member(j, "height");
         if (cols > 0 && cols <= UINT16_MAX && rows > 0 && rows <= UINT16_MAX)
             e->rt->ops->session_resize(&e->s, (uint16_t)cols, (uint16_t)rows);
     }

@@ -6,8 +6,6 @@
  * In the base64 forms messages are text: the channel is a digit, what follows is encoded. */
 #include "node/server_exec_impl.h"
 
-#define MESSAGE_MAX (1u << 20)                   /* of a client; kubectl sends 32 KiB */
-
 /* What a client may ask for, best first. */
 static const struct exec_channels { const char *protocol; bool status, half_close, base64; } forms[] = {
     { "v5.channel.k8s.io", true, true, false },
@@ -101,7 +99,7 @@ bool exec_accept_ws(struct exec *e, struct http_req *req)
     bool named = http_header_get(req->headers, req->n_headers, "Sec-WebSocket-Protocol").p != NULL;
     const char *protocols[ARRAY_LEN(forms)], *protocol = NULL, *reason;
     struct ws_accept_opts o = { .protocols = protocols, .n_protocols = named ? ARRAY_LEN(forms) : 0,
-                                .max_message = MESSAGE_MAX, .ev = &events, .arg = e };
+                                .max_message = SERVER_MESSAGE_MAX, .ev = &events, .arg = e };
 
     for (size_t i = 0; i < ARRAY_LEN(forms); i++)
         protocols[i] = forms[i].protocol;

@@ -3,8 +3,7 @@
  * little-endian). */
 #include "node/server_forward_impl.h"
 
-#define PORTS_MAX   100
-#define MESSAGE_MAX (1u << 20)
+#define PORTS_MAX 100
 
 static const char *const protocols[] = { "v4.channel.k8s.io", "v4.base64.channel.k8s.io" };
 
@@ -121,7 +120,7 @@ bool forward_accept_ws(struct forward *f, struct http_req *req)
 {
     bool named = http_header_get(req->headers, req->n_headers, "Sec-WebSocket-Protocol").p != NULL;
     struct ws_accept_opts o = { .protocols = protocols, .n_protocols = named ? ARRAY_LEN(protocols) : 0,
-                                .max_message = MESSAGE_MAX, .ev = &events, .arg = f };
+                                .max_message = SERVER_MESSAGE_MAX, .ev = &events, .arg = f };
     const char *protocol = NULL, *reason;
     uint16_t ports[PORTS_MAX];
 

@@ -16,6 +16,9 @@
 #include "node/server.h"
 
 #define SERVER_QUEUE_MAX (256u << 10)            /* bytes towards a client, or a process, before the other side is paused */
+/* One WebSocket message of a client, the bound that the original has: JavaScript clients send as one whatever
+ * their user wrote at once; kubectl's 32 KiB are no measure.  Memory is taken only as the bytes arrive. */
+#define SERVER_MESSAGE_MAX (32u << 20)
 
 struct node_server {
     struct agent *agent;

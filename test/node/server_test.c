@@ -533,7 +533,7 @@ static int dial(struct rig *r, const char *target, const char *protocols)
 {
     struct ws_connect_opts o = { .target = str_of(target),
                                  .protocols = protocols,
-                                 .max_message = 1 << 20,
+                                 .max_message = 4u << 20,
                                  .ev = &ws_events,
                                  .on_open = on_open,
                                  .arg = r };
@@ -614,12 +614,35 @@ TEST(terminal_and_attach)
     ws_send_channel(r->ws, 4, "{\"Width\":132,\"Height\":50}", 25);
     ws_send_channel(r->ws, 4, "{\"Width\":70000,\"Height\":-1}", 27);
     ws_send_channel(r->ws, 4, "{\"Wid", 5);
+    ws_send_channel(r->ws, 4, "[1]", 3);
+    ws_send_channel(r->ws, 4, "7", 1);
     ws_send_channel(r->ws, 0, "x", 1);
     ws_send_channel(r->ws, 255, "\0", 1);
     until_closed(r);
     CHECK_INT(r->cols, 132);
     CHECK_INT(r->rows, 50);
     CHECK_STR(buf_str(&r->out[1]), "x");
+    rig_close(r);
+}
+
+/* client-node writes the names of the size in lower case, and a chunk of its user's as one message. */
+TEST(as_a_javascript_client_writes)
+{
+    struct rig *r = rig_open();
+    size_t n = (1u << 20) + 1;
+    char *chunk = mem_alloc(n);
+
+    memset(chunk, 'x', n);
+    CHECK_INT(dial(r, EXEC "command=cat&input=1&output=1&tty=1", V5), 101);
+    ws_send_channel(r->ws, 4, "{\"height\":33,\"width\":77}", 24);
+    ws_send_channel(r->ws, 0, chunk, n);
+    ws_send_channel(r->ws, 255, "\0", 1);
+    until_closed(r);
+    CHECK_INT(r->cols, 77);
+    CHECK_INT(r->rows, 33);
+    CHECK_INT(r->close_code, 1000);
+    CHECK(str_eq(buf_str(&r->out[1]), str_make(chunk, n)));
+    mem_free(chunk);
     rig_close(r);
 }
 
