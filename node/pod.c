@@ -330,6 +330,7 @@ void pod_update(struct pod *p, struct object *o, const struct json *json)
     }
     take_phase(p, json);
     take_wishes(p, json);
+    pod_status_seen(p, json);
     pod_tick(p);
 }
 

@@ -53,6 +53,7 @@ struct pod {
     struct timer status_retry; uint64_t status_retry_ms;
     char *status_sent;                           /* JSON text of the status the API has from us */
     bool status_lost;                            /* or rather has not: it was refused */
+    unsigned status_gist; uint64_t status_rv;    /* of what was sent; the revision that made */
     bool status_dirty, final_sent, delete_sent;
 };
 
@@ -103,6 +104,8 @@ void pod_on_sandbox_end(struct pod *p, const char *id, bool removed, int status,
 
 /* node/pod_status.c: compute the status from the facts and send it if it says something new. */
 void pod_report(struct pod *p);
+/* What stands in the API now: others write there too (the node controller, that pods of a silent node are not ready). */
+void pod_status_seen(struct pod *p, const struct json *json);
 void pod_begin_status(struct pod *p);            /* startTime */
 void pod_report_stop(struct pod *p);             /* cancels what is in flight */
 void pod_on_status_retry(struct timer *t);

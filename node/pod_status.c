@@ -250,12 +250,14 @@ static void put_containers(struct pod *p, struct arena *a, struct json *s, const
 
 static struct json *make_status(struct pod *p, struct arena *a)
 {
-    struct json *s = json_object(a), *old = json_getz(p->json, "status");
+    struct json *s = json_object(a), *old;
     const char *ph = phase(p);
     struct json_error err;
 
     if (p->status_sent != NULL)
         must_ok(json_parse(a, str_of(p->status_sent), &old, &err));
+    else
+        old = json_getz(p->object != NULL ? object_json(p->object, a) : p->json, "status");
     put(a, s, "phase", ph);
     if (p->doomed != NULL && strcmp(ph, "Failed") == 0) {
         put(a, s, "reason", p->doomed);
@@ -279,6 +281,30 @@ static struct json *make_status(struct pod *p, struct arena *a)
 
 /* ---- Sending -------------------------------------------------------------------------------- */
 
+/* Phase and our conditions, for comparing. */
+static unsigned status_gist(const struct json *status)
+{
+    static const char *const ours[] = { "PodReadyToStartContainers", "Initialized", "Ready",
+                                        "ContainersReady" };
+    struct str ph = json_path_str(status, "phase");
+    unsigned gist = ph.n > 0 ? (unsigned)(unsigned char)ph.p[0] << ARRAY_LEN(ours) : 0;
+
+    for (unsigned i = 0; i < ARRAY_LEN(ours); i++)
+        if (str_is(json_path_str(old_condition(status, ours[i]), "status"), "True"))
+            gist |= 1u << i;
+    return gist;
+}
+
+void pod_status_seen(struct pod *p, const struct json *json)
+{
+    if (p->status_sent == NULL || p->status_call != NULL || p->status_lost || p->object->rv <= p->status_rv ||
+        status_gist(json_getz(json, "status")) == p->status_gist)
+        return;
+    mem_free(p->status_sent);                    /* the API does not have it any more */
+    p->status_sent = NULL;
+    pod_report(p);
+}
+
 void pod_on_status_retry(struct timer *t) { pod_report(container_of(t, struct pod, status_retry)); }
 
 static void again_later(struct pod *p)
@@ -292,6 +318,17 @@ static void final_is_sent(struct pod *p)
 {
     p->final_sent = true;
     pod_tick(p);
+}
+
+/* It stands there; what others wrote after it may have been heard of before. */
+static void status_is_sent(struct pod *p, const struct client_result *r)
+{
+    struct arena a = ARENA_INIT;
+
+    if (r->ok && str_u64(json_path_str(r->obj, "metadata.resourceVersion"), &p->status_rv) &&
+        p->object != NULL && p->object->rv > p->status_rv)
+        pod_status_seen(p, object_json(p->object, &a));
+    arena_release(&a);
 }
 
 static void on_sent(void *arg, const struct client_result *r)
@@ -310,6 +347,8 @@ static void on_sent(void *arg, const struct client_result *r)
         pod_report(p);
     else if (p->state == POD_ENDED)
         final_is_sent(p);
+    else
+        status_is_sent(p, r);
 }
 
 static void send_status(struct pod *p, struct json *status, struct arena *a)
@@ -325,6 +364,7 @@ static void send_status(struct pod *p, struct json *status, struct arena *a)
                             .done = on_sent,
                             .arg = p };
 
+    p->status_gist = status_gist(status);
     put(a, json_make_path(a, patch, "metadata"), "uid", p->uid);
     json_setz(a, patch, "status", status);
     p->status_call = client_send(p->agent->client, &r);

@@ -62,8 +62,8 @@ struct chaos {
     struct timer tick;                           /* while settling */
     uint64_t stopped_ns, values;
     bool stopping, fenced;
-    unsigned listed;                             /* heads that gave their last list */
-    char *last_list;                             /* what the first of them said */
+    unsigned listed, differed;                   /* heads with the same last list; one that had another */
+    char *last_list;                             /* what they said */
     uint64_t count[CHAOS_OPS][4], events, relists, rewatches;
     int  status;
 };

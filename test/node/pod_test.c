@@ -677,6 +677,43 @@ TEST(status_goes_through_when_the_api_is_slow_to_take_it)
     node_rig_close(n);
 }
 
+static void not_ready(struct node_rig *n)
+{
+    n->r->type = "application/strategic-merge-patch+json";
+    CALL(n->r, 200, "PATCH", PODS "/p/status", "{'status':{'conditions':[{'type':'Ready','status':'False',"
+                                               "'lastTransitionTime':'2001-01-01T00:00:00Z'}]}}");
+    n->r->type = NULL;
+}
+
+/* The node controller does, of all pods of a node that it has not heard of for long. */
+TEST(who_says_that_a_pod_is_not_ready_is_corrected)
+{
+    struct node_rig *n = node_rig_open();
+    struct answer a;
+
+    pod_create(n, "p", ONE);
+    rig_run(n->r, 50);
+    CHECK_COND(n, "p", "Ready", "status", "True");
+    not_ready(n);
+    rig_run(n->r, 100);
+    CHECK_COND(n, "p", "Ready", "status", "True");
+    a = pod_get(n, "p");
+    json_each(c, json_path(a.obj, "status.conditions"))    /* it became so now */
+        if (str_is(json_path_str(c, "type"), "Ready"))
+            CHECK(!str_starts(json_path_str(c, "lastTransitionTime"), STR("2001")));
+    struct str was = json_path_str(a.obj, "metadata.resourceVersion");
+    rig_run(n->r, 60000);                        /* said once */
+    struct answer b = pod_get(n, "p");
+    CHECK(str_eq(json_path_str(b.obj, "metadata.resourceVersion"), was));
+    answer_free(&a);
+    answer_free(&b);
+    ct_end(n, "c", 1);                           /* while something else is being said */
+    not_ready(n);
+    rig_run(n->r, 20000);
+    CHECK_COND(n, "p", "Ready", "status", "True");
+    node_rig_close(n);
+}
+
 TEST(termination_messages)
 {
     struct node_rig *n = node_rig_open();
