@@ -4,7 +4,9 @@
 
 struct pod_view {                                /* what containers are checked against */
     struct causes *causes;
-    struct seen names, host_ports, volumes, disks, claims;
+    struct seen names, host_ports, volumes;
+    struct seen disks, claims;                   /* made when first asked for: few pods need them */
+    const struct json *spec;
     int64_t grace_s;
     bool is_pod, host_network, ephemeral, init;
 };
@@ -94,6 +96,20 @@ static void check_sub_path(struct pod_view *v, const struct json *mount, const s
         check_relative_path(expr, &at_expr, v->causes);
 }
 
+/* Volumes that come from claims. */
+static bool is_disk(struct pod_view *v, struct str name)
+{
+    const struct json *volumes = json_getz(v->spec, "volumes");
+
+    if (v->disks.slots == NULL) {
+        v->disks = seen_new(v->causes->arena, count(volumes));
+        json_each(it, volumes)
+            if (json_getz(it, "persistentVolumeClaim") != NULL || json_getz(it, "ephemeral") != NULL)
+                seen_add(&v->disks, json_str(json_getz(it, "name")));
+    }
+    return seen_has(&v->disks, name);
+}
+
 /* A volume as a block device: only those that come from claims can be. */
 static void check_devices(struct pod_view *v, const struct json *container, struct seen *paths,
                           const struct at *at)
@@ -109,7 +125,7 @@ static void check_devices(struct pod_view *v, const struct json *container, stru
 
         if (name.n > 0 && !seen_has(&v->volumes, name))
             cause_not_found(v->causes, &at_name, name);
-        else if (name.n > 0 && !seen_has(&v->disks, name))
+        else if (name.n > 0 && !is_disk(v, name))
             cause_invalid(
                 v->causes, &at_name, name,
                 "can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode");
@@ -173,6 +189,18 @@ static void check_resize(struct pod_view *v, const struct json *list, const stru
     }
 }
 
+static bool is_claim(struct pod_view *v, struct str name)
+{
+    const struct json *claims = json_getz(v->spec, "resourceClaims");
+
+    if (v->claims.slots == NULL) {
+        v->claims = seen_new(v->causes->arena, count(claims));
+        json_each(it, claims)
+            seen_add(&v->claims, json_str(json_getz(it, "name")));
+    }
+    return seen_has(&v->claims, name);
+}
+
 /* What a container uses of the pod's claims of devices. */
 static void check_claims(struct pod_view *v, const struct json *resources, const struct at *at)
 {
@@ -188,7 +216,7 @@ static void check_claims(struct pod_view *v, const struct json *resources, const
                    both = arena_fmt(v->causes->arena, "%.*s %.*s", STR_ARG(name),
                                     STR_ARG(json_str(json_getz(e.it, "request"))));
 
-        if (name.n > 0 && !seen_has(&v->claims, name))
+        if (name.n > 0 && !is_claim(v, name))
             cause_not_found(v->causes, &at_name, name);
         else if (name.n > 0 && !seen_add(&seen, both))
             cause_duplicate(v->causes, &at_name, name);
@@ -298,19 +326,6 @@ static size_t count_ports(const struct json *list)
     return n;
 }
 
-static void note_volumes(struct pod_view *v, const struct json *volumes)
-{
-    v->volumes = seen_new(v->causes->arena, count(volumes));
-    v->disks = seen_new(v->causes->arena, count(volumes));
-    json_each(volume, volumes) {
-        struct str name = json_str(json_getz(volume, "name"));
-
-        seen_add(&v->volumes, name);
-        if (json_getz(volume, "persistentVolumeClaim") != NULL || json_getz(volume, "ephemeral") != NULL)
-            seen_add(&v->disks, name);
-    }
-}
-
 void containers_check(const struct json *spec, const struct at *at, bool is_pod, struct causes *causes)
 {
     const struct json *plain = json_getz(spec, "containers"), *init = json_getz(spec, "initContainers"),
@@ -319,6 +334,7 @@ void containers_check(const struct json *spec, const struct at *at, bool is_pod,
     struct at at_plain = AT_KEY(at, "containers"), at_init = AT_KEY(at, "initContainers"),
               at_ephemeral = AT_KEY(at, "ephemeralContainers");
     struct pod_view v = { .causes = causes,
+                          .spec = spec,
                           .is_pod = is_pod,
                           .grace_s = json_i64_or(json_getz(spec, "terminationGracePeriodSeconds"), 0),
                           .host_network = json_true(json_getz(spec, "hostNetwork")) };
@@ -326,10 +342,9 @@ void containers_check(const struct json *spec, const struct at *at, bool is_pod,
 
     v.names = seen_new(causes->arena, count(plain) + count(init) + count(ephemeral));
     v.host_ports = seen_new(causes->arena, count_ports(plain));
-    note_volumes(&v, volumes);
-    v.claims = seen_new(causes->arena, count(json_getz(spec, "resourceClaims")));
-    json_each(claim, json_getz(spec, "resourceClaims"))
-        seen_add(&v.claims, json_str(json_getz(claim, "name")));
+    v.volumes = seen_new(causes->arena, count(volumes));
+    json_each(volume, volumes)
+        seen_add(&v.volumes, json_str(json_getz(volume, "name")));
     check_plain(&v, plain, &at_plain);
     if (!json_is_blank(init)) {
         plain_names = seen_new(causes->arena, count(plain));
