@@ -264,6 +264,45 @@ static void mark_pods_unready(struct node_controller *c, struct pass *p)
     }
 }
 
+static void silence_confirmed(struct pass *p, const struct client_result *r)
+{
+    struct node_controller *c = pass_owner(p);
+    struct object *o = informer_get(c->nodes, STR_NONE, pass_name(p));
+    struct json *node;
+
+    if (o == NULL)
+        return;
+    node = object_json(o, pass_arena(p));
+    mark_pods_unready(c, p);
+    mark_unknown(c, p, node);                    /* taints follow when this is seen */
+}
+
+static void silence_lease_read(struct pass *p, const struct client_result *r)
+{
+    struct node_controller *c = pass_owner(p);
+    struct object *o = informer_get(c->nodes, STR_NONE, pass_name(p)),
+                  *known = informer_get(c->leases, STR(LEASE_NAMESPACE), pass_name(p));
+    uint64_t rv;
+
+    if (o != NULL && str_u64(json_path_str(r->obj, "metadata.resourceVersion"), &rv) &&
+        (known == NULL || rv > known->rv)) {
+        saw(c, o);
+        pass_again_after(p, c->env->o->node_monitor_grace_ms);
+        return;
+    }
+    silence_confirmed(p, r);
+}
+
+/* Maybe it is us who did not hear: stopped for a while, and another leads by now.  Nothing is concluded from
+ * silence before a read that a majority of heads stands behind has found no newer sign of life. */
+static void confirm_silence(struct pass *p)
+{
+    struct client_req r = { .method = "GET", .res = CLIENT_LEASES, .ns = STR(LEASE_NAMESPACE),
+                            .name = pass_name(p) };
+
+    pass_send_else(p, &r, 404, silence_lease_read, silence_confirmed);
+}
+
 /* ---- Eviction by NoExecute taints ---------------------------------------------------------------------- */
 
 /* Milliseconds until the pod must leave its node; UINT64_MAX: it may stay. */
@@ -296,6 +335,31 @@ static bool any_alive(struct node_controller *c)
     return false;
 }
 
+static void evict(struct node_controller *c, struct pass *p, const struct object *o)
+{
+    struct event_about about = {
+        .api_version = "v1", .kind = "Pod", .ns = o->ns, .name = o->name, .uid = o->uid
+    };
+    struct client_req r = { .method = "DELETE", .res = CLIENT_PODS, .ns = o->ns, .name = o->name };
+
+    r.body_text = arena_fmt(pass_arena(p), "{\"preconditions\":{\"uid\":\"%.*s\"}}", STR_ARG(o->uid));
+    event_record(c->env->events, &about, "Normal", "TaintManagerEviction",
+                 "Marking for deletion Pod %.*s/%.*s", STR_ARG(o->ns), STR_ARG(o->name));
+    pass_send(p, &r, 404, NULL);
+}
+
+static void evict_node_read(struct pass *p, const struct client_result *r)
+{
+    struct node_controller *c = pass_owner(p);
+    struct object *o = informer_get(c->pods, pass_ns(p), pass_name(p)), *node;
+    struct json *pod = o != NULL ? object_json(o, pass_arena(p)) : NULL;
+
+    node = informer_get(c->nodes, STR_NONE, json_path_str(pod, "spec.nodeName"));
+    if (node != NULL && str_eq(node->name, json_path_str(r->obj, "metadata.name")) &&
+        eviction_due_ms(c, pod, node, r->obj) == 0)
+        evict(c, p, o);
+}
+
 static void evict_sync(void *arg, struct pass *p)
 {
     struct node_controller *c = arg;
@@ -318,14 +382,8 @@ static void evict_sync(void *arg, struct pass *p)
         pass_again_after(p, due);
         return;
     }
-    struct event_about about = {
-        .api_version = "v1", .kind = "Pod", .ns = o->ns, .name = o->name, .uid = o->uid
-    };
-    struct client_req r = { .method = "DELETE", .res = CLIENT_PODS, .ns = o->ns, .name = o->name };
-    r.body_text = arena_fmt(a, "{\"preconditions\":{\"uid\":\"%.*s\"}}", STR_ARG(o->uid));
-    event_record(c->env->events, &about, "Normal", "TaintManagerEviction",
-                 "Marking for deletion Pod %.*s/%.*s", STR_ARG(o->ns), STR_ARG(o->name));
-    pass_send(p, &r, 404, NULL);
+    struct client_req r = { .method = "GET", .res = CLIENT_NODES, .name = node->name };
+    pass_send(p, &r, 404, evict_node_read);      /* as with silence: not on our word alone */
 }
 
 static void consider_evictions(struct node_controller *c, const struct json *node, struct str name)
@@ -370,11 +428,11 @@ static void node_sync(void *arg, struct pass *p)
     s = o->user;
     struct str ready = json_str(json_getz(condition_get(node, "Ready"), "status"));
     if (now - s->seen_ms >= grace) {
-        mark_pods_unready(c, p);
         if (!str_is(ready, "Unknown")) {
-            mark_unknown(c, p, node);
-            return;                              /* taints follow when this is seen */
+            confirm_silence(p);
+            return;
         }
+        mark_pods_unready(c, p);
     } else {
         pass_again_after(p, s->seen_ms + grace - now);
     }
