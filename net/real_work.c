@@ -2,8 +2,11 @@
  *
  * Not libuv's: when its loop wakes before the thread that woke it has gone on, it spins for that thread, tens of
  * microseconds, and with as few cores as we have that is the usual case, at each write of the log.  Threads are
- * started when there is more work than idle threads, and wait without cost. */
+ * started when there is more work than idle threads, and wait without cost, on a semaphore that counts the jobs:
+ * unlike a condition's, its waiter wakes without the lock, which saves a system call for each job. */
+#include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -17,10 +20,9 @@ struct job_list { struct job *first, **end; };
 struct work_pool {
     /* Shared, under the lock. */
     pthread_mutex_t lock;
-    pthread_cond_t  wake;
     struct job_list todo, done;
-    unsigned        n_idle;
-    bool            ending;
+    /* Shared. */
+    sem_t           jobs;                        /* in todo; and one for each thread when it shall end */
     /* Read-only once the first thread runs. */
     int             fd;
     /* The loop's. */
@@ -66,28 +68,22 @@ static void *pool_thread(void *arg)
 {
     struct work_pool *p = arg;
 
-    must_ok(pthread_mutex_lock(&p->lock));
-    while (!p->ending) {
-        if (p->todo.first == NULL) {
-            p->n_idle++;
-            must_ok(pthread_cond_wait(&p->wake, &p->lock));
-            p->n_idle--;
-            continue;
-        }
-        struct job *j = jobs_pop(&p->todo);
+    for (;;) {
+        while (sem_wait(&p->jobs) != 0)
+            must(errno == EINTR);
+        must_ok(pthread_mutex_lock(&p->lock));
+        struct job *j = p->todo.first != NULL ? jobs_pop(&p->todo) : NULL;
         must_ok(pthread_mutex_unlock(&p->lock));
+        if (j == NULL)
+            return NULL;                         /* counted, and no job: the end */
         j->w->fn(j->w);
         must_ok(pthread_mutex_lock(&p->lock));
         bool first = p->done.first == NULL;
         jobs_push(&p->done, j);
-        if (!first)
-            continue;                            /* the loop has been told and has not looked yet */
         must_ok(pthread_mutex_unlock(&p->lock));
-        pool_tell(p);                            /* without the lock: the loop may run at once */
-        must_ok(pthread_mutex_lock(&p->lock));
+        if (first)                               /* else the loop has been told and has not looked yet */
+            pool_tell(p);                        /* without the lock: the loop may run at once */
     }
-    must_ok(pthread_mutex_unlock(&p->lock));
-    return NULL;
 }
 
 /* Signals are the loop's. */
@@ -143,10 +139,8 @@ void real_work(struct loop *l, struct loop_work *w)
         uv_ref((uv_handle_t *)p->poll);
     must_ok(pthread_mutex_lock(&p->lock));
     jobs_push(&p->todo, j);
-    bool idle = p->n_idle > 0;
     must_ok(pthread_mutex_unlock(&p->lock));
-    if (idle)
-        must_ok(pthread_cond_signal(&p->wake));
+    must(sem_post(&p->jobs) == 0);
     if (p->n_threads < POOL_THREADS && p->n_jobs > p->n_threads)
         pool_add_thread(p);
 }
@@ -157,7 +151,7 @@ void real_work_begin(struct real_loop *r)
     struct errbuf     err;
 
     must_ok(pthread_mutex_init(&p->lock, NULL));
-    must_ok(pthread_cond_init(&p->wake, NULL));
+    must(sem_init(&p->jobs, 0, 0) == 0);
     jobs_clear(&p->todo);
     jobs_clear(&p->done);
     p->loop = &r->base;
@@ -175,15 +169,13 @@ void real_work_end(struct real_loop *r)
     struct work_pool *p = r->pool;
 
     must(p->n_jobs == 0);
-    must_ok(pthread_mutex_lock(&p->lock));
-    p->ending = true;
-    must_ok(pthread_mutex_unlock(&p->lock));
-    must_ok(pthread_cond_broadcast(&p->wake));
+    for (unsigned i = 0; i < p->n_threads; i++)
+        must(sem_post(&p->jobs) == 0);
     for (unsigned i = 0; i < p->n_threads; i++)
         must_ok(pthread_join(p->thread[i], NULL));
     real_poll_close(p->poll);
     close(p->fd);
     must_ok(pthread_mutex_destroy(&p->lock));
-    must_ok(pthread_cond_destroy(&p->wake));
+    must(sem_destroy(&p->jobs) == 0);
     mem_free(p);
 }
