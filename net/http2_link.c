@@ -383,7 +383,8 @@ void chan_release(struct h2_chan *ch)
     ch->queued = 0;
     if (ch->piece != ch->few)
         mem_free(ch->piece);
-    mem_free(ch->trailer);
+    if (ch->trailer != NULL)
+        h2_pool_free(ch->link->pool, ch->trailer);
     buf_release(&ch->held);
     ch->piece = NULL;
     ch->trailer = NULL;
@@ -455,7 +456,7 @@ void chan_end(struct h2_chan *ch, const nghttp2_nv *trailer, size_t n)
         size_t bytes = n * sizeof *trailer;
         for (size_t i = 0; i < n; i++)
             bytes += trailer[i].namelen + trailer[i].valuelen;
-        ch->trailer = mem_alloc(bytes);
+        ch->trailer = h2_pool_alloc(ch->link->pool, bytes);
         ch->n_trailer = n;
         uint8_t *at = (uint8_t *)(ch->trailer + n);
         for (size_t i = 0; i < n; i++) {
@@ -634,6 +635,7 @@ void link_open(struct h2_link *k, struct stream *s, const struct h2_link_opts *o
     qinit(&k->chans);
     qinit(&k->owed);
     turn_init(&k->pump, link_on_pump);
+    k->pool = o->pool;
     k->ng = link_session(k, o->pool);
     must(nghttp2_submit_settings(k->ng, 0, set, ARRAY_LEN(set)) == 0);
     must(nghttp2_session_set_local_window_size(k->ng, 0, 0, LINK_WINDOW) == 0);

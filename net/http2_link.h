@@ -48,6 +48,7 @@ struct h2_events {
 struct h2_link {
     const struct h2_events *ev;
     nghttp2_session *ng;
+    struct h2_pool *pool;                        /* borrowed */
     struct stream *s;                            /* NULL: broken */
     struct loop *loop;
     struct turn_hook pump;

@@ -30,6 +30,46 @@ enum etcd_error etcd_error_of(int err)
 
 /* ---- ends ----------------------------------------------------------------------------------------- */
 
+static struct etcd_call *call_new(struct etcd *e)
+{
+    struct etcd_call *c;
+    struct arena arena;
+
+    if (e->n_spare == 0) {
+        c = mem_new(struct etcd_call);
+        arena_init_sized(&c->arena, ETCD_CALL_ARENA);
+        return c;
+    }
+    c = qentry(qpop(&e->spare), struct etcd_call, link);
+    e->n_spare--;
+    arena = c->arena;
+    *c = (struct etcd_call){ .arena = arena };
+    return c;
+}
+
+static void call_free(struct etcd *e, struct etcd_call *c)
+{
+    if (e->n_spare == ETCD_SPARE_CALLS || e->closing) {
+        arena_release(&c->arena);
+        mem_free(c);
+        return;
+    }
+    arena_reset(&c->arena);
+    qinit(&c->link);
+    qpush_front(&e->spare, &c->link);            /* the warm one is taken next */
+    e->n_spare++;
+}
+
+static void etcd_drop_spare(struct etcd *e)
+{
+    while (e->n_spare > 0) {
+        struct etcd_call *c = qentry(qpop(&e->spare), struct etcd_call, link);
+        arena_release(&c->arena);
+        mem_free(c);
+        e->n_spare--;
+    }
+}
+
 /* Nothing may follow: c may be gone. */
 static void call_settle(struct etcd_call *c)
 {
@@ -41,8 +81,7 @@ static void call_settle(struct etcd_call *c)
         c->dropped(c);
     qdel(&c->link);
     timer_stop(&c->timer);
-    arena_release(&c->arena);
-    mem_free(c);
+    call_free(e, c);
     etcd_unpin(e);
 }
 
@@ -201,7 +240,7 @@ static const struct etcd_method *method_of(struct str path)
 
 static void call_start(struct etcd *e, const struct etcd_method *m, struct http_req *req)
 {
-    struct etcd_call *c = mem_new(struct etcd_call);
+    struct etcd_call *c = call_new(e);
     struct str message;
     int rc;
 
@@ -210,7 +249,7 @@ static void call_start(struct etcd *e, const struct etcd_method *m, struct http_
     c->admin = etcd_is_admin(e, req);
     timer_init(&c->timer, e->loop, NULL);
     if (!grpc_unary(&c->grpc, req, &call_events, e->o.max_request_bytes + ETCD_REQUEST_SLACK, &message)) {
-        mem_free(c);
+        call_free(e, c);
         return;
     }
     etcd_pin(e);
@@ -353,6 +392,7 @@ void etcd_close(struct etcd *e, void (*done)(void *arg), void *arg)
     e->closed = done;
     e->closed_arg = arg;
     etcd_views_drop(e);
+    etcd_drop_spare(e);
     qeach(&e->streams, it, tmp) {
         struct etcd_stream *s = qentry(it, struct etcd_stream, link);
         s->stop(s, ETCD_STOPPED);
@@ -381,6 +421,7 @@ static struct etcd *etcd_new(const struct etcd_opts *o)
     buf_release(&text);
     e->handled = mem_zalloc(etcd_n_methods * sizeof *e->handled);
     qinit(&e->calls);
+    qinit(&e->spare);
     qinit(&e->streams);
     timer_init(&e->leader, e->loop, etcd_on_leader_timer);
     timer_init(&e->kept_until, e->loop, etcd_on_kept_timer);

@@ -32,6 +32,8 @@
 #define ETCD_MAX_TTL         9000000000
 #define ETCD_SNAPSHOT_BLOCK  512u                /* etcdctl wants a file of whole blocks and 32 bytes */
 #define ETCD_DRAIN_MS        2000u
+#define ETCD_SPARE_CALLS     64u                 /* ended calls that wait for the next, */
+#define ETCD_CALL_ARENA      (1024u - 64)        /* with room for what a put or a read of a key takes */
 
 #define ETCD_KEPT            8u                  /* revisions kept for pages to come, */
 #define ETCD_KEPT_MS         10000u              /* for so long */
@@ -47,6 +49,7 @@ struct etcd {
     char         *name, *client_urls;
     struct buf    out;                           /* scratch: what is being encoded */
     struct qlink  calls;                         /* unary calls */
+    struct qlink  spare; unsigned n_spare;       /* their memory, ready for more */
     struct qlink  streams;                       /* struct etcd_stream */
     struct timer  leader;                        /* runs while a stream requires a leader */
     struct store_commit alarm; bool alarming;    /* the quota's alarm is being raised */
