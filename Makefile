@@ -109,6 +109,10 @@ $(BUILD)/test/bench/api_bench: $(BUILD)/test/bench/api_bench.o $(foreach l,$(bel
 	@echo "  LINK    $@"
 	@$(CC) $(LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(TEST_LIBS)
 
+$(BUILD)/test/bench/store_bench: $(BUILD)/test/bench/store_bench.o $(foreach l,$(below_store),$(call lib,$(l)))
+	@echo "  LINK    $@"
+	@$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(TEST_LIBS)
+
 # ---- the simulated cluster: `make sim`, `make sim SEED=n` (one, with a trace), `make sim SEEDS=n` ----
 # Beside it: a judge of recorded histories (test/sim/history.h), and its test.
 LINEAR_O := $(call objs,$(addprefix test/sim/,linear.c linear_search.c history.c))
@@ -199,7 +203,7 @@ e2e: coracle $(CHAOS)
 	@test/run_e2e.sh $(E2E)
 
 # The README's figures on this machine, as a table; needs root.  BENCH_ONLY="get watch", BENCH_SECONDS=3.
-bench: coracle
+bench: coracle $(BUILD)/test/bench/store_bench
 	@test/bench/run.sh
 
 tidy:

@@ -13,22 +13,26 @@ static uint64_t event_bytes(const struct event *e)
     return sizeof *e + e->key->len + (e->pub.value != NULL ? e->pub.value->len : 0);
 }
 
-static void event_log_drop_first(struct event_log *l)
+static void event_log_drop_oldest(struct event_log *l)
 {
-    struct event *e = event_log_at(l, l->first);
-    size_t        slot = l->first / EVENT_CHUNK & (l->ring_cap - 1);
+    size_t        slot = l->oldest / EVENT_CHUNK & (l->ring_cap - 1);
+    struct event *e = &l->ring[slot]->ev[l->oldest % EVENT_CHUNK];
 
+    must(l->oldest < l->end && l->oldest <= l->first);
     must(l->bytes >= event_bytes(e));
     l->bytes -= event_bytes(e);
-    must(e->pub.rev >= l->trimmed_rev);
-    l->trimmed_rev = e->pub.rev;
+    if (l->oldest == l->first) {
+        must(e->pub.rev >= l->trimmed_rev);
+        l->trimmed_rev = e->pub.rev;
+        l->first++;
+    }
     for (size_t i = 0; i < ARRAY_LEN(e->pub.frame); i++)
         blob_unref(e->pub.frame[i]);
     blob_unref(e->pub.value);
     blob_unref(e->pub.prev);
     blob_unref(e->key);
-    l->first++;
-    if (l->first % EVENT_CHUNK == 0) {
+    l->oldest++;
+    if (l->oldest % EVENT_CHUNK == 0) {
         mem_free(l->ring[slot]);
         l->ring[slot] = NULL;
     }
@@ -36,15 +40,15 @@ static void event_log_drop_first(struct event_log *l)
 
 void event_log_restart(struct event_log *l, uint64_t rev)
 {
-    while (l->first < l->end)
-        event_log_drop_first(l);
+    l->first = l->end;
     l->trimmed_rev = rev;
-    must(l->bytes == 0);
 }
 
 void event_log_release(struct event_log *l)
 {
-    event_log_restart(l, l->trimmed_rev);
+    while (l->oldest < l->end)
+        event_log_drop_oldest(l);
+    must(l->bytes == 0);
     for (size_t i = 0; i < l->ring_cap; i++)     /* the chunk in use, if any */
         mem_free(l->ring[i]);
     mem_free(l->ring);
@@ -57,7 +61,7 @@ static void event_log_grow(struct event_log *l)
     size_t cap = l->ring_cap > 0 ? l->ring_cap * 2 : 16;
     struct event_chunk **ring = mem_zalloc(cap * sizeof *ring);
 
-    for (uint64_t c = l->first / EVENT_CHUNK; l->ring_cap > 0 && c * EVENT_CHUNK < l->end; c++)
+    for (uint64_t c = l->oldest / EVENT_CHUNK; l->ring_cap > 0 && c * EVENT_CHUNK < l->end; c++)
         ring[c & (cap - 1)] = l->ring[c & (l->ring_cap - 1)];
     mem_free(l->ring);
     l->ring = ring;
@@ -70,7 +74,7 @@ struct event *event_log_append(struct event_log *l)
     struct event *e;
     size_t slot;
 
-    if (chunk - l->first / EVENT_CHUNK >= l->ring_cap)
+    if (chunk - l->oldest / EVENT_CHUNK >= l->ring_cap)
         event_log_grow(l);
     slot = chunk & (l->ring_cap - 1);
     if (l->ring[slot] == NULL)
@@ -123,10 +127,10 @@ static bool event_log_over(const struct event_log *l, uint64_t now_ns)
 
 bool event_log_trim(struct event_log *l, uint64_t now_ns, unsigned budget)
 {
-    while (event_log_over(l, now_ns)) {
+    while (l->oldest < l->first || event_log_over(l, now_ns)) {
         if (budget-- == 0)
             return true;
-        event_log_drop_first(l);
+        event_log_drop_oldest(l);
     }
     return false;
 }

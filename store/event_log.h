@@ -24,6 +24,7 @@ struct event_log {
     struct event_chunk **ring;
     size_t   ring_cap;
     uint64_t first, end;
+    uint64_t oldest;                             /* what a restart left before first goes in slices */
     uint64_t trimmed_rev;                        /* all events after this revision are here */
     uint64_t compacted;                          /* events before this revision may go at once */
     uint64_t bytes, max_bytes, max_age_ns;
@@ -31,7 +32,7 @@ struct event_log {
 
 void event_log_init(struct event_log *l, uint64_t max_age_ns, uint64_t max_bytes);
 void event_log_release(struct event_log *l);
-/* Forget everything; history starts anew behind rev. Positions go on. */
+/* Forget everything; history starts anew behind rev. Positions go on.  Memory is given back by trimming. */
 void event_log_restart(struct event_log *l, uint64_t rev);
 
 static inline uint64_t event_log_first(const struct event_log *l) { return l->first; }

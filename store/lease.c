@@ -4,6 +4,7 @@
 
 struct lease_clock {
     uint64_t id, due_ns;
+    uint64_t life;                               /* not the keeper's: it does not count any more */
     size_t   at;                                 /* in the heap, from 1; 0: its end is proposed */
 };
 
@@ -116,39 +117,104 @@ static void keeper_on_timer(struct timer *t)
 
 /* ---- what happens to leases ---------------------------------------------------------------------- */
 
+/* The clock of this life; NULL: there is none. */
+static struct lease_clock *clock_get(const struct lease_keeper *k, uint64_t id)
+{
+    struct lease_clock *c = k->leading ? map_get(&k->clocks, id_key(&id)) : NULL;
+
+    return c != NULL && c->life == k->life ? c : NULL;
+}
+
+static struct lease_clock *clock_make(struct lease_keeper *k, uint64_t id)
+{
+    struct lease_clock *c = map_get(&k->clocks, id_key(&id));
+
+    if (c == NULL) {
+        c = mem_new(struct lease_clock);
+        c->id = id;
+        map_put(&k->clocks, id_key(&id), c);
+    }
+    c->life = k->life;
+    c->at = 0;
+    return c;
+}
+
+/* Clocks for the leases that have none yet: true when there may be more. */
+static bool keeper_count(struct lease_keeper *k)
+{
+    struct image_lease l;
+
+    for (unsigned n = 0; n < STORE_CLOCKS_PER_SLICE; n++) {
+        if (!image_lease_next(k->image, k->next_id, &l))
+            return false;
+        if (clock_get(k, l.id) == NULL)
+            clock_start(k, clock_make(k, l.id), l.ttl_ms);
+        if (l.id == UINT64_MAX)
+            return false;
+        k->next_id = l.id + 1;
+    }
+    return true;
+}
+
+/* Away with those of former lives: true when there may be more. */
+static bool keeper_sweep(struct lease_keeper *k)
+{
+    struct str key;
+    void *c;
+
+    for (unsigned n = 0; n < STORE_CLOCKS_PER_SLICE; n++) {
+        if (!map_next(&k->clocks, &k->sweep_at, &key, &c))
+            return false;
+        if (!k->leading || ((struct lease_clock *)c)->life != k->life) {
+            map_del(&k->clocks, key);
+            mem_free(c);
+        }
+    }
+    return true;
+}
+
+static void keeper_on_slice(struct ready_item *it)
+{
+    struct lease_keeper *k = container_of(it, struct lease_keeper, slice);
+
+    if (k->counting) {
+        k->counting = keeper_count(k);
+        keeper_arm(k);
+    } else if (!keeper_sweep(k)) {
+        if (k->clocks.n == 0)
+            map_release(&k->clocks);
+        return;
+    }
+    ready_post(k->loop, &k->slice);
+}
+
 void lease_keeper_init(struct lease_keeper *k, struct loop *l, const struct image *m)
 {
     *k = (struct lease_keeper){ .loop = l, .image = m };
     timer_init(&k->timer, l, keeper_on_timer);
+    ready_init(&k->slice, keeper_on_slice);
 }
 
-static void keeper_forget(struct lease_keeper *k)
+void lease_keeper_release(struct lease_keeper *k)
 {
     struct str key;
     void *c;
 
     timer_stop(&k->timer);
+    ready_cancel(&k->slice);
     for (size_t i = 0; map_next(&k->clocks, &i, &key, &c); )
         mem_free(c);
     map_release(&k->clocks);
-    k->clocks = MAP_INIT;
-    k->n = 0;
-}
-
-void lease_keeper_release(struct lease_keeper *k)
-{
-    keeper_forget(k);
     mem_free(k->heap);
 }
 
 void lease_keeper_changed(struct lease_keeper *k, uint64_t id)
 {
-    struct lease_clock *c;
+    struct lease_clock *c = clock_get(k, id);
     struct image_lease  l;
 
     if (!k->leading)
         return;
-    c = map_get(&k->clocks, id_key(&id));
     if (!image_lease_get(k->image, id, &l)) {
         if (c != NULL) {
             heap_remove(k, c);
@@ -158,43 +224,47 @@ void lease_keeper_changed(struct lease_keeper *k, uint64_t id)
         keeper_arm(k);
         return;
     }
-    if (c == NULL) {
-        c = mem_new(struct lease_clock);
-        c->id = id;
-        map_put(&k->clocks, id_key(&id), c);
-    }
-    clock_start(k, c, l.ttl_ms);
+    clock_start(k, c != NULL ? c : clock_make(k, id), l.ttl_ms);
     keeper_arm(k);
+}
+
+/* A new life: no clock counts any more. */
+static void keeper_begin(struct lease_keeper *k, bool leading)
+{
+    timer_stop(&k->timer);
+    k->life++;
+    k->n = 0;
+    k->leading = k->counting = leading;
+    k->next_id = 0;
+    k->sweep_at = 0;
+    ready_post(k->loop, &k->slice);
 }
 
 void lease_keeper_lead(struct lease_keeper *k, uint64_t epoch)
 {
-    struct image_lease l;
-
-    keeper_forget(k);
-    k->leading = true;
+    keeper_begin(k, true);
     k->epoch = epoch;
-    for (uint64_t from = 0; image_lease_next(k->image, from, &l); from = l.id + 1) {
-        lease_keeper_changed(k, l.id);
-        if (l.id == UINT64_MAX)
-            break;
-    }
     k->begin(k->arg, epoch);
 }
 
 void lease_keeper_follow(struct lease_keeper *k)
 {
-    keeper_forget(k);
-    k->leading = false;
+    keeper_begin(k, false);
 }
 
 bool lease_keeper_renew(struct lease_keeper *k, uint64_t id)
 {
-    struct lease_clock *c = k->leading ? map_get(&k->clocks, id_key(&id)) : NULL;
+    struct lease_clock *c = clock_get(k, id);
     struct image_lease  l;
 
     /* Before our epoch is applied, the end that a former leader proposed may still come about. */
-    if (c == NULL || c->at == 0 || k->image->epoch != k->epoch)
+    if (!k->leading || k->image->epoch != k->epoch)
+        return false;
+    if (c == NULL && k->counting && image_lease_get(k->image, id, &l)) {
+        lease_keeper_changed(k, id);             /* its turn would have come */
+        return true;
+    }
+    if (c == NULL || c->at == 0)
         return false;
     must(image_lease_get(k->image, id, &l));
     clock_start(k, c, l.ttl_ms);
@@ -203,7 +273,7 @@ bool lease_keeper_renew(struct lease_keeper *k, uint64_t id)
 
 void lease_keeper_retry(struct lease_keeper *k, uint64_t id)
 {
-    struct lease_clock *c = k->leading ? map_get(&k->clocks, id_key(&id)) : NULL;
+    struct lease_clock *c = clock_get(k, id);
 
     if (c == NULL || c->at != 0)
         return;
@@ -213,7 +283,7 @@ void lease_keeper_retry(struct lease_keeper *k, uint64_t id)
 
 bool lease_keeper_left(const struct lease_keeper *k, uint64_t id, uint64_t *ret_ms)
 {
-    const struct lease_clock *c = k->leading ? map_get(&k->clocks, id_key(&id)) : NULL;
+    const struct lease_clock *c = clock_get(k, id);
     uint64_t now = loop_now_ns(k->loop);
 
     if (c == NULL)

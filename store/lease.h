@@ -7,6 +7,8 @@
  *   - a renewal that came through the log counts in `touches`, and an expiry proposed before it names
  *     the old count;
  *   - an expiry names the epoch (term) of the leader that found it, and every new leader first logs its own.
+ * However many leases there are, none of this takes longer than a slice: a new leader starts its clocks, and a
+ * former one gives them back, some thousand per turn; who asks for one that is not there yet starts it.
  * Thread: loop only. */
 #ifndef STORE_LEASE_H
 #define STORE_LEASE_H
@@ -20,7 +22,12 @@ struct lease_keeper {
     struct loop  *loop;
     const struct image *image;
     struct timer  timer;
-    struct map    clocks;                        /* id -> struct lease_clock */
+    struct map    clocks;                        /* id -> struct lease_clock; some may be of a former life */
+    uint64_t      life;                          /* counts times of leading and of following */
+    struct ready_item slice;
+    bool          counting;                      /* leases from next_id on may have no clock yet */
+    uint64_t      next_id;
+    size_t        sweep_at;                      /* where in the map the search for old clocks is */
     struct lease_clock **heap; size_t n, cap;    /* by due time */
     bool          leading;
     uint64_t      epoch;

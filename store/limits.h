@@ -19,11 +19,14 @@
 #define STORE_HISTORY_BYTES     (256ull << 20)
 #define STORE_TRIM_PER_TURN     4096u            /* events that leave history in one turn */
 #define STORE_FREE_PER_TURN     1024u            /* tree nodes taken apart in one turn */
+#define STORE_FREE_AT_ONCE      32u              /* between two looks at the clock */
 #define STORE_WATCH_PER_TURN    8192u            /* watches that are told in one turn */
 /* events one lagging watch looks at before others get their turn */
 #define STORE_SCAN_PER_WATCH    512u
 #define STORE_SCAN_PER_TURN     16384u           /* and all of them in one turn */
 #define STORE_EXPIRE_PER_TURN   64u              /* leases whose end is proposed at once */
+#define STORE_CLOCKS_PER_SLICE  2048u            /* clocks of leases started or given back at once */
+#define STORE_FREE_SLICE_NS     1500000u         /* what taking nodes apart may take of one turn */
 #define STORE_EXPIRE_RETRY_MS   500u
 
 /* Node-local limits cannot starve each other: a turn of ours is at most about

@@ -59,6 +59,20 @@ static void store_on_notify(struct turn_hook *h)
     watch_hub_turn(&s->hub);
 }
 
+/* Bounded by number and, as caches may be cold, by time. */
+static bool store_free_some(struct store *s)
+{
+    uint64_t until = loop_hires_ns(s->loop) + STORE_FREE_SLICE_NS;
+    bool more = true;
+
+    for (unsigned n = 0; more && n < STORE_FREE_PER_TURN; n += STORE_FREE_AT_ONCE) {
+        more = btree_pool_drain(&s->state.pool, STORE_FREE_AT_ONCE);
+        if (loop_hires_ns(s->loop) >= until)
+            break;
+    }
+    return more;
+}
+
 static void store_on_tidy(struct turn_hook *h)
 {
     struct store *s = container_of(h, struct store, tidy);
@@ -69,7 +83,7 @@ static void store_on_tidy(struct turn_hook *h)
         return;
     }
     more = event_log_trim(&s->state.log, loop_now_ns(s->loop), STORE_TRIM_PER_TURN);
-    more |= btree_pool_drain(&s->state.pool, STORE_FREE_PER_TURN);
+    more |= store_free_some(s);
     if (more)
         store__tidy_soon(s);
     if (event_log_first(&s->state.log) < event_log_end(&s->state.log) && !timer_active(&s->history))

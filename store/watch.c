@@ -2,10 +2,13 @@
 #include "store/limits.h"
 #include "store/watch.h"
 
-/* Parked watches of one exact key or prefix. It exists while any watch, parked or not, belongs to it. */
+enum watch_kind { WATCH_EXACT, WATCH_PREFIX, WATCH_RANGE };
+
+/* Parked watches of one exact key, prefix or (never shared) other range. It exists while any watch, parked or
+ * not, belongs to it. */
 struct watch_range {
-    struct str   bytes;                          /* the map's key is a copy of it */
-    bool         exact;
+    struct str   bytes, to;                      /* bytes: the map's key is a copy of it; to: of WATCH_RANGE */
+    enum watch_kind kind;
     struct qlink untagged;
     struct map   tags;                           /* 8 bytes of tag -> struct watch_tag */
     uint64_t     n;
@@ -13,22 +16,20 @@ struct watch_range {
 };
 struct watch_tag { uint64_t tag, n; struct qlink parked; };
 
-enum watch_kind { WATCH_EXACT, WATCH_PREFIX, WATCH_RANGE };
+/* There may be a million: what is known by range or hub is not kept here again. */
 struct store_watch {
     struct watch_hub *hub;
-    struct qlink parked;                         /* in its range's list while parked */
-    struct qlink queued, all;
-    enum watch_kind kind;
-    struct str   from, to;
+    struct qlink link;                           /* parked: in its range's list; awake: in hub.queued, or nowhere */
+    struct qlink all;
     uint64_t     tag, after_rev;
     uint64_t     pos;                            /* awake: next position to look at */
     uint64_t     seen;
+    uint32_t     generation;                     /* not the hub's: history was replaced since, it is stale */
     bool         awake, stale;
-    struct watch_range *range;                   /* NULL for WATCH_RANGE */
-    struct watch_tag   *tagged;                  /* NULL without a tag */
+    struct watch_range *range;
+    struct watch_tag   *tagged;                  /* NULL without a tag, or for WATCH_RANGE */
     void       (*on_ready)(void *arg, struct store_watch *w);
     void        *arg;
-    char         text[];
 };
 
 void watch_hub_init(struct watch_hub *h, struct event_log *log, void (*want_turn)(void *arg), void *arg)
@@ -37,6 +38,7 @@ void watch_hub_init(struct watch_hub *h, struct event_log *log, void (*want_turn
     qinit(&h->scanned);
     qinit(&h->queued);
     qinit(&h->all);
+    qinit(&h->restarted);
 }
 
 void watch_hub_release(struct watch_hub *h)
@@ -74,45 +76,56 @@ static enum watch_kind watch_kind_of(struct str from, struct str to)
     return WATCH_RANGE;
 }
 
-static struct watch_range *range_get(struct watch_hub *h, struct str bytes, bool exact)
+static struct map *range_map(struct watch_hub *h, enum watch_kind kind)
 {
-    struct map *m = exact ? &h->exact : &h->prefixes;
-    struct watch_range *r = map_get(m, bytes);
+    return kind == WATCH_EXACT ? &h->exact : kind == WATCH_PREFIX ? &h->prefixes : NULL;
+}
+
+static struct watch_range *range_get(struct watch_hub *h, enum watch_kind kind, struct str bytes, struct str to)
+{
+    struct map *m = range_map(h, kind);
+    struct watch_range *r = m != NULL ? map_get(m, bytes) : NULL;
+    size_t more = kind == WATCH_RANGE ? to.n : 0;
 
     if (r != NULL)
         return r;
-    r = mem_zalloc(sizeof *r + bytes.n);
+    r = mem_zalloc(sizeof *r + bytes.n + more);
     if (bytes.n > 0)
         memcpy(r->text, bytes.p, bytes.n);
+    if (more > 0)
+        memcpy(r->text + bytes.n, to.p, more);
     r->bytes = str_make(r->text, bytes.n);
-    r->exact = exact;
+    r->to = str_make(r->text + bytes.n, more);
+    r->kind = kind;
     qinit(&r->untagged);
-    must(map_put(m, bytes, r) == NULL);
-    if (!exact)
+    if (m != NULL)
+        must(map_put(m, bytes, r) == NULL);
+    if (kind == WATCH_PREFIX)
         h->n_depth[depth_of(bytes)]++;
     return r;
 }
 
 static void range_put_back(struct watch_hub *h, struct watch_range *r)
 {
+    struct map *m = range_map(h, r->kind);
+
     must(r->n > 0);
     if (--r->n > 0)
         return;
     must(qempty(&r->untagged) && r->tags.n == 0);
-    must(map_del(r->exact ? &h->exact : &h->prefixes, r->bytes) == r);
-    if (!r->exact)
+    if (m != NULL)
+        must(map_del(m, r->bytes) == r);
+    if (r->kind == WATCH_PREFIX)
         h->n_depth[depth_of(r->bytes)]--;
     map_release(&r->tags);
     mem_free(r);
 }
 
-static void watch_join(struct store_watch *w)
+static void watch_join(struct store_watch *w, struct str from, struct str to)
 {
-    if (w->kind == WATCH_RANGE)
-        return;
-    w->range = range_get(w->hub, w->from, w->kind == WATCH_EXACT);
+    w->range = range_get(w->hub, watch_kind_of(from, to), from, to);
     w->range->n++;
-    if (w->tag == 0)
+    if (w->tag == 0 || w->range->kind == WATCH_RANGE)
         return;
     w->tagged = map_get(&w->range->tags, tag_key(&w->tag));
     if (w->tagged == NULL) {
@@ -126,8 +139,6 @@ static void watch_join(struct store_watch *w)
 
 static void watch_leave(struct store_watch *w)
 {
-    if (w->range == NULL)
-        return;
     if (w->tagged != NULL && --w->tagged->n == 0) {
         must(qempty(&w->tagged->parked));
         must(map_del(&w->range->tags, tag_key(&w->tag)) == w->tagged);
@@ -141,15 +152,15 @@ static void watch_leave(struct store_watch *w)
 static void watch_queue(struct store_watch *w)
 {
     must(w->awake);
-    if (!qlinked(&w->queued))
-        qpush(&w->hub->queued, &w->queued);
+    if (!qlinked(&w->link))
+        qpush(&w->hub->queued, &w->link);
     w->hub->want_turn(w->hub->arg);
 }
 
 static void watch_wake(struct store_watch *w, uint64_t pos)
 {
     must(!w->awake);
-    qdel(&w->parked);
+    qdel(&w->link);
     w->seen = MAX_OF(w->seen, w->hub->seen_rev);
     w->awake = true;
     w->hub->n_awake++;
@@ -160,14 +171,13 @@ static void watch_wake(struct store_watch *w, uint64_t pos)
 static void watch_park(struct store_watch *w)
 {
     struct qlink *q = w->tagged != NULL ? &w->tagged->parked
-                    : w->range != NULL ? &w->range->untagged : &w->hub->scanned;
+                    : w->range->kind != WATCH_RANGE ? &w->range->untagged : &w->hub->scanned;
 
     must(w->awake && !w->stale);
-    must(!qlinked(&w->parked));
     w->awake = false;
     w->hub->n_awake--;
-    qdel(&w->queued);
-    qpush(q, &w->parked);
+    qdel(&w->link);                              /* it may be queued */
+    qpush(q, &w->link);
 }
 
 static bool watch_wants(const struct store_watch *w, const struct store_event *e)
@@ -176,10 +186,10 @@ static bool watch_wants(const struct store_watch *w, const struct store_event *e
         return false;
     if (w->tag != 0 && e->tag != w->tag && e->prev_tag != w->tag)
         return false;
-    switch (w->kind) {
-    case WATCH_EXACT:  return str_eq(e->key, w->from);
-    case WATCH_PREFIX: return str_starts(e->key, w->from);
-    case WATCH_RANGE:  return str_cmp(e->key, w->from) >= 0 && str_cmp(e->key, w->to) < 0;
+    switch (w->range->kind) {
+    case WATCH_EXACT:  return str_eq(e->key, w->range->bytes);
+    case WATCH_PREFIX: return str_starts(e->key, w->range->bytes);
+    case WATCH_RANGE:  return str_cmp(e->key, w->range->bytes) >= 0 && str_cmp(e->key, w->range->to) < 0;
     }
     return false;
 }
@@ -188,7 +198,7 @@ static bool watch_wants(const struct store_watch *w, const struct store_event *e
 static void wake_list(struct qlink *list, const struct store_event *e, uint64_t pos)
 {
     qeach(list, it, tmp) {
-        struct store_watch *w = qentry(it, struct store_watch, parked);
+        struct store_watch *w = qentry(it, struct store_watch, link);
         if (watch_wants(w, e))
             watch_wake(w, pos);
     }
@@ -244,14 +254,24 @@ void watch_hub_events(struct watch_hub *h, uint64_t from, uint64_t rev)
 
 void watch_hub_restart(struct watch_hub *h, uint64_t rev)
 {
-    qeach(&h->all, it, tmp) {
-        struct store_watch *w = qentry(it, struct store_watch, all);
+    h->generation++;                             /* all that are open are stale; they are told in slices */
+    if (!qempty(&h->all))
+        qprepend(&h->restarted, &h->all);
+    h->seen_rev = rev;
+    h->want_turn(h->arg);
+}
+
+/* Of the watches that a restart has ended, the next so many. */
+static void hub_end_some(struct watch_hub *h)
+{
+    for (unsigned n = 0; n < STORE_WATCH_PER_TURN && !qempty(&h->restarted); n++) {
+        struct store_watch *w = qentry(qpop(&h->restarted), struct store_watch, all);
+        qpush(&h->all, &w->all);
         if (!w->awake)
             watch_wake(w, event_log_end(h->log));
         w->stale = true;
         watch_queue(w);
     }
-    h->seen_rev = rev;
 }
 
 /* ---- reading ------------------------------------------------------------------------------------- */
@@ -263,7 +283,7 @@ static int watch_scan(struct store_watch *w, unsigned *budget)
 {
     struct event_log *log = w->hub->log;
 
-    if (!w->stale && w->awake && w->pos < event_log_first(log))
+    if (w->generation != w->hub->generation || (w->awake && w->pos < event_log_first(log)))
         w->stale = true;
     if (w->stale)
         return E_STALE;
@@ -315,9 +335,10 @@ void watch_hub_turn(struct watch_hub *h)
     unsigned     told = 0, looked = 0;
     struct qlink batch;
 
+    hub_end_some(h);
     qmove(&h->queued, &batch);
     while (!qempty(&batch) && told < STORE_WATCH_PER_TURN && looked < STORE_SCAN_PER_TURN) {
-        struct store_watch *w = qentry(qpop(&batch), struct store_watch, queued);
+        struct store_watch *w = qentry(qpop(&batch), struct store_watch, link);
         unsigned budget = STORE_SCAN_PER_WATCH;
         int rc = watch_scan(w, &budget);
         looked += STORE_SCAN_PER_WATCH - budget;
@@ -327,7 +348,7 @@ void watch_hub_turn(struct watch_hub *h)
     }
     if (!qempty(&batch))
         qprepend(&h->queued, &batch);
-    if (!qempty(&h->queued))
+    if (!qempty(&h->queued) || !qempty(&h->restarted))
         h->want_turn(h->arg);
 }
 
@@ -340,24 +361,17 @@ int watch_hub_open(struct watch_hub *h, const struct store_watch_opts *o, struct
     must(o->on_ready != NULL);
     if (o->after_rev < event_log_start(h->log))
         return E_STALE;
-    w = mem_zalloc(sizeof *w + o->from.n + o->to.n);
+    w = mem_new(struct store_watch);
     w->hub = h;
-    if (o->from.n > 0)
-        memcpy(w->text, o->from.p, o->from.n);
-    if (o->to.n > 0)
-        memcpy(w->text + o->from.n, o->to.p, o->to.n);
-    w->from = str_make(w->text, o->from.n);
-    w->to = str_make(w->text + o->from.n, o->to.n);
-    w->kind = watch_kind_of(w->from, w->to);
+    w->generation = h->generation;
     w->tag = o->tag;
     w->after_rev = w->seen = o->after_rev;
     w->on_ready = o->on_ready;
     w->arg = o->arg;
-    qinit(&w->parked);
-    qinit(&w->queued);
+    qinit(&w->link);
     qpush(&h->all, &w->all);
     h->n++;
-    watch_join(w);
+    watch_join(w, o->from, o->to);
     w->awake = true;
     h->n_awake++;
     w->pos = event_log_after(h->log, o->after_rev);
@@ -373,8 +387,7 @@ void store_watch_close(struct store_watch *w)
 {
     if (w == NULL)
         return;
-    qdel(&w->parked);
-    qdel(&w->queued);
+    qdel(&w->link);
     qdel(&w->all);
     must(w->hub->n > 0);
     w->hub->n--;

@@ -24,7 +24,9 @@ struct watch_hub {
     unsigned      n_depth[WATCH_DEPTHS];
     struct qlink  scanned;                       /* parked watches of other ranges */
     struct qlink  queued;                        /* awake watches to be looked after */
-    struct qlink  all;
+    /* all that are open; restarted: those of them that a restart has ended and that do not know it yet */
+    struct qlink  all, restarted;
+    uint32_t      generation;                    /* restarts so far */
     uint64_t      n, n_awake;
     /* revision up to which events were offered: what parked watches have seen */
     uint64_t      seen_rev;
