@@ -7,8 +7,8 @@
  *   - a renewal that came through the log counts in `touches`, and an expiry proposed before it names
  *     the old count;
  *   - an expiry names the epoch (term) of the leader that found it, and every new leader first logs its own.
- * However many leases there are, none of this takes longer than a slice: a new leader starts its clocks, and a
- * former one gives them back, some thousand per turn; who asks for one that is not there yet starts it.
+ * However many leases there are, none of this takes longer than a slice: a new leader starts its clocks, and
+ * a former one gives them back, some thousand per turn; who asks for one that is not there yet starts it.
  * Thread: loop only. */
 #ifndef STORE_LEASE_H
 #define STORE_LEASE_H

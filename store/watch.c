@@ -4,10 +4,10 @@
 
 enum watch_kind { WATCH_EXACT, WATCH_PREFIX, WATCH_RANGE };
 
-/* Parked watches of one exact key, prefix or (never shared) other range. It exists while any watch, parked or
- * not, belongs to it. */
+/* Parked watches of one exact key, prefix or (never shared) other range. It exists while any watch, parked
+ * or not, belongs to it. */
 struct watch_range {
-    struct str   bytes, to;                      /* bytes: the map's key is a copy of it; to: of WATCH_RANGE */
+    struct str   bytes, to;                      /* the map's key is a copy of bytes; to: of WATCH_RANGE */
     enum watch_kind kind;
     struct qlink untagged;
     struct map   tags;                           /* 8 bytes of tag -> struct watch_tag */
@@ -19,7 +19,7 @@ struct watch_tag { uint64_t tag, n; struct qlink parked; };
 /* There may be a million: what is known by range or hub is not kept here again. */
 struct store_watch {
     struct watch_hub *hub;
-    struct qlink link;                           /* parked: in its range's list; awake: in hub.queued, or nowhere */
+    struct qlink link;                           /* parked: in its range's list; awake: in hub.queued, if at all */
     struct qlink all;
     uint64_t     tag, after_rev;
     uint64_t     pos;                            /* awake: next position to look at */
@@ -81,7 +81,8 @@ static struct map *range_map(struct watch_hub *h, enum watch_kind kind)
     return kind == WATCH_EXACT ? &h->exact : kind == WATCH_PREFIX ? &h->prefixes : NULL;
 }
 
-static struct watch_range *range_get(struct watch_hub *h, enum watch_kind kind, struct str bytes, struct str to)
+static struct watch_range *range_get(struct watch_hub *h, enum watch_kind kind, struct str bytes,
+                                     struct str to)
 {
     struct map *m = range_map(h, kind);
     struct watch_range *r = m != NULL ? map_get(m, bytes) : NULL;
@@ -157,11 +158,17 @@ static void watch_queue(struct store_watch *w)
     w->hub->want_turn(w->hub->arg);
 }
 
+/* Up to where a parked watch was offered everything. */
+static uint64_t watch_parked_seen(const struct store_watch *w)
+{
+    return MAX_OF(w->seen, w->generation == w->hub->generation ? w->hub->seen_rev : w->hub->ended_rev);
+}
+
 static void watch_wake(struct store_watch *w, uint64_t pos)
 {
     must(!w->awake);
     qdel(&w->link);
-    w->seen = MAX_OF(w->seen, w->hub->seen_rev);
+    w->seen = watch_parked_seen(w);
     w->awake = true;
     w->hub->n_awake++;
     w->pos = pos;
@@ -255,6 +262,8 @@ void watch_hub_events(struct watch_hub *h, uint64_t from, uint64_t rev)
 void watch_hub_restart(struct watch_hub *h, uint64_t rev)
 {
     h->generation++;                             /* all that are open are stale; they are told in slices */
+    if (qempty(&h->restarted))
+        h->ended_rev = h->seen_rev;              /* else those that were ended before hold it down */
     if (!qempty(&h->all))
         qprepend(&h->restarted, &h->all);
     h->seen_rev = rev;
@@ -327,7 +336,7 @@ int store_watch_next(struct store_watch *w, struct store_event **ret)
 
 uint64_t store_watch_seen(const struct store_watch *w)
 {
-    return w->awake ? w->seen : MAX_OF(w->seen, w->hub->seen_rev);
+    return w->awake ? w->seen : watch_parked_seen(w);
 }
 
 void watch_hub_turn(struct watch_hub *h)

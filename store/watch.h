@@ -27,6 +27,7 @@ struct watch_hub {
     /* all that are open; restarted: those of them that a restart has ended and that do not know it yet */
     struct qlink  all, restarted;
     uint32_t      generation;                    /* restarts so far */
+    uint64_t      ended_rev;                     /* what those in `restarted` have seen at least */
     uint64_t      n, n_awake;
     /* revision up to which events were offered: what parked watches have seen */
     uint64_t      seen_rev;

@@ -220,6 +220,45 @@ TEST(restored_history_ends_all_watches)
     hub_close(&h);
 }
 
+/* Told in slices: those that do not know it yet do not claim to have seen the new history. */
+TEST(a_restart_ends_many_watches_in_slices)
+{
+    enum { N = STORE_WATCH_PER_TURN + 100 };
+    struct hub_rig h;
+    struct watcher *x = mem_alloc(N * sizeof *x), late;
+    struct store_event *e;
+    unsigned told = 0, turns = 0;
+
+    hub_open(&h, 1 << 20);
+    for (unsigned i = 0; i < N; i++)
+        watcher_open(&h, &x[i], "/k", "", 0, 0);
+    hub_put(&h, "/other", 0);
+    CHECK_INT(store_watch_seen(x[N - 1].w), 1);
+    event_log_restart(&h.r.s.log, 50);
+    watch_hub_restart(&h.hub, 50);
+    h.r.s.now.rev = 50;
+    CHECK_INT(store_watch_seen(x[N - 1].w), 1);
+    CHECK_INT(store_watch_next(x[N - 1].w, &e), E_STALE);
+    CHECK_INT(watcher_open(&h, &late, "/k", "", 0, 50), 0);
+    store_watch_close(x[0].w);                   /* before it was told */
+    for (; told < N - 1 && turns < 100; turns++) {
+        watch_hub_turn(&h.hub);
+        told = 0;
+        for (unsigned i = 1; i < N; i++)
+            told += x[i].told > 0;
+    }
+    CHECK(turns > 1 && turns < 100);
+    hub_put(&h, "/k", 0);
+    watch_hub_turn(&h.hub);
+    expect(&late, "/k");
+    CHECK_INT(store_watch_seen(x[1].w), 1);
+    for (unsigned i = 1; i < N; i++)
+        store_watch_close(x[i].w);
+    store_watch_close(late.w);
+    hub_close(&h);
+    mem_free(x);
+}
+
 TEST(a_scan_over_foreign_events_takes_several_turns)
 {
     struct hub_rig h;
