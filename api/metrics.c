@@ -236,6 +236,7 @@ static const struct metric table[] = {
     FLAG_("coracle_raft_snapshot_receiving", "1 while one comes in.", raft.snapshot_receiving),
     ROW("coracle_raft_snapshots_sending", "gauge", "Snapshots on their way to heads that lag.", FORM_U32,
         raft.snapshots_sending),
+    FLAG_("coracle_raft_disk_full", "1 while there is no room for more log.", raft.disk_full),
     FLAG_("coracle_raft_disk_failed", "1 when this head's disk has failed.", raft.disk_failed),
 
     HISTOGRAM("coracle_loop_turn_seconds", "Turns of the loop.", loop.turns),

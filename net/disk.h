@@ -48,8 +48,10 @@ void disk_truncate(struct disk_file *f, struct disk_op *op, uint64_t size);
 void disk_allocate(struct disk_file *f, struct disk_op *op, uint64_t size);
 /* p must stay until done; ret_n: fewer than n only at the end of the file. */
 void disk_read(struct disk_file *f, struct disk_op *op, uint64_t off, void *p, size_t n, size_t *ret_n);
-/* Makes a file of `size` zeros (as far as there is room: best effort), name and metadata durable.  E_EXISTS comes
- * as E_IO: whoever needs to know opens it. */
+/* Makes a file of `size` zeros (preallocated: best effort), name and metadata durable.  E_FULL, and nothing was
+ * made: there is not room for it and DISK_SPARE times as much, so that a disk is found full before it is.
+ * E_EXISTS comes as E_IO: whoever needs to know opens it. */
+#define DISK_SPARE 2
 void disk_create(struct disk *d, struct disk_op *op, const char *name, uint64_t size);
 /* Atomic replace with directory sync; remove with directory sync. */
 void disk_rename(struct disk *d, struct disk_op *op, const char *from, const char *to);

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 #include "net/real_disk.h"
 #include "net/real_loop.h"
@@ -58,9 +59,12 @@ static int allocate(int fd, uint64_t size)
 
 static int do_create(struct disk_req *r)
 {
-    int dir = req_dir(r), fd = openat(dir, r->from, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_CREAT | O_EXCL, 0600);
-    int errnum;
+    int dir = req_dir(r), fd, errnum;
+    struct statvfs fs;
 
+    if (fstatvfs(dir, &fs) == 0 && (uint64_t)fs.f_bavail * fs.f_frsize / (1 + DISK_SPARE) < r->size)
+        return ENOSPC;
+    fd = openat(dir, r->from, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_CREAT | O_EXCL, 0600);
     if (fd < 0)
         return errno;
     errnum = allocate(fd, r->size);

@@ -309,16 +309,17 @@ static int store_rename(struct sim_store *st, const char *from, const char *to)
     return 0;
 }
 
-/* Durable at once, room or not. */
+/* Durable at once. */
 static int store_create(struct sim_store *st, const char *name, uint64_t size)
 {
     struct sim_file *f;
 
     if (file_find(st, name) != NULL)
         return E_IO;
+    if (store_full(st, size))
+        return E_FULL;
     f = file_new(st, name);
-    if (!store_full(st, size))
-        bytes_resize(&f->now, size);
+    bytes_resize(&f->now, size);
     bytes_copy(&f->durable, &f->now);
     return 0;
 }

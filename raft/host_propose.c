@@ -168,7 +168,7 @@ static bool propose_as_leader(struct raft *r, uint64_t seq, size_t n)
     uint64_t first = r->core.trail.last + 1;
     int rc = E_FULL;
 
-    if (!raft__backlogged(r))
+    if (!raft__backlogged(r) && !wal_starved(r->wal))
         rc = raft__event(r, (struct raft_event){ .type = RAFT_EV_PROPOSE, .propose = { r->batch, n } });
 
     if (rc == 0) {
@@ -237,7 +237,7 @@ void raft__propose_on_forward(struct raft *r, struct raft_message *m)
     }
     if (m->propose.n == 0)
         return;
-    if (rc == 0 && raft__backlogged(r))
+    if (rc == 0 && (raft__backlogged(r) || wal_starved(r->wal)))
         rc = E_FULL;
     if (rc == 0 && raft_config_find(&r->core.config, m->from) < 0)
         rc = E_NOLEADER;                         /* no member: it will not learn what becomes of them */

@@ -214,11 +214,19 @@ static void host_slow_disk(struct raft *r)
 {
     uint64_t limit = RAFT_WAL_SLOW_MS * 1000000ull, now = loop_now_ns(r->loop);
 
-    if (r->core.role != RAFT_LEADER || wal_waiting_ns(r->wal) < limit || now - r->handover_ns < limit)
+    bool starved = wal_starved(r->wal);
+
+    if (r->core.role != RAFT_LEADER || now - r->handover_ns < limit)
+        return;
+    if (!starved && wal_waiting_ns(r->wal) < limit)
         return;
     r->handover_ns = now;
-    log_warn("raft", "head %llu: its disk has not finished a write for %llu ms: handing over leadership",
-             (unsigned long long)r->opts.id, (unsigned long long)(wal_waiting_ns(r->wal) / 1000000));
+    if (starved)
+        log_warn("raft", "head %llu: there is no room on its disk for more log: handing over leadership",
+                 (unsigned long long)r->opts.id);
+    else
+        log_warn("raft", "head %llu: its disk has not finished a write for %llu ms: handing over leadership",
+                 (unsigned long long)r->opts.id, (unsigned long long)(wal_waiting_ns(r->wal) / 1000000));
     (void)raft__event(r, (struct raft_event){ .type = RAFT_EV_TRANSFER, .transfer_to = 0 });
 }
 

@@ -49,6 +49,7 @@
 #define RAFT_SNAPSHOTS_KEPT    2
 #define RAFT_SNAPSHOT_RETRY_MS 1000              /* before a snapshot is offered again to a head that could not take it */
 #define RAFT_WAL_BACKLOG       (64u << 20)       /* gathered while a write hangs; beyond it nothing new is taken */
+#define RAFT_WAL_ROOM_MS       1000              /* no room for a new segment: when that is tried again */
 #define RAFT_WAL_SLOW_MS       2000              /* a leader whose write hangs so long hands over */
 
 /* Peers and the host. */

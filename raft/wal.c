@@ -9,6 +9,7 @@ static void wal_on_spare(struct disk_op *op, int status);
 static void wal_on_trashed(struct disk_op *op, int status);
 static void wal_on_quiet(struct timer *t);
 static void wal_on_closed(struct ready_item *it);
+static void wal_on_room(struct timer *t);
 
 struct wal_segment *wal__segment_new(struct wal *w, uint64_t seq, uint64_t max_index)
 {
@@ -34,6 +35,7 @@ static void wal_free(struct wal *w)
         disk_file_close(w->vote_file);
     mem_free(w->vote_bytes);
     timer_stop(&w->seal);
+    timer_stop(&w->room);
     buf_release(&w->gather);
     buf_release(&w->flight);
     buf_release(&w->config);
@@ -99,6 +101,7 @@ int wal_open(const struct wal_opts *o, struct wal **ret, struct wal_recovered *r
     qinit(&w->segments);
     qinit(&w->trash);
     timer_init(&w->seal, w->loop, wal_on_quiet);
+    timer_init(&w->room, w->loop, wal_on_room);
     ready_init(&w->closed, wal_on_closed);
     w->sealed = true;
     rc = wal__replay(w, &found, err);
@@ -226,6 +229,7 @@ void wal_commit(struct wal *w, uint64_t index)
 uint64_t wal_last_index(const struct wal *w) { return w->last_index; }
 uint64_t wal_last_term(const struct wal *w) { return w->last_term; }
 bool wal_dirty(const struct wal *w) { return w->gather.n > 0; }
+bool wal_starved(const struct wal *w) { return w->starved; }
 size_t wal_backlog(const struct wal *w) { return w->gather.n; }
 uint64_t wal_waiting_ns(const struct wal *w)
 {
@@ -240,6 +244,7 @@ static void wal_fail(struct wal *w, int err)
         return;
     w->failed = true;
     timer_stop(&w->seal);
+    timer_stop(&w->room);
     if (!w->closing)
         w->opts.failed(w->opts.arg, err);
 }
@@ -258,6 +263,15 @@ static void wal_prepare_spare(struct wal *w, uint64_t bytes)
     disk_create(w->disk, &w->spare_op, name, bytes);
 }
 
+/* Tried again, whoever waits for it. */
+static void wal_on_room(struct timer *t)
+{
+    struct wal *w = container_of(t, struct wal, room);
+
+    if (w->spare == NULL && !w->spare_busy && !w->failed && !w->closing)
+        wal_prepare_spare(w, MAX_OF(w->opts.segment_bytes, w->spare_size));
+}
+
 /* Made, or (the first segment's) allocated, which is best effort: a full disk shows when it is written. */
 static void wal_on_spare(struct disk_op *op, int status)
 {
@@ -273,6 +287,12 @@ static void wal_on_spare(struct disk_op *op, int status)
     snprintf(name, sizeof(name), WAL_NAME, (unsigned long long)(w->seq + 1));
     if (made && status == 0)
         status = disk_file_open(w->disk, name, false, &w->spare, NULL);
+    if (made && status == E_FULL) {              /* nothing was made, nothing is lost */
+        w->starved = true;
+        timer_start(&w->room, RAFT_WAL_ROOM_MS);
+        return;
+    }
+    w->starved = w->starved && !made;
     if (made && status != 0)
         wal_fail(w, status);
     if (w->parked && !w->busy && !w->failed) {
@@ -289,7 +309,7 @@ static bool wal_next_segment(struct wal *w, uint64_t bytes)
         if (!w->parked)
             w->started_ns = loop_hires_ns(w->loop);
         w->parked = true;
-        if (!w->spare_busy)
+        if (!w->spare_busy && !w->starved)
             wal_prepare_spare(w, MAX_OF(w->opts.segment_bytes, bytes));
         return false;
     }
@@ -462,7 +482,7 @@ static void wal_batch_end(struct wal *w)
         ready_post(w->loop, &w->closed);
     if (w->closing || w->failed)
         return;
-    if (w->at > w->size / 2 && w->spare == NULL && !w->spare_busy)
+    if (w->at > w->size / 2 && w->spare == NULL && !w->spare_busy && !w->starved)
         wal_prepare_spare(w, w->opts.segment_bytes);
     if (!w->sealed)
         timer_start(&w->seal, RAFT_SEAL_MS);
@@ -570,6 +590,7 @@ void wal_close(struct wal *w, void (*done)(void *arg), void *arg)
     w->close_cb = done;
     w->close_arg = arg;
     timer_stop(&w->seal);
+    timer_stop(&w->room);
     if (!w->failed && !w->busy && w->synced > 0)
         wal_write_vote(w, false);                /* what is durable is told from what was torn */
     ready_post(w->loop, &w->closed);

@@ -25,6 +25,8 @@ struct wal {
     struct disk_op spare_op;
     bool     spare_busy, spare_making;
     bool     parked;                             /* a batch waits for the spare */
+    bool     starved;                            /* there is no room for it: tried again by and by */
+    struct timer room;
 
     struct buf gather, flight;
     uint64_t last_index, last_term;              /* of the log, with what is gathered */

@@ -52,7 +52,8 @@ static void member_open(struct heads *h, struct member *m, unsigned i)
     }
     o.raft = (struct raft_opts){ .loop = m->loop, .disk = m->disk, .id = i + 1, .cluster = 1, .heads = peer,
                                  .n_heads = h->n, .listen_addr = h->addr[i],
-                                 .election_min_ms = i == 0 ? 200 : 2000, .election_max_ms = i == 0 ? 300 : 3000 };
+                                 .election_min_ms = i == 0 ? 200 : 2000,
+                                 .election_max_ms = i == 0 ? 300 : 3000 };
     if (store_open(&o, &m->store, &err) != 0) {
         fprintf(stderr, "store_bench: %s\n", err.s);
         exit(1);
@@ -81,7 +82,8 @@ static struct figures figures_now(struct loop *l)
     struct usage u;
 
     usage_read(&u);
-    return (struct figures){ .rss = u.rss_bytes, .cpu_ns = u.cpu_ns, .longest_ns = loop_longest_turn_ns(l, true) };
+    return (struct figures){ .rss = u.rss_bytes, .cpu_ns = u.cpu_ns,
+                             .longest_ns = loop_longest_turn_ns(l, true) };
 }
 
 static int figures_to;
@@ -110,7 +112,8 @@ static void heads_open(struct heads *h, unsigned n, const char *dir, const char 
     snprintf(h->dir, sizeof h->dir, "%s/%s", dir, part);
     must(mkdir(h->dir, 0700) == 0);
     for (unsigned i = 0; i < n; i++)             /* a net of its own: no other program's port is in the way */
-        snprintf(h->addr[i], sizeof h->addr[i], "127.%d.%d.%u:2380", 1 + getpid() % 200, getpid() / 200 % 250, i + 1);
+        snprintf(h->addr[i], sizeof h->addr[i], "127.%d.%d.%u:2380", 1 + getpid() % 200,
+                 getpid() / 200 % 250, i + 1);
     for (unsigned i = 1; i < n; i++) {
         int fd[2];
         must_ok(pipe(fd));
