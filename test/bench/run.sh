@@ -213,6 +213,13 @@ for part in heads scheduler up start etcd; do
     esac
 done
 
+if wanted store; then
+    while IFS= read -r line; do
+        rows+=("$line")
+        say "$line"
+    done < <(TMPDIR=$out "${STORE_BENCH:-build/test/bench/store_bench}" --rows)
+fi
+
 printf '\n| what | target | measured |\n| --- | --- | --- |\n'
 printf '%s\n' "${rows[@]}"
 if [ ${#beside[@]} -gt 0 ]; then

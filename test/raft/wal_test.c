@@ -459,6 +459,43 @@ TEST(full_disks_lose_nothing_acknowledged)
     }
 }
 
+static void fill_some(void *arg)
+{
+    uint64_t *index = arg;
+
+    if (*index == 0)
+        put_hard(1, 1);
+    for (unsigned i = 0; i < 4; i++)
+        put_entry(++*index, 200);
+    put_flush();
+}
+
+/* No room for the next segment is no failure: the log waits for it, and goes on by itself when there is. */
+TEST(a_full_disk_is_waited_out)
+{
+    struct sim_disk_opts d = { .op_min_ns = 50000, .op_max_ns = 300000, .capacity = 12000 };
+    uint64_t index = 0;
+
+    rig_new(3, 4096);
+    sim_disk(rig.m, &d);
+    for (unsigned i = 0; i < 12; i++) {          /* some 10 kB of entries: three segments and more */
+        sim_do(rig.m, fill_some, &index);
+        sim_run_for(rig.sim, 50000000);
+    }
+    CHECK(wal_starved(rig.wal));
+    CHECK_INT(rig.failures, 0);
+    CHECK(rig.acked > 0 && rig.acked < rig.n_states - 1);
+    sim_run_for(rig.sim, 10000000000ull);
+    CHECK_INT(rig.failures, 0);
+    d.capacity = 0;
+    sim_disk(rig.m, &d);
+    sim_run_for(rig.sim, 3000000000ull);
+    CHECK(!wal_starved(rig.wal));
+    CHECK_INT(rig.failures, 0);
+    CHECK_INT(rig.acked, rig.n_states - 1);
+    rig_free();
+}
+
 TEST(crc_by_instruction_and_by_table_agree)
 {
     char b[2400];                                /* three times the lanes that the instruction takes side by side */
