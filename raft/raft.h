@@ -140,7 +140,7 @@ struct raft_member {
 struct raft_status {
     uint64_t id, leader, term, commit, applied, last, durable, snapshot_index;     /* durable: here */
     bool     is_leader, disk_failed;
-    bool     disk_full;                          /* no room for more log: as leader it refuses writes meanwhile */
+    bool     disk_full;                          /* no room for more log: a leader refuses writes */
     bool     repairing;                          /* it lost part of its log and does not have all of it back */
     uint64_t leader_changes, proposals, proposals_failed, fsyncs, fsync_ns_sum, fsync_ns_max, bytes_written;
     /* From raft_propose() to apply, here; one write with its sync; what one turn spends on applying.  Borrowed. */

@@ -79,8 +79,8 @@ void wal_commit(struct wal *w, uint64_t index);  /* a hint; goes with the next b
 uint64_t wal_last_index(const struct wal *w);     /* of the log, with what is gathered */
 uint64_t wal_last_term(const struct wal *w);
 bool wal_dirty(const struct wal *w);
-/* There is no room for the next segment: what is under way still fits, but nothing new should be taken.  Tried
- * again by and by. */
+/* There is no room for the next segment: what is under way still fits, but nothing new should be taken.
+ * Tried again by and by. */
 bool wal_starved(const struct wal *w);
 size_t wal_backlog(const struct wal *w);         /* bytes gathered and not yet being written */
 uint64_t wal_waiting_ns(const struct wal *w);    /* how long the write under way has taken so far; 0: none is */
