@@ -1,7 +1,8 @@
 #!/bin/bash
-# test/e2e/client_node_test.sh: the official JavaScript client, @kubernetes/client-node 1.x, against three heads and a node with
-# real containers.  The checks are in client_node.mjs, which tells each result in a line; here they are counted.
-# The library comes from npm into build/npm, once; without Node.js or the registry the test says so and counts nothing.
+# test/e2e/client_node_test.sh: the official JavaScript client, @kubernetes/client-node 1.x, against three heads and
+# a node with real containers.  The checks are in client_node/, which tells each result in a line; here they are
+# counted.  The library comes from npm into build/npm, once; without Node.js or the registry the test says so and
+# counts nothing.
 . "$(dirname "$0")/lib.sh"
 LIBRARY=$E2E_REPO/build/npm
 
@@ -18,12 +19,13 @@ if [ ! -d "$LIBRARY/node_modules/@kubernetes/client-node" ]; then
 fi
 
 e2e_up --nodes 1 --sample=false
+export HEAD_PIDS="$(e2e_process head 1) $(e2e_process head 2) $(e2e_process head 3)" LEADER=$(e2e_leader) SCRATCH=$TMP
 while IFS=$'\t' read -r status name detail; do
     case $status in
     ok | FAIL) e2e_record "$([ "$status" = ok ]; echo $?)" "$name" "${detail//$'\v'/$'\n'}" ;;
     *) echo "$status $name $detail" ;;
     esac
-done < <(HEAD_PIDS="$(e2e_process head 1) $(e2e_process head 2) $(e2e_process head 3)" LEADER=$(e2e_leader) SCRATCH=$TMP \
-    timeout 120 node --no-warnings "$E2E_REPO/test/e2e/client_node.mjs" "$LIBRARY" 2>&1; echo "ended with $?" >"$TMP/node.out")
+done < <(timeout 120 node --no-warnings "$E2E_REPO/test/e2e/client_node/main.mjs" "$LIBRARY" 2>&1
+         echo "ended with $?" >"$TMP/node.out")
 check_is "the client has come to its end" "ended with 0" cat "$TMP/node.out"
 e2e_finish
