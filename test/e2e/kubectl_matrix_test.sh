@@ -21,8 +21,10 @@ programs() {        # "VERSION PROGRAM" lines, oldest first, one for each minor 
 }
 
 # form NAME REGEX COMMAND...: one row: the command succeeds and prints a match.  not_form: it fails and prints one.
+# absent NAME: a row that this version has not.
 form() { form_row 0 "$@"; }
 not_form() { form_row 1 "$@"; }
+absent() { printf -- '-\t%s\t\n' "$1"; }
 form_row() {
     local fails=$1 name=$2 regex=$3 out rc
     shift 3
@@ -39,7 +41,7 @@ kp() { pipe "$1"; }                 # a pipeline, with $K as this version's kube
 # ---- The rows -----------------------------------------------------------------------------------------------------------
 
 forms_server() {
-    form "version" 'Server Version: v1\.' k version
+    form "version" 'Server Version: .*v1\.' k version
     form "cluster-info" 'is running at' k cluster-info
     form "api-versions" 'apps/v1' k api-versions
     form "api-resources" 'deployments +deploy +apps/v1' k api-resources
@@ -50,7 +52,8 @@ forms_server() {
     form "explain --recursive" 'containers' k explain pod --recursive
     form "auth can-i" 'yes' k auth can-i create pods
     form "auth can-i --list" 'Resources' k auth can-i --list
-    form "auth whoami" 'system:masters' k auth whoami
+    # kubectl 1.27 knows only the beta of that API, which Kubernetes 1.33 does not serve.
+    [ "${NS#*-}" = 27 ] && absent "auth whoami" || form "auth whoami" 'system:masters' k auth whoami
 }
 
 forms_create() {
@@ -139,7 +142,7 @@ forms_change() {
     form "patch --type=json" patched k patch configmap cm --type=json -p '[{"op":"remove","path":"/data/c"}]'
     form "patch --subresource=status" patched k patch deployment web --subresource=status --type=merge -p '{"status":{"collisionCount":0}}'
     form "label" labeled k label configmap cm tier=back
-    form "annotate" annotated k annotate configmap cm note='a b'
+    form "annotate" annotate k annotate configmap cm note='a b'
     form "set image" 'image updated' k set image deployment/web sample=coracle.local/sample:2
     form "set env" 'env updated' k set env deployment/web K=V
     form "set resources" 'resource requirements updated' k set resources deployment/web --requests=cpu=10m
@@ -170,8 +173,14 @@ forms_pods() {
     form "exec -it" 'pts' script -qec "$K exec -it shell -- tty" /dev/null
     form "attach" 'line [0-9]' kp "timeout 1 $K attach shell; true"
     form "cp to a pod and back" '^letter$' kp "echo letter >$DIR/letter && $K cp $DIR/letter shell:/tmp/letter && $K cp shell:/tmp/letter $DIR/back >/dev/null && cat $DIR/back"
-    form "port-forward" 'version 1' kp "timeout 5 $K port-forward pod/page :8080 >$DIR/pf 2>&1 & for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do grep -q Forwarding $DIR/pf && break; sleep 0.1; done; curl -sS --max-time 3 http://127.0.0.1:\$(sed -n '1s/.*127.0.0.1:\([0-9]*\) .*/\1/p' $DIR/pf)/; kill %1 2>/dev/null; true"
-    form "proxy" '"gitVersion"' kp "timeout 5 $K proxy --port=0 >$DIR/px 2>&1 & for i in 1 2 3 4 5 6 7 8 9 10; do grep -q Starting $DIR/px && break; sleep 0.1; done; curl -sS --max-time 3 http://\$(sed 's/.* on //' $DIR/px)/version; kill %1 2>/dev/null; true"
+    form "port-forward" 'version 1' kp "timeout 5 $K port-forward pod/page :8080 >$DIR/pf 2>&1 & p=\$!
+        for i in {1..30}; do grep -q Forwarding $DIR/pf && break; sleep 0.1; done
+        curl -sS --max-time 3 http://127.0.0.1:\$(sed -n '1s/.*127.0.0.1:\([0-9]*\) .*/\1/p' $DIR/pf)/
+        kill \$p"
+    form "proxy" '"gitVersion"' kp "timeout 5 $K proxy --port=0 >$DIR/px 2>&1 & p=\$!
+        for i in {1..30}; do grep -q Starting $DIR/px && break; sleep 0.1; done
+        curl -sS --max-time 3 http://\$(sed 's/.* on //' $DIR/px)/version
+        kill \$p"
     form "get --raw: proxy to a pod" 'version 1' k get --raw "/api/v1/namespaces/$NS/pods/page:8080/proxy/"
     form "debug a pod" 'inside' kp "timeout 10 $K debug shell --image=$IMAGE -c dbg --attach=false -- echo inside && timeout 5 sh -c 'until $K logs shell -c dbg 2>/dev/null | grep inside; do sleep 0.1; done'"
     form "debug --copy-to" 'copied' kp "$K debug page --copy-to=copied --image=$IMAGE --attach=false -- sleep 100 && $K get pod copied"
@@ -290,7 +299,7 @@ done
 wait
 for version in "${versions[@]}"; do
     while IFS=$'\t' read -r status name detail; do
-        e2e_record "$([ "$status" = ok ]; echo $?)" "kubectl $version: $name" "${detail//$'\v'/$'\n'}"
+        [ "$status" = - ] || e2e_record "$([ "$status" = ok ]; echo $?)" "kubectl $version: $name" "${detail//$'\v'/$'\n'}"
     done <"$TMP/rows.$version"
 done
 [ -z "$KUBECTL_MATRIX" ] || table "${versions[@]}"
