@@ -42,7 +42,7 @@ spec: { capacity: { storage: 1Gi }, accessModes: [ReadWriteOnce], hostPath: { pa
 apiVersion: certificates.k8s.io/v1
 kind: CertificateSigningRequest
 metadata: { name: csr }
-spec: { request: AAAA, signerName: example.com/s, usages: [client auth] }
+spec: { request: LS0tLS1CRUdJTiBDRVJUSUZJQ0FURSBSRVFVRVNULS0tLS0KQUFBQQotLS0tLUVORCBDRVJUSUZJQ0FURSBSRVFVRVNULS0tLS0K, signerName: example.com/s, usages: [client auth] }
 EOF
 check "apply" kubectl apply -f "$TMP/more.yaml"
 check "apply again changes nothing" pipe "! kubectl apply -f $TMP/more.yaml | grep -v unchanged"

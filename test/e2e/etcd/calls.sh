@@ -4,10 +4,10 @@
 export ETCDCTL_API=3
 endpoint=$1
 e() {
-    echo "\$ $*" | sed -E "s/[0-9a-f]{16}/ID/"
+    echo "\$ $*" | sed -E "s/[0-9a-f]{12,16}/ID/"
     # shellcheck disable=SC2086
     timeout "${T:-10}" etcdctl --endpoints="$endpoint" $ETCDCTL_FLAGS "$@" 2>&1 | sed -E '/^\{"level/d; /^$/d
-        s/"(cluster_id|member_id|raft_term)":[0-9]+,?//g; s/"ID":[0-9]+/"ID":N/; s/[0-9a-f]{16}/ID/g; s/\[[^]]*:[0-9]+\]/[ENDPOINT]/'
+        s/"(cluster_id|member_id|raft_term)":[0-9]+,?//g; s/"ID":[0-9]+/"ID":N/; s/[0-9a-f]{12,16}/ID/g; s/\[[^]]*:[0-9]+\]/[ENDPOINT]/'
 }
 txn() { printf "$1" | e txn -w json; }
 
