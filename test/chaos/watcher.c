@@ -32,8 +32,9 @@ static struct str text_of(struct arena *a, struct str object, const char *path)
 static void watcher_record(struct chaos_watcher *w, bool deleted, struct str name, struct str value,
                            uint64_t rev)
 {
-    fprintf(w->c->out,
-            "{\"watch\":\"w%u.%u\",\"event\":\"%s\",\"key\":\"%.*s\",\"value\":\"%.*s\",\"rev\":%" PRIu64 "}\n", w->number, w->life, deleted ? "delete" : "put", STR_ARG(name), STR_ARG(value), rev);
+    fprintf(w->c->out, "{\"watch\":\"w%u.%u\",\"event\":\"%s\",\"key\":\"%.*s\",\"value\":\"%.*s\","
+                       "\"rev\":%" PRIu64 "}\n",
+            w->number, w->life, deleted ? "delete" : "put", STR_ARG(name), STR_ARG(value), rev);
     w->last = rev;
     w->c->events++;
 }

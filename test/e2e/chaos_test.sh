@@ -67,7 +67,7 @@ table ip chaos {
 }
 NFT
     mkdir "$(dir $n)"
-    mount -t tmpfs -o size=160m,mode=0700 tmpfs "$(dir $n)"
+    mount -t tmpfs -o size=$((160 + CHAOS_SECONDS))m,mode=0700 tmpfs "$(dir $n)"
     SERVERS+=("https://$(addr $n):6443")
     TARGETS+=("$(addr $n):6443")
 done
@@ -79,7 +79,7 @@ head_start() {
     local args
     [ $# = 1 ] || printf '%s\n' "${@:2}" >"$TMP/args.$n"
     mapfile -t args <"$TMP/args.$n"
-    ip netns exec "$(ns "$n")" "$CORACLE" head --data="$(dir "$n")" --listen="$(addr "$n"):6443" --listen-peer="$(addr "$n"):2380" \
+    ip netns exec "$(ns "$n")" "$CORACLE" head --name="head-$n" --data="$(dir "$n")" --listen="$(addr "$n"):6443" --listen-peer="$(addr "$n"):2380" \
         --listen-client-urls="https://$(addr "$n"):2379" --snapshot-bytes=3000000 \
         --peer-trusted-ca-file="$PKI/ca.crt" --peer-cert-file="$PKI/head.crt" --peer-key-file="$PKI/head.key" \
         --peer-cert-allowed-organization=coracle:heads --client-ca-file="$PKI/ca.crt" --tls-cert-file="$PKI/head.crt" \
@@ -102,7 +102,7 @@ member() {
     for s in "${SERVERS[@]}"; do servers+=(--server "$s"); done
     timeout 15 "$CORACLE" member "$@" "${servers[@]}"
 }
-id_of() { member list 2>/dev/null | awk -v name="head-$1" '$2 == name { print $1; exit }'; }
+id_of() { member list 2>/dev/null | awk -v name="head-$1" '$2 == name { print $1; found = 1; exit } END { exit !found }'; }
 
 founders=()
 for ((n = 1; n <= FIRST; n++)); do founders+=("--head=$n=$(addr $n):2380"); done
@@ -219,7 +219,7 @@ joined() { member list | awk -v id="$1" '$1 == id && $4 == "yes" && $5 < 2000 { 
 move_in() {                                 # SLOT: a new head, on an empty disk
     local n=$1 id
     wait_for 15 member add "head-$n" --peer-url "https://$(addr "$n"):2380" >>"$TMP/member.out" 2>&1
-    id=$(wait_for 10 id_of "$n")
+    id=$(wait_for 10 id_of "$n") || e2e_record 1 "head-$n is a member" "$(member list 2>&1)"
     rm -rf "$(dir "$n")"/*
     head_start "$n" --join --id="$id" --cluster="$E2E_NAME"
     wait_for 15 joined "$id" >>"$TMP/member.out" 2>&1
@@ -227,7 +227,7 @@ move_in() {                                 # SLOT: a new head, on an empty disk
 }
 move_out() {
     local n=$1 id
-    id=$(id_of "$n")
+    id=$(wait_for 10 id_of "$n") || e2e_record 1 "head-$n is a member" "$(member list 2>&1)"
     wait_for 15 member remove "$id" >>"$TMP/member.out" 2>&1
     wait_for 5 fails lives "$n" || head_kill "$n"
     wait "$(pid "$n")" 2>/dev/null
@@ -255,7 +255,7 @@ chaos=$!
 E2E_PIDS+=($chaos)
 servers=()
 for s in "${SERVERS[@]}"; do servers+=(--server "$s"); done
-"$CORACLE" bench failover "${servers[@]}" --connections 6 --rate 300 --warmup 100ms --duration "$((CHAOS_SECONDS + 2))s" --json "$TMP/bench.json" >"$TMP/bench.out" 2>&1 &
+"$CORACLE" bench failover "${servers[@]}" --connections 6 --rate 60 --warmup 100ms --duration "$((CHAOS_SECONDS + 2))s" --json "$TMP/bench.json" >"$TMP/bench.out" 2>&1 &
 bench=$!
 E2E_PIDS+=($bench)
 
