@@ -22,18 +22,6 @@ struct field_node *field_set_find(struct field_set s, char kind, struct str text
     return s.n > 0 ? bsearch(&wanted, s.at, s.n, sizeof(*s.at), by_element) : NULL;
 }
 
-static struct field_set room(struct arena *a, size_t n)
-{
-    return (struct field_set){ n > 0 ? arena_alloc(a, n * sizeof(struct field_node)) : NULL, 0 };
-}
-
-/* A node that holds nothing is no part of a set. */
-static void add(struct field_set *s, struct field_node n)
-{
-    if (n.member || n.below.n > 0)
-        s->at[s->n++] = n;
-}
-
 /* ---- Two sets ------------------------------------------------------------------------------------- */
 
 struct field_set field_set_union(struct arena *a, struct field_set x, struct field_set y)
@@ -45,16 +33,16 @@ struct field_set field_set_union(struct arena *a, struct field_set x, struct fie
         return x.n == 0 ? y : x;
     p_end = p + x.n;
     q_end = q + y.n;
-    ret = room(a, (size_t)x.n + y.n);
+    ret = field_set_room(a, (size_t)x.n + y.n);
     while (p < p_end || q < q_end) {
         int order = p == p_end ? 1 : q == q_end ? -1 : field_node_cmp(p, q);
 
         if (order < 0) {
-            add(&ret, *p++);
+            field_set_add(&ret, *p++);
         } else if (order > 0) {
-            add(&ret, *q++);
+            field_set_add(&ret, *q++);
         } else {
-            add(&ret, (struct field_node){ p->kind, p->member || q->member, p->text,
+            field_set_add(&ret, (struct field_node){ p->kind, p->member || q->member, p->text,
                                            field_set_union(a, p->below, q->below) });
             p++, q++;
         }
@@ -71,7 +59,7 @@ static struct field_set sift(struct arena *a, struct field_set x, struct field_s
     if (x.n == 0 || y.n == 0)
         return common ? FIELD_SET_NONE : x;
     q_end = q + y.n;
-    ret = room(a, x.n);
+    ret = field_set_room(a, x.n);
     for (struct field_node *p = x.at; p < x.at + x.n; p++) {
         int order = 1;
 
@@ -79,10 +67,10 @@ static struct field_set sift(struct arena *a, struct field_set x, struct field_s
             q++;
         if (q == q_end || order != 0) {
             if (!common)
-                add(&ret, *p);
+                field_set_add(&ret, *p);
             continue;
         }
-        add(&ret, (struct field_node){ p->kind, p->member && q->member == common, p->text,
+        field_set_add(&ret, (struct field_node){ p->kind, p->member && q->member == common, p->text,
                                        sift(a, p->below, q->below, common) });
     }
     return ret;
@@ -104,7 +92,7 @@ struct field_set field_set_prune(struct arena *a, struct field_set x, struct fie
 
     if (x.n == 0 || y.n == 0)
         return x;
-    ret = room(a, x.n);
+    ret = field_set_room(a, x.n);
     for (uint32_t i = 0; i < x.n; i++) {
         const struct field_node *q = field_set_find(y, x.at[i].kind, x.at[i].text);
         struct field_node        n = x.at[i];
@@ -113,7 +101,7 @@ struct field_set field_set_prune(struct arena *a, struct field_set x, struct fie
             continue;
         if (q != NULL)
             n.below = field_set_prune(a, n.below, q->below);
-        add(&ret, n);
+        field_set_add(&ret, n);
     }
     return ret;
 }
@@ -232,7 +220,7 @@ static int decode_level(struct arena *a, const struct json *v1, struct field_set
 
     if (!json_is(v1, JSON_OBJECT))
         return E_INVALID;
-    s = room(a, v1->n);
+    s = field_set_room(a, v1->n);
     *ret_member = v1->n == 0;
     json_each(it, v1) {
         struct field_node n;
@@ -243,7 +231,7 @@ static int decode_level(struct arena *a, const struct json *v1, struct field_set
         }
         if ((rc = decode_element(a, it->key, &n)) < 0 || (rc = decode_level(a, it, &n.below, &n.member)) < 0)
             return rc;
-        add(&s, n);
+        field_set_add(&s, n);
     }
     normalize(a, &s);
     *ret = s;

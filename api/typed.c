@@ -160,17 +160,6 @@ static struct items items_of(struct arena *a, struct place p, enum form form, co
 
 /* ---- Fields --------------------------------------------------------------------------------------- */
 
-static struct field_set room(struct arena *a, size_t n)
-{
-    return (struct field_set){ n > 0 ? arena_alloc(a, n * sizeof(struct field_node)) : NULL, 0 };
-}
-
-static void add(struct field_set *s, struct field_node n)
-{
-    if (n.member || n.below.n > 0)
-        s->at[s->n++] = n;
-}
-
 static bool is_empty(const struct json *v)
 {
     return v->type >= JSON_ARRAY && v->n == 0;
@@ -181,7 +170,7 @@ static struct field_set fields_of(struct arena *a, struct place p, const struct 
 {
     enum form        form = form_of(p);
     struct items     l = items_of(a, p, form, v);
-    struct field_set s = room(a, l.n);
+    struct field_set s = field_set_room(a, l.n);
 
     for (uint32_t i = 0; i < l.n; i++) {
         struct place      inner = below(p, form, &l.at[i]);
@@ -192,7 +181,7 @@ static struct field_set fields_of(struct arena *a, struct place p, const struct 
             (is_empty(l.at[i].v) && l.at[i].v->type == JSON_OBJECT);
         if (how != FORM_LEAF)
             n.below = fields_of(a, inner, l.at[i].v, whole);
-        add(&s, n);
+        field_set_add(&s, n);
     }
     return s;
 }
@@ -253,17 +242,17 @@ static struct typed_diff diff(struct arena *a, struct place p, const struct json
 {
     enum form         form = form_of(p);
     struct items      was = items_of(a, p, form, old), is = items_of(a, p, form, now);
-    struct typed_diff d = { room(a, (size_t)was.n + is.n), room(a, (size_t)was.n + is.n) };
+    struct typed_diff d = { field_set_room(a, (size_t)was.n + is.n), field_set_room(a, (size_t)was.n + is.n) };
     uint32_t          i = 0, k = 0;
 
     while (i < was.n || k < is.n) {
         int order = i == was.n ? 1 : k == is.n ? -1 : str_cmp(was.at[i].text, is.at[k].text);
 
         if (order < 0) {
-            add(&d.removed, one_side(a, form, below(p, form, &was.at[i]), &was.at[i]));
+            field_set_add(&d.removed, one_side(a, form, below(p, form, &was.at[i]), &was.at[i]));
             i++;
         } else if (order > 0) {
-            add(&d.changed, one_side(a, form, below(p, form, &is.at[k]), &is.at[k]));
+            field_set_add(&d.changed, one_side(a, form, below(p, form, &is.at[k]), &is.at[k]));
             k++;
         } else {
             struct field_node n = { .kind = kind_of(form), .text = is.at[k].text }, gone = n;
@@ -272,8 +261,8 @@ static struct typed_diff diff(struct arena *a, struct place p, const struct json
 
             n.below = in.changed;
             gone.below = in.removed;
-            add(&d.changed, n);
-            add(&d.removed, gone);
+            field_set_add(&d.changed, n);
+            field_set_add(&d.removed, gone);
             i++, k++;
         }
     }
