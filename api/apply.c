@@ -66,8 +66,7 @@ static struct field_writer writer_of(struct call *c)
 
     return (struct field_writer){
         .name = manager_name(c),
-        .version = k->group[0] != '\0' ? arena_fmt(c->arena, "%s/%s", k->group, k->version)
-                                       : str_of(k->version),
+        .version = schema_api_version(c->arena, k),
         .subresource = c->sub != NULL ? str_of(c->sub->name) : STR_NONE,
         .now = kind_now(&now),
     };

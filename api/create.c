@@ -8,21 +8,10 @@
 
 static void create_try(struct call *c);
 
-/* The namespace and name in the body, where given, must be those of the path.  False: answered. */
-static bool check_place(struct call *c, struct json *obj)
+static bool check_place(struct call *c, const struct json *obj)
 {
-    struct str ns = json_path_str(obj, "metadata.namespace"), name = json_path_str(obj, "metadata.name");
-
-    if (c->res->namespaced && ns.n > 0 && !str_eq(ns, c->rq.ns)) {
-        call_bad_request(c, "the namespace of the provided object does not match the namespace sent on the "
-                            "request");
+    if (!decode_check_namespace(c, obj) || !decode_check_name(c, obj))
         return false;
-    }
-    if (c->rq.name.n > 0 && name.n > 0 && !str_eq(name, c->rq.name)) {
-        call_bad_request(c, "the name of the object (%.*s) does not match the name on the URL (%.*s)",
-                         STR_ARG(name), STR_ARG(c->rq.name));
-        return false;
-    }
     if (json_path_str(obj, "metadata.resourceVersion").n > 0 && c->rq.verb == API_CREATE) {
         call_bad_request(c, "resourceVersion should not be set on objects to be created");
         return false;

@@ -65,11 +65,6 @@ struct json *decode_plain(struct call *c)
     }
 }
 
-static struct str api_version(struct arena *a, const struct schema_kind *k)
-{
-    return k->group[0] != '\0' ? arena_fmt(a, "%s/%s", k->group, k->version) : str_of(k->version);
-}
-
 static bool string_or_absent(const struct json *obj, const char *key)
 {
     const struct json *m = json_getz(obj, key);
@@ -80,7 +75,7 @@ static bool string_or_absent(const struct json *obj, const char *key)
 /* What the body says it is must be what this path takes. */
 static bool check_type(struct call *c, const struct schema_kind *k, struct json *obj)
 {
-    struct str want = api_version(c->arena, k), version, kind;
+    struct str want = schema_api_version(c->arena, k), version, kind;
 
     if (!json_is(obj, JSON_OBJECT)) {
         call_bad_request(c, "the object provided is unrecognized (must be of type %s): it is not an object",
@@ -161,11 +156,32 @@ struct json *decode_body(struct call *c, const struct schema_kind *k)
     return obj;
 }
 
+bool decode_check_name(struct call *c, const struct json *obj)
+{
+    struct str name = json_path_str(obj, "metadata.name");
+
+    if (name.n == 0 || c->rq.name.n == 0 || str_eq(name, c->rq.name))
+        return true;
+    call_bad_request(c, "the name of the object (%.*s) does not match the name on the URL (%.*s)",
+                     STR_ARG(name), STR_ARG(c->rq.name));
+    return false;
+}
+
+bool decode_check_namespace(struct call *c, const struct json *obj)
+{
+    struct str ns = json_path_str(obj, "metadata.namespace");
+
+    if (!c->res->namespaced || ns.n == 0 || str_eq(ns, c->rq.ns))
+        return true;
+    call_bad_request(c, "the namespace of the provided object does not match the namespace sent on the "
+                        "request");
+    return false;
+}
+
 struct json *decode_applied(struct call *c, const struct schema_kind *k)
 {
     static const char *const needed[] = { "apiVersion", "kind" };
     struct json *obj = decode_plain(c);
-    struct str   name;
 
     if (obj == NULL)
         return NULL;
@@ -174,14 +190,8 @@ struct json *decode_applied(struct call *c, const struct schema_kind *k)
             call_bad_request(c, "error decoding patch: %s must be set in what is applied", needed[i]);
             return NULL;
         }
-    if (!check_type(c, k, obj) || !decode_conform(c, k, obj))
+    if (!check_type(c, k, obj) || !decode_conform(c, k, obj) || !decode_check_name(c, obj))
         return NULL;
-    name = json_path_str(obj, "metadata.name");
-    if (name.n > 0 && !str_eq(name, c->rq.name)) {
-        call_bad_request(c, "the name of the object (%.*s) does not match the name on the URL (%.*s)",
-                         STR_ARG(name), STR_ARG(c->rq.name));
-        return NULL;
-    }
     if (json_path(obj, "metadata.managedFields") != NULL) {
         call_bad_request(c, "metadata.managedFields must be nil");
         return NULL;

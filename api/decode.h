@@ -12,6 +12,10 @@ struct json *decode_body(struct call *c, const struct schema_kind *k);
 struct json *decode_applied(struct call *c, const struct schema_kind *k);
 /* The same for a tree that came about otherwise (a patched object). */
 bool decode_conform(struct call *c, const struct schema_kind *k, struct json *obj);
+/* What an object says of its name and namespace, where it does, must be what the path says.  False:
+ * answered (400). */
+bool decode_check_name(struct call *c, const struct json *obj);
+bool decode_check_namespace(struct call *c, const struct json *obj);
 /* The body as a tree, whatever its format, not held against a schema (patches, DeleteOptions).  NULL:
  * answered. */
 struct json *decode_plain(struct call *c);

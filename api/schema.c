@@ -55,6 +55,11 @@ const struct schema_kind *schema_kind_by_version(struct str version, struct str 
                                         str_from(version, (size_t)slash + 1), name);
 }
 
+struct str schema_api_version(struct arena *a, const struct schema_kind *k)
+{
+    return k->group[0] != '\0' ? arena_fmt(a, "%s/%s", k->group, k->version) : str_of(k->version);
+}
+
 const struct resource_sub *resource_sub_find(const struct resource *r, struct str name)
 {
     for (unsigned i = 0; i < r->n_subs; i++)
@@ -67,9 +72,7 @@ const struct resource_sub *resource_sub_find(const struct resource *r, struct st
 
 static void set_kind(const struct schema_kind *k, struct json *obj, struct arena *a)
 {
-    struct str version = *k->group != '\0' ? arena_fmt(a, "%s/%s", k->group, k->version) : str_of(k->version);
-
-    json_setz(a, obj, "apiVersion", json_string_ref(a, version));
+    json_setz(a, obj, "apiVersion", json_string_ref(a, schema_api_version(a, k)));
     json_setz(a, obj, "kind", json_string_ref(a, str_of(k->kind)));
 }
 

@@ -152,6 +152,8 @@ const struct resource    *resource_find(struct str group, struct str version, st
 const struct schema_kind *schema_kind_find(struct str group, struct str version, struct str kind);
 /* The same by "apps/v1" or "v1". */
 const struct schema_kind *schema_kind_by_version(struct str api_version, struct str kind);
+/* "v1" or "apps/v1": how objects name their version. */
+struct str schema_api_version(struct arena *a, const struct schema_kind *k);
 const struct resource_sub *resource_sub_find(const struct resource *r, struct str name);
 
 /* ---- From the tables alone ------------------------------------------------------------------------ */

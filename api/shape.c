@@ -120,11 +120,9 @@ static struct str list_kind(const struct call *c)
 
 static struct str list_version(const struct call *c)
 {
-    const struct schema_kind *k = c->res->list;
-
     if (c->out.shape != OUT_OBJECT)
         return arena_fmt(c->arena, "meta.k8s.io/%s", c->out.version);
-    return k->group[0] != '\0' ? arena_fmt(c->arena, "%s/%s", k->group, k->version) : str_of(k->version);
+    return schema_api_version(c->arena, c->res->list);
 }
 
 bool shape_list_sized(const struct call *c)

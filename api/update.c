@@ -4,30 +4,15 @@
 #include "api/modify.h"
 #include "api/patch.h"
 
-static bool check_place(struct call *c, const struct json *obj)
-{
-    struct str ns = json_path_str(obj, "metadata.namespace"), name = json_path_str(obj, "metadata.name");
-
-    if (name.n > 0 && !str_eq(name, c->rq.name)) {
-        call_bad_request(c, "the name of the object (%.*s) does not match the name on the URL (%.*s)",
-                         STR_ARG(name), STR_ARG(c->rq.name));
-        return false;
-    }
-    if (c->res->namespaced && ns.n > 0 && !str_eq(ns, c->rq.ns)) {
-        call_bad_request(c, "the namespace of the provided object does not match the namespace sent on the "
-                            "request");
-        return false;
-    }
-    return true;
-}
-
 static struct json *make_from_body(struct call *c, struct modify *m, struct json *old)
 {
     struct json *obj = decode_body(c, c->res->kind);
 
     (void)m;
     (void)old;
-    return obj != NULL && check_place(c, obj) ? obj : NULL;
+    if (obj == NULL || !decode_check_name(c, obj) || !decode_check_namespace(c, obj))
+        return NULL;
+    return obj;
 }
 
 static struct json *make_from_patch(struct call *c, struct modify *m, struct json *old)
