@@ -28,8 +28,8 @@ struct field_node {
 #define FIELD_SET_NONE ((struct field_set){ NULL, 0 })
 static inline bool field_set_empty(struct field_set s) { return s.n == 0; }
 
-/* For who makes a set: room for n nodes, which are then added in their order.  A node that holds nothing is no part
- * of a set. */
+/* For who makes a set: room for n nodes, which are then added in their order.  A node that holds nothing is
+ * no part of a set. */
 static inline struct field_set field_set_room(struct arena *a, size_t n)
 {
     return (struct field_set){ n > 0 ? arena_alloc(a, n * sizeof(struct field_node)) : NULL, 0 };

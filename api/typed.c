@@ -242,7 +242,8 @@ static struct typed_diff diff(struct arena *a, struct place p, const struct json
 {
     enum form         form = form_of(p);
     struct items      was = items_of(a, p, form, old), is = items_of(a, p, form, now);
-    struct typed_diff d = { field_set_room(a, (size_t)was.n + is.n), field_set_room(a, (size_t)was.n + is.n) };
+    size_t            most = (size_t)was.n + is.n;
+    struct typed_diff d = { field_set_room(a, most), field_set_room(a, most) };
     uint32_t          i = 0, k = 0;
 
     while (i < was.n || k < is.n) {
