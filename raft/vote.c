@@ -7,9 +7,9 @@
 
 /* One page.  What changes lies within one sector, so that no write leaves a page half old and half new. */
 struct vote_page {
-    uint64_t magic, cluster, head, term, vote, doubt_index, doubt_term, lost, seq, synced;
+    uint64_t magic, cluster, head, term, vote, doubt_index, doubt_term, lost, seq, synced, prev_seq, prev_end;
     uint32_t copy, crc;
-    char     zero[VOTE_PAGE - 11 * 8];
+    char     zero[VOTE_PAGE - 13 * 8];
 };
 _Static_assert(sizeof(struct vote_page) == VOTE_PAGE && offsetof(struct vote_page, zero) <= 512,
                "on-disk layout");
@@ -23,7 +23,8 @@ void vote_encode(const struct vote *v, char out[VOTE_BYTES])
 {
     struct vote_page p = { .magic = VOTE_MAGIC, .cluster = v->cluster, .head = v->head, .term = v->term,
                            .vote = v->vote, .doubt_index = v->doubt.index, .doubt_term = v->doubt.term,
-                           .lost = v->doubt.lost, .seq = v->seq, .synced = v->synced };
+                           .lost = v->doubt.lost, .seq = v->seq, .synced = v->synced,
+                           .prev_seq = v->prev_seq, .prev_end = v->prev_end };
 
     for (uint32_t i = 0; i < 2; i++) {
         p.copy = i;
@@ -46,7 +47,8 @@ unsigned vote_decode(struct str file, struct vote *ret)
         if (good == 2 && (p.term < ret->term || (p.term == ret->term && p.vote == 0)))
             continue;
         *ret = (struct vote){ .cluster = p.cluster, .head = p.head, .term = p.term, .vote = p.vote,
-                              .seq = p.seq, .synced = p.synced, .doubt = { p.doubt_index, p.doubt_term, p.lost == 1 } };
+                              .seq = p.seq, .synced = p.synced, .prev_seq = p.prev_seq, .prev_end = p.prev_end,
+                              .doubt = { p.doubt_index, p.doubt_term, p.lost == 1 } };
     }
     return good;
 }

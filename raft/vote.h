@@ -1,12 +1,11 @@
-/* raft/vote.h: the vote file: term and vote a second time, beside the log,
-    and two witnesses of the log's state.
+/* raft/vote.h: the vote file: term and vote, beside the log, and two witnesses of the log's state.
  *
  * The log holds term and vote, too; this file is written whenever they change, in parallel with the log, and
- * neither counts before both are durable.  So no single damage takes them.  It holds two copies of the same,
- * a
+ * neither counts before both are durable.  So no single damage takes them.  It holds two copies of the same, a
  * page each.  Besides it says how far the log was durable at some time (seq, synced: what ends before that is
- * damaged, not torn; a segment's first write counts only once this file tells of the segment), and what this head may have lost (raft/doubt.h).
- * Every byte of the file is covered by a checksum. */
+ * damaged, not torn; a segment's first write counts only once this file tells of the segment, and of the one
+ * before it, whose witness the new one is until it is durable itself), and what this head may have lost
+ * (raft/doubt.h).  Every byte of the file is covered by a checksum. */
 #ifndef RAFT_VOTE_H
 #define RAFT_VOTE_H
 
@@ -21,8 +20,8 @@ struct vote {
     uint64_t cluster, head;
     uint64_t term, vote;
     struct raft_doubt doubt;
-    uint64_t seq, synced;                        /* segment of the log,
-        and up to where it is durable; 0: none yet */
+    uint64_t seq, synced;                        /* segment of the log, and up to where it is durable; 0: none yet */
+    uint64_t prev_seq, prev_end;                 /* the segment before it, and its end; 0: nothing is said */
 };
 
 void vote_encode(const struct vote *v, char out[VOTE_BYTES]);

@@ -56,7 +56,8 @@ static struct vote wal_vote(const struct wal *w)
 
     return (struct vote){ .cluster = w->opts.cluster, .head = w->opts.head, .term = w->term, .vote = w->vote,
                           .doubt = w->doubt, .seq = begun ? w->seq : w->prev_seq,
-                          .synced = begun ? w->synced : w->prev_end };
+                          .synced = begun ? w->synced : w->prev_end,
+                          .prev_seq = begun ? w->prev_seq : 0, .prev_end = begun ? w->prev_end : 0 };
 }
 
 /* The files that will be written, from now on. */

@@ -30,7 +30,7 @@ struct wal_recovered {
     struct raft_doubt doubt;                     /* what may have been acknowledged and is not there any more */
     unsigned vote_copies;                        /* of the vote file that verify; damage: why there is none */
     struct errbuf vote_damage;
-    uint64_t mark_seq, mark;                     /* what the vote file says about the log */
+    uint64_t mark_seq, mark, mark_prev_seq, mark_prev_end;     /* what the vote file says about the log */
     struct buf config;                           /* newest record of one; to be released */
 };
 

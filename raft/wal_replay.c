@@ -215,6 +215,20 @@ static int replay_cut(struct replay *r, struct str seg, uint64_t end, struct err
     return disk_truncate_now(r->w->disk, name, end, err);
 }
 
+/* Nothing of the newest segment became durable, so it cannot say what was before it; the vote file does. */
+static bool replay_mark_holds(struct replay *r)
+{
+    const struct wal_recovered *f = r->found;
+
+    if (r->seq != f->mark_seq || f->mark_prev_seq == 0)
+        return true;
+    if (f->mark_prev_seq != r->w->prev_seq)
+        replay_damage(r, 0, "the segment before it is missing");
+    else if (f->mark_prev_end > r->w->prev_end)
+        replay_damage(r, 0, "the segment before it ends too early");
+    return !r->broken;
+}
+
 /* One segment; `last`: of those that there are. */
 static int replay_segment(struct replay *r, bool last, bool first, struct str seg, struct errbuf *err)
 {
@@ -240,7 +254,7 @@ static int replay_segment(struct replay *r, bool last, bool first, struct str se
     /* Where something is damaged, who says that this is only torn? */
     if (last && r->broken && !wal_scan_blank(str_from(seg, end)))
         r->end_unknown = r->hard_unknown = true;
-    if (last && !r->broken && end == 0 && r->seq <= r->found->mark_seq) {
+    if (last && !r->broken && end == 0 && r->seq <= r->found->mark_seq && replay_mark_holds(r)) {
         r->w->leftover = r->seq;                 /* the vote file speaks of it: first that, then this */
         return 0;
     }
@@ -341,6 +355,8 @@ int wal__replay(struct wal *w, struct wal_recovered *found, struct errbuf *err)
         return err_set(err, rc, "%s", found->vote_damage.s);
     found->mark_seq = v.seq;
     found->mark = v.synced;
+    found->mark_prev_seq = v.prev_seq;
+    found->mark_prev_end = v.prev_end;
     rc = disk_list_now(w->disk, replay_on_file, &r, err);
     if (r.n > 0)
         qsort(r.file, r.n, sizeof(*r.file), replay_by_seq);

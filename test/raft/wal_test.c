@@ -342,6 +342,43 @@ TEST(a_log_that_is_gone_is_no_new_one)
     }
 }
 
+static void batch_of_a_second_life(void *arg)
+{
+    put_hard(3, 1);
+    put_entry(9, 20);
+    put_flush();
+}
+
+/* The log goes on in a second segment, of which nothing is readable: it might be a torn first write, if the first
+ * segment were not gone, or shorter than it was, of which then only the vote file tells. */
+TEST(a_segment_lost_before_one_that_is_torn)
+{
+    static const struct { enum sim_damage first; int second; } way[] = {
+        { SIM_GONE, SURGERY_TEAR_ZERO }, { SIM_GONE, SURGERY_TEAR_JUNK },
+        { SIM_CUT, SURGERY_TEAR_ZERO }, { SIM_CUT, SURGERY_TEAR_JUNK },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(way); i++) {
+        rig_new(1, 4096);
+        script_write(false);
+        sim_crash(rig.m);
+        rig_open();
+        CHECK_INT(rig.rc, 0);
+        sim_do(rig.m, batch_of_a_second_life, NULL);
+        while (rig.durables < 1 && sim_step(rig.sim))
+            ;
+        sim_do(rig.m, script_look, NULL);
+        sim_crash(rig.m);
+        CHECK(sim_disk_damage(rig.m, "wal", 0, way[i].first));
+        rig.surgery = way[i].second;
+        rig.at = 0;
+        rig_open();
+        CHECK_INT(rig.rc, E_CORRUPT);
+        CHECK(rig.rec.doubt.lost);
+        rig_free();
+    }
+}
+
 /* What is known to be committed behind damage are the entries that are damaged, not those they replaced. */
 TEST(a_commit_behind_damage_is_of_other_entries)
 {
