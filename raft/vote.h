@@ -20,7 +20,7 @@ struct vote {
     uint64_t cluster, head;
     uint64_t term, vote;
     struct raft_doubt doubt;
-    uint64_t seq, synced;                        /* segment of the log, and up to where it is durable; 0: none yet */
+    uint64_t seq, synced;                        /* segment of the log, durable up to there; 0: none */
     uint64_t prev_seq, prev_end;                 /* the segment before it, and its end; 0: nothing is said */
 };
 
