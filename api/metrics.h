@@ -1,8 +1,8 @@
 /* api/metrics.h: what this head counts, and the Prometheus text that /metrics answers.
  *
- * Requests are counted by what they are about (api/metrics_requests.c); everything else is a row of a table
- * (api/metrics.c) that says where in a sample of store, raft, loop and process its value is.  Names are those
- * of kube-apiserver where it has such a figure, else they begin with coracle_. */
+ * Requests are counted by what they are about (api/metrics_requests.c); everything else is a row of a table:
+ * of this API in api/metrics.c, of what lies below it in store/metrics.c.  Names are those of kube-apiserver
+ * where it has such a figure, else they begin with coracle_. */
 #ifndef API_METRICS_H
 #define API_METRICS_H
 
@@ -25,10 +25,5 @@ void metrics_release(struct metrics *m);
 void metrics_count(struct call *c, int code, uint64_t duration_ns);
 void metrics_write_requests(struct buf *out, const struct metrics *m);
 void metrics_write(struct buf *out, struct api *a);
-
-/* # HELP and # TYPE. */
-void metrics_head(struct buf *out, const char *name, const char *type, const char *help);
-/* A number of seconds, exact. */
-void metrics_seconds(struct buf *out, uint64_t ns);
 
 #endif

@@ -3,6 +3,7 @@
  * The labels are those of kube-apiserver.  They come from the tables, never from the client's text, so there
  * are no more series than resources times verbs; one is made when its first request is answered. */
 #include "api/call.h"
+#include "net/prom.h"
 
 static const double bound_s[] = { 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.025, 0.05, 0.1, 0.2, 0.4,
                                   0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60 };
@@ -127,6 +128,7 @@ void metrics_count(struct call *c, int code, uint64_t duration_ns)
     double seconds = (double)duration_ns / 1e9;
     unsigned b = 0;
 
+    store_served(c->api->store);
     count_code(s, code);
     while (b < BOUNDS && seconds > bound_s[b])
         b++;
@@ -161,7 +163,7 @@ static void write_durations(struct buf *out, const struct metrics_series *s)
         buf_char(out, '\n');
     }
     buf_fmt(out, "apiserver_request_duration_seconds_sum{%s} ", s->labels);
-    metrics_seconds(out, s->sum_ns);
+    prom_seconds(out, s->sum_ns);
     buf_fmt(out, "\napiserver_request_duration_seconds_count{%s} ", s->labels);
     buf_u64(out, sum);
     buf_char(out, '\n');
@@ -172,10 +174,10 @@ void metrics_write_requests(struct buf *out, const struct metrics *m)
     struct str key;
     void *s;
 
-    metrics_head(out, "apiserver_request_total", "counter", "Requests answered, by what they were about.");
+    prom_head(out, "apiserver_request_total", "counter", "Requests answered, by what they were about.");
     for (size_t i = 0; map_next(&m->series, &i, &key, &s); )
         write_counts(out, s);
-    metrics_head(out, "apiserver_request_duration_seconds", "histogram",
+    prom_head(out, "apiserver_request_duration_seconds", "histogram",
                  "Time from a complete request to its complete answer.");
     for (size_t i = 0; map_next(&m->series, &i, &key, &s); )
         write_durations(out, s);

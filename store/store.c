@@ -439,6 +439,7 @@ static struct store *store_new(const struct store_opts *o)
     s->on_leading = o->on_leading;
     s->on_removed = o->on_removed;
     s->arg = o->arg;
+    s->version = o->version != NULL ? o->version : "";
     state_init(&s->state, MIN_OF(history_ms, UINT64_MAX / 4000000) * 1000000,
                o->history_bytes > 0 ? o->history_bytes : STORE_HISTORY_BYTES);
     s->state.bugs = o->raft.bugs;
@@ -539,6 +540,8 @@ void store_stats(const struct store *s, struct store_stats *ret)
         .event_bytes = log->bytes, .events_ever = event_log_end(log), .compacted = s->state.now.compacted,
         .nodes = s->state.pool.nodes, .dead_nodes = s->state.pool.n_dead,
         .watches = s->hub.n, .slow_watches = s->hub.n_awake, .pins = s->n_pins,
-        .leases = s->state.now.n_leases,
+        .leases = s->state.now.n_leases, .served = s->served,
     };
 }
+
+void store_served(struct store *s) { s->served++; }

@@ -19,6 +19,7 @@ struct store_opts {
     struct raft_opts raft;                       /* fsm is filled in by the store */
     uint64_t history_ms;                         /* how long events are kept at least; 0: 5 min ... */
     uint64_t history_bytes;                      /* ... but at most this much; 0: 256 MiB */
+    const char *version;                         /* of this program, for metrics; borrowed; NULL: unknown */
     /* This head began or ceased to lead. */
     void (*on_leading)(void *arg, bool leader);
     /* This head was removed from the cluster: it will learn nothing new.  From within raft's turn: the store
@@ -226,8 +227,11 @@ struct store_stats {
     uint64_t events, event_bytes, events_ever;   /* kept for watches; ever: since the start */
     uint64_t watches, slow_watches;              /* slow: they have events waiting */
     uint64_t nodes, dead_nodes;                  /* of trees: in memory; waiting to be freed */
+    uint64_t served;                             /* requests answered since the start */
 };
 void store_stats(const struct store *s, struct store_stats *ret);
+/* A face of the store has answered a request: counted. */
+void store_served(struct store *s);
 
 /* to for "everything that starts with prefix": prefix with its last byte incremented (n 0: unbounded). */
 struct str store_prefix_end(struct arena *a, struct str prefix);

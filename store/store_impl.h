@@ -35,6 +35,8 @@ struct store {
     void       (*on_removed)(void *arg);
     void        *arg;
     bool         leading, closing;
+    const char  *version;                        /* never NULL */
+    uint64_t     served;
     void       (*closed)(void *arg);
     void        *closed_arg;
 };

@@ -36,8 +36,8 @@ struct command {
  * on a bad flag or --help prints (stderr/stdout) and exits (2/0). */
 int flags_parse(const struct command *cmd, const struct flag *flags, size_t n, int argc, char **argv);
 
-extern const struct command cmd_up, cmd_down, cmd_head, cmd_node, cmd_bench, cmd_member, cmd_snapshot,
-    cmd_check, cmd_version;
+extern const struct command cmd_up, cmd_down, cmd_head, cmd_node, cmd_bench, cmd_member, cmd_status,
+    cmd_snapshot, cmd_check, cmd_version;
 
 /* "coracle: head: cannot ...": for the top of a subcommand. Returns 1. */
 int fail(const struct command *cmd, const char *fmt, ...) PRINTF_LIKE(2, 3);

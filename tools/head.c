@@ -317,6 +317,7 @@ static int head_open_store(struct head *h, struct errbuf *err)
         return rc;
     pki_sha256(str_of(h->f.self.cluster), digest);
     o.history_bytes = (uint64_t)h->f.history_bytes;
+    o.version = CORACLE_GIT_VERSION;
     o.raft.loop = h->loop;
     o.raft.disk = h->disk;
     o.raft.id = (uint64_t)h->f.self.id;

@@ -4,7 +4,7 @@
 #include "tools/flags.h"
 
 static const struct command *const commands[] = {
-    &cmd_up, &cmd_down, &cmd_head, &cmd_node, &cmd_bench, &cmd_member, &cmd_snapshot, &cmd_check,
+    &cmd_up, &cmd_down, &cmd_head, &cmd_node, &cmd_bench, &cmd_member, &cmd_status, &cmd_snapshot, &cmd_check,
     &cmd_version,
 };
 

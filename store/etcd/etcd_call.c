@@ -87,6 +87,7 @@ static void call_settle(struct etcd_call *c)
 
 void etcd_fail_text(struct etcd_call *c, enum grpc_code code, const char *text)
 {
+    store_served(c->e->store);
     grpc_finish(&c->grpc, code, text);
     call_settle(c);
 }

@@ -1,6 +1,7 @@
 /* store/etcd/etcd_http.c: what etcd's port answers to plain HTTP: /health, /version, /metrics. */
 #include <inttypes.h>
 #include "store/etcd/etcd_impl.h"
+#include "store/metrics.h"
 
 static void respond(struct http_req *req, int status, const char *type, struct buf *body)
 {
@@ -127,6 +128,7 @@ static void serve_metrics(struct etcd *e, struct http_req *req)
         buf_fmt(&b, "grpc_server_started_total{grpc_service=\"%.*s\",grpc_method=\"%.*s\"} %" PRIu64 "\n",
                 STR_ARG(service), STR_ARG(path), e->handled[i]);
     }
+    store_metrics_write(&b, e->store);
     respond(req, 200, "text/plain; version=0.0.4; charset=utf-8", &b);
 }
 
