@@ -21,6 +21,7 @@ void call_release(struct call *c)
     if (c->waiting)
         store_wait_cancel(&c->wait);
     c->reading = c->waiting = false;
+    mirror_wait_cancel(&c->until_ready);
     if (c->cancel != NULL)
         c->cancel(c);
     c->cancel = NULL;

@@ -6,6 +6,8 @@
 
 /* Cancel all that could still call back, give up what the call holds, leave the list of calls. */
 void call_release(struct call *c);
+/* What call_release() may be asked to cancel. */
+void call_wait_init(struct call *c);
 /* Commits under way go on without the call. */
 void call_forget_commits(struct call *c);
 /* 403 for creating in a namespace that is on its way out. */

@@ -11,6 +11,7 @@
 #include "store/store.h"
 
 #define USER_ANONYMOUS        "system:anonymous"
+#define USER_API              "system:apiserver" /* the API's own: bootstrap, the heads' objects */
 #define GROUP_AUTHENTICATED   "system:authenticated"
 #define GROUP_UNAUTHENTICATED "system:unauthenticated"
 #define ACCOUNT_PREFIX        "system:serviceaccount:"

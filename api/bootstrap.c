@@ -288,7 +288,7 @@ void api_bootstrap(struct api *a)
         a->bootstrap = b = mem_new(struct bootstrap);
         b->api = a;
         b->step = STEP_DONE;
-        b->client = client_new_local(a, a->loop, "system:apiserver", groups);
+        b->client = client_new_local(a, a->loop, USER_API, groups);
         timer_init(&b->timer, a->loop, on_timer);
         for (size_t i = 0; i < ARRAY_LEN(watched); i++) {
             b->watch[i] = (struct bootstrap_watch){ b, watched[i], NULL };

@@ -11,6 +11,7 @@
 #include "api/authn.h"
 #include "api/kinds.h"
 #include "api/metrics.h"
+#include "api/mirror.h"
 #include "api/negotiate.h"
 #include "api/request.h"
 #include "api/server.h"
@@ -32,6 +33,7 @@ struct api {
     struct loop *loop;
     struct store *store;
     struct http_server *http[API_MAX_LISTENERS]; unsigned n_http;
+    struct mirror *mirror;                       /* what our own rules are read from */
     struct authn *authn;
     struct tls_ctx *node_tls;
     struct tls_ctx *any_tls;                     /* the proxy's, verifies nobody; made when first asked for */
@@ -83,6 +85,7 @@ struct call {
     unsigned tries;
     struct raft_read read; bool reading;
     struct store_wait wait; bool waiting;
+    struct mirror_wait until_ready;
     /* a create that waits for another object (kind_ctx.lacking); 0: none yet */
     uint64_t give_up_ms;
     void (*then)(struct call *c);
@@ -107,6 +110,8 @@ void call_path(struct call *c);                  /* what is no resource */
 /* then(c) once the live view is linearizable: now, or after a round to the leader.  Answers 503/504 if it
  * can't. */
 void call_when_fresh(struct call *c, void (*then)(struct call *c));
+/* then(c) once the rules that requests are judged by are known here: now, but for a head's first moments. */
+void call_when_ready(struct call *c, void (*then)(struct call *c));
 /* then(c) once revision rev is here; 504 "Too large resource version" after 3 s. */
 void call_when_revision(struct call *c, uint64_t rev, void (*then)(struct call *c));
 

@@ -266,7 +266,7 @@ struct heads *heads_join(struct api *a)
     h = mem_new(struct heads);
     h->api = a;
     snprintf(h->key, sizeof(h->key), PREFIX "%llu", (unsigned long long)st.id);
-    h->client = client_new_local(a, a->loop, "system:apiserver", groups);
+    h->client = client_new_local(a, a->loop, USER_API, groups);
     timer_init(&h->renew, a->loop, on_renew);
     timer_init(&h->correct, a->loop, on_correct);
     open_watch(h);

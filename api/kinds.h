@@ -60,7 +60,7 @@ struct kind_ctx {
     int      refused;                            /* HTTP status; 0: not refused */
     const char *refused_reason;
     struct str  refused_message;
-    /* refused for want of another object: looked for again in a fresh view, ... */
+    /* refused for want of another object, or for one in the way: looked for again in a fresh view, ... */
     bool lacking;
     /* ... and waited for this long on create, when others are about to make it */
     unsigned lacking_ms;

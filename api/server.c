@@ -4,9 +4,12 @@
 #include "api/authz.h"
 #include "api/connect.h"
 #include "api/deadline.h"
+#include "api/health.h"
 #include "api/heads.h"
 #include "api/impersonate.h"
+#include "api/mirror.h"
 #include "api/node_gate.h"
+#include "api/parts.h"
 
 #define DEFAULT_ISSUER "https://kubernetes.default.svc"
 #define DEFAULT_CIDR   "10.96.0.0/16"
@@ -44,6 +47,7 @@ static struct call *call_new(struct api *a, struct exchange *x)
     c->out.version = "v1";
     causes_init(&c->warnings, x->arena);
     qinit(&c->due);
+    call_wait_init(c);
     qpush(&a->calls, &c->link);
     a->metrics.in_flight++;
     x->state = c;
@@ -199,6 +203,20 @@ static void route(struct call *c)
         run_verb(c);
 }
 
+static void authenticate(struct call *c);
+
+/* Rules that are not known yet allow and refuse nothing; health and version need none, and who makes the
+ * rules of a fresh cluster cannot wait for them. */
+static bool needs_no_rules(const struct call *c)
+{
+    struct str rest = str_from(c->rq.path, 1), first;
+
+    if (c->rq.is_resource)
+        return c->x->user != NULL && str_is(c->x->user->name, USER_API);
+    str_split(&rest, '/', &first);
+    return health_is_path(first) || str_is(first, "version");
+}
+
 void api_serve(struct api *a, struct exchange *x)
 {
     struct call  *c = call_new(a, x);
@@ -216,7 +234,17 @@ void api_serve(struct api *a, struct exchange *x)
         call_bad_request(c, "%s", err.s);
         return;
     }
-    if (authn_exchange(a->authn, x, &c->user) < 0) {
+    if (needs_no_rules(c))
+        authenticate(c);
+    else
+        call_when_ready(c, authenticate);
+}
+
+static void authenticate(struct call *c)
+{
+    struct api *a = c->api;
+
+    if (authn_exchange(a->authn, c->x, &c->user) < 0) {
         call_fail(c, 401, REASON_UNAUTHORIZED, "Unauthorized");
         return;
     }
@@ -280,7 +308,7 @@ static void api_free(struct api *a)
     for (size_t i = 0; map_next(&a->documents, &i, &key, &doc);)
         blob_unref(doc);
     map_release(&a->documents);
-    authn_free(a->authn);
+    parts_close(a);
     tls_ctx_free(a->any_tls);
     buf_release(&a->scratch);
     mem_free(a->issuer);
@@ -291,16 +319,6 @@ static void api_free(struct api *a)
     mem_free(a->key_pem);
     metrics_release(&a->metrics);
     mem_free(a);
-}
-
-static int authn_open(struct api *a, const struct api_opts *o, struct errbuf *err)
-{
-    struct authn_opts ao = {
-        .store = o->store, .loop = o->loop, .issuer = a->issuer, .pub_pem = o->service_account_pub_pem,
-            .token_lines = o->token_lines,
-    };
-
-    return authn_new(&ao, &a->authn, err);
 }
 
 static int net_parse(const struct api_opts *o, struct service_net *net, struct errbuf *err)
@@ -347,7 +365,7 @@ int api_open(const struct api_opts *o, struct api **ret, struct errbuf *err)
     info_make(a);
     rc = net_parse(o, &a->net, err);
     if (rc == 0)
-        rc = authn_open(a, o, err);
+        rc = parts_open(a, o, err);
     if (rc == 0 && o->listen_addr != NULL)
         rc = api_http_open(a, o, err);
     if (rc < 0) {
@@ -419,6 +437,7 @@ void api_close(struct api *a, void (*done)(void *arg), void *arg)
     heads_leave(a->heads);
     end_calls(a);
     connect_close_all(a);
+    parts_close(a);
     for (unsigned i = 0; i < a->n_http; i++) {
         api_pin(a);
         http_server_drain(a->http[i], 1000, on_drained, a);

@@ -30,6 +30,34 @@ void call_when_fresh(struct call *c, void (*then)(struct call *c))
     store_read_barrier(c->api->store, &c->read);
 }
 
+/* ---- Ready --------------------------------------------------------------------------------------- */
+
+static void on_mirror(struct mirror_wait *w, int err)
+{
+    struct call *c = container_of(w, struct call, until_ready);
+
+    if (err == 0)
+        c->then(c);
+    else
+        call_store_failed(c, err, false);
+}
+
+void call_wait_init(struct call *c)
+{
+    mirror_wait_init(&c->until_ready, on_mirror);
+}
+
+void call_when_ready(struct call *c, void (*then)(struct call *c))
+{
+    c->then = then;
+    if (mirror_ready(c->api->mirror))
+        then(c);
+    else
+        mirror_wait(c->api->mirror, &c->until_ready);
+}
+
+/* ---- Revisions ----------------------------------------------------------------------------------- */
+
 static void on_revision(struct store_wait *w, int err)
 {
     struct call *c = container_of(w, struct call, wait);

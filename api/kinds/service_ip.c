@@ -290,8 +290,10 @@ static const char *why_not(struct kind_ctx *c, struct ip ip)
     struct ip_range *near = NULL;
 
     for (unsigned i = 0; i < all.n; i++) {
-        if (ip_range_has(&all.v[i], ip))
+        if (ip_range_has(&all.v[i], ip)) {
+            c->lacking = true;
             return "provided IP is already allocated";
+        }
         if (ip_range_covers(&all.v[i], ip))
             near = &all.v[i];
     }

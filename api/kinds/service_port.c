@@ -209,6 +209,7 @@ static void check_port(struct kind_ctx *c, int64_t n, const struct at *at, struc
 {
     if (n <= 0 || n > UINT16_MAX || is_ours(c, n) || service_uses_port(service_stored_spec(c), n))
         return;                                  /* what is no port at all, the schema has said */
+    c->lacking |= in_range(c, n);
     if (in_range(c, n))
         cause_invalid_int(causes, at, n, "provided port is already allocated");
     else

@@ -1,0 +1,55 @@
+/* api/parts.c: see api/parts.h. */
+#include "api/call.h"
+#include "api/mirror.h"
+#include "api/parts.h"
+
+static int mirror_open(struct api *a, const struct api_opts *o, struct errbuf *err)
+{
+    (void)err;
+    a->mirror = mirror_new(o->store);
+    return 0;
+}
+
+static void mirror_close(struct api *a)
+{
+    mirror_free(a->mirror);
+    a->mirror = NULL;
+}
+
+static int authn_open(struct api *a, const struct api_opts *o, struct errbuf *err)
+{
+    struct authn_opts ao = {
+        .store = o->store, .loop = o->loop, .issuer = a->issuer, .pub_pem = o->service_account_pub_pem,
+        .token_lines = o->token_lines,
+    };
+
+    return authn_new(&ao, &a->authn, err);
+}
+
+static void authn_close(struct api *a)
+{
+    authn_free(a->authn);
+    a->authn = NULL;
+}
+
+static const struct api_part parts[] = {
+    { "mirror", mirror_open, mirror_close },
+    { "authentication", authn_open, authn_close },
+};
+
+int parts_open(struct api *a, const struct api_opts *o, struct errbuf *err)
+{
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+        int rc = parts[i].open(a, o, err);
+
+        if (rc < 0)
+            return err_wrap(err, rc, "%s", parts[i].name);
+    }
+    return 0;
+}
+
+void parts_close(struct api *a)
+{
+    for (size_t i = ARRAY_LEN(parts); i-- > 0;)
+        parts[i].close(a);
+}
