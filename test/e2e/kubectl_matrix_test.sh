@@ -26,12 +26,13 @@ form() { form_row 0 "$@"; }
 not_form() { form_row 1 "$@"; }
 absent() { printf -- '-\t%s\t\n' "$1"; }
 form_row() {
-    local fails=$1 name=$2 regex=$3 out rc
+    local fails=$1 name=$2 regex=$3 out was rc
     shift 3
     out=$("$@" 2>&1)
-    rc=$((($? != 0) != fails))
+    was=$?
+    rc=$(((was != 0) != fails))
     [[ $out =~ $regex ]] || rc=1
-    printf '%s\t%s\t%s\n' "$([ $rc = 0 ] && echo ok || echo FAIL)" "$name" "$([ $rc = 0 ] || tail -n 20 <<<"$out" | tr '\n\t' '\v ')"
+    printf '%s\t%s\t%s\n' "$([ $rc = 0 ] && echo ok || echo FAIL)" "$name" "$([ $rc = 0 ] || { echo "exit status $was"; tail -n 20 <<<"$out"; } | tr '\n\t' '\v ')"
 }
 
 k() { timeout --foreground 30 "$PROGRAM" "$@"; }
@@ -254,7 +255,7 @@ spec: {nodeName: node-1, terminationGracePeriodSeconds: 0, containers: [{name: c
 
 run_version() {     # VERSION PROGRAM NUMBER: its rows go to $TMP/rows.VERSION
     PROGRAM=$2 NS=v${1/./-} NODE=hollow-1-$3 DIR=$TMP/$1
-    K="timeout 30 $PROGRAM"
+    K="timeout --foreground 30 $PROGRAM"          # or a terminal stops it as a background job
     mkdir "$DIR"
     export HOME=$DIR
     manifests
