@@ -431,14 +431,14 @@ void sim_boot(struct sim_machine *m)
 }
 
 /* Power off: whatever the machine was about to do does not happen. */
-static void machine_stop(struct sim_machine *m)
+static void machine_stop(struct sim_machine *m, bool silent)
 {
     struct sim *s = m->sim;
 
     events_drop(s, m);
     m->turn = NULL;
     qinit(&m->stuck);
-    sim__net_crash(m);
+    sim__net_crash(m, silent);
     sim__disk_crash(m);
     if (m->loop != NULL)
         loop__abandon(m->loop);
@@ -450,12 +450,19 @@ void sim_crash(struct sim_machine *m)
 {
     must(m->sim->running == NULL && m->loop != NULL);
     sim__mix(m->sim, 0xdead + m->index);
-    machine_stop(m);
+    machine_stop(m, false);
+}
+
+void sim_power_off(struct sim_machine *m)
+{
+    must(m->sim->running == NULL && m->loop != NULL);
+    sim__mix(m->sim, 0xdeaf + m->index);
+    machine_stop(m, true);
 }
 
 static void machine_free(struct sim_machine *m)
 {
-    machine_stop(m);
+    machine_stop(m, false);
     sim__disk_free(m);
     mem_free(m->links);
     mem_free(m->name);

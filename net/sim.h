@@ -38,6 +38,9 @@ void        sim_do(struct sim_machine *m, void (*fn)(void *arg), void *arg);
 /* Crash: the loop and all that hangs on it is gone without callbacks, with all memory that the machine's code
  * allocated.  Only from outside of machines. */
 void        sim_crash(struct sim_machine *m);
+/* The same, but nothing tells its peers: their connections are half open until they send, and as long as it is
+ * off they only wait. */
+void        sim_power_off(struct sim_machine *m);
 bool        sim_up(const struct sim_machine *m);
 void        sim_boot(struct sim_machine *m);     /* a fresh loop; the disks as the crash left them */
 struct sim_net_opts {                                       /* between two machines, each direction */

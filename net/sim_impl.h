@@ -70,7 +70,8 @@ struct sim_machine *sim__machine_of(struct loop *l);
 int  sim__connect(struct loop *l, const struct stream_connect_opts *o, struct stream **ret,
                   struct errbuf *err);
 int  sim__listen(struct loop *l, const struct listener_opts *o, struct listener **ret, struct errbuf *err);
-void sim__net_crash(struct sim_machine *m);      /* its connections and listeners are gone */
+/* Its connections and listeners are gone; silent: who is at the other ends does not learn. */
+void sim__net_crash(struct sim_machine *m, bool silent);
 void sim__net_free(struct sim *s);
 int  sim__disk_open(struct loop *l, const char *path, struct disk **ret, bool *ret_in_use,
                     struct errbuf *err);

@@ -7,7 +7,10 @@
  * holds its peer up.
  *
  *     connect:  OPEN ->  (accept)  <- OPENED      nobody listens: <- RESET
- *     close:    EOF ->             data for an end that is closed: <- RESET */
+ *     close:    EOF ->             data for an end that is closed: <- RESET
+ *
+ * Who gives up, or loses power, says nothing: the other end lives on half open, and learns of it only when it
+ * sends (RESET, or it gives up, too). */
 #include <stdio.h>
 #include "net/sim_impl.h"
 
@@ -34,6 +37,7 @@ struct sim_end {
     uint64_t            last_at, stalled_since;
     struct sim_event   *arrival, *credit;        /* of the first packet; that this end may send more */
     size_t              unread;                  /* bytes sent to this end and not taken yet */
+    bool                mute;                    /* gave up, or lost power: its closing tells the other end nothing */
 };
 struct sim_conn {
     struct sim    *sim;
@@ -209,9 +213,9 @@ static void sim_stream_shut(struct stream *base)
     end_drop_packets(e);
     sim__cancel(e->conn->sim, e->credit);
     e->credit = NULL;
-    if (base->err != 0 || lost)
+    if (!e->mute && (base->err != 0 || lost))
         end_send(to, PACKET_RESET, 0);
-    else if (!base->shut_done)
+    else if (!e->mute && !base->shut_done)
         end_send(to, PACKET_EOF, 0);
     conn_reap(e->conn);
 }
@@ -345,14 +349,27 @@ static void end_took(struct sim_end *e, size_t n)
 }
 
 /* Whatever is under way is lost; both ends learn. */
-static void conn_break(struct sim_conn *c, enum packet_kind how)
+static void conn_break(struct sim_conn *c)
 {
     for (int i = 0; i < 2; i++) {
         end_drop_packets(&c->end[i]);
         if (c->end[i].s != NULL)
-            end_send(&c->end[i], how, 0);
+            end_send(&c->end[i], PACKET_RESET, 0);
     }
     conn_reap(c);
+}
+
+/* What was sent to this end was never acknowledged: its sender learns, nobody else. */
+static void end_unreached(struct sim_end *e)
+{
+    struct sim_end *from = end_other(e);
+
+    end_drop_packets(e);
+    end_drop_packets(from);
+    from->mute = true;
+    if (from->s != NULL)
+        end_send(from, PACKET_GIVE_UP, 0);
+    conn_reap(e->conn);
 }
 
 /* True: the first packet cannot pass now; it, or the end of the connection, is arranged for. */
@@ -361,18 +378,20 @@ static bool end_held_up(struct sim_end *e, const struct packet *p)
     struct sim *s = e->conn->sim;
     const struct sim_net_opts *o = link_of(end_other(e)->machine, e->machine);
 
-    if (o->cut && p->kind != PACKET_GIVE_UP) {
+    bool dark = e->mute && e->s == NULL && e->machine->loop == NULL;
+
+    if ((o->cut || dark) && p->kind != PACKET_GIVE_UP) {
         if (e->stalled_since == 0)
             e->stalled_since = s->now;
         if (s->now - e->stalled_since > GIVE_UP_NS)
-            conn_break(e->conn, PACKET_GIVE_UP);
+            end_unreached(e);
         else
             e->arrival = sim__at(s, s->now + RETRY_NS + sim_below(s, RETRY_NS), NULL, end_on_arrival, e);
         return true;
     }
     e->stalled_since = 0;
     if (p->kind == PACKET_DATA && sim__chance(s, o->drop_per_million)) {
-        conn_break(e->conn, PACKET_RESET);
+        conn_break(e->conn);
         return true;
     }
     /* Waits for stream_resume(): sim_stream_reading() goes on. */
@@ -516,7 +535,7 @@ int sim__listen(struct loop *l, const struct listener_opts *o, struct listener *
 
 /* ---- the end ------------------------------------------------------------------------------------- */
 
-void sim__net_crash(struct sim_machine *m)
+void sim__net_crash(struct sim_machine *m, bool silent)
 {
     qinit(&m->listeners);
     qeach(&m->sim->conns, it, tmp) {
@@ -526,13 +545,14 @@ void sim__net_crash(struct sim_machine *m)
             if (c->end[i].machine != m)
                 continue;
             gone |= c->end[i].s != NULL;
+            c->end[i].mute |= silent;
             c->end[i].s = NULL;
             end_drop_packets(&c->end[i]);
             sim__cancel(m->sim, c->end[i].credit);
             c->end[i].credit = NULL;
         }
         for (int i = 0; i < 2; i++)
-            if (gone && c->end[i].s != NULL)
+            if (gone && !silent && c->end[i].s != NULL)
                 end_send(&c->end[i], PACKET_RESET, 0);
         conn_reap(c);
     }

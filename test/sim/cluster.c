@@ -193,7 +193,10 @@ void head_crash(struct head *h)
     must(sim_up(h->m));
     trace(h->w, "%s crashes", h->name);
     head_forget(h);
-    sim_crash(h->m);
+    if (h->w->faults.dark && sim_below(h->w->s, 2))
+        sim_power_off(h->m);
+    else
+        sim_crash(h->m);
     h->closing = false;
     /* Often at once: a head that forgets what it had just promised is most dangerous while the election
      * still runs. */

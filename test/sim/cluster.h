@@ -136,6 +136,7 @@ struct script {
 struct faults {
     bool crash, crash_all, partition, one_way, delay, drop, slow_disk, stuck_disk, io_error, disk_full,
         clocks, close, storm, rot, lost_write, members,
+        dark,                                    /* some crashes are power cuts: peers are not told */
         birth;                                   /* the first storm comes before the first leader */
     unsigned percent;                            /* of steps that do something bad */
     uint64_t heal_ns;                            /* until when */

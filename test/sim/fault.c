@@ -27,14 +27,15 @@ void fault_choose(struct world *w)
     if (w->seed % 10 == 2 && w->n_heads > 2)     /* alone: no protocol survives a lost record and a lost head */
         *f = (struct faults){ .percent = 6, .rot = true, .lost_write = true };
     f->members = bits & 524288 && !f->rot && !f->lost_write;
-    trace(w, "%u heads; %u %% faults:%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s", w->n_heads, f->percent,
+    f->dark = bits & 1048576;
+    trace(w, "%u heads; %u %% faults:%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s", w->n_heads, f->percent,
           f->crash ? " crash" : "", f->crash_all ? " crash-all" : "", f->partition ? " partition" : "",
           f->one_way ? " one-way" : "", f->delay ? " delay" : "", f->drop ? " drop" : "",
           f->slow_disk ? " slow-disk" : "", f->stuck_disk ? " stuck-disk" : "",
           f->io_error ? " io-error" : "",
           f->disk_full ? " disk-full" : "", f->clocks ? " clocks" : "", f->close ? " close" : "",
           f->storm ? " storm" : "", f->rot ? " rot" : "", f->lost_write ? " lost-write" : "",
-          f->members ? " members" : "", f->birth ? " birth" : "");
+          f->members ? " members" : "", f->dark ? " dark" : "", f->birth ? " birth" : "");
 }
 
 /* Half the time the leader, if there is one: elections are where the danger is. */
