@@ -231,6 +231,7 @@ static void core_from_leader(struct raft_core *c, const struct raft_message *m, 
     if (c->role != RAFT_FOLLOWER || c->leader != m->from)
         raft_core__follow(c, m->term, m->from);
     c->heard_ns = c->now_ns;
+    c->knocks = 0;
     raft_election__timer(c);
     if (m->type == RAFT_MSG_APPEND)
         raft_replication__on_append(c, m, u);
@@ -381,7 +382,7 @@ uint64_t raft_core_due(const struct raft_core *c)
         return UINT64_MAX;                       /* alone: nobody to be kept in mind */
     if (c->role == RAFT_LEADER)
         return c->transfer_to != 0 ? MIN_OF(c->heartbeat_due, c->transfer_due) : c->heartbeat_due;
-    return raft_core__campaigns(c) || c->doubt.lost ? c->election_due : UINT64_MAX;
+    return c->config.n > 0 || c->doubt.lost ? c->election_due : UINT64_MAX;
 }
 
 bool raft_core_leading(const struct raft_core *c)

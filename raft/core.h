@@ -105,6 +105,7 @@ struct raft_core {
     uint64_t now_ns, heartbeat_ns, election_min_ns, election_max_ns, lease_ns;
     uint64_t rng;
     uint64_t heard_ns, election_due, votes_from_ns;     /* leader heard; campaign at; no vote before */
+    unsigned knocks;                             /* questions since a leader was heard */
 
     /* What was lost, and what others said about it. */
     struct raft_doubt doubt;

@@ -128,6 +128,24 @@ static void election_check_quorum(struct raft_core *c)
         raft_core__follow(c, c->hard.term, 0);
 }
 
+/* Who may not stand and hears no leader has no reason to say anything; its connections may be dead without
+ * its noticing, and nobody may dial it because it was removed meanwhile.  So it asks all that it knows, ever
+ * more seldom: what cannot be delivered makes the connection anew, and that one begins with a hello, to
+ * which a head that was removed is told so. */
+static void election_knock(struct raft_core *c)
+{
+    for (unsigned i = 0; i < c->config.n; i++) {
+        if (c->config.head[i].id == c->id)
+            continue;
+        struct raft_message *m = raft_core__emit(c, RAFT_MSG_READ, c->config.head[i].id);
+        m->term = 0;
+        m->read.ctx = 0;                         /* no question of the host's: an answer is not waited for */
+    }
+    c->election_due = c->now_ns + (c->election_max_ns << c->knocks)
+                    + raft_core__random(c, c->election_max_ns);
+    c->knocks = MIN_OF(c->knocks + 1, RAFT_MAX_KNOCKS);
+}
+
 void raft_election__tick(struct raft_core *c, struct raft_update *u)
 {
     if (c->role == RAFT_LEADER) {
@@ -139,7 +157,7 @@ void raft_election__tick(struct raft_core *c, struct raft_update *u)
     if (raft_core__campaigns(c) && raft_doubt__may_lead(c))
         election_precampaign(c, u);
     else
-        raft_election__timer(c);
+        election_knock(c);
 }
 
 static bool election_log_ok(const struct raft_core *c, const struct raft_message *m)

@@ -13,6 +13,7 @@
 #define RAFT_ELECTION_MIN_MS   200
 #define RAFT_ELECTION_MAX_MS   400
 #define RAFT_LEASE_PERCENT     80
+#define RAFT_MAX_KNOCKS        6                 /* doublings of the pause of who hears no leader and asks */
 #define RAFT_PROPOSAL_MS       5000              /* after that an unanswered proposal is E_UNKNOWN */
 #define RAFT_NOLEADER_MS       2000              /* how long proposals wait for a leader to appear */
 #define RAFT_READ_MS           5000
