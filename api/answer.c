@@ -22,6 +22,8 @@ void call_release(struct call *c)
         store_wait_cancel(&c->wait);
     c->reading = c->waiting = false;
     mirror_wait_cancel(&c->until_ready);
+    authn_cancel(&c->who);
+    authz_cancel(&c->may);
     if (c->cancel != NULL)
         c->cancel(c);
     c->cancel = NULL;

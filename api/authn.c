@@ -183,7 +183,7 @@ static bool bearer_of(const struct exchange *x, struct str *ret)
     return true;
 }
 
-int authn_exchange(struct authn *n, struct exchange *x, const struct exchange_user **ret)
+static int exchange_user(struct authn *n, struct exchange *x, const struct exchange_user **ret)
 {
     struct str            token, audience;
     struct exchange_user *u;
@@ -205,6 +205,17 @@ int authn_exchange(struct authn *n, struct exchange *x, const struct exchange_us
         return E_DENIED;
     *ret = u;
     return 0;
+}
+
+bool authn_exchange(struct authn *n, struct exchange *x, struct authn_query *q)
+{
+    q->err = exchange_user(n, x, &q->user);
+    return true;
+}
+
+void authn_cancel(struct authn_query *q)
+{
+    must(!q->waiting);
 }
 
 int authn_new(const struct authn_opts *o, struct authn **ret, struct errbuf *err)

@@ -28,8 +28,15 @@ struct authn_opts {
 int  authn_new(const struct authn_opts *o, struct authn **ret, struct errbuf *err);
 void authn_free(struct authn *n);
 
-/* 0: *ret is set (lives in the arena or longer); E_DENIED: answer 401. */
-int  authn_exchange(struct authn *n, struct exchange *x, const struct exchange_user **ret);
+/* Who sends this?  True: answered.  False: done comes, once, from the loop, unless it is canceled. */
+struct authn_query {
+    void (*done)(struct authn_query *q);
+    int err;                                     /* 0; E_DENIED: answer 401 */
+    const struct exchange_user *user;            /* lives in the exchange's arena, or longer */
+    bool waiting;
+};
+bool authn_exchange(struct authn *n, struct exchange *x, struct authn_query *q);
+void authn_cancel(struct authn_query *q);        /* harmless when it is not waiting */
 /* One token, for TokenReview: audiences that it must hold (n 0: the API's); E_DENIED with a reason. */
 int  authn_token(struct authn *n, struct arena *a, struct str token, const struct str *audiences,
                  size_t n_audiences,

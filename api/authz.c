@@ -1,114 +1,97 @@
-/* api/authz.c: the policy, until roles are read from the store: one ordered table of who may do what.
- *
- * First match allows; no match refuses.  system:masters may do everything.  The control plane's own
- * identities get what their programs need; nodes write only what bears their own name, and of pods only
- * their own (api/node_gate.h).  Any authenticated user may read what discovery needs and
- * review its own rights; service accounts may read, but no secrets and no tokens, which is what
- * unprivileged in-cluster clients commonly need. */
+/* api/authz.c: see api/authz.h. */
 #include "api/authz.h"
 #include "api/authn.h"
-#include "api/node_gate.h"
 
-struct rule {
-    const char *user;                            /* exact, or a prefix ending in '*'; NULL: any */
-    const char *in_group;                        /* NULL: any */
-    const char *verbs;                           /* space separated; "*": all; "read": get list watch */
-    /* space separated: resource or resource/sub, "*": all but `except`; or paths that begin with / */
-    const char *what;
-    const char *except;                          /* space separated; NULL: none */
-    bool own;                                    /* only the object that is named like the node that asks */
-};
+struct authz { struct authorizer chain[AUTHZ_CHAIN_MAX]; unsigned n; };
 
-#define SECRET_THINGS "secrets serviceaccounts/token pods/exec pods/attach pods/portforward pods/proxy " \
-                      "nodes/proxy services/proxy"
-
-static const struct rule rules[] = {
-    { NULL, GROUP_MASTERS, "*", "*", NULL },
-    { NULL, GROUP_MASTERS, "*", "/*", NULL },
-    { "system:kube-scheduler", NULL, "read", "*", SECRET_THINGS },
-    { "system:kube-scheduler", NULL, "create",
-      "pods/binding bindings events pods/eviction leases tokenreviews subjectaccessreviews", NULL },
-    { "system:kube-scheduler", NULL, "update patch delete", "pods pods/status events leases", NULL },
-    { "system:kube-controller-manager", NULL, "*", "*", NULL },
-    { NULL, "system:nodes", "read", "*",
-      "serviceaccounts/token pods/exec pods/attach pods/portforward pods/proxy nodes/proxy services/proxy" },
-    { NULL, "system:nodes", "create",
-      "nodes events leases pods/eviction serviceaccounts/token tokenreviews subjectaccessreviews "
-                                      "localsubjectaccessreviews certificatesigningrequests csinodes", NULL },
-    { NULL, "system:nodes", "update patch delete", "pods pods/status events", NULL },
-    { NULL, "system:nodes", "update patch delete", "nodes nodes/status leases csinodes", NULL, .own = true },
-    /* For nodes that ask whether the heads may: real kubelets do. */
-    { "kube-apiserver-kubelet-client", NULL, "*", "nodes/*", NULL },
-    { NULL, "system:serviceaccounts:kube-system", "*", "*", NULL },
-    { NULL, "system:serviceaccounts", "read", "*", SECRET_THINGS },
-    { NULL, "system:serviceaccounts", "create update patch", "events leases", NULL },
-    { NULL, GROUP_AUTHENTICATED, "create",
-      "selfsubjectaccessreviews selfsubjectrulesreviews selfsubjectreviews", NULL },
-    { NULL, GROUP_AUTHENTICATED, "get head",
-      "/api /api/* /apis /apis/* "
-      "/openapi /openapi/* /version /version/ /healthz /livez /readyz", NULL },
-    { NULL, NULL, "get head", "/healthz /livez /readyz /version /version/", NULL },
-};
-
-static bool word_in(const char *list, struct str word)
+static bool ask_master(void *state, struct authz_query *q)
 {
-    struct str rest = str_of(list), one;
+    (void)state;
+    q->decision = authn_in_group(q->attr.user, GROUP_MASTERS) ? AUTHZ_ALLOW : AUTHZ_NONE;
+    return true;
+}
 
-    while (str_split(&rest, ' ', &one)) {
-        if (one.n > 0 && one.p[one.n - 1] == '*' && str_starts(word, str_upto(one, one.n - 1)))
-            return true;
-        if (str_eq(one, word))
-            return true;
+/* From the authorizer at q->at on.  True: answered. */
+static bool ask_rest(struct authz_query *q)
+{
+    struct authz *z = q->authz;
+
+    for (; q->decision == AUTHZ_NONE && q->at < z->n; q->at++)
+        if (!z->chain[q->at].ask(z->chain[q->at].state, q)) {
+            q->waiting = true;
+            return false;
+        }
+    return true;
+}
+
+bool authz_ask(struct authz *z, struct authz_query *q)
+{
+    must(!q->waiting && q->attr.user != NULL);
+    q->authz = z;
+    q->at = 0;
+    q->decision = AUTHZ_NONE;
+    q->reason = q->error = STR_NONE;
+    return ask_rest(q);
+}
+
+void authz_answered(struct authz_query *q)
+{
+    must(q->waiting);
+    q->waiting = false;
+    q->at++;
+    if (ask_rest(q))
+        q->done(q);
+}
+
+void authz_cancel(struct authz_query *q)
+{
+    struct authorizer *who;
+
+    if (!q->waiting)
+        return;
+    who = &q->authz->chain[q->at];
+    q->waiting = false;
+    who->cancel(who->state, q);
+}
+
+struct authz *authz_new(void)
+{
+    struct authz *z = mem_new(struct authz);
+
+    authz_add(z, &(struct authorizer){ .name = "master", .ask = ask_master });
+    return z;
+}
+
+void authz_add(struct authz *z, const struct authorizer *what)
+{
+    must(z->n < AUTHZ_CHAIN_MAX);
+    z->chain[z->n++] = *what;
+}
+
+void authz_free(struct authz *z)
+{
+    mem_free(z);
+}
+
+/* ---- Refusals -------------------------------------------------------------------------------------- */
+
+struct str authz_refusal(struct arena *a, const struct authz_query *q)
+{
+    const struct authz_attr *t = &q->attr;
+    struct str text, scope = STR("at the cluster scope");
+
+    if (!t->is_resource) {
+        text = arena_fmt(a, "User \"%.*s\" cannot %s path \"%.*s\"", STR_ARG(t->user->name), t->verb,
+                         STR_ARG(t->path));
+    } else {
+        if (t->ns.n > 0)
+            scope = arena_fmt(a, "in the namespace \"%.*s\"", STR_ARG(t->ns));
+        text = arena_fmt(a, "User \"%.*s\" cannot %s resource \"%.*s%s%.*s\" in API group \"%.*s\" %.*s",
+                         STR_ARG(t->user->name), t->verb, STR_ARG(t->resource),
+                         t->subresource.n > 0 ? "/" : "", STR_ARG(t->subresource), STR_ARG(t->group),
+                         STR_ARG(scope));
     }
-    return false;
-}
-
-static bool verb_matches(const char *verbs, const char *verb)
-{
-    if (strcmp(verbs, "read") == 0)
-        return strcmp(verb, "get") == 0 || strcmp(verb, "list") == 0 || strcmp(verb, "watch") == 0;
-    return word_in(verbs, str_of(verb));
-}
-
-/* "pods" or "pods/log" in buf. */
-static struct str thing_of(const struct authz_attr *a, char buf[160])
-{
-    size_t n = MIN_OF(a->resource.n, (size_t)79), m = MIN_OF(a->subresource.n, (size_t)79);
-
-    memcpy(buf, a->resource.p, n);               /* (of extras only the key's start: no rule names one) */
-    if (m > 0) {
-        buf[n++] = '/';
-        memcpy(buf + n, a->subresource.p, m);
-    }
-    return str_make(buf, n + m);
-}
-
-static bool rule_allows(const struct rule *r, const struct authz_attr *a, struct str thing)
-{
-    if (r->in_group != NULL && !authn_in_group(a->user, r->in_group))
-        return false;
-    if (r->user != NULL && !word_in(r->user, a->user->name))
-        return false;
-    if ((r->what[0] == '/') == a->is_resource || !verb_matches(r->verbs, a->verb))
-        return false;
-    if (r->own && (a->name.n == 0 || !str_eq(a->name, node_gate_name(a->user))))
-        return false;
-    return word_in(r->what, thing) && (r->except == NULL || !word_in(r->except, thing));
-}
-
-bool authz_allowed(const struct authz_attr *a, const char **ret_reason)
-{
-    char       buf[160];
-    struct str thing = a->is_resource ? thing_of(a, buf) : a->path;
-
-    *ret_reason = "";
-    for (size_t i = 0; i < ARRAY_LEN(rules); i++) {
-        if (!rule_allows(&rules[i], a, thing))
-            continue;
-        if (i < 2)
-            *ret_reason = "RBAC: allowed by ClusterRoleBinding \"cluster-admin\" of ClusterRole "
-                          "\"cluster-admin\" to Group \"system:masters\"";
-        return true;
-    }
-    return false;
+    if (q->reason.n > 0)
+        text = arena_fmt(a, "%.*s: %.*s", STR_ARG(text), STR_ARG(q->reason));
+    return text;
 }

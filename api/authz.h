@@ -1,5 +1,13 @@
-/* api/authz.h: may this user do this?  Its place in the pipeline is final; the policy stands in one table
- * in authz.c. */
+/* api/authz.h: may this user do this?
+ *
+ * A chain of authorizers is asked in the order of --authorization-mode; the first that has an opinion
+ * decides, and who is allowed by none is refused.  Asking may take time (a webhook): the query then waits.
+ *
+ *   master     system:masters may do everything; always first, so that nobody locks himself out
+ *   Node       what a node's own pods need (api/node_authz.h)
+ *   RBAC       roles and bindings (api/rbac/rbac.h)
+ *   Webhook    another server is asked
+ *   AlwaysAllow, AlwaysDeny */
 #ifndef API_AUTHZ_H
 #define API_AUTHZ_H
 
@@ -8,11 +16,48 @@
 struct authz_attr {
     const struct exchange_user *user;
     const char *verb;
-    struct str group, resource, subresource, ns, name;     /* is_resource */
+    struct str group, version, resource, subresource, ns, name;     /* is_resource */
     struct str path;                                       /* otherwise */
     bool is_resource;
 };
-/* True: allowed.  ret_reason: for reviews; static. */
-bool authz_allowed(const struct authz_attr *a, const char **ret_reason);
+
+enum authz_decision { AUTHZ_NONE, AUTHZ_ALLOW, AUTHZ_DENY };
+
+struct authz_query {
+    struct authz_attr attr;                      /* what it points to stays until done */
+    struct arena *arena;                         /* for reasons */
+    void (*done)(struct authz_query *q);
+    /* The answer. NONE: nobody allows it.  reason, error: for reviews and refusals; may be empty. */
+    enum authz_decision decision;
+    struct str reason, error;
+    /* authz's own */
+    struct authz *authz;
+    unsigned at;                                 /* in the chain */
+    struct qlink link;                           /* of who makes it wait */
+    bool waiting;
+};
+
+struct authz;
+/* True: answered.  False: done comes, once, from the loop, unless it is canceled. */
+bool authz_ask(struct authz *z, struct authz_query *q);
+void authz_cancel(struct authz_query *q);        /* harmless when it is not waiting */
+/* `User "x" cannot list resource "pods" in API group "" in the namespace "y"`, and the reasons. */
+struct str authz_refusal(struct arena *a, const struct authz_query *q);
+
+/* ---- Authorizers ----------------------------------------------------------------------------------- */
+
+struct authorizer {
+    const char *name;
+    /* True: q->decision is set.  False: it waits, and authz_answered() will be called, from the loop. */
+    bool (*ask)(void *state, struct authz_query *q);
+    void (*cancel)(void *state, struct authz_query *q);    /* of one that waits; NULL: it never does */
+    void *state;
+};
+bool authz_table_ask(void *state, struct authz_query *q);
+#define AUTHZ_CHAIN_MAX 6
+struct authz *authz_new(void);
+void authz_add(struct authz *z, const struct authorizer *what);
+void authz_answered(struct authz_query *q);
+void authz_free(struct authz *z);                /* NULL ok; nobody waits any more */
 
 #endif

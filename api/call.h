@@ -9,6 +9,7 @@
 #define API_CALL_H
 
 #include "api/authn.h"
+#include "api/authz.h"
 #include "api/kinds.h"
 #include "api/metrics.h"
 #include "api/mirror.h"
@@ -35,6 +36,7 @@ struct api {
     struct http_server *http[API_MAX_LISTENERS]; unsigned n_http;
     struct mirror *mirror;                       /* what our own rules are read from */
     struct authn *authn;
+    struct authz *authz;
     struct tls_ctx *node_tls;
     struct tls_ctx *any_tls;                     /* the proxy's, verifies nobody; made when first asked for */
     struct metrics metrics;
@@ -68,7 +70,9 @@ struct call {
     const struct resource *res;
     const struct resource_sub *sub;
     const struct resource_info *info;
-    const struct exchange_user *user;
+    const struct exchange_user *user;            /* who it counts as: who sent it, or who that acts as */
+    struct authn_query who;
+    struct authz_query may;                      /* the last question asked, and its answer */
     struct accept out;
     struct causes warnings;
     uint64_t start_ns;
@@ -112,6 +116,8 @@ void call_path(struct call *c);                  /* what is no resource */
 void call_when_fresh(struct call *c, void (*then)(struct call *c));
 /* then(c) once the rules that requests are judged by are known here: now, but for a head's first moments. */
 void call_when_ready(struct call *c, void (*then)(struct call *c));
+/* then(c) once c->may says whether this is allowed: now, or after an authorizer was asked. */
+void call_may(struct call *c, const struct authz_attr *attr, void (*then)(struct call *c));
 /* then(c) once revision rev is here; 504 "Too large resource version" after 3 s. */
 void call_when_revision(struct call *c, uint64_t rev, void (*then)(struct call *c));
 

@@ -26,7 +26,7 @@ static bool has_leader(struct api *a)
 
 static bool has_state(struct api *a)
 {
-    return store_revision(a->store) > 0;
+    return mirror_ready(a->mirror);
 }
 
 static bool not_closing(struct api *a)

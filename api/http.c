@@ -95,10 +95,11 @@ static struct exchange *exchange_new(struct api *a, struct http_req *req)
 static int on_body(void *arg, struct http_req *req, const char **ret_reason)
 {
     struct api *a = arg;
-    const struct exchange_user *u;
+    struct authn_query q;
 
     *ret_reason = "Unauthorized";
-    if (authn_exchange(a->authn, exchange_new(a, req), &u) < 0 || authn_in_group(u, GROUP_UNAUTHENTICATED))
+    if (authn_exchange(a->authn, exchange_new(a, req), &q) &&
+        (q.err != 0 || authn_in_group(q.user, GROUP_UNAUTHENTICATED)))
         return 401;
     return 0;
 }

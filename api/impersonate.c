@@ -11,28 +11,17 @@
 #define EXTRA_PREFIX PREFIX "Extra-"
 #define GROUP        "authentication.k8s.io"     /* of uids and userextras */
 
-/* May the caller be this?  False: answered. */
-static bool allowed(struct call *c, const struct authz_attr *what)
-{
-    struct authz_attr attr = *what;
-    const char       *reason;
-    struct str        at = STR("at the cluster scope");
+struct impersonation {
+    struct exchange_user user;                   /* who one wants to be */
+    struct authz_attr *ask; size_t n, at;        /* what that takes, in the order of asking */
+    void (*then)(struct call *c);
+};
 
-    attr.user = c->user;
-    attr.verb = "impersonate";
-    attr.is_resource = true;
-    if (authz_allowed(&attr, &reason))
-        return true;
-    if (attr.ns.n > 0)
-        at = arena_fmt(c->arena, "in the namespace \"%.*s\"", STR_ARG(attr.ns));
-    call_fail(c, 403, REASON_FORBIDDEN,
-              "%.*s%s%.*s \"%.*s\" is forbidden: User \"%.*s\" cannot impersonate resource \"%.*s%s%.*s\" in "
-              "API group "
-              "\"%.*s\" %.*s",
-              STR_ARG(attr.resource), attr.group.n > 0 ? "." : "", STR_ARG(attr.group), STR_ARG(attr.name),
-              STR_ARG(c->user->name), STR_ARG(attr.resource), attr.subresource.n > 0 ? "/" : "",
-              STR_ARG(attr.subresource), STR_ARG(attr.group), STR_ARG(at));
-    return false;
+static void want(struct impersonation *im, struct authz_attr what)
+{
+    what.is_resource = true;
+    what.verb = "impersonate";
+    im->ask[im->n++] = what;
 }
 
 static bool is_header(const struct http_header *h, const char *name)
@@ -40,58 +29,55 @@ static bool is_header(const struct http_header *h, const char *name)
     return str_ieq(h->name, str_of(name));
 }
 
-static bool take_user(struct call *c, struct str name)
+static void take_user(struct impersonation *im)
 {
-    struct authz_attr user = { .resource = STR("users"), .name = name };
+    struct authz_attr user = { .resource = STR("users"), .name = im->user.name };
     struct authz_attr account = { .resource = STR("serviceaccounts") };
 
-    return allowed(c, authn_account_of(name, &account.ns, &account.name) ? &account : &user);
+    want(im, authn_account_of(im->user.name, &account.ns, &account.name) ? account : user);
 }
 
-static bool take_uid(struct call *c, struct exchange_user *u)
+static void take_uid(struct call *c, struct impersonation *im)
 {
-    u->uid = exchange_header(c->x, PREFIX "Uid");
-    return u->uid.n == 0 ||
-        allowed(c, &(struct authz_attr){ .group = STR(GROUP), .resource = STR("uids"), .name = u->uid });
+    im->user.uid = exchange_header(c->x, PREFIX "Uid");
+    if (im->user.uid.n > 0)
+        want(im, (struct authz_attr){ .group = STR(GROUP), .version = STR("v1"), .resource = STR("uids"),
+                                      .name = im->user.uid });
 }
 
 /* The groups asked for, else those that come with the name. */
-static bool take_groups(struct call *c, struct exchange_user *u)
+static void take_groups(struct call *c, struct impersonation *im)
 {
+    struct exchange_user *u = &im->user;
     struct str *groups = arena_alloc(c->arena, (c->x->n_headers + ACCOUNT_GROUPS + 1) * sizeof(*groups)), ns,
                name;
-    bool        anonymous = str_is(u->name, USER_ANONYMOUS);
 
     u->groups = groups;
     for (size_t i = 0; i < c->x->n_headers; i++) {
-        struct str group = c->x->headers[i].value;
-
         if (!is_header(&c->x->headers[i], PREFIX "Group"))
             continue;
-        if (!allowed(c, &(struct authz_attr){ .resource = STR("groups"), .name = group }))
-            return false;
-        groups[u->n_groups++] = group;
+        groups[u->n_groups++] = c->x->headers[i].value;
+        want(im, (struct authz_attr){ .resource = STR("groups"), .name = c->x->headers[i].value });
     }
     if (u->n_groups == 0 && authn_account_of(u->name, &ns, &name)) {
         authn_account_groups(c->arena, ns, groups);
         u->n_groups = ACCOUNT_GROUPS;
     }
     if (authn_in_group(u, GROUP_UNAUTHENTICATED))
-        return true;
-    if (anonymous)
+        return;
+    if (str_is(u->name, USER_ANONYMOUS))
         groups[u->n_groups++] = STR(GROUP_UNAUTHENTICATED);
     else if (!authn_in_group(u, GROUP_AUTHENTICATED))
         groups[u->n_groups++] = STR(GROUP_AUTHENTICATED);
-    return true;
 }
 
 /* Impersonate-Extra-KEY: VALUE; keys are lower case, with escapes for what a header's name cannot hold. */
-static bool take_extra(struct call *c, struct exchange_user *u)
+static void take_extra(struct call *c, struct impersonation *im)
 {
     struct user_extra *extra = arena_alloc(c->arena, (c->x->n_headers + 1) * sizeof(*extra));
     const size_t       prefix = sizeof(EXTRA_PREFIX) - 1;
 
-    u->extra = extra;
+    im->user.extra = extra;
     for (size_t i = 0; i < c->x->n_headers; i++) {
         const struct http_header *h = &c->x->headers[i];
         struct str                key;
@@ -105,14 +91,10 @@ static bool take_extra(struct call *c, struct exchange_user *u)
                 *p = (char)(*p - 'A' + 'a');
         if (!http_unescape(c->arena, str_of(lower), false, &key))
             key = str_of(lower);                 /* taken as it is, as the original does */
-        if (!allowed(c, &(struct authz_attr){ .group = STR(GROUP),
-                                              .resource = STR("userextras"),
-                                              .subresource = key,
-                                              .name = h->value }))
-            return false;
-        extra[u->n_extra++] = (struct user_extra){ key, h->value };
+        extra[im->user.n_extra++] = (struct user_extra){ key, h->value };
+        want(im, (struct authz_attr){ .group = STR(GROUP), .version = STR("v1"),
+                                      .resource = STR("userextras"), .subresource = key, .name = h->value });
     }
-    return true;
 }
 
 static bool any_header(const struct call *c)
@@ -126,22 +108,59 @@ static bool any_header(const struct call *c)
     return false;
 }
 
-bool impersonate(struct call *c)
-{
-    struct str            name;
-    struct exchange_user *u;
+static void ask_next(struct call *c);
 
-    if (!any_header(c))
-        return true;
-    name = exchange_header(c->x, PREFIX "User");
+static void on_answer(struct call *c)
+{
+    struct impersonation    *im = c->state;
+    const struct authz_attr *t = &c->may.attr;
+    struct str               why;
+
+    if (c->may.decision == AUTHZ_ALLOW) {
+        im->at++;
+        ask_next(c);
+        return;
+    }
+    why = authz_refusal(c->arena, &c->may);
+    call_fail(c, 403, REASON_FORBIDDEN, "%.*s%s%.*s \"%.*s\" is forbidden: %.*s", STR_ARG(t->resource),
+              t->group.n > 0 ? "." : "", STR_ARG(t->group), STR_ARG(t->name), STR_ARG(why));
+}
+
+static void ask_next(struct call *c)
+{
+    struct impersonation *im = c->state;
+
+    if (im->at < im->n) {
+        im->ask[im->at].user = c->user;
+        call_may(c, &im->ask[im->at], on_answer);
+        return;
+    }
+    c->state = NULL;
+    c->user = &im->user;
+    im->then(c);
+}
+
+void impersonate(struct call *c, void (*then)(struct call *c))
+{
+    struct str            name = exchange_header(c->x, PREFIX "User");
+    struct impersonation *im;
+
+    if (!any_header(c)) {
+        then(c);
+        return;
+    }
     if (name.n == 0) {
         call_bad_request(c, "requested groups, a uid or extras without impersonating a user");
-        return false;
+        return;
     }
-    u = arena_new(c->arena, struct exchange_user);
-    u->name = name;
-    if (!take_user(c, name) || !take_groups(c, u) || !take_uid(c, u) || !take_extra(c, u))
-        return false;
-    c->user = u;
-    return true;
+    im = arena_new(c->arena, struct impersonation);
+    im->ask = arena_zalloc(c->arena, (c->x->n_headers + 1) * sizeof(*im->ask));
+    im->user.name = name;
+    im->then = then;
+    c->state = im;
+    take_user(im);
+    take_groups(c, im);
+    take_uid(c, im);
+    take_extra(c, im);
+    ask_next(c);
 }

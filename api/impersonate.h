@@ -4,7 +4,8 @@
 
 #include "api/call.h"
 
-/* Replaces c->user if the request asks for it and its user may.  False: answered. */
-bool impersonate(struct call *c);
+/* then(c) once c->user is who the request asks to be (who sent it, if it asks for nobody); answers 403 or 400
+ * if its user may not. */
+void impersonate(struct call *c, void (*then)(struct call *c));
 
 #endif

@@ -32,9 +32,23 @@ static void authn_close(struct api *a)
     a->authn = NULL;
 }
 
+static int authz_open(struct api *a, const struct api_opts *o, struct errbuf *err)
+{
+    a->authz = authz_new();
+    authz_add(a->authz, &(struct authorizer){ .name = "table", .ask = authz_table_ask });
+    return 0;
+}
+
+static void authz_close(struct api *a)
+{
+    authz_free(a->authz);
+    a->authz = NULL;
+}
+
 static const struct api_part parts[] = {
     { "mirror", mirror_open, mirror_close },
     { "authentication", authn_open, authn_close },
+    { "authorization", authz_open, authz_close },
 };
 
 int parts_open(struct api *a, const struct api_opts *o, struct errbuf *err)

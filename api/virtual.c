@@ -44,6 +44,7 @@ static bool read_attributes(struct call *c, const struct json *spec, struct auth
     ret->is_resource = res != NULL;
     ret->verb = arena_cstr(c->arena, json_str(json_getz(res != NULL ? res : path, "verb")));
     ret->group = json_str(json_getz(res, "group"));
+    ret->version = json_str(json_getz(res, "version"));
     ret->resource = json_str(json_getz(res, "resource"));
     ret->subresource = json_str(json_getz(res, "subresource"));
     ret->ns = json_str(json_getz(res, "namespace"));
@@ -52,16 +53,26 @@ static bool read_attributes(struct call *c, const struct json *spec, struct auth
     return true;
 }
 
+static void on_review(struct call *c)
+{
+    const struct authz_query *q = &c->may;
+    struct json *body = c->state, *status = json_setz(c->arena, body, "status", json_object(c->arena));
+
+    c->state = NULL;
+    json_setz(c->arena, status, "allowed", json_bool(c->arena, q->decision == AUTHZ_ALLOW));
+    if (q->decision == AUTHZ_DENY)
+        json_setz(c->arena, status, "denied", json_bool(c->arena, true));
+    if (q->reason.n > 0)
+        json_setz(c->arena, status, "reason", json_string_ref(c->arena, q->reason));
+    if (q->error.n > 0)
+        json_setz(c->arena, status, "evaluationError", json_string_ref(c->arena, q->error));
+    call_respond_tree(c, 201, body);
+}
+
 static void answer_review(struct call *c, struct json *body, const struct authz_attr *attr)
 {
-    const char  *reason;
-    bool         ok = authz_allowed(attr, &reason);
-    struct json *status = json_setz(c->arena, body, "status", json_object(c->arena));
-
-    json_setz(c->arena, status, "allowed", json_bool(c->arena, ok));
-    if (reason[0] != '\0')
-        json_setf(c->arena, status, "reason", "%s", reason);
-    call_respond_tree(c, 201, body);
+    c->state = body;
+    call_may(c, attr, on_review);
 }
 
 static void self_subject_access(struct call *c, struct json *body)
@@ -75,16 +86,18 @@ static void self_subject_access(struct call *c, struct json *body)
 static void subject_access(struct call *c, struct json *body)
 {
     const struct json   *spec = json_getz(body, "spec"), *list = json_getz(spec, "groups");
-    struct exchange_user user = { json_str(json_getz(spec, "user")), json_str(json_getz(spec, "uid")) };
+    struct exchange_user *user = arena_new(c->arena, struct exchange_user);
     struct str          *groups = arena_alloc(c->arena, ((list != NULL ? list->n : 0) + 1) * sizeof(*groups));
-    struct authz_attr    attr = { .user = &user };
+    struct authz_attr    attr = { .user = user };
     struct causes        causes;
     struct at            at_spec = AT_KEY(NULL, "spec"), at = AT_KEY(&at_spec, "user");
 
+    user->name = json_str(json_getz(spec, "user"));
+    user->uid = json_str(json_getz(spec, "uid"));
     json_each(it, list)
-        groups[user.n_groups++] = json_str(it);
-    user.groups = groups;
-    if (user.name.n == 0 && user.n_groups == 0) {
+        groups[user->n_groups++] = json_str(it);
+    user->groups = groups;
+    if (user->name.n == 0 && user->n_groups == 0) {
         causes_init(&causes, c->arena);
         cause_invalid(&causes, &at, STR(""), "at least one of user or group must be specified");
         call_invalid(c, c->res->kind, STR_NONE, &causes);

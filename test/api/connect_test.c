@@ -474,7 +474,7 @@ TEST(a_watch_of_a_browser_with_its_token_among_the_protocols)
     struct rig g;
 
     open_all(&g);
-    CHECK_INT(open_ws(&g, PODS "?watch=1", "base64.binary.k8s.io", false), 401);
+    CHECK_INT(open_ws(&g, PODS "?watch=1", "base64.binary.k8s.io", false), 403);
     CHECK_INT(open_ws(&g, PODS "?watch=1",
                       "base64url.bearer.authorization.k8s.io.c2VzYW1l, base64.binary.k8s.io", false), 101);
     CHECK_STR(str_of(g.protocol), "base64.binary.k8s.io");

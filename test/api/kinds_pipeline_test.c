@@ -437,8 +437,8 @@ TEST(authorization)
     r->group = NULL;
     CALL(r, 200, "GET", "/healthz", NULL);
     CALL(r, 200, "GET", "/version", NULL);
-    CALL(r, 401, "GET", "/api", NULL);
-    CALL(r, 401, "GET", PODS, NULL);
+    CALL(r, 403, "GET", "/api", NULL);
+    CALL(r, 403, "GET", PODS, NULL);
     r->user = NULL;
     a = call(r, "POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
              "{'spec':{'resourceAttributes':{'verb':'get','resource':'pods'}}}");
@@ -543,7 +543,7 @@ TEST(impersonated_accounts_have_their_groups)
     answer_free(&a);
     r->as = "system:anonymous";
     r->as_group = NULL;
-    CALL(r, 401, "POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", "{}");
+    CALL(r, 403, "POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", "{}");
     r->as = "system:serviceaccount:ns1:no:name"; /* a user like any other */
     a = who(r);
     CHECK_AT(a, "status.userInfo.groups.0", "system:authenticated");

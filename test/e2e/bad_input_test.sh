@@ -137,7 +137,7 @@ refused "an object that is not there" 404 NotFound 'configmaps \\"nope\\" not fo
 answered "a path that is not there" 404 . GET /apis/nothing/v1/things
 refused "a method that is not served" 405 MethodNotAllowed . POST $CM/v -H "$JSON" -d '{}'
 refused "a path with dots" 400 BadRequest . GET /api/v1/../../etc/passwd --path-as-is
-answered "without a certificate" 401 Unauthorized GET $CM --cert '' --key ''
+answered "without a certificate" 403 Forbidden GET $CM --cert '' --key ''
 check_out "with a wrong token" '"code":401' curl -sS --cacert "$PKI/ca.crt" -H 'authorization: Bearer wrong' "$SERVER$CM"
 
 # ---- HTTP itself: what stands above was said in HTTP/2, which curl prefers ---------------------------------------------------------------------------------------------------------
