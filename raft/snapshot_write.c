@@ -1,6 +1,7 @@
 /* raft/snapshot_write.c: a snapshot file written in the background: one slice of the state per turn, each
  * in its own request; synced now and then so that the log's own syncs never wait behind a mountain of
- * dirty pages. */
+ * dirty pages.  After each slice the writer rests for several times as long as it took: the disk is the log's, and
+ * the slower it is, the more so. */
 #include "raft/limits.h"
 #include "raft/snapshot.h"
 
@@ -18,9 +19,10 @@ struct snapshot_writer {
     struct snapshot_encoder enc;
     struct disk_file *file;
     struct disk_op op;
+    struct timer rest;
     struct buf out;
     char *slice;
-    uint64_t at, synced;
+    uint64_t at, synced, started_ns;
     enum writer_state state;
     bool ended, canceled;
     int  status;
@@ -29,6 +31,7 @@ struct snapshot_writer {
 };
 
 static void writer_on_op(struct disk_op *op, int status);
+static void writer_on_rested(struct timer *t);
 
 struct snapshot_writer *snapshot_write(struct loop *l, struct disk *d, uint64_t cluster, const struct raft_fsm *fsm,
                                        const struct snapshot_meta *meta,
@@ -44,6 +47,7 @@ struct snapshot_writer *snapshot_write(struct loop *l, struct disk *d, uint64_t 
     w->done = done;
     w->arg = arg;
     w->op.done = writer_on_op;
+    timer_init(&w->rest, l, writer_on_rested);
     w->slice = mem_alloc(RAFT_SNAPSHOT_SLICE);
     w->reader = fsm->snapshot_open(fsm->arg);
     w->state = WRITER_CLEARING;
@@ -69,6 +73,7 @@ static void writer_next_slice(struct snapshot_writer *w)
 {
     struct disk_vec v;
 
+    w->started_ns = loop_hires_ns(w->loop);
     buf_clear(&w->out);
     if (w->at == 0)
         snapshot_encode_head(&w->enc, w->cluster, &w->meta, &w->out);
@@ -89,6 +94,23 @@ static void writer_next_slice(struct snapshot_writer *w)
     disk_write(w->file, &w->op, w->at, &v, 1, sync);
 }
 
+static void writer_on_rested(struct timer *t)
+{
+    struct snapshot_writer *w = container_of(t, struct snapshot_writer, rest);
+
+    if (w->canceled)
+        writer_end(w, E_CANCELED);
+    else
+        writer_next_slice(w);
+}
+
+static void writer_rest(struct snapshot_writer *w)
+{
+    uint64_t took = loop_hires_ns(w->loop) - w->started_ns;
+
+    timer_start_ns(&w->rest, MIN_OF(RAFT_SNAPSHOT_REST * took, RAFT_SNAPSHOT_REST_MAX_MS * 1000000ull));
+}
+
 static void writer_on_op(struct disk_op *op, int status)
 {
     struct snapshot_writer *w = container_of(op, struct snapshot_writer, op);
@@ -100,6 +122,7 @@ static void writer_on_op(struct disk_op *op, int status)
         status = E_CANCELED;
     if (status == 0 && w->state == WRITER_CLEARING) {
         w->state = WRITER_WRITING;
+        w->started_ns = loop_hires_ns(w->loop);
         status = disk_file_open(w->disk, SNAPSHOT_TMP, true, &w->file, NULL);
     } else if (status == 0 && w->state == WRITER_WRITING) {
         w->at += w->out.n;
@@ -109,7 +132,7 @@ static void writer_on_op(struct disk_op *op, int status)
         return;
     }
     if (!w->ended) {
-        writer_next_slice(w);
+        writer_rest(w);
         return;
     }
     w->state = WRITER_RENAMING;
@@ -119,4 +142,9 @@ static void writer_on_op(struct disk_op *op, int status)
     disk_rename(w->disk, &w->op, SNAPSHOT_TMP, name);
 }
 
-void snapshot_write_cancel(struct snapshot_writer *w) { w->canceled = true; }
+void snapshot_write_cancel(struct snapshot_writer *w)
+{
+    w->canceled = true;
+    if (timer_active(&w->rest))
+        timer_start(&w->rest, 0);
+}
