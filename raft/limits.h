@@ -47,7 +47,7 @@
 #define RAFT_SEGMENT_BYTES     (16u << 20)
 #define RAFT_SNAPSHOT_BYTES    (64u << 20)       /* of log before the next, and at least as much as the last one's size */
 #define RAFT_SNAPSHOT_SLICE    (256u << 10)      /* written, read, restored or sent per turn */
-#define RAFT_SNAPSHOT_REST     3                 /* between slices: so many times what the last one took, ... */
+#define RAFT_SNAPSHOT_REST     3                 /* between slices: so many times the last one, ... */
 #define RAFT_SNAPSHOT_REST_MAX_MS 100            /* ... but no longer */
 #define RAFT_SNAPSHOTS_KEPT    2
 #define RAFT_SNAPSHOT_RETRY_MS 1000              /* before a snapshot is offered again to a head that could not take it */

@@ -1,7 +1,7 @@
 /* raft/snapshot_write.c: a snapshot file written in the background: one slice of the state per turn, each
  * in its own request; synced now and then so that the log's own syncs never wait behind a mountain of
- * dirty pages.  After each slice the writer rests for several times as long as it took: the disk is the log's, and
- * the slower it is, the more so. */
+ * dirty pages.  After each slice the writer rests for several times as long as it took: the disk is the
+ * log's, and the slower it is, the more so. */
 #include "raft/limits.h"
 #include "raft/snapshot.h"
 
