@@ -2,6 +2,7 @@
  * the other until one answers. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netdb.h>
 #include <sched.h>
 #include <unistd.h>
@@ -17,7 +18,7 @@ struct real_connect {
     char               *netns;                   /* NULL: ours */
     struct addr_text    text;
     struct addr         addr[DIAL_ADDRS];
-    unsigned            n_addr, next;
+    unsigned            n_addr, next, unacked_ms;
     bool                looking_up;
     uv_getaddrinfo_t    req;
     struct ready_item   begin;                   /* connect from the loop: failures come from there, too */
@@ -88,7 +89,7 @@ static int dial_try(struct real_stream *rs, const struct addr *a)
     if (fd < 0)
         return errno;
     if (a->ss.ss_family != AF_UNIX)
-        real_tcp_options(fd);
+        real_tcp_options(fd, rs->dial->unacked_ms);
     if (real_stream_attach(rs, fd, &err) < 0)
         return ENOMEM;
     if (connect(fd, (const struct sockaddr *)&a->ss, a->len) == 0)
@@ -194,6 +195,7 @@ int real_connect(struct loop *l, const struct stream_connect_opts *o, struct str
         return rc;
     d = mem_new(struct real_connect);
     d->tls = o->tls;
+    d->unacked_ms = (unsigned)MIN_OF(o->unacked_ms, UINT_MAX);
     d->text = text;
     d->netns = o->netns != NULL ? mem_strdup(o->netns) : NULL;
     ready_init(&d->begin, dial_on_begin);

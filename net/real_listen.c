@@ -211,7 +211,7 @@ static int socket_listen(const struct addr *a)
         rc = bind_unix(fd, a);
     } else if (fd >= 0) {
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-        real_tcp_options(fd);
+        real_tcp_options(fd, 0);
         rc = bind(fd, (const struct sockaddr *)&a->ss, a->len);
     }
     if (rc >= 0 && listen(fd, LISTEN_BACKLOG) == 0)

@@ -67,7 +67,7 @@ void real_stream_detach(struct real_stream *rs)
     rs->connecting = rs->want_write = false;
 }
 
-void real_tcp_options(int fd)
+void real_tcp_options(int fd, unsigned unacked_ms)
 {
     int on = 1, idle_s = 30, interval_s = 10, probes = 3;
 
@@ -77,6 +77,8 @@ void real_tcp_options(int fd)
     setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
     setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof interval_s);
     setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
+    if (unacked_ms > 0)
+        setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacked_ms, sizeof unacked_ms);
 }
 
 void real_stream_watch(struct real_stream *rs)

@@ -48,7 +48,7 @@ void real_stream_detach(struct real_stream *rs);
 void real_stream_established(struct real_stream *rs, struct tls_ctx *tls);
 void real_stream_watch(struct real_stream *rs);  /* poll for what the state needs */
 /* Small replies at once, dead peers noticed; accepted sockets inherit it from their listener. */
-void real_tcp_options(int fd);
+void real_tcp_options(int fd, unsigned unacked_ms);        /* 0: see stream_connect_opts */
 
 /* real_connect.c: the connect(2) under way has ended; the stream is going away. */
 void real_connect_on_event(struct real_stream *rs);

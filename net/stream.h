@@ -37,6 +37,9 @@ struct stream_connect_opts {
      * one. */
     const char *netns;
     uint64_t timeout_ms;                         /* until open; 0: 10 s */
+    /* What the other side has not acknowledged for so long ends the connection, be it that it has vanished or that
+     * it takes nothing.  0: when the system gives up, minutes later.  The simulator's has a time of its own. */
+    uint64_t unacked_ms;
     const struct stream_events *ev;              /* borrowed, static */
     void *arg;
 };

@@ -155,7 +155,7 @@ static const struct stream_events link_events = {
 static void link_dial(struct link *k)
 {
     struct stream_connect_opts o = { .addr = k->addr, .tls = k->peers->opts.tls_client, .timeout_ms = 2000,
-                                     .ev = &link_events, .arg = k };
+                                     .unacked_ms = RAFT_PEER_STUCK_MS, .ev = &link_events, .arg = k };
     struct errbuf err = { { 0 } };
 
     must(k->stream == NULL);
