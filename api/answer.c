@@ -397,6 +397,12 @@ void call_store_failed(struct call *c, int err, bool write)
     case E_NOLEADER:
         s.message = STR("the control plane has no leader at the moment; nothing was changed, try again");
         break;
+    case E_NOSPACE:                              /* as kube-apiserver passes etcd's refusal on */
+        s.code = 500;
+        s.reason = "";
+        s.retry_after_s = 0;
+        s.message = STR("etcdserver: mvcc: database space exceeded");
+        break;
     case E_FULL:
         s.code = 507;
         s.reason = "InsufficientStorage";

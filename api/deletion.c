@@ -194,6 +194,7 @@ void deletion_txn(struct store_txn *t, struct draft *d, enum deletion_step step,
     must(step == DELETION_MARK || step == DELETION_REMOVE);
     if (step == DELETION_REMOVE && d->call->info->hooks->on_delete != NULL)
         d->call->info->hooks->on_delete(&d->kind, d->obj);
+    t->reserve = true;                           /* the mark of what is to go needs room, too */
     store_txn_if(t, d->key, STORE_MOD, STORE_EQ, kv->mod_rev);
     write_claims_if(t, &d->kind);
     if (step == DELETION_REMOVE)

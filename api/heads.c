@@ -67,6 +67,7 @@ static void join(struct heads *h)
     must(!h->committing && !h->leaving);
     h->lease = loop_random_u64(h->api->loop) >> 1 | 1;
     store_txn_init(&t);
+    t.reserve = true;
     store_txn_lease_grant(&t, h->lease, HEADS_LIVE_MS);
     store_txn_put(&t, str_of(h->key), arena_fmt(&a, "%s:%u", h->api->advertise_host, h->api->advertise_port),
                   STORE_NO_REV, 0, h->lease);

@@ -222,8 +222,9 @@ static bool goes_now(struct call *c, const struct json *old, const struct json *
     return strcmp(c->info->base->plural, "namespaces") != 0 || ns_finalizers == NULL || ns_finalizers->n == 0;
 }
 
+/* reserve: it is being deleted, and this may be a step of that. */
 static void modify_commit(struct call *c, struct modify *m, struct draft *d, const struct store_kv *kv,
-                          bool goes)
+                          bool goes, bool reserve)
 {
     struct store_txn t;
 
@@ -235,6 +236,7 @@ static void modify_commit(struct call *c, struct modify *m, struct draft *d, con
         c->info->hooks->on_delete(&d->kind, d->obj);
     }
     store_txn_init(&t);
+    t.reserve = reserve;
     store_txn_if(&t, d->key, STORE_MOD, STORE_EQ, kv->mod_rev);
     write_claims_if(&t, &d->kind);
     if (goes)
@@ -262,7 +264,7 @@ static void modify_finish(struct call *c, struct modify *m, struct draft *d, con
         answer(c, m, b);
         blob_unref(b);
     } else {
-        modify_commit(c, m, d, kv, goes);
+        modify_commit(c, m, d, kv, goes, meta_deleting(old));
     }
 }
 

@@ -221,6 +221,8 @@ static int name_check(const char *name, struct errbuf *err)
     return disk__name_ok(name) ? 0 : err_set(err, E_INVALID, "bad file name \"%.40s\"", name);
 }
 
+int disk_space(struct disk *d, struct disk_space *ret) { return d->ops->space(d, ret); }
+
 int disk_list_now(struct disk *d, void (*fn)(void *arg, const char *name, uint64_t size), void *arg,
                   struct errbuf *err)
 {

@@ -20,6 +20,9 @@ int  disk_open(struct loop *l, const char *path, struct disk **ret, struct errbu
 /* To look only: the directory must be there; another process may be using, and so changing it. */
 int  disk_open_read(struct loop *l, const char *path, struct disk **ret, bool *ret_in_use,
                     struct errbuf *err);
+/* Of the file system below it, now; blocks no longer than a system call that reads no disk.  E_IO: not known. */
+struct disk_space { uint64_t total, free; };
+int  disk_space(struct disk *d, struct disk_space *ret);
 void disk_close(struct disk *d);                 /* all files closed first */
 const char *disk_path(const struct disk *d);
 

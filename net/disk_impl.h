@@ -32,6 +32,7 @@ struct disk_req {
 
 struct disk_ops {
     void (*close)(struct disk *d);               /* frees d */
+    int  (*space)(struct disk *d, struct disk_space *ret);
     void (*start)(struct disk_req *r);           /* ends in disk__finish(r, status) later */
     int  (*list_now)(struct disk *d, void (*fn)(void *arg, const char *name, uint64_t size), void *arg,
                      struct errbuf *err);

@@ -28,7 +28,8 @@
     X(E_DENIED,   -16, "not allowed")                           \
     X(E_FUTURE,   -17, "revision is newer than any")            \
     X(E_CANCELED, -18, "canceled")                              \
-    X(E_CHILD,    -19, "a child process failed")
+    X(E_CHILD,    -19, "a child process failed")               \
+    X(E_NOSPACE,  -20, "the database may not grow any more")
 
 #define ERR_ENUM(name, num, text) name = num,
 enum err { ERR_MAP(ERR_ENUM) };

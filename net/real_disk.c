@@ -158,8 +158,19 @@ static void real_close(struct disk *d)
     mem_free(rd);
 }
 
+static int real_space(struct disk *d, struct disk_space *ret)
+{
+    struct statvfs fs;
+
+    if (fstatvfs(container_of(d, struct real_disk, base)->dir, &fs) != 0 || fs.f_blocks == 0)
+        return E_IO;
+    *ret = (struct disk_space){ (uint64_t)fs.f_blocks * fs.f_frsize, (uint64_t)fs.f_bavail * fs.f_frsize };
+    return 0;
+}
+
 static const struct disk_ops real_disk_ops = {
     .close = real_close,
+    .space = real_space,
     .start = real_start,
     .list_now = real_disk_list_now,
     .read_now = real_disk_read_now,

@@ -252,6 +252,17 @@ static bool store_full(const struct sim_store *st, uint64_t more)
     return cap > 0 && store_used(st) + more > cap;
 }
 
+static int sim_disk_space(struct disk *d, struct disk_space *ret)
+{
+    const struct sim_store *st = container_of(d, struct sim_disk, base)->store;
+    uint64_t cap = st->machine->disk.capacity, used = store_used(st);
+
+    if (cap == 0)
+        return E_IO;                             /* without a bound */
+    *ret = (struct disk_space){ cap, cap > used ? cap - used : 0 };
+    return 0;
+}
+
 /* ---- requests ------------------------------------------------------------------------------------ */
 
 static struct sim_store *store_of(struct disk *d)
@@ -585,7 +596,7 @@ static void sim_disk_close(struct disk *d)
 }
 
 static const struct disk_ops sim_disk_ops = {
-    .close = sim_disk_close, .start = sim_disk_start, .list_now = sim_disk_list, .read_now = sim_disk_read,
+    .close = sim_disk_close, .space = sim_disk_space, .start = sim_disk_start, .list_now = sim_disk_list, .read_now = sim_disk_read,
     .replace_now = sim_disk_replace, .rename_now = sim_disk_rename,
     .unlink_now = sim_disk_unlink, .truncate_now = sim_disk_truncate,
     .file_open = sim_disk_file_open, .file_close = sim_disk_file_close,

@@ -17,6 +17,7 @@
 /* ---- this head's own business ---- */
 #define STORE_HISTORY_MS        (5u * 60 * 1000)
 #define STORE_HISTORY_BYTES     (256ull << 20)
+#define STORE_QUOTA_BYTES       (2ull << 30)
 #define STORE_TRIM_PER_TURN     4096u            /* events that leave history in one turn */
 #define STORE_FREE_PER_TURN     1024u            /* tree nodes taken apart in one turn */
 #define STORE_FREE_AT_ONCE      32u              /* between two looks at the clock */

@@ -1,15 +1,17 @@
 /* store/metrics.c: see store/metrics.h. */
 #include "net/prom.h"
 #include "net/usage.h"
+#include "store/alarm.h"
 #include "store/metrics.h"
 #include "store/store_impl.h"
 
 struct sample {
-    const struct store *s;
+    struct store *s;
     struct store_stats store;
     struct raft_status raft;
     struct loop_stats loop;
     struct usage usage;
+    uint64_t disk_used;
 };
 
 /* ---- Rows with labels ---------------------------------------------------------------------------- */
@@ -55,6 +57,17 @@ static void each_info(struct buf *out, const char *name, const void *sample)
     buf_z(out, "} 1\n");
 }
 
+static void each_alarm(struct buf *out, const char *name, const void *sample)
+{
+    const struct sample *s = sample;
+    struct store_cursor at;
+    struct store_alarm a;
+
+    for (store_alarm_seek(&at, s->s); store_alarm_next(&at, &a); )
+        buf_fmt(out, "%s{member=\"%llu\",alarm=\"%s\",reason=\"%s\"} 1\n", name,
+                (unsigned long long)a.member, store_alarm_name(a.type), store_alarm_reason(a.why));
+}
+
 /* ---- The table ----------------------------------------------------------------------------------- */
 
 #define ROW(name, type, help, form, field) PROM_ROW(name, type, help, form, struct sample, field)
@@ -74,6 +87,13 @@ static const struct prom_row table[] = {
     GAUGE("coracle_store_history_start_revision", "All events after it are kept here.", store.history_start),
     GAUGE("coracle_store_keys", "Keys stored.", store.keys),
     GAUGE("coracle_store_bytes", "Bytes of keys and values.", store.bytes),
+    GAUGE("coracle_store_quota_bytes", "Bytes of keys and values above which nothing may grow.", store.quota),
+    FLAG_("coracle_store_space_short", "1 while what grows is refused: an alarm is in force.",
+          store.space_short),
+    EACH("coracle_alarm", "gauge", "Alarms that are raised, by any head.", each_alarm),
+    GAUGE("coracle_disk_free_bytes", "Free on the file system of the data directory; 0: not known.",
+          store.disk_free),
+    GAUGE("coracle_disk_used_bytes", "Files of log and newest snapshot.", disk_used),
     GAUGE("coracle_store_leases", "Leases.", store.leases),
     GAUGE("coracle_store_events", "Events kept for watches.", store.events),
     GAUGE("coracle_store_event_bytes", "Bytes of those events.", store.event_bytes),
@@ -136,6 +156,7 @@ void store_metrics_write(struct buf *out, struct store *s)
 
     store_stats(s, &now.store);
     raft_status(s->raft, &now.raft);
+    now.disk_used = now.raft.segments * now.raft.segment_bytes + now.raft.snapshot_bytes;
     loop_stats(s->loop, &now.loop);
     usage_read(&now.usage);
     if (now.usage.open_fds == 0)                 /* an older kernel: what we know of ourselves */

@@ -4,13 +4,14 @@
  *     TURN_FREE    history is trimmed, dead tree nodes are taken apart
  * Results of commits borrow from tree and history; nothing of those goes before TURN_FREE. */
 #include "raft/bugs.h"
+#include "raft/limits.h"
 #include "store/limits.h"
 #include "store/store_impl.h"
 #include "store/txn.h"
 
 /* ---- turns --------------------------------------------------------------------------------------- */
 
-static void store_notify_soon(struct store *s)
+void store__notify_soon(struct store *s)
 {
     turn_arm(s->loop, TURN_NOTIFY, &s->notify);
 }
@@ -22,7 +23,7 @@ void store__tidy_soon(struct store *s)
 
 static void store_want_turn(void *arg)
 {
-    store_notify_soon(arg);
+    store__notify_soon(arg);
 }
 
 static void store_answer_commits(struct store *s)
@@ -36,7 +37,7 @@ static void store_answer_commits(struct store *s)
     }
     arena_reset(&s->results);
     if (!qempty(&s->done))
-        store_notify_soon(s);
+        store__notify_soon(s);
 }
 
 static void store_answer_waits(struct store *s)
@@ -54,6 +55,7 @@ static void store_on_notify(struct turn_hook *h)
 {
     struct store *s = container_of(h, struct store, notify);
 
+    space_look(&s->space);
     store_answer_commits(s);
     store_answer_waits(s);
     watch_hub_turn(&s->hub);
@@ -122,7 +124,7 @@ static void store_apply(void *arg, uint64_t index, struct str command, struct ra
 
 static void store_applied(void *arg, uint64_t index)
 {
-    store_notify_soon(arg);
+    store__notify_soon(arg);
     store__tidy_soon(arg);
 }
 
@@ -180,7 +182,7 @@ static int store_restore_end(void *arg, bool ok)
             watch_hub_restart(&s->hub, s->state.now.rev);
         if (s->leading)
             lease_keeper_lead(&s->leases, s->leases.epoch);
-        store_notify_soon(s);
+        store__notify_soon(s);
     }
     store__tidy_soon(s);
     return rc;
@@ -200,6 +202,7 @@ static void store_leading(void *arg, bool leader)
     } else {
         lease_keeper_follow(&s->leases);
     }
+    store__notify_soon(s);                        /* the quota's alarm is the leader's */
     if (s->on_leading != NULL && !s->closing)
         s->on_leading(s->arg, leader);
 }
@@ -224,7 +227,7 @@ static void commit_settle(struct store_commit *c, int err)
     c->rev = c->store->state.now.rev;
     must(!qlinked(&c->link));
     qpush(&c->store->done, &c->link);
-    store_notify_soon(c->store);
+    store__notify_soon(c->store);
 }
 
 static void commit_on_failed(struct raft_proposal *p, int err)
@@ -238,6 +241,8 @@ void store_commit(struct store *s, struct store_commit *c, const struct store_tx
     struct str command = STR_NONE;
     int rc = s->closing ? E_CLOSED : txn_command(t, &command);
 
+    if (rc == 0 && space_refuses(&s->space, t))
+        rc = E_NOSPACE;
     must(c->done != NULL);
     c->store = s;
     qinit(&c->link);
@@ -260,7 +265,7 @@ int store_read_txn(struct store *s, struct store_commit *c, const struct store_t
         rc = state_read(&s->state, command, &s->results, &r);
     if (rc != 0)
         return rc;
-    store_notify_soon(s);                        /* where results are given back */
+    store__notify_soon(s);                        /* where results are given back */
     c->succeeded = r.succeeded;
     c->rev = r.rev;
     c->op = r.op;
@@ -412,7 +417,7 @@ void store_wait_revision(struct store *s, struct store_wait *w, uint64_t rev, ui
     timer_init(&w->timer, s->loop, wait_on_timer);
     timer_start(&w->timer, timeout_ms);
     if (rev <= s->state.now.rev || s->closing)
-        store_notify_soon(s);
+        store__notify_soon(s);
 }
 
 void store_wait_cancel(struct store_wait *w)
@@ -448,6 +453,8 @@ static struct store *store_new(const struct store_opts *o)
     s->leases.expire = store_lease_expire;
     s->leases.begin = store_lease_begin;
     s->leases.arg = s;
+    space_init(&s->space, s, o->raft.disk, o->quota_bytes > 0 ? o->quota_bytes : STORE_QUOTA_BYTES,
+               o->raft.segment_bytes > 0 ? o->raft.segment_bytes : RAFT_SEGMENT_BYTES);
     s->live = (struct store_view){ .store = s, .image = &s->state.now };
     qinit(&s->pins);
     qinit(&s->waits);
@@ -469,6 +476,7 @@ static void store_free(struct store *s)
     snapshot_reader_free(s->restoring);
     watch_hub_release(&s->hub);
     lease_keeper_release(&s->leases);
+    space_release(&s->space);
     state_release(&s->state);
     arena_release(&s->results);
     mem_free(s);
@@ -541,7 +549,10 @@ void store_stats(const struct store *s, struct store_stats *ret)
         .nodes = s->state.pool.nodes, .dead_nodes = s->state.pool.n_dead,
         .watches = s->hub.n, .slow_watches = s->hub.n_awake, .pins = s->n_pins,
         .leases = s->state.now.n_leases, .served = s->served,
+        .quota = s->space.quota, .disk_free = s->space.room.free, .space_short = s->space.tight,
     };
 }
+
+bool store_space_short(struct store *s, size_t more) { return space_short(&s->space, more); }
 
 void store_served(struct store *s) { s->served++; }

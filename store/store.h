@@ -19,6 +19,7 @@ struct store_opts {
     struct raft_opts raft;                       /* fsm is filled in by the store */
     uint64_t history_ms;                         /* how long events are kept at least; 0: 5 min ... */
     uint64_t history_bytes;                      /* ... but at most this much; 0: 256 MiB */
+    uint64_t quota_bytes;                        /* of keys and values: store/space.h; 0: 2 GiB */
     const char *version;                         /* of this program, for metrics; borrowed; NULL: unknown */
     /* This head began or ceased to lead. */
     void (*on_leading)(void *arg, bool leader);
@@ -83,7 +84,12 @@ void store_wait_cancel(struct store_wait *w);
  * Built up in a buffer, nothing is copied twice.  At most STORE_MAX_OPS operations. */
 #define STORE_MAX_OPS   512
 #define STORE_NO_REV    UINT32_MAX
-struct store_txn { struct buf buf; uint32_t n_if, n_then, n_else; int part; };
+struct store_txn {
+    struct buf buf;
+    uint32_t n_if, n_then, n_else;
+    int  part;
+    bool reserve;                                /* done even when space is short */
+};
 #define STORE_MAX_DEPTH 16                       /* of transactions within transactions */
 
 enum store_target { STORE_MOD, STORE_CREATE, STORE_VERSION, STORE_LEASE };
@@ -146,7 +152,8 @@ struct store_commit {
     struct store *store;
     struct qlink link;
     int err;
-    /* err 0: decided; results valid during the call.  Nothing happened: E_NOLEADER, E_FULL, E_IO, E_CLOSED;
+    /* err 0: decided; results valid during the call.  Nothing happened: E_NOLEADER, E_FULL, E_IO, E_CLOSED,
+     * E_NOSPACE (store/space.h);
      * E_TOOBIG, E_INVALID
      * (a limit of store/limits.h, an empty key), E_NOTFOUND (a put names a lease that is not there),
      * E_CONFLICT (a put
@@ -228,8 +235,12 @@ struct store_stats {
     uint64_t watches, slow_watches;              /* slow: they have events waiting */
     uint64_t nodes, dead_nodes;                  /* of trees: in memory; waiting to be freed */
     uint64_t served;                             /* requests answered since the start */
+    uint64_t quota, disk_free;                   /* disk_free 0: not known */
+    bool     space_short;
 };
 void store_stats(const struct store *s, struct store_stats *ret);
+/* Would this many bytes more be too many, or is an alarm in force? */
+bool store_space_short(struct store *s, size_t more);
 /* A face of the store has answered a request: counted. */
 void store_served(struct store *s);
 

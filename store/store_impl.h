@@ -4,6 +4,7 @@
 
 #include "store/lease.h"
 #include "store/snapshot.h"
+#include "store/space.h"
 #include "store/state.h"
 #include "store/watch.h"
 
@@ -22,6 +23,7 @@ struct store {
     struct state state;
     struct watch_hub hub;
     struct lease_keeper leases;
+    struct space space;
     struct store_view live;
     struct qlink pins;                           /* newest first */
     uint64_t     n_pins;
@@ -41,6 +43,8 @@ struct store {
     void        *closed_arg;
 };
 
+/* Another look at commits, watches and space in this turn's TURN_NOTIFY, or the next's. */
+void store__notify_soon(struct store *s);
 /* Dead nodes and old history go in TURN_FREE. */
 void store__tidy_soon(struct store *s);
 

@@ -9,6 +9,7 @@
 #include "ctrl/indexes.h"
 #include "net/log.h"
 #include "net/trim.h"
+#include "net/usage.h"
 #include "sched/scheduler.h"
 #include "node/files.h"
 #include "tools/flags.h"
@@ -27,7 +28,7 @@ struct head_flags {
     const char *node_ca, *node_cert, *node_key;
     const char *sa_pub, *sa_key, *issuer, *token_file, *service_cidr, *node_ports;
     uint64_t heartbeat_ms, election_ms, monitor_period_ms, monitor_grace_ms;
-    int64_t terminated_pod_gc, snapshot_bytes, history_bytes;
+    int64_t terminated_pod_gc, snapshot_bytes, history_bytes, quota_bytes;
     bool no_sched, no_ctrl;
     struct head_etcd_flags etcd;
 };
@@ -303,6 +304,16 @@ static int head_identify(struct head *h, struct errbuf *err)
     return 0;
 }
 
+/* What is stored is held in memory, at about twice its size, and versions of it that are read, sent or written
+ * come on top. */
+static uint64_t head_default_quota(void)
+{
+    struct usage u;
+
+    usage_read(&u);
+    return u.machine_bytes / 4;
+}
+
 static int head_open_store(struct head *h, struct errbuf *err)
 {
     struct raft_peer_opts peers[FLAG_MAX_STRINGS];
@@ -317,6 +328,7 @@ static int head_open_store(struct head *h, struct errbuf *err)
         return rc;
     pki_sha256(str_of(h->f.self.cluster), digest);
     o.history_bytes = (uint64_t)h->f.history_bytes;
+    o.quota_bytes = h->f.quota_bytes > 0 ? (uint64_t)h->f.quota_bytes : head_default_quota();
     o.version = CORACLE_GIT_VERSION;
     o.raft.loop = h->loop;
     o.raft.disk = h->disk;
@@ -467,6 +479,9 @@ static int head_parse(struct head_flags *f, int argc, char **argv)
           "log written between snapshots (default 64 MiB)" },
         { "watch-history-bytes", NULL, FLAG_INT, &f->history_bytes, "N",
           "changes kept for watches that come back and for lists of the past" },
+        { "quota-backend-bytes", NULL, FLAG_INT, &f->quota_bytes, "N",
+          "keys and values above which nothing is taken that makes them more (default: a quarter of the "
+          "memory there is)" },
         { "node-monitor-period", NULL, FLAG_DURATION_MS, &f->monitor_period_ms, "TIME",
           "while no node is heard of: how often to look whether pods may be evicted again (default 5s); "
           "silence itself is noticed at once" },

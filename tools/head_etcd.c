@@ -76,7 +76,6 @@ int head_etcd_open(const struct head_etcd_flags *f, const struct head_etcd_files
     o->store_only = f->only;
     o->max_request_bytes = (size_t)f->max_request_bytes;
     o->max_txn_ops = (unsigned)f->max_txn_ops;
-    o->quota_bytes = (uint64_t)f->quota_bytes;
     o->progress_ms = f->progress_ms;
     if ((rc = etcd_open(o, ret, err)) != 0)
         return err_wrap(err, rc, "--listen-client-urls %s", f->listen_urls);

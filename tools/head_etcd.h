@@ -7,7 +7,7 @@
 struct head_etcd_flags {
     const char *listen_urls, *client_urls, *ca, *cert, *key;
     bool     cert_auth, only;
-    int64_t  max_request_bytes, max_txn_ops, quota_bytes;
+    int64_t  max_request_bytes, max_txn_ops;
     uint64_t progress_ms;
 };
 
@@ -28,8 +28,6 @@ struct head_etcd_flags {
       "largest request of etcd's API (default 1.5 MiB)" }, \
     { "max-txn-ops", NULL, FLAG_INT, &(f).max_txn_ops, "N", \
       "operations in its transactions (default 128)" }, \
-    { "quota-backend-bytes", NULL, FLAG_INT, &(f).quota_bytes, "N", \
-      "keys and values above which it takes no more (default 2 GiB)" }, \
     { "experimental-watch-progress-notify-interval", NULL, FLAG_DURATION_MS, &(f).progress_ms, "TIME", \
       "between notes to idle watches (default 10m)" }, \
     { "etcd-only", NULL, FLAG_BOOL, &(f).only, NULL, \

@@ -34,7 +34,6 @@ struct etcd_opts {
     bool     peer_tls;                           /* heads talk TLS among themselves: their URLs say https */
     size_t   max_request_bytes;                  /* 0: 1.5 MiB, as etcd's */
     unsigned max_txn_ops;                        /* 0: 128 */
-    uint64_t quota_bytes;                        /* of keys and values; 0: 2 GiB */
     /* between progress notifications of idle watches; 0: 10 min */
     uint64_t progress_ms;
 };

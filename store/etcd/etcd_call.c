@@ -18,7 +18,7 @@ enum etcd_error etcd_error_of(int err)
     static const struct { int from; enum etcd_error to; } map[] = {
         { E_TOOBIG, ETCD_TOO_LARGE }, { E_NOTFOUND, ETCD_LEASE_NOT_FOUND }, { E_EXISTS, ETCD_LEASE_EXISTS },
         { E_CONFLICT, ETCD_KEY_NOT_FOUND }, { E_STALE, ETCD_COMPACTED }, { E_FUTURE, ETCD_FUTURE_REV },
-        { E_FULL, ETCD_TOO_MANY_REQUESTS }, { E_NOLEADER, ETCD_TIMEOUT }, { E_TIMEOUT, ETCD_TIMEOUT },
+        { E_FULL, ETCD_TOO_MANY_REQUESTS }, { E_NOSPACE, ETCD_NO_SPACE }, { E_NOLEADER, ETCD_TIMEOUT }, { E_TIMEOUT, ETCD_TIMEOUT },
         { E_UNKNOWN, ETCD_LEADER_FAILED }, { E_CLOSED, ETCD_STOPPED },
     };
 
@@ -414,7 +414,6 @@ static struct etcd *etcd_new(const struct etcd_opts *o)
     e->o.max_request_bytes = o->max_request_bytes > 0 ? o->max_request_bytes : ETCD_MAX_REQUEST;
     e->o.max_txn_ops = MIN_OF(o->max_txn_ops > 0 ? o->max_txn_ops : ETCD_MAX_TXN_OPS,
                               (unsigned)STORE_MAX_OPS);
-    e->o.quota_bytes = o->quota_bytes > 0 ? o->quota_bytes : ETCD_QUOTA;
     e->o.progress_ms = o->progress_ms > 0 ? o->progress_ms : ETCD_PROGRESS_MS;
     if (o->name == NULL)
         buf_fmt(&text, "head-%" PRIu64, o->member);

@@ -23,7 +23,7 @@ struct health { struct etcd *e; struct http_req *req; struct raft_read read; };
 
 static void health_answer(struct etcd *e, struct http_req *req, bool healthy)
 {
-    bool full = healthy && etcd_out_of_space(e, 0);
+    bool full = healthy && store_space_short(e->store, 0);
 
     respond_text(req, healthy && !full ? 200 : 503, "application/json",
                  full ? "{\"health\":\"false\",\"reason\":\"ALARM NOSPACE\"}"
@@ -87,7 +87,7 @@ FACT(slow, f->store.slow_watches)
 FACT(streams, f->e->n_watch_streams)
 FACT(events, f->e->events_sent)
 FACT(leases, f->store.leases)
-FACT(quota, f->e->o.quota_bytes)
+FACT(quota, f->store.quota)
 
 static const struct { const char *name, *type; double (*value)(const struct facts *f); } metrics[] = {
     { "etcd_server_has_leader", "gauge", fact_has_leader },

@@ -18,7 +18,6 @@
 #define ETCD_MAX_REQUEST     (3u << 19)          /* 1.5 MiB */
 #define ETCD_REQUEST_SLACK   (512u << 10)        /* what gRPC itself takes above it, before it refuses */
 #define ETCD_MAX_TXN_OPS     128u
-#define ETCD_QUOTA           (2ull << 30)
 #define ETCD_PROGRESS_MS     (10u * 60 * 1000)
 /* how soon streams that require a leader learn that there is none */
 #define ETCD_LEADER_MS       500u
@@ -38,9 +37,6 @@
 #define ETCD_KEPT            8u                  /* revisions kept for pages to come, */
 #define ETCD_KEPT_MS         10000u              /* for so long */
 
-#define ETCD_ALARMS          "/coracle/etcd/alarms/"
-#define ETCD_ALARMS_END      "/coracle/etcd/alarms0"
-
 struct etcd {
     struct etcd_opts o;
     struct loop  *loop;
@@ -52,7 +48,6 @@ struct etcd {
     struct qlink  spare; unsigned n_spare;       /* their memory, ready for more */
     struct qlink  streams;                       /* struct etcd_stream */
     struct timer  leader;                        /* runs while a stream requires a leader */
-    struct store_commit alarm; bool alarming;    /* the quota's alarm is being raised */
     /* calls, streams, servers and commits that still refer to us */
     uint64_t      pins;
     /* revisions whose next pages are likely to be asked for: pinned, so that nobody winds history back for
@@ -193,8 +188,6 @@ void etcd_maintenance_hash(struct etcd_call *c);
 void etcd_maintenance_hash_kv(struct etcd_call *c);
 void etcd_maintenance_snapshot(struct etcd_call *c);
 void etcd_maintenance_move_leader(struct etcd_call *c);
-/* Is the quota used up?  Then the alarm is raised, if it is not yet. */
-bool etcd_out_of_space(struct etcd *e, size_t more);
 void etcd_http(struct etcd *e, struct http_req *req);            /* /health, /version, /metrics */
 
 #endif

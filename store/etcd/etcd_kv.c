@@ -48,7 +48,7 @@ static void kv_start(struct etcd_call *c, struct etcd_txn_job *j)
     err = etcd_txn_build(j, &t);
     if (err == ETCD_OK)
         err = etcd_txn_check(j);
-    if (err == ETCD_OK && j->puts && etcd_out_of_space(c->e, t.buf.n))
+    if (err == ETCD_OK && j->puts && store_space_short(c->e->store, t.buf.n))
         err = ETCD_NO_SPACE;
     if ((err == ETCD_OK || err == ETCD_FUTURE_REV) && !j->writes) {
         store_txn_release(&t);

@@ -25,7 +25,7 @@ void etcd_lease_grant(struct etcd_call *c)
         etcd_fail(c, ETCD_LEASE_TTL);
         return;
     }
-    if (etcd_out_of_space(c->e, 0)) {
+    if (store_space_short(c->e->store, 0)) {
         etcd_fail(c, ETCD_NO_SPACE);
         return;
     }

@@ -1,9 +1,10 @@
-/* store/etcd/etcd_maintenance.c: Maintenance: status, alarms and the quota, hashes, snapshot,
+/* store/etcd/etcd_maintenance.c: Maintenance: status, alarms, hashes, snapshot,
  * defragmentation; and the services that have one answer only: Auth (off, as in an etcd without it) and
  * gRPC's health check. */
 #include <inttypes.h>
 #include "net/log.h"
 #include "raft/crc32c.h"
+#include "store/alarm.h"
 #include "store/etcd/etcd_write.h"
 #include "store/saved.h"
 
@@ -12,54 +13,20 @@ static void reply_header(struct etcd_call *c)
     etcd_reply(c, &etcd_reply_header, &(struct etcd_reply){ .header = NULL });
 }
 
-/* ---- alarms: keys of our own range, MEMBER/TYPE --------------------------------------------------- */
-
-static bool alarm_next(struct etcd *e, struct store_cursor *at, struct etcd_alarm_member *ret)
-{
-    struct store_kv kv;
-    struct str value, part;
-    uint64_t n[2] = { 0, 0 };
-
-    if (!store_next(at, &kv))
-        return false;
-    value = blob_str(kv.value);                  /* "MEMBER TYPE", in decimal */
-    for (int i = 0; i < 2 && str_split(&value, ' ', &part); i++)
-        str_u64(part, &n[i]);
-    *ret = (struct etcd_alarm_member){ (int64_t)n[0], (int64_t)n[1] };
-    return true;
-}
-
-static void alarm_seek(struct etcd *e, struct store_cursor *at)
-{
-    store_seek(at, store_live(e->store), STR(ETCD_ALARMS), STR(ETCD_ALARMS_END));
-}
+/* ---- alarms --------------------------------------------------------------------------------------- */
 
 static void alarm_list(struct etcd_call *c, int64_t type, struct pb_list *ret)
 {
-    struct etcd_alarm_member a, *all;
+    struct etcd_alarm_member *all = NULL;
     struct store_cursor at;
-    uint64_t n = store_count(store_live(c->e->store), STR(ETCD_ALARMS), STR(ETCD_ALARMS_END));
+    struct store_alarm a;
 
-    ret->at = all = arena_zalloc(&c->arena, (size_t)(n + 1) * sizeof *all);
-    for (alarm_seek(c->e, &at); alarm_next(c->e, &at, &a); )
-        if (type == ALARM_NONE || a.alarm == type)
-            all[ret->n++] = a;
-}
-
-/* Set or clear one, as a transaction. */
-static void alarm_txn(struct store_txn *t, uint64_t member, int64_t type, bool set)
-{
-    struct buf key = BUF_INIT, value = BUF_INIT;
-
-    buf_fmt(&key, "%s%" PRIu64 "/%" PRId64, ETCD_ALARMS, member, type);
-    buf_fmt(&value, "%" PRIu64 " %" PRId64, member, type);
-    store_txn_init(t);
-    if (set)
-        store_txn_put(t, buf_str(&key), buf_str(&value), STORE_NO_REV, 0, 0);
-    else
-        store_txn_delete(t, buf_str(&key), STR_NONE, STORE_NO_REV);
-    buf_release(&key);
-    buf_release(&value);
+    for (store_alarm_seek(&at, c->e->store); store_alarm_next(&at, &a); )
+        ret->cap++;
+    ret->at = all = arena_zalloc(&c->arena, (size_t)(ret->cap + 1) * sizeof *all);
+    for (store_alarm_seek(&at, c->e->store); store_alarm_next(&at, &a); )
+        if (type == ALARM_NONE || a.type == (uint64_t)type)
+            all[ret->n++] = (struct etcd_alarm_member){ (int64_t)a.member, (int64_t)a.type };
 }
 
 static void alarm_changed(struct etcd_call *c)
@@ -82,6 +49,7 @@ static void alarm_get(struct etcd_call *c)
 void etcd_maintenance_alarm(struct etcd_call *c)
 {
     const struct etcd_alarm *r = c->request;
+    struct store_alarm a;
     struct store_txn t;
 
     if (r->action == ALARM_GET) {
@@ -89,53 +57,10 @@ void etcd_maintenance_alarm(struct etcd_call *c)
     } else if (r->alarm != ALARM_NOSPACE && r->alarm != ALARM_CORRUPT) {
         etcd_reply(c, &etcd_reply_alarms, &(struct etcd_reply){ .header = NULL });
     } else {
-        alarm_txn(&t, (uint64_t)r->member, r->alarm, r->action == ALARM_ACTIVATE);
+        a = (struct store_alarm){ (uint64_t)r->member, (uint64_t)r->alarm, STORE_ALARM_ASKED };
+        store_alarm_txn(&t, &a, r->action == ALARM_ACTIVATE);
         etcd_commit(c, &t, alarm_changed);
     }
-}
-
-static void alarm_on_raised(struct store_commit *commit, int err)
-{
-    struct etcd *e = container_of(commit, struct etcd, alarm);
-
-    e->alarming = false;
-    etcd_unpin(e);
-}
-
-static bool alarm_raised(struct etcd *e, int64_t type)
-{
-    struct etcd_alarm_member a;
-    struct store_cursor at;
-
-    for (alarm_seek(e, &at); alarm_next(e, &at, &a); )
-        if (a.alarm == type)
-            return true;
-    return false;
-}
-
-bool etcd_out_of_space(struct etcd *e, size_t more)
-{
-    struct store_stats st;
-    struct store_txn t;
-
-    if (store_count(store_live(e->store), STR(ETCD_ALARMS), STR(ETCD_ALARMS_END)) > 0
-        && alarm_raised(e, ALARM_NOSPACE))
-        return true;
-    store_stats(e->store, &st);
-    if (st.bytes + more <= e->o.quota_bytes)
-        return false;
-    if (!e->alarming && !e->closing) {
-        log_warn("etcd",
-                 "%" PRIu64 " bytes of keys and values: the quota is used up, nothing is taken any more",
-                 st.bytes);
-        e->alarming = true;
-        etcd_pin(e);
-        alarm_txn(&t, e->o.member, ALARM_NOSPACE, true);
-        e->alarm.done = alarm_on_raised;
-        store_commit(e->store, &e->alarm, &t);
-        store_txn_release(&t);
-    }
-    return true;
 }
 
 /* ---- status --------------------------------------------------------------------------------------- */
@@ -166,7 +91,7 @@ void etcd_maintenance_status(struct etcd_call *c)
         const struct etcd_alarm_member *a = alarms.at;
         if (r.list.n <= alarms.n)
             errors[r.list.n++] = arena_fmt(&c->arena, "memberID:%" PRId64 " alarm:%s ", a[i].member,
-                                           a[i].alarm == ALARM_NOSPACE ? "NOSPACE" : "CORRUPT");
+                                           store_alarm_name((uint64_t)a[i].alarm));
     }
     etcd_reply(c, &etcd_reply_status, &r);
 }

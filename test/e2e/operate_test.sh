@@ -1,7 +1,7 @@
 #!/bin/bash
 # test/e2e/operate_test.sh: what an operator sees and sets: coracle status, quotas and alarms, compaction by itself.
 . "$(dirname "$0")/lib.sh"
-e2e_up --heads 3 --nodes 0 --sample=false
+e2e_up --heads 3 --nodes 0 --sample=false --head-flags "--quota-backend-bytes=400000"
 
 # ---- Status --------------------------------------------------------------------------------------------------------------
 status() { timeout --foreground 30 "$CORACLE" status "$@"; }
@@ -18,4 +18,29 @@ check_out "a head that hangs is shown as down, the others as ever" '^ (leader|fo
 check_err "... and said so" 'head-2 does not answer at https://.*: no complete answer in time' pipe "'$CORACLE' status >&2"
 kill -CONT "$pid"
 check_err "nobody answers" 'no head answers' status --server https://127.0.0.1:1
+
+# ---- Quota: a store that is full takes no more, and is not stuck -------------------------------------------------------------
+export ETCDCTL_API=3 ETCDCTL_CACERT=$PKI/ca.crt ETCDCTL_CERT=$PKI/admin.crt ETCDCTL_KEY=$PKI/admin.key
+ENDPOINTS=$(sed -n 's/.*for the certificates in .*: //p' "$TMP/up.out")
+etcdctl() { timeout --foreground 20 etcdctl --endpoints "$ENDPOINTS" "$@"; }
+blob() { head -c "$1" /dev/zero | tr '\0' x; }
+fill() {            # until it is refused
+    local i
+    for ((i = 0; i < 30; i++)); do
+        k create configmap "fill-$i" --from-literal=x="$(blob 20000)" || return
+    done
+}
+check_err "objects are refused once the quota is used up" 'failed to create configmap: etcdserver: mvcc: database space exceeded' fill
+check "... an alarm is raised" wait_for 5 matches NOSPACE etcdctl alarm list
+check_out "... which etcdctl lists as an alarm" 'memberID:[0-9]+ alarm:NOSPACE' etcdctl alarm list
+check_out "... status as well" 'NOSPACE\([123]\)' row alarms
+check_out "... metrics, too" 'coracle_store_space_short 1' k get --raw /metrics
+check_err "etcd's keys are refused alike" 'etcdserver: mvcc: database space exceeded' etcdctl put a b
+check_out "reading goes on" 'fill-0' k get configmaps
+shrink() { k patch configmap fill-5 --type=merge -p '{"data":{"x":"y"}}'; }
+check "what does not grow is written" shrink
+check "objects are deleted" k delete configmap fill-0 fill-1 fill-2 fill-3
+check "the alarm goes by itself" wait_for 5 matches 'none none none' row alarms
+check "... and there is room again" k create configmap again --from-literal=x=y
+check "etcd's keys too" etcdctl put a b
 e2e_finish

@@ -55,10 +55,12 @@ unsigned key_index(const struct world *w, struct str key)
     unsigned number = 0, of_ten = 1, i;
     char buf[32];
 
+    if (str_starts(key, STR("/coracle/etcd/alarms/")))
+        return ALARM_KEY;
     for (size_t n = key.n; n > 0 && key.p[n - 1] != '/' && of_ten <= 10; n--, of_ten *= 10)
         number += of_ten * (unsigned)(key.p[n - 1] - '0');
     i = key.n > 1 && key.p[1] == 'l' ? KEYS + number : number;
-    if (i >= ALL_KEYS || !str_eq(key, key_name(i, buf)))
+    if (i >= ALARM_KEY || !str_eq(key, key_name(i, buf)))
         broken(w, "a key nobody wrote: %.*s", STR_ARG(key));
     return i;
 }
@@ -80,6 +82,12 @@ uint64_t value_id(const struct world *w, struct str value, uint64_t rev)
     if (n == value.n || value.p[n] != ':' || (rev != 0 && at != rev))
         broken(w, "value %.*s at revision %" PRIu64, (int)n, value.p, rev);
     return id;
+}
+
+uint64_t event_value(const struct world *w, const struct store_event *e, unsigned key, uint64_t rev)
+{
+    return key == ALARM_KEY ? hash_bytes(1, e->value->data, e->value->len)
+                            : value_id(w, blob_str(e->value), rev);
 }
 
 /* ---- what heads have ------------------------------------------------------------------------------ */
@@ -112,14 +120,14 @@ void check_event(struct head *h, const struct store_event *e)
     struct truth_rev *t = truth_at(w, e->rev);
     struct truth_event is = { key_index(w, e->key), e->type == STORE_DELETE, 0, e->tag, e->prev_tag }, *was;
 
-    is.value = value_id(w, blob_str(e->value), is.deleted && is.key >= KEYS ? 0 : e->rev);
+    is.value = event_value(w, e, is.key, is.deleted && is.key >= KEYS ? 0 : e->rev);
     if (h->tap_n == t->n) {                      /* the first to have it */
         if (t->n == MAX_REV_EVENTS || (t->seen_ns != 0 && t->seen_ns != sim_now_ns(w->s)))
             broken(w, "%s: revision %" PRIu64 " has more events here than elsewhere", h->name, e->rev);
         t->ev[t->n++] = is;
         t->seen_ns = sim_now_ns(w->s);
         w->max_rev = MAX_OF(w->max_rev, e->rev);
-        if (is.key >= KEYS)
+        if (is.key >= KEYS && is.key != ALARM_KEY)
             check_lease_event(w, &is);
     }
     was = &t->ev[h->tap_n++];

@@ -48,7 +48,7 @@ static void op_on_committed(struct store_commit *c, int err)
         op->rev = c->rev;
         op_settle(op, c->succeeded ? OP_DONE : OP_LOST_RACE);
         break;
-    case E_NOLEADER: case E_FULL: case E_CLOSED: case E_IO:
+    case E_NOLEADER: case E_FULL: case E_NOSPACE: case E_CLOSED: case E_IO:
         op_settle(op, OP_NOT_DONE);
         break;
     case E_UNKNOWN:

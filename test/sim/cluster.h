@@ -31,7 +31,8 @@
 #define MAX_HEADS 8
 #define KEYS      12                             /* written by clients */
 #define LEASE_KEYS 4                             /* carried by leases: keys KEYS... */
-#define ALL_KEYS  (KEYS + LEASE_KEYS)
+#define ALARM_KEY (KEYS + LEASE_KEYS)            /* stands for all alarms, which heads raise for their disks */
+#define ALL_KEYS  (ALARM_KEY + 1)
 #define MAX_OPS   4096
 #define MAX_REVS  4096
 #define MAX_REV_EVENTS 4
@@ -234,6 +235,8 @@ void script_end(struct world *w);
 unsigned key_index(const struct world *w, struct str key);
 struct str key_name(unsigned key, char *buf);
 uint64_t value_id(const struct world *w, struct str value, uint64_t rev);
+/* The same of an event; of an alarm: what it says. */
+uint64_t event_value(const struct world *w, const struct store_event *e, unsigned key, uint64_t rev);
 void check_event(struct head *h, const struct store_event *e);
 void check_state(struct head *h);
 void check_past(struct head *h);

@@ -2,7 +2,7 @@
 #include <string.h>
 #include "test/sim/hash.h"
 
-static uint64_t hash_bytes(uint64_t h, const char *p, size_t n)
+uint64_t hash_bytes(uint64_t h, const char *p, size_t n)
 {
     uint64_t word = 0;
 

@@ -5,5 +5,6 @@
 #include "store/store.h"
 
 uint64_t view_hash(struct store_view *v);        /* never 0 */
+uint64_t hash_bytes(uint64_t h, const char *p, size_t n);
 
 #endif

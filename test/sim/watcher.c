@@ -18,7 +18,7 @@ static void watcher_pull(struct watcher *x, unsigned most)
         must(x->n < WATCH_LOG);
         x->log[x->n].rev = e->rev;
         x->log[x->n].key = key_index(x->w, e->key);
-        x->log[x->n].value = value_id(x->w, blob_str(e->value), e->type == STORE_PUT ? e->rev : 0);
+        x->log[x->n].value = event_value(x->w, e, x->log[x->n].key, e->type == STORE_PUT ? e->rev : 0);
         x->log[x->n++].deleted = e->type == STORE_DELETE;
         x->events++;
     }

@@ -42,7 +42,8 @@ static void in_open(void *arg)
     static const char *const addr[HEADS] = { "h1:2379", "h2:2379", "h3:2379" };
     struct head *h = arg;
     struct raft_peer_opts peer[HEADS];
-    struct store_opts o = { .on_leading = rig_on_leading, .arg = h, .history_bytes = h->r->history_bytes };
+    struct store_opts o = { .on_leading = rig_on_leading, .arg = h, .history_bytes = h->r->history_bytes,
+                            .quota_bytes = 1 << 20 };
     struct errbuf err = { "" };
 
     for (unsigned i = 0; i < h->r->n; i++)
@@ -54,7 +55,7 @@ static void in_open(void *arg)
     must_ok(store_open(&o, &h->store, &err));
     struct etcd_opts eo = { .loop = o.raft.loop, .store = h->store, .cluster = 7, .member = h->i + 1,
                             .addrs = { addr[h->i] }, .n_addrs = 1, .store_only = !h->r->mixed,
-                            .quota_bytes = 1 << 20, .progress_ms = 1000 };
+                            .progress_ms = 1000 };
     must_ok(etcd_open(&eo, &h->etcd, &err));
 }
 
@@ -211,7 +212,7 @@ static void in_rpc(void *arg)
     buf_clear(&p->request);
 }
 
-static void in_rpc_send(void *arg)
+static inline void in_rpc_send(void *arg)
 {
     struct rpc *p = arg;
 
@@ -219,7 +220,7 @@ static void in_rpc_send(void *arg)
     buf_clear(&p->request);
 }
 
-static void in_rpc_cancel(void *arg)
+static inline void in_rpc_cancel(void *arg)
 {
     struct rpc *p = arg;
 

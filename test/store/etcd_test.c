@@ -292,7 +292,10 @@ TEST(the_quota_raises_an_alarm_and_deletes_go_on)
     memset(big, 'x', 600000);
     rig_open(&r, 1);
     CHECK(put(&r, "a", big, 0) > 0);
-    CHECK_INT(put(&r, "b", big, 0), -GRPC_RESOURCE_EXHAUSTED);
+    CHECK_INT(put(&r, "b", big, 0), -GRPC_RESOURCE_EXHAUSTED);           /* too much, but others still fit: */
+    CHECK(put(&r, "b", big + 200000, 0) > 0);
+    CHECK_INT(put(&r, "d", big + 500000, 0), -GRPC_RESOURCE_EXHAUSTED);  /* now little does */
+    sim_run_for(r.s, 100 * MS);
     struct str m = rpc_do(&p, &r, "/etcdserverpb.Maintenance/Alarm", &etcd_alarm_msg,
                           &(struct etcd_alarm){ 0, 0, 0 });
     CHECK_INT(int_of(bytes_of(m, 2), 2), ALARM_NOSPACE);
@@ -300,7 +303,11 @@ TEST(the_quota_raises_an_alarm_and_deletes_go_on)
     rpc_do(&p, &r, KV "DeleteRange", &etcd_delete_msg, &(struct etcd_delete){ .key = STR("a") });
     CHECK_INT(p.code, 0);
     rpc_release(&p);
-    CHECK_INT(put(&r, "c", "small", 0), -GRPC_RESOURCE_EXHAUSTED);       /* until somebody disarms it */
+    CHECK(put(&r, "c", "small", 0) > 0);         /* there is room again, and the alarm went by itself */
+    rpc_do(&p, &r, "/etcdserverpb.Maintenance/Alarm", &etcd_alarm_msg,
+           &(struct etcd_alarm){ ALARM_ACTIVATE, 1, 1 });
+    rpc_release(&p);
+    CHECK_INT(put(&r, "c", "small", 0), -GRPC_RESOURCE_EXHAUSTED);       /* until who raised it disarms it */
     rpc_do(&p, &r, "/etcdserverpb.Maintenance/Alarm", &etcd_alarm_msg,
            &(struct etcd_alarm){ ALARM_DEACTIVATE, 1, 1 });
     rpc_release(&p);
