@@ -9,12 +9,12 @@
 #include "ctrl/indexes.h"
 #include "net/log.h"
 #include "net/trim.h"
-#include "net/usage.h"
 #include "sched/scheduler.h"
 #include "node/files.h"
 #include "tools/flags.h"
 #include "tools/head_etcd.h"
 #include "tools/head_identity.h"
+#include "tools/head_store.h"
 #include "tools/limits.h"
 #include "tools/version.h"
 
@@ -28,7 +28,8 @@ struct head_flags {
     const char *node_ca, *node_cert, *node_key;
     const char *sa_pub, *sa_key, *issuer, *token_file, *service_cidr, *node_ports;
     uint64_t heartbeat_ms, election_ms, monitor_period_ms, monitor_grace_ms;
-    int64_t terminated_pod_gc, snapshot_bytes, history_bytes, quota_bytes;
+    int64_t terminated_pod_gc;
+    struct head_store_flags keep;
     bool no_sched, no_ctrl;
     struct head_etcd_flags etcd;
 };
@@ -304,16 +305,6 @@ static int head_identify(struct head *h, struct errbuf *err)
     return 0;
 }
 
-/* What is stored is held in memory, at about twice its size, and versions of it that are read, sent or written
- * come on top. */
-static uint64_t head_default_quota(void)
-{
-    struct usage u;
-
-    usage_read(&u);
-    return u.machine_bytes / 4;
-}
-
 static int head_open_store(struct head *h, struct errbuf *err)
 {
     struct raft_peer_opts peers[FLAG_MAX_STRINGS];
@@ -321,14 +312,12 @@ static int head_open_store(struct head *h, struct errbuf *err)
     struct store_opts o = { .on_leading = head_on_leading, .on_removed = head_on_removed, .arg = h };
     int rc = head_parse_peers(&h->f.heads, peers, err);
 
-    if (rc != 0 || (rc = head_identify(h, err)) != 0)
+    if (rc != 0 || (rc = head_identify(h, err)) != 0 || (rc = head_store_opts(&h->f.keep, &o, err)) != 0)
         return rc;
     if ((rc = disk_open(h->loop, h->f.data, &h->disk, err)) != 0 ||
         (rc = head_identity_save(h->f.data, &h->f.self, err)) != 0)
         return rc;
     pki_sha256(str_of(h->f.self.cluster), digest);
-    o.history_bytes = (uint64_t)h->f.history_bytes;
-    o.quota_bytes = h->f.quota_bytes > 0 ? (uint64_t)h->f.quota_bytes : head_default_quota();
     o.version = CORACLE_GIT_VERSION;
     o.raft.loop = h->loop;
     o.raft.disk = h->disk;
@@ -347,7 +336,6 @@ static int head_open_store(struct head *h, struct errbuf *err)
     o.raft.heartbeat_ms = (unsigned)h->f.heartbeat_ms;
     o.raft.election_min_ms = (unsigned)h->f.election_ms;
     o.raft.election_max_ms = (unsigned)h->f.election_ms * 2;
-    o.raft.snapshot_bytes = (uint64_t)h->f.snapshot_bytes;
     return store_open(&o, &h->store, err);
 }
 
@@ -475,13 +463,7 @@ static int head_parse(struct head_flags *f, int argc, char **argv)
           "between heads (default 50ms)" },
         { "election-timeout", NULL, FLAG_DURATION_MS, &f->election_ms, "TIME",
           "shortest silence before an election (default 200ms)" },
-        { "snapshot-bytes", NULL, FLAG_INT, &f->snapshot_bytes, "N",
-          "log written between snapshots (default 64 MiB)" },
-        { "watch-history-bytes", NULL, FLAG_INT, &f->history_bytes, "N",
-          "changes kept for watches that come back and for lists of the past" },
-        { "quota-backend-bytes", NULL, FLAG_INT, &f->quota_bytes, "N",
-          "keys and values above which nothing is taken that makes them more (default: a quarter of the "
-          "memory there is)" },
+        HEAD_STORE_FLAGS(f->keep)
         { "node-monitor-period", NULL, FLAG_DURATION_MS, &f->monitor_period_ms, "TIME",
           "while no node is heard of: how often to look whether pods may be evicted again (default 5s); "
           "silence itself is noticed at once" },
@@ -508,7 +490,7 @@ static int head_parse(struct head_flags *f, int argc, char **argv)
 static int head_run(int argc, char **argv)
 {
     struct head h = { .f = { .ready_fd = -1, .data = "/var/lib/coracle/head",
-                             .history_bytes = 64 << 20, .listen = "127.0.0.1:6443",
+                             .listen = "127.0.0.1:6443",
                              .listen_peer = "127.0.0.1:2380" },
                       .ca = BUF_INIT, .sa_pub = BUF_INIT, .sa_key = BUF_INIT };
     struct trim trim;
