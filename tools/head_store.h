@@ -1,4 +1,4 @@
-/* tools/head_store.h: how much a head's store may hold and keep: its flags, named as etcd's where it has them. */
+/* tools/head_store.h: how much a head may hold and keep: flags named as etcd names them, where it does. */
 #ifndef TOOLS_HEAD_STORE_H
 #define TOOLS_HEAD_STORE_H
 
