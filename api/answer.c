@@ -28,6 +28,7 @@ void call_release(struct call *c)
         c->cancel(c);
     c->cancel = NULL;
     call_forget_commits(c);
+    call_forget_customs(c);
     must(api->metrics.in_flight > 0);
     api->metrics.in_flight--;
     api->metrics.mutating -= c->mutating;
@@ -160,7 +161,7 @@ void call_respond_object(struct call *c, int code, struct blob *object)
 {
     struct buf b = BUF_INIT;
 
-    if (shape_is_plain(c) && wants_text(c)) {
+    if (shape_is_plain(c, blob_str(object)) && wants_text(c)) {
         respond(c, code, "application/json", blob_ref(object), 0, NULL);
         return;
     }

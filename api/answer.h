@@ -10,6 +10,8 @@ void call_release(struct call *c);
 void call_wait_init(struct call *c);
 /* Commits under way go on without the call. */
 void call_forget_commits(struct call *c);
+/* Rows of custom kinds that were in use. */
+void call_forget_customs(struct call *c);
 /* 403 for creating in a namespace that is on its way out. */
 void call_terminating(struct call *c, struct str name, struct str ns);
 

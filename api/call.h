@@ -28,6 +28,8 @@ struct resource_info {                           /* what each resource needs at 
 
 struct ttl_lease { uint64_t id, bucket, keys; }; /* the lease new Events hang on: one per few minutes */
 
+struct resource_info *api_info(const struct api *a, const struct resource *r);
+
 #define API_MAX_LISTENERS 8
 
 struct api {
@@ -40,7 +42,8 @@ struct api {
     struct tls_ctx *node_tls;
     struct tls_ctx *any_tls;                     /* the proxy's, verifies nobody; made when first asked for */
     struct metrics metrics;
-    struct resource_info *info;                  /* by resource index */
+    struct resource_info *info;                  /* by resource index; of custom kinds: api_info() */
+    struct registry *registry;                   /* the custom kinds */
     struct map documents;                        /* discovery and OpenAPI, once made: blobs */
     struct buf scratch;                          /* for encoding within one call of a function */
     struct ttl_lease events;
@@ -73,6 +76,8 @@ struct call {
     const struct exchange_user *user;            /* who it counts as: who sent it, or who that acts as */
     struct authn_query who;
     struct authz_query may;                      /* the last question asked, and its answer */
+    struct custom *custom;                       /* whose row res is; NULL: a built-in kind */
+    struct held_custom *held;                    /* this and those before it: references */
     struct accept out;
     struct causes warnings;
     uint64_t start_ns;

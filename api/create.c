@@ -1,6 +1,7 @@
 /* api/create.c: POST, and PUT of what may be created that way. */
 #include "api/answer.h"
 #include "api/apply.h"
+#include "api/crd/pipeline.h"
 #include "api/create.h"
 #include "api/decode.h"
 #include "api/meta.h"
@@ -82,7 +83,7 @@ static bool create_build(struct call *c, struct draft *d)
         apply_note_update(c, NULL, d->obj);
     if (h->prepare_create != NULL)
         h->prepare_create(k, d->obj);
-    if (c->info->base->has_status && json_getz(d->obj, "status") == NULL)
+    if (c->info->base->has_status && c->custom == NULL && json_getz(d->obj, "status") == NULL)
         json_setz(c->arena, d->obj, "status", json_object(c->arena));
     meta_validate(k, h, d->obj, &causes);
     schema_validate(type, d->obj, NULL, &causes);
@@ -137,6 +138,7 @@ static void create_commit(struct call *c, struct draft *d, uint64_t ns_rev, bool
     store_txn_if(&t, d->key, STORE_MOD, STORE_EQ, 0);
     if (ns_rev > 0)                              /* nothing slips into a namespace that ends meanwhile */
         store_txn_if(&t, call_key(c, namespaces, STR_NONE, c->rq.ns), STORE_MOD, STORE_EQ, ns_rev);
+    custom_txn_if(&t, c);
     write_claims_if(&t, &d->kind);
     write_put(&t, d);
     write_claims_then(&t, &d->kind);
@@ -165,6 +167,8 @@ static void create_try(struct call *c)
     uint64_t     ns_rev;
     bool         generated;
 
+    if (!custom_may_create(c))
+        return;
     d.obj = apply_asked(c) ? apply_make(c, NULL, NULL) : decode_body(c, c->res->kind);
     if (d.obj == NULL || !check_place(c, d.obj))
         return;

@@ -6,6 +6,8 @@
 #define BODY_TYPES "application/json, application/yaml, application/vnd.kubernetes.protobuf, " \
                    "application/cbor"
 
+#define CUSTOM_BODY_TYPES "application/json, application/yaml, application/cbor"
+
 static void unsupported(struct call *c, const char *types)
 {
     call_fail(c, 415, REASON_MEDIA_TYPE,
@@ -146,8 +148,9 @@ struct json *decode_body(struct call *c, const struct schema_kind *k)
     enum body_format format = format_of(c);
     struct json     *obj;
 
-    if (format != BODY_JSON && format != BODY_YAML && format != BODY_PROTOBUF && format != BODY_CBOR) {
-        unsupported(c, BODY_TYPES);
+    if ((format != BODY_JSON && format != BODY_YAML && format != BODY_PROTOBUF && format != BODY_CBOR) ||
+        (format == BODY_PROTOBUF && k->type->user != NULL)) {
+        unsupported(c, k->type->user != NULL ? CUSTOM_BODY_TYPES : BODY_TYPES);
         return NULL;
     }
     obj = decode_plain(c);

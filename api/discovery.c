@@ -4,29 +4,23 @@
 #include "api/schema.h"
 #include "net/tls.h"
 
-/* Resources are sorted by group and version: those of one group version follow each other. */
-static bool same_gv(const struct resource *a, const struct resource *b)
+unsigned resource_set_gv_end(const struct resource_set *all, unsigned i)
 {
-    return strcmp(a->kind->group, b->kind->group) == 0 && strcmp(a->kind->version, b->kind->version) == 0;
+    const struct schema_kind *k = all->at[i]->kind;
+
+    while (++i < all->n && strcmp(all->at[i]->kind->group, k->group) == 0 &&
+           strcmp(all->at[i]->kind->version, k->version) == 0)
+        ;
+    return i;
 }
 
-static unsigned gv_end(unsigned i)
+unsigned resource_set_group_end(const struct resource_set *all, unsigned i)
 {
-    unsigned end = i + 1;
+    const struct schema_kind *k = all->at[i]->kind;
 
-    while (end < schema_n_resources && same_gv(&schema_resources[end], &schema_resources[i]))
-        end++;
-    return end;
-}
-
-static unsigned group_end(unsigned i)
-{
-    unsigned end = i + 1;
-
-    while (end < schema_n_resources &&
-           strcmp(schema_resources[end].kind->group, schema_resources[i].kind->group) == 0)
-        end++;
-    return end;
+    while (++i < all->n && strcmp(all->at[i]->kind->group, k->group) == 0)
+        ;
+    return i;
 }
 
 static void put_verbs(struct buf *out, uint32_t verbs)
@@ -102,13 +96,13 @@ struct blob *discovery_api_versions(void)
 
 /* The members of an APIGroup for the group that begins at resource i; its first version is the preferred
  * one. */
-static void put_group(struct buf *out, unsigned i)
+static void put_group(struct buf *out, const struct resource_set *all, unsigned i)
 {
-    const struct schema_kind *k = schema_resources[i].kind;
+    const struct schema_kind *k = all->at[i]->kind;
 
     buf_fmt(out, "\"name\":\"%s\",\"versions\":[", k->group);
-    for (unsigned at = i, end = group_end(i); at < end; at = gv_end(at)) {
-        const char *version = schema_resources[at].kind->version;
+    for (unsigned at = i, end = resource_set_group_end(all, i); at < end; at = resource_set_gv_end(all, at)) {
+        const char *version = all->at[at]->kind->version;
 
         buf_fmt(out, "%s{\"groupVersion\":\"%s/%s\",\"version\":\"%s\"}", at > i ? "," : "", k->group,
                 version, version);
@@ -117,17 +111,17 @@ static void put_group(struct buf *out, unsigned i)
             k->version, k->version);
 }
 
-struct blob *discovery_group_list(void)
+struct blob *discovery_group_list(const struct resource_set *all)
 {
     struct buf out = BUF_INIT;
     bool first = true;
 
     buf_z(&out, "{\"kind\":\"APIGroupList\",\"apiVersion\":\"v1\",\"groups\":[");
-    for (unsigned i = 0; i < schema_n_resources; i = group_end(i)) {
-        if (*schema_resources[i].kind->group == '\0')
+    for (unsigned i = 0; i < all->n; i = resource_set_group_end(all, i)) {
+        if (*all->at[i]->kind->group == '\0')
             continue;
         buf_z(&out, first ? "{" : ",{");
-        put_group(&out, i);
+        put_group(&out, all, i);
         buf_char(&out, '}');
         first = false;
     }
@@ -135,14 +129,14 @@ struct blob *discovery_group_list(void)
     return finish(&out);
 }
 
-struct blob *discovery_group(struct str group)
+struct blob *discovery_group(const struct resource_set *all, struct str group)
 {
-    for (unsigned i = 0; group.n > 0 && i < schema_n_resources; i = group_end(i))
-        if (str_is(group, schema_resources[i].kind->group)) {
+    for (unsigned i = 0; group.n > 0 && i < all->n; i = resource_set_group_end(all, i))
+        if (str_is(group, all->at[i]->kind->group)) {
             struct buf out = BUF_INIT;
 
             buf_z(&out, "{\"kind\":\"APIGroup\",\"apiVersion\":\"v1\",");
-            put_group(&out, i);
+            put_group(&out, all, i);
             buf_char(&out, '}');
             return finish(&out);
         }
@@ -174,10 +168,10 @@ static void put_resource(struct buf *out, const struct resource *r)
     }
 }
 
-struct blob *discovery_resource_list(struct str group, struct str version)
+struct blob *discovery_resource_list(const struct resource_set *all, struct str group, struct str version)
 {
-    for (unsigned i = 0; i < schema_n_resources; i = gv_end(i)) {
-        const struct schema_kind *k = schema_resources[i].kind;
+    for (unsigned i = 0; i < all->n; i = resource_set_gv_end(all, i)) {
+        const struct schema_kind *k = all->at[i]->kind;
         struct buf out = BUF_INIT;
 
         if (!str_is(group, k->group) || !str_is(version, k->version))
@@ -186,10 +180,10 @@ struct blob *discovery_resource_list(struct str group, struct str version)
             &out,
             "{\"kind\":\"APIResourceList\",\"apiVersion\":\"v1\",\"groupVersion\":\"%s%s%s\",\"resources\":[",
             k->group, *k->group != '\0' ? "/" : "", k->version);
-        for (unsigned at = i, end = gv_end(i); at < end; at++) {
+        for (unsigned at = i, end = resource_set_gv_end(all, i); at < end; at++) {
             if (at > i)
                 buf_char(&out, ',');
-            put_resource(&out, &schema_resources[at]);
+            put_resource(&out, all->at[at]);
         }
         buf_z(&out, "]}");
         return finish(&out);
@@ -223,28 +217,28 @@ static void put_aggregated_resource(struct buf *out, const struct resource *r)
     buf_z(out, r->n_subs > 0 ? "]}" : "}");
 }
 
-static void put_aggregated_group(struct buf *out, unsigned i)
+static void put_aggregated_group(struct buf *out, const struct resource_set *all, unsigned i)
 {
-    const char *group = schema_resources[i].kind->group;
+    const char *group = all->at[i]->kind->group;
 
     if (*group != '\0')
         buf_fmt(out, "{\"metadata\":{\"name\":\"%s\",\"creationTimestamp\":null},\"versions\":[", group);
     else
         buf_z(out, "{\"metadata\":{\"creationTimestamp\":null},\"versions\":[");
-    for (unsigned at = i, end = group_end(i); at < end; at = gv_end(at)) {
+    for (unsigned at = i, end = resource_set_group_end(all, i); at < end; at = resource_set_gv_end(all, at)) {
         buf_fmt(out, "%s{\"version\":\"%s\",\"resources\":[", at > i ? "," : "",
-                schema_resources[at].kind->version);
-        for (unsigned r = at, last = gv_end(at); r < last; r++) {
+                all->at[at]->kind->version);
+        for (unsigned r = at, last = resource_set_gv_end(all, at); r < last; r++) {
             if (r > at)
                 buf_char(out, ',');
-            put_aggregated_resource(out, &schema_resources[r]);
+            put_aggregated_resource(out, all->at[r]);
         }
         buf_z(out, "],\"freshness\":\"Current\"}");
     }
     buf_z(out, "]}");
 }
 
-struct blob *discovery_aggregated(bool core, bool v2beta1)
+struct blob *discovery_aggregated(const struct resource_set *all, bool core, bool v2beta1)
 {
     struct buf out = BUF_INIT;
     bool first = true;
@@ -253,12 +247,12 @@ struct blob *discovery_aggregated(bool core, bool v2beta1)
             "{\"kind\":\"APIGroupDiscoveryList\",\"apiVersion\":\"apidiscovery.k8s.io/"
             "%s\",\"metadata\":{},\"items\":[",
             v2beta1 ? "v2beta1" : "v2");
-    for (unsigned i = 0; i < schema_n_resources; i = group_end(i)) {
-        if ((*schema_resources[i].kind->group == '\0') != core)
+    for (unsigned i = 0; i < all->n; i = resource_set_group_end(all, i)) {
+        if ((*all->at[i]->kind->group == '\0') != core)
             continue;
         if (!first)
             buf_char(&out, ',');
-        put_aggregated_group(&out, i);
+        put_aggregated_group(&out, all, i);
         first = false;
     }
     buf_z(&out, "]}");

@@ -1,4 +1,4 @@
-/* api/document.h: documents made from the schema's tables: discovery and OpenAPI.
+/* api/document.h: documents made from the tables of all kinds: discovery and OpenAPI.
  *
  * Each has an entity tag, a hash of its content, alike on all heads that run the same program: who has it
  * already (If-None-Match) is told so, 304. */
@@ -14,5 +14,7 @@ enum document {
 };
 /* x, y: group, version; of DOC_OPENAPI_V3 the path, "api/v1". Answers 404 if there is none such. */
 void document_respond(struct call *c, const char *type, enum document d, struct str x, struct str y);
+/* The documents that tell of this group are made anew when they are asked for. */
+void documents_forget(struct api *a, struct str group);
 
 #endif

@@ -13,7 +13,7 @@ static char *put(char *q, struct str s)
 
 struct str call_key(struct call *c, const struct resource *r, struct str ns, struct str name)
 {
-    struct str prefix = c->api->info[r->index].prefix;
+    struct str prefix = api_info(c->api, r)->prefix;
     size_t     n = prefix.n + (r->namespaced ? ns.n + 1 : 0) + name.n;
     char      *p = arena_alloc(c->arena, n), *q = p;
 

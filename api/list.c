@@ -95,7 +95,7 @@ static void add_item(struct call *c, struct list *l, const struct store_kv *kv)
 {
     struct str text = blob_str(kv->value);
 
-    if (shape_is_plain(c) && !shape_list_sized(c)) {
+    if (shape_is_plain(c, text) && !shape_list_sized(c)) {
         if (l->taken++ > 0)
             add_bytes(l, STR(","));
         if (text.n < REFERENCE_BYTES) {

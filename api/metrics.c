@@ -1,5 +1,5 @@
 /* api/metrics.c: see api/metrics.h. */
-#include "api/call.h"
+#include "api/registry.h"
 #include "net/prom.h"
 #include "store/metrics.h"
 
@@ -21,8 +21,10 @@ static void each_in_flight(struct buf *out, const char *name, const void *sample
 static void each_resource(struct buf *out, const char *name, const struct sample *s,
                           uint64_t (*value)(const struct sample *s, const struct resource *r))
 {
-    for (unsigned i = 0; i < schema_n_resources; i++) {
-        const struct resource *r = &schema_resources[i];
+    const struct resource_set *all = registry_all(s->api->registry);
+
+    for (unsigned i = 0; i < all->n; i++) {
+        const struct resource *r = all->at[i];
         uint64_t v = value(s, r);
         if (v > 0)
             buf_fmt(out, "%s{group=\"%s\",version=\"%s\",resource=\"%s\",kind=\"%s\"} %llu\n", name,
@@ -32,12 +34,12 @@ static void each_resource(struct buf *out, const char *name, const struct sample
 
 static uint64_t resource_watches(const struct sample *s, const struct resource *r)
 {
-    return s->api->info[r->index].watches;
+    return api_info(s->api, r)->watches;
 }
 
 static uint64_t resource_events(const struct sample *s, const struct resource *r)
 {
-    return s->api->info[r->index].watch_events;
+    return api_info(s->api, r)->watch_events;
 }
 
 static void each_watch(struct buf *out, const char *name, const void *sample)
@@ -54,13 +56,15 @@ static void each_event(struct buf *out, const char *name, const void *sample)
 static void each_stored(struct buf *out, const char *name, const void *sample)
 {
     const struct sample *s = sample;
+    const struct resource_set *all = registry_all(s->api->registry);
     struct arena a;
 
     arena_init(&a);
-    for (unsigned i = 0; i < schema_n_resources; i++) {
-        const struct resource *r = &schema_resources[i];
-        struct str prefix = s->api->info[r->index].prefix;
-        if (r->virtual_ || r->stored_as != NULL || prefix.n == 0)
+    for (unsigned i = 0; i < all->n; i++) {
+        const struct resource *r = all->at[i];
+        struct str prefix = api_info(s->api, r)->prefix;
+        if (r->virtual_ || r->stored_as != NULL || prefix.n == 0 ||
+            (resource_is_custom(r) && !custom_of(r)->storage))
             continue;
         buf_fmt(out, "%s{resource=\"%s%s%s\"} %llu\n", name, r->plural, r->kind->group[0] != '\0' ? "." : "",
                 r->kind->group, (unsigned long long)store_count(store_live(s->api->store), prefix,

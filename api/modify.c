@@ -1,6 +1,7 @@
 /* api/modify.c: see api/modify.h. */
 #include "api/modify.h"
 #include "api/apply.h"
+#include "api/crd/pipeline.h"
 #include "api/create.h"
 #include "api/managed_fields.h"
 #include "api/meta.h"
@@ -96,8 +97,7 @@ static void separate(struct call *c, enum modify_part part, const struct json *o
     *obj = whole;
 }
 
-/* Kinds without a spec are all spec, but for their metadata. */
-static bool equal_but_metadata(const struct json *x, const struct json *y)
+bool modify_equal_but_metadata(const struct json *x, const struct json *y)
 {
     unsigned n = 0;
 
@@ -121,7 +121,7 @@ static bool spec_changed(struct call *c, const struct json *old, const struct js
     if (c->info->hooks->spec_changed != NULL)
         return c->info->hooks->spec_changed(old, obj);
     if (schema_field(c->info->base->kind->type, STR("spec")) == NULL)
-        return !equal_but_metadata(old, obj);
+        return !modify_equal_but_metadata(old, obj);
     return !json_equal(json_getz(old, "spec"), json_getz(obj, "spec"));
 }
 
@@ -238,6 +238,7 @@ static void modify_commit(struct call *c, struct modify *m, struct draft *d, con
     store_txn_init(&t);
     t.reserve = reserve;
     store_txn_if(&t, d->key, STORE_MOD, STORE_EQ, kv->mod_rev);
+    custom_txn_if(&t, c);
     write_claims_if(&t, &d->kind);
     if (goes)
         store_txn_delete(&t, d->key, d->text, d->rev_at);
@@ -292,6 +293,8 @@ static void modify_try(struct call *c)
     old = seen = parse_stored(c, blob_str(kv.value));
     if (old == NULL)
         return;
+    if (c->custom != NULL && !custom_reads_plain(custom_of(c->res), blob_str(kv.value)))
+        custom_from_stored(custom_of(c->res), old, c->arena);
     if (c->info->base != c->res) {
         seen = json_copy(c->arena, old);
         kind_from_stored(c->info->hooks, c->res, seen, c->arena);

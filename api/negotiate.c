@@ -80,7 +80,7 @@ static bool type_format(struct str type, enum out_format *ret)
 }
 
 /* What this media range asks for, if we can make it. */
-static bool media_accept(const struct media *m, bool can_table, struct accept *ret)
+static bool media_accept(const struct media *m, unsigned can, struct accept *ret)
 {
     struct str as, g, v;
 
@@ -90,10 +90,10 @@ static bool media_accept(const struct media *m, bool can_table, struct accept *r
     ret->version = "v1";
     as = media_param(m, "as");
     if (as.n == 0)
-        return true;
+        return ret->format != OUT_PROTOBUF || (can & ACCEPT_PROTOBUF);
     g = media_param(m, "g");
     v = media_param(m, "v");
-    if (!can_table || !str_is(g, "meta.k8s.io") || (!str_is(v, "v1") && !str_is(v, "v1beta1")))
+    if (!(can & ACCEPT_TABLE) || !str_is(g, "meta.k8s.io") || (!str_is(v, "v1") && !str_is(v, "v1beta1")))
         return false;
     ret->version = str_is(v, "v1") ? "v1" : "v1beta1";
     if (str_is(as, "Table") && ret->format != OUT_PROTOBUF)
@@ -107,7 +107,7 @@ static bool media_accept(const struct media *m, bool can_table, struct accept *r
     return true;
 }
 
-bool accept_parse(struct str header, bool can_table, struct accept *ret)
+bool accept_parse(struct str header, unsigned can, struct accept *ret)
 {
     struct media  m;
     struct accept best = { OUT_JSON, OUT_OBJECT, "v1", false }, one = best;
@@ -116,7 +116,7 @@ bool accept_parse(struct str header, bool can_table, struct accept *ret)
 
     while (media_next(&header, &m)) {
         any = true;
-        if (m.q > best_q && media_accept(&m, can_table, &one)) {
+        if (m.q > best_q && media_accept(&m, can, &one)) {
             best = one;
             best_q = m.q;
         }

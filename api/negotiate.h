@@ -14,9 +14,11 @@ struct accept {
     bool pretty;
 };
 
-/* The best of what the Accept header lists (by q, then by order).  can_table: this resource has tables and
- * metadata forms.  False: nothing we can make is acceptable (406). */
-bool accept_parse(struct str header, bool can_table, struct accept *ret);
+/* The best of what the Accept header lists (by q, then by order), of what can be made of this resource: tables and
+ * metadata forms, protobuf of whole objects.  False: nothing we can make is acceptable (406). */
+#define ACCEPT_TABLE    1u
+#define ACCEPT_PROTOBUF 2u
+bool accept_parse(struct str header, unsigned can, struct accept *ret);
 const char *accept_content_type(const struct accept *a);
 /* Of a watch; NULL: this format can't be streamed. */
 const char *accept_stream_type(const struct accept *a);

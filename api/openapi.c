@@ -1,7 +1,5 @@
 /* api/openapi.c: the OpenAPI documents: version 2 as a whole, version 3 one by one for each group version,
  * and the index of these. */
-#include <inttypes.h>
-#include "net/arena.h"
 #include "api/openapi.h"
 
 #define INFO "\"info\":{\"title\":\"Kubernetes\",\"version\":\"v1.33.0\"}"
@@ -17,6 +15,7 @@ struct blob *openapi_finish(struct openapi *o)
 
     buf_release(&o->out);
     mem_free(o->seen);
+    mem_free(o->custom);
     return b;
 }
 
@@ -28,19 +27,14 @@ void openapi_gv_path(struct buf *out, const struct schema_kind *k)
         buf_fmt(out, "apis/%s/%s", k->group, k->version);
 }
 
-static bool same_gv(const struct schema_kind *a, const struct schema_kind *b)
-{
-    return strcmp(a->group, b->group) == 0 && strcmp(a->version, b->version) == 0;
-}
-
-struct blob *openapi_v2(void)
+struct blob *openapi_v2(const struct resource_set *all)
 {
     struct openapi o;
 
     openapi_begin(&o, false);
     buf_z(&o.out, "{\"swagger\":\"2.0\"," INFO ",\"paths\":{");
-    for (unsigned i = 0; i < schema_n_resources; i++)
-        openapi_put_paths(&o, &schema_resources[i], i > 0);
+    for (unsigned i = 0; i < all->n; i++)
+        openapi_put_paths(&o, all->at[i], i > 0);
     buf_z(&o.out, "},\"definitions\":{");
     openapi_put_schemas(&o);
     buf_z(&o.out, "},\"securityDefinitions\":{\"BearerToken\":{\"type\":\"apiKey\",\"name\":"
@@ -48,18 +42,14 @@ struct blob *openapi_v2(void)
     return openapi_finish(&o);
 }
 
-static struct blob *document(const struct schema_kind *of)
+struct blob *openapi_v3(const struct openapi_gv *gv)
 {
     struct openapi o;
-    bool more = false;
 
     openapi_begin(&o, true);
     buf_z(&o.out, "{\"openapi\":\"3.0.0\"," INFO ",\"paths\":{");
-    for (unsigned i = 0; i < schema_n_resources; i++)
-        if (same_gv(schema_resources[i].kind, of)) {
-            openapi_put_paths(&o, &schema_resources[i], more);
-            more = true;
-        }
+    for (unsigned i = 0; i < gv->n; i++)
+        openapi_put_paths(&o, gv->at[i], i > 0);
     buf_z(&o.out, "},\"components\":{\"schemas\":{");
     openapi_put_schemas(&o);
     buf_z(&o.out, "},\"securitySchemes\":{\"BearerToken\":{\"type\":\"apiKey\",\"name\":\"authorization\","
@@ -77,44 +67,41 @@ uint64_t openapi_hash(struct str s)
     return h;
 }
 
-struct blob *openapi_v3_index(void)
+struct blob *openapi_v3_index(const struct resource_set *all, openapi_tag_fn *tag, void *arg)
 {
-    struct buf out = BUF_INIT;
+    struct buf out = BUF_INIT, path = BUF_INIT;
     struct blob *b;
 
     buf_z(&out, "{\"paths\":{");
-    for (unsigned i = 0; i < schema_n_resources; i++) {
-        const struct schema_kind *k = schema_resources[i].kind;
-        struct blob *doc;
+    for (unsigned i = 0, end; i < all->n; i = end) {
+        struct str its;
 
-        if (i > 0 && same_gv(k, schema_resources[i - 1].kind))
-            continue;
-        doc = document(k);
-        buf_z(&out, i > 0 ? ",\"" : "\"");
-        openapi_gv_path(&out, k);
-        buf_z(&out, "\":{\"serverRelativeURL\":\"/openapi/v3/");
-        openapi_gv_path(&out, k);
-        buf_fmt(&out, "?hash=%016" PRIX64 "\"}", openapi_hash(blob_str(doc)));
-        blob_unref(doc);
+        end = resource_set_gv_end(all, i);
+        buf_clear(&path);
+        openapi_gv_path(&path, all->at[i]->kind);
+        its = tag(arg, &(struct openapi_gv){ buf_str(&path), all->at + i, end - i });
+        buf_fmt(&out, "%s\"%.*s\":{\"serverRelativeURL\":\"/openapi/v3/%.*s?hash=%.*s\"}", i > 0 ? "," : "",
+                STR_ARG(buf_str(&path)), STR_ARG(buf_str(&path)), STR_ARG(its));
     }
     buf_z(&out, "}}");
     b = buf_to_blob(&out);
     buf_release(&out);
+    buf_release(&path);
     return b;
 }
 
-struct blob *openapi_v3(struct str path)
+bool openapi_find(const struct resource_set *all, struct str path, struct openapi_gv *ret)
 {
     struct buf its = BUF_INIT;
-    struct blob *found = NULL;
+    bool found = false;
 
-    for (unsigned i = 0; found == NULL && i < schema_n_resources; i++) {
-        if (i > 0 && same_gv(schema_resources[i].kind, schema_resources[i - 1].kind))
-            continue;
+    for (unsigned i = 0, end; i < all->n && !found; i = end) {
+        end = resource_set_gv_end(all, i);
         buf_clear(&its);
-        openapi_gv_path(&its, schema_resources[i].kind);
-        if (str_eq(buf_str(&its), path))
-            found = document(schema_resources[i].kind);
+        openapi_gv_path(&its, all->at[i]->kind);
+        found = str_eq(buf_str(&its), path);
+        if (found)
+            *ret = (struct openapi_gv){ path, all->at + i, end - i };
     }
     buf_release(&its);
     return found;

@@ -11,6 +11,7 @@ struct openapi {
     struct buf out;
     bool v3;
     uint8_t *seen;                               /* per schema_types[]: is to be described */
+    const struct resource **custom; unsigned n_custom;   /* the custom kinds that are */
 };
 
 void openapi_begin(struct openapi *o, bool v3);
@@ -20,6 +21,8 @@ void openapi_gv_path(struct buf *out, const struct schema_kind *k);
 
 /* Note a kind, and all types below it, for openapi_put_schemas(). */
 void openapi_see(struct openapi *o, const struct schema_type *t);
+/* api/crd/openapi.c: the schemas of a custom kind and of its lists. */
+void openapi_put_custom(struct openapi *o, const struct resource *r);
 void openapi_put_ref(struct openapi *o, const struct schema_type *t);      /* {"$ref":"..."} */
 /* the members of definitions or components.schemas */
 void openapi_put_schemas(struct openapi *o);

@@ -212,13 +212,24 @@ static void put_single(struct openapi *o, const struct resource *r, const char *
     end_path(o, r->namespaced, true, any);
 }
 
+/* The types that those of custom kinds refer to. */
+static void see_custom(struct openapi *o, const struct resource *r)
+{
+    openapi_see(o, schema_kind_find(STR("meta.k8s.io"), STR("v1"), STR("PartialObjectMetadataList"))->type);
+    o->custom = mem_realloc(o->custom, (o->n_custom + 1) * sizeof(*o->custom));
+    o->custom[o->n_custom++] = r;
+}
+
 void openapi_put_paths(struct openapi *o, const struct resource *r, bool more)
 {
     char rest[64];
 
     put_collection(o, r, more);
-    openapi_see(o, r->kind->type);
-    if (r->list != NULL)
+    if (resource_is_custom(r))
+        see_custom(o, r);
+    else
+        openapi_see(o, r->kind->type);
+    if (r->list != NULL && !resource_is_custom(r))
         openapi_see(o, r->list->type);
     openapi_see(o, common_type("DeleteOptions"));
     openapi_see(o, common_type("Status"));
@@ -230,6 +241,7 @@ void openapi_put_paths(struct openapi *o, const struct resource *r, bool more)
         must(strlen(r->subs[i].name) < sizeof(rest) - 16);
         snprintf(rest, sizeof(rest), "/{name}/%s", r->subs[i].name);
         put_single(o, r, rest, r->subs[i].verbs, k);
-        openapi_see(o, k->type);
+        if (k != r->kind)
+            openapi_see(o, k->type);
     }
 }

@@ -208,6 +208,8 @@ void openapi_put_schemas(struct openapi *o)
     for (unsigned i = 0; i < schema_n_types; i++)
         if (o->seen[i])
             put_type(o, &schema_types[i]);
+    for (unsigned i = 0; i < o->n_custom; i++)
+        openapi_put_custom(o, o->custom[i]);
     for (size_t i = 0; i < ARRAY_LEN(own_types); i++)
         buf_fmt(&o->out, "%s\"%s\":{\"description\":\"%s\",%s}", i > 0 ? "," : "", own_types[i].name,
                 own_types[i].help, o->v3 && own_types[i].v3 != NULL ? own_types[i].v3 : own_types[i].v2);

@@ -246,11 +246,11 @@ static void put_message(struct buf *out, const struct message *m, const struct j
         }
 }
 
-struct blob *openapi_v2_pb(void)
+struct blob *openapi_v2_pb(const struct resource_set *all)
 {
     struct arena a = ARENA_INIT;
     struct buf out = BUF_INIT;
-    struct blob *text = openapi_v2(), *b;
+    struct blob *text = openapi_v2(all), *b;
     struct json_error err;
     struct json *j;
 

@@ -2,6 +2,7 @@
 #include "api/call.h"
 #include "api/mirror.h"
 #include "api/parts.h"
+#include "api/registry.h"
 
 static int mirror_open(struct api *a, const struct api_opts *o, struct errbuf *err)
 {
@@ -49,6 +50,7 @@ static const struct api_part parts[] = {
     { "mirror", mirror_open, mirror_close },
     { "authentication", authn_open, authn_close },
     { "authorization", authz_open, authz_close },
+    { "custom resources", registry_open, registry_close },
 };
 
 int parts_open(struct api *a, const struct api_opts *o, struct errbuf *err)

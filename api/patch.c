@@ -8,6 +8,10 @@
                     "application/strategic-merge-patch+json, application/apply-patch+yaml, " \
                     "application/apply-patch+cbor"
 
+/* The schemas of custom kinds have no merge keys. */
+#define CUSTOM_PATCH_TYPES "application/json-patch+json, application/merge-patch+json, " \
+                           "application/apply-patch+yaml, application/apply-patch+cbor"
+
 static void does_not_fit(struct call *c, const char *why)
 {
     call_fail(c, 422, REASON_INVALID, "the server rejected our request due to an error in our request: %s",
@@ -77,10 +81,11 @@ struct json *patch_apply(struct call *c, const struct schema_kind *k, const stru
     enum body_format format = body_format_of(exchange_header(c->x, "Content-Type"));
     struct json     *patch, *obj = json_copy(c->arena, old);
 
-    if (format != BODY_JSON_PATCH && format != BODY_MERGE_PATCH && format != BODY_STRATEGIC_PATCH) {
+    if (format != BODY_JSON_PATCH && format != BODY_MERGE_PATCH &&
+        (format != BODY_STRATEGIC_PATCH || k->type->user != NULL)) {
         call_fail(c, 415, REASON_MEDIA_TYPE,
-                  "the body of the request was in an unknown format - accepted media types include: "
-                  "" PATCH_TYPES);
+                  "the body of the request was in an unknown format - accepted media types include: %s",
+                  k->type->user != NULL ? CUSTOM_PATCH_TYPES : PATCH_TYPES);
         return NULL;
     }
     patch = decode_plain(c);

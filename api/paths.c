@@ -1,6 +1,7 @@
 /* api/paths.c: what is no resource: discovery, OpenAPI, version, health, metrics. */
 #include "api/document.h"
 #include "api/health.h"
+#include "api/registry.h"
 #include "api/saved.h"
 #include "api/members.h"
 
@@ -131,19 +132,17 @@ static void add_path(struct buf *b, const char *head, const char *group, const c
     buf_fmt(b, "%s%s%s%s\"", head, group, version != NULL ? "/" : "", version != NULL ? version : "");
 }
 
-static void add_groups(struct buf *b)
+static void add_groups(struct buf *b, const struct resource_set *all)
 {
-    for (unsigned i = 0; i < schema_n_resources; i++) {
-        const struct schema_kind *k = schema_resources[i].kind,
-            *last = i > 0 ? schema_resources[i - 1].kind : NULL;
+    for (unsigned i = 0; i < all->n; i = resource_set_gv_end(all, i)) {
+        const struct schema_kind *k = all->at[i]->kind, *last = i > 0 ? all->at[i - 1]->kind : NULL;
         bool same = last != NULL && strcmp(last->group, k->group) == 0;
 
         if (k->group[0] == '\0')
             continue;
         if (!same)
             add_path(b, "/apis/", k->group, NULL);
-        if (!same || strcmp(last->version, k->version) != 0)
-            add_path(b, "/apis/", k->group, k->version);
+        add_path(b, "/apis/", k->group, k->version);
     }
 }
 
@@ -179,7 +178,7 @@ static void serve_root(struct call *c, int code)
     begin_root(&b, code);
     for (size_t i = 0; i < ARRAY_LEN(first); i++)
         add_path(&b, first[i], "", NULL);
-    add_groups(&b);
+    add_groups(&b, registry_all(c->api->registry));
     for (size_t i = 0; health_path(i) != NULL; i++)
         add_path(&b, health_path(i), "", NULL);
     for (size_t i = 0; i < ARRAY_LEN(last); i++)

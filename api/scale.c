@@ -1,5 +1,6 @@
 /* api/scale.c: .../scale: replicas and selector of workloads, as autoscaling/v1 Scale. */
 #include "api/apply.h"
+#include "api/crd/custom.h"
 #include "api/decode.h"
 #include "api/modify.h"
 #include "api/patch.h"
@@ -51,12 +52,33 @@ static struct str selector_text(struct arena *a, const struct json *selector)
     return s;
 }
 
+/* Where the numbers stand: custom kinds say it themselves. */
+struct scale_paths { const char *spec, *status, *labels; };
+
+static struct scale_paths paths_of(const struct call *c)
+{
+    const struct custom_version *v;
+
+    if (c->custom == NULL)
+        return (struct scale_paths){ "spec.replicas", "status.replicas", NULL };
+    v = custom_of(c->res);
+    return (struct scale_paths){ v->spec_replicas, v->status_replicas, v->labels };
+}
+
+static struct str selector_of(struct call *c, const struct scale_paths *at, const struct json *obj)
+{
+    if (c->custom == NULL)
+        return selector_text(c->arena, json_path(obj, "spec.selector"));
+    return at->labels != NULL ? json_path_str(obj, at->labels) : STR_NONE;
+}
+
 static struct json *scale_of(struct call *c, const struct json *obj)
 {
     static const char *const kept[] = { "name", "namespace", "uid", "resourceVersion", "creationTimestamp" };
     struct arena *a = c->arena;
     struct json  *scale = json_object(a), *meta, *status;
-    struct str    selector = selector_text(a, json_path(obj, "spec.selector"));
+    struct scale_paths at = paths_of(c);
+    struct str    selector = selector_of(c, &at, obj);
 
     json_setf(a, scale, "kind", "Scale");
     json_setf(a, scale, "apiVersion", "autoscaling/v1");
@@ -68,9 +90,9 @@ static struct json *scale_of(struct call *c, const struct json *obj)
             json_setz(a, meta, kept[i], json_copy(a, m));
     }
     json_setz(a, json_setz(a, scale, "spec", json_object(a)), "replicas",
-              json_int(a, json_path_i64(obj, "spec.replicas", 0)));
+              json_int(a, json_path_i64(obj, at.spec, 0)));
     status = json_setz(a, scale, "status", json_object(a));
-    json_setz(a, status, "replicas", json_int(a, json_path_i64(obj, "status.replicas", 0)));
+    json_setz(a, status, "replicas", json_int(a, json_path_i64(obj, at.status, 0)));
     if (selector.n > 0)
         json_setz(a, status, "selector", json_string_ref(a, selector));
     return scale;
@@ -107,6 +129,16 @@ static struct json *wanted_scale(struct call *c, const struct json *old)
                                    : decode_body(c, c->sub->kind);
 }
 
+/* Sets the number where it stands; objects on the way are made. */
+static void put_replicas(struct call *c, struct json *obj, struct json *replicas)
+{
+    const char *path = paths_of(c).spec, *dot = strrchr(path, '.');
+
+    if (dot != NULL)
+        obj = json_make_path(c->arena, obj, arena_str(c->arena, str_make(path, (size_t)(dot - path))).p);
+    json_setz(c->arena, obj, dot != NULL ? dot + 1 : path, replicas);
+}
+
 /* Replicas that are applied, as a piece of the object itself; none said: nothing is owned through the
  * Scale. */
 static struct json *applied_piece(struct call *c, const struct json *old, const struct json *scale)
@@ -117,8 +149,7 @@ static struct json *applied_piece(struct call *c, const struct json *old, const 
     json_setz(c->arena, piece, "apiVersion", json_copy(c->arena, json_getz(old, "apiVersion")));
     json_setz(c->arena, piece, "kind", json_copy(c->arena, json_getz(old, "kind")));
     if (replicas != NULL)
-        json_setz(c->arena, json_make_path(c->arena, piece, "spec"), "replicas",
-                  json_copy(c->arena, replicas));
+        put_replicas(c, piece, json_copy(c->arena, replicas));
     return piece;
 }
 
@@ -145,7 +176,7 @@ static struct json *scale_make(struct call *c, struct modify *m, struct json *ol
     if (obj == NULL)
         return NULL;
     if (!m->tracked)
-        json_setz(c->arena, json_make_path(c->arena, obj, "spec"), "replicas", json_int(c->arena, replicas));
+        put_replicas(c, obj, json_int(c->arena, replicas));
     rv = json_path(scale, "metadata.resourceVersion");
     if (json_str(rv).n > 0)
         json_setz(c->arena, json_getz(obj, "metadata"), "resourceVersion", json_copy(c->arena, rv));

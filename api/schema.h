@@ -8,6 +8,7 @@
 #ifndef API_SCHEMA_H
 #define API_SCHEMA_H
 
+#include <limits.h>
 #include "api/causes.h"
 #include "api/json.h"
 
@@ -57,8 +58,12 @@ struct schema_field {
     /* name in the resource this one is stored as; NULL: the same */
     const char *stored;
     const char *help;
+    /* Of kinds that users define (api/crd/), NULL in the built-in tables: an element of the list or map, which
+     * may be a list or map itself; and what else must hold of the value. */
+    const struct schema_field *element;
+    const struct schema_rules *rules;
 };
-#define SCHEMA_MAX_FIELDS 128                    /* of one type: walkers keep a bit per field */
+#define SCHEMA_MAX_FIELDS 128                    /* of one built-in type: walkers keep a bit per field */
 
 /* Fields of which exactly one is to be set.  Without `several` both mistakes are told by `none`. */
 struct schema_one_of { const uint8_t *fields; unsigned n; const char *none, *several; };
@@ -74,6 +79,8 @@ struct schema_type {
     bool deep_defaults, deep_immutable;          /* so does a field somewhere below, or this type itself */
     bool atomic;                                 /* server-side apply sees it as one field */
     const char *help;
+    /* Of a kind that users define: the value whose type this is.  NULL: a built-in type. */
+    const struct schema_field *user;
 };
 const struct schema_field *schema_field(const struct schema_type *t, struct str name);
 static inline const char *schema_short_name(const struct schema_type *t)   /* "PodSpec" */
@@ -87,12 +94,14 @@ static inline const char *schema_short_name(const struct schema_type *t)   /* "P
  * value. */
 typedef void schema_column_fn(struct buf *out, const struct json *obj, int64_t now_s);
 typedef void schema_cell_fn(struct buf *out, const struct json *value, int64_t now_s);
+struct json_query;
 struct schema_column {
     const char *name, *type, *format, *help;
     int priority;
     const char *path;
     schema_column_fn *fn;                        /* instead of a path */
     schema_cell_fn *show;                        /* of what the path leads to; NULL: as it is */
+    const struct json_query *query;              /* instead of a path; of kinds that users define */
 };
 
 #define VERB_GET 1u
@@ -139,8 +148,11 @@ struct resource {
     const char *storage;
     /* another version or group of the same data (events); NULL: itself */
     const struct resource *stored_as;
-    unsigned index;                              /* position in resources[] */
+    unsigned index;                              /* position in resources[]; RESOURCE_CUSTOM: not there */
 };
+/* Of a row that a CustomResourceDefinition added; api/crd/custom.h. */
+#define RESOURCE_CUSTOM UINT_MAX
+static inline bool resource_is_custom(const struct resource *r) { return r->index == RESOURCE_CUSTOM; }
 extern const struct schema_type schema_types[];
 extern const unsigned schema_n_types;
 extern const struct resource schema_resources[];
@@ -196,22 +208,35 @@ void schema_pb_encode(struct buf *out, const struct schema_type *t, const struct
 void schema_pb_encode_type(struct buf *out, const struct schema_type *t, const struct json *obj);
 void schema_pb_open(struct buf *out, struct str api_version, struct str kind);
 
-/* ---- Documents made once from the tables ------------------------------------------------------------ */
+/* ---- Documents made from the tables ------------------------------------------------------------------ */
+
+/* What there is to tell of, sorted by group and version. */
+struct resource_set { const struct resource *const *at; unsigned n; };
+/* Where the group version, or the group, that begins at at[i] ends. */
+unsigned resource_set_gv_end(const struct resource_set *all, unsigned i);
+unsigned resource_set_group_end(const struct resource_set *all, unsigned i);
+struct openapi_gv { struct str path; const struct resource *const *at; unsigned n; };    /* path: "apis/apps/v1" */
+typedef struct str openapi_tag_fn(void *arg, const struct openapi_gv *gv);
 
 /* Discovery: legacy /api, /api/v1, /apis, /apis/G, /apis/G/V and aggregated (core: /api, else /apis) v2
  * and v2beta1. */
 struct blob *discovery_api_versions(void);
-struct blob *discovery_group_list(void);
-struct blob *discovery_group(struct str group);                            /* NULL: none such */
-struct blob *discovery_resource_list(struct str group, struct str version);/* NULL: none such */
-struct blob *discovery_aggregated(bool core, bool v2beta1);
+struct blob *discovery_group_list(const struct resource_set *all);
+/* NULL: none such */
+struct blob *discovery_group(const struct resource_set *all, struct str group);
+struct blob *discovery_resource_list(const struct resource_set *all, struct str group, struct str version);
+struct blob *discovery_aggregated(const struct resource_set *all, bool core, bool v2beta1);
 /* OpenAPI: v2 (JSON), the v3 index and one v3 document per group version ("api/v1", "apis/apps/v1"). */
-struct blob *openapi_v2(void);
-struct blob *openapi_v2_pb(void);                                          /* the same as gnostic protobuf */
-/* Of a document's content. */
+struct blob *openapi_v2(const struct resource_set *all);
+/* the same as gnostic protobuf */
+struct blob *openapi_v2_pb(const struct resource_set *all);
+struct blob *openapi_v3(const struct openapi_gv *gv);
+/* Of a document's text. */
 uint64_t openapi_hash(struct str s);
-struct blob *openapi_v3_index(void);
-struct blob *openapi_v3(struct str path);                                  /* NULL: none such */
+/* False: there is none at this path. */
+bool openapi_find(const struct resource_set *all, struct str path, struct openapi_gv *ret);
+/* tag: of a group version's document, as it stands in its address. */
+struct blob *openapi_v3_index(const struct resource_set *all, openapi_tag_fn *tag, void *arg);
 
 /* Table: column definitions, then one row (cells) per object. */
 void table_columns(struct buf *out, const struct resource *r);             /* the columnDefinitions array */

@@ -3,24 +3,18 @@
  * One walk over what is there; fields are found by hash and nothing is allocated unless something must be
  * changed or complained about.  The errors are worded as Go's decoder words them, because people search
  * for those words. */
+#include "api/crd/rules.h"
 #include "api/quantity.h"
-#include "api/schema.h"
+#include "api/schema_impl.h"
 #include "api/time_fmt.h"
 
 /* unknown and duplicate fields named in one answer, as in the original */
 #define STRICT_MAX 100
 _Static_assert(STRICT_MAX < CAUSES_KEPT, "the hundred and the line that says there are more");
 
-struct conform {
-    const struct schema_kind *kind;
-    struct arena *arena;
-    struct causes *warnings;
-    struct errbuf *err;
-};
-
 /* ---- complaints --------------------------------------------------------------------------------- */
 
-static void warn(struct conform *c, const char *what, const struct at *at)
+void schema__warn(struct conform *c, const char *what, const struct at *at)
 {
     if (c->warnings == NULL || c->warnings->n > STRICT_MAX)
         return;
@@ -29,6 +23,14 @@ static void warn(struct conform *c, const char *what, const struct at *at)
     else
         cause_add(c->warnings, CAUSE_INVALID, NULL, "%s field \"%.*s\"", what,
                   STR_ARG(at_text(c->arena, at)));
+}
+
+void schema__note_duplicate(struct conform *c, struct json *v, const struct at *at)
+{
+    if (v->flags & JSON_F_DUPLICATE) {
+        schema__warn(c, "duplicate", at);
+        v->flags &= (uint8_t)~JSON_F_DUPLICATE;
+    }
 }
 
 /* The path without indexes: Go's decoder does not tell them. */
@@ -194,9 +196,6 @@ static bool right_type(const struct schema_field *f, const struct json *v)
     return false;
 }
 
-static int conform_object(struct conform *c, const struct schema_type *t, struct json *obj,
-                          const struct at *at);
-
 static int conform_value(struct conform *c, const struct schema_type *in, const struct schema_field *f,
                          bool element, struct json *v, const struct at *at)
 {
@@ -206,7 +205,7 @@ static int conform_value(struct conform *c, const struct schema_type *in, const 
         return wrong_type(c, in, f, element, v, at);
     switch ((enum schema_base)f->base) {
     case SCHEMA_OBJECT:
-        return conform_object(c, f->type, v, at);
+        return schema__conform_object(c, f->type, v, at);
     case SCHEMA_TIME: case SCHEMA_MICROTIME:
         return conform_time(c, f, v, at);
     case SCHEMA_DURATION:
@@ -260,10 +259,7 @@ static int conform_map(struct conform *c, const struct schema_type *in, const st
         struct at at = AT_STR(up, v->key);
         int rc;
 
-        if (v->flags & JSON_F_DUPLICATE) {
-            warn(c, "duplicate", &at);
-            v->flags &= (uint8_t)~JSON_F_DUPLICATE;
-        }
+        schema__note_duplicate(c, v, &at);
         if (v->type == JSON_NULL)
             null_to_zero(f, v);
         rc = conform_value(c, in, f, true, v, &at);
@@ -273,8 +269,8 @@ static int conform_map(struct conform *c, const struct schema_type *in, const st
     return 0;
 }
 
-static int conform_object(struct conform *c, const struct schema_type *t, struct json *obj,
-                          const struct at *up)
+int schema__conform_object(struct conform *c, const struct schema_type *t, struct json *obj,
+                           const struct at *up)
 {
     struct json *prev = NULL, *next;
 
@@ -284,12 +280,9 @@ static int conform_object(struct conform *c, const struct schema_type *t, struct
         int rc;
 
         next = v->next;
-        if (v->flags & JSON_F_DUPLICATE) {
-            warn(c, "duplicate", &at);
-            v->flags &= (uint8_t)~JSON_F_DUPLICATE;
-        }
+        schema__note_duplicate(c, v, &at);
         if (f == NULL)
-            warn(c, "unknown", &at);
+            schema__warn(c, "unknown", &at);
         if (f == NULL || v->type == JSON_NULL) {
             if (prev != NULL)
                 prev->next = next;
@@ -321,5 +314,7 @@ int schema_conform(const struct schema_kind *k, struct json *obj, struct arena *
         return err_set(err, E_INVALID,
                        "%s in version \"%s\" cannot be handled as a %s: json: an object is expected", k->kind,
                        k->version, k->kind);
-    return conform_object(&c, k->type, obj, NULL);
+    if (k->type->user != NULL)
+        return crd_conform(k, obj, a, warnings, err);
+    return schema__conform_object(&c, k->type, obj, NULL);
 }

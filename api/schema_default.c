@@ -3,7 +3,7 @@
  * A walk over what is there, marking which fields those are; then the absent ones with a default are
  * appended. Branches of the type tree without defaults are not entered.  Defaults point into the tables,
  * so that only nodes are allocated. */
-#include "api/schema.h"
+#include "api/crd/rules.h"
 
 static void default_object(const struct schema_type *t, struct json *obj, struct arena *a);
 
@@ -67,6 +67,8 @@ static void default_object(const struct schema_type *t, struct json *obj, struct
 
 void schema_default(const struct schema_type *t, struct json *obj, struct arena *a)
 {
-    if (json_is(obj, JSON_OBJECT) && t->deep_defaults)
+    if (t->user != NULL)
+        crd_default(t->user, obj, a);
+    else if (json_is(obj, JSON_OBJECT) && t->deep_defaults)
         default_object(t, obj, a);
 }

@@ -4,9 +4,10 @@
  * is allocated unless something is wrong or a long list must be checked for duplicates. */
 #include <inttypes.h>
 #include <stdlib.h>
+#include "api/crd/rules.h"
 #include "api/names.h"
 #include "api/quantity.h"
-#include "api/schema.h"
+#include "api/schema_impl.h"
 
 #define SCAN_MAX 16                              /* lists up to this length are compared pair by pair */
 
@@ -115,7 +116,7 @@ static void duplicate(const struct schema_field *f, const struct json *v, long i
     struct at at = AT_INDEX(up, i);
     struct buf text = BUF_INIT;
 
-    if (f->list_keys != NULL && f->list_keys[1] == NULL) {
+    if (f->list_keys != NULL && f->list_keys[1] == NULL && f->rules == NULL) {
         struct at key = AT_STR(&at, str_of(f->list_keys[0]));
         const struct json *value = json_getz(v, f->list_keys[0]);
 
@@ -180,8 +181,8 @@ static void unique_long(const struct schema_field *f, const struct json *list, c
             duplicate(f, all[i].v, all[i].i, at, causes);
 }
 
-static void validate_unique(const struct schema_field *f, const struct json *list, const struct at *at,
-                            struct causes *causes)
+void schema__validate_unique(const struct schema_field *f, const struct json *list, const struct at *at,
+                             struct causes *causes)
 {
     long i = 0;
 
@@ -232,7 +233,7 @@ static void validate_field(const struct schema_field *f, const struct json *v, c
     if (f->shape == SCHEMA_LIST)
         validate_length(f, v, at, causes);
     if (f->flags & SCHEMA_UNIQUE)
-        validate_unique(f, v, at, causes);
+        schema__validate_unique(f, v, at, causes);
     if (plain)
         return;
     if (f->shape == SCHEMA_ONE) {
@@ -293,7 +294,10 @@ static void validate_object(const struct schema_type *t, const struct json *obj,
 void schema_validate(const struct schema_type *t, const struct json *obj, const struct at *at,
                      struct causes *causes)
 {
-    validate_object(t, obj, at, causes);
+    if (t->user != NULL)
+        crd_validate(t->user, obj, at, causes);
+    else
+        validate_object(t, obj, at, causes);
 }
 
 /* ---- updates ------------------------------------------------------------------------------------ */

@@ -7,6 +7,7 @@
 #include "api/answer.h"
 #include "api/authz.h"
 #include "api/connect.h"
+#include "api/crd/pipeline.h"
 #include "api/deadline.h"
 #include "api/health.h"
 #include "api/impersonate.h"
@@ -64,17 +65,18 @@ static uint32_t verb_bit(enum api_verb v)
     return bits[v];
 }
 
-/* The resource behind the tuple, and that path and scope fit it.  False: answered. */
+static void route(struct call *c);
+
+/* The resource behind the tuple, and that path and scope fit it.  False: answered, or it will be. */
 static bool find_resource(struct call *c)
 {
     struct request *rq = &c->rq;
 
     c->res = resource_find(rq->group, rq->version, rq->resource);
-    if (c->res == NULL) {
-        call_no_such_path(c);
+    if (c->res != NULL)
+        c->info = &c->api->info[c->res->index];
+    else if (!custom_route(c, route))
         return false;
-    }
-    c->info = &c->api->info[c->res->index];
     if (rq->subresource.n > 0) {
         c->sub = resource_sub_find(c->res, rq->subresource);
         if (c->sub == NULL || (rq->rest.n > 0 && !c->sub->connect)) {
@@ -100,8 +102,9 @@ static bool find_resource(struct call *c)
 static bool negotiate(struct call *c)
 {
     bool can_table = !c->res->virtual_ && c->sub == NULL;
+    unsigned can = (can_table ? ACCEPT_TABLE : 0) | (c->custom == NULL ? ACCEPT_PROTOBUF : 0);
 
-    if (!accept_parse(exchange_header(c->x, "Accept"), can_table, &c->out)) {
+    if (!accept_parse(exchange_header(c->x, "Accept"), can, &c->out)) {
         call_fail(c, 406, REASON_NOT_ACCEPTABLE,
                   "only the following media types are accepted: application/json, application/yaml, "
                   "application/vnd.kubernetes.protobuf, application/cbor");

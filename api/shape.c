@@ -1,11 +1,18 @@
 /* api/shape.c: see api/shape.h. */
 #include "api/shape.h"
 #include "api/cbor.h"
+#include "api/crd/custom.h"
 #include "api/json_scan.h"
 
-bool shape_is_plain(const struct call *c)
+/* It is in the request's version, complete. */
+static bool is_current(const struct call *c, struct str stored)
 {
-    return c->out.shape == OUT_OBJECT && c->info->base == c->res;
+    return c->info->base == c->res && (c->custom == NULL || custom_reads_plain(custom_of(c->res), stored));
+}
+
+bool shape_is_plain(const struct call *c, struct str stored)
+{
+    return c->out.shape == OUT_OBJECT && is_current(c, stored);
 }
 
 /* Stored objects are our own: unless the disk lied they parse. NULL then. */
@@ -23,6 +30,8 @@ struct json *shape_tree(struct call *c, struct arena *a, struct str stored)
 
     if (obj != NULL)
         kind_from_stored(c->info->hooks, c->res, obj, a);
+    if (obj != NULL && c->custom != NULL && !custom_reads_plain(custom_of(c->res), stored))
+        custom_from_stored(custom_of(c->res), obj, a);
     return obj;
 }
 
@@ -42,7 +51,7 @@ static void put_plain(struct buf *out, struct call *c, struct str stored)
     struct arena a = ARENA_INIT;
     struct json *obj;
 
-    if (c->info->base == c->res) {
+    if (is_current(c, stored)) {
         buf_str_add(out, stored);
         return;
     }

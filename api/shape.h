@@ -7,8 +7,8 @@
 
 #include "api/call.h"
 
-/* True: the stored text is the answer. */
-bool shape_is_plain(const struct call *c);
+/* True: this stored text is the answer. */
+bool shape_is_plain(const struct call *c, struct str stored);
 /* One object as the request wants it: list item, PartialObjectMetadata or Table row.  now_s: for ages. */
 void shape_item(struct buf *out, struct call *c, struct str stored);
 /* A whole answer of one object, also the object of a watch event.  columns: with column definitions. */

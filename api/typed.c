@@ -2,8 +2,9 @@
  *
  * Everything here walks one or two values whose parts ("items") are listed and sorted by the text of their
  * path element; two sorted lists then merge in one go, whatever their size. */
-#include "api/typed.h"
 #include <stdlib.h>
+#include "api/crd/rules.h"
+#include "api/typed.h"
 
 /* How a value is seen. */
 enum form { FORM_LEAF, FORM_STRUCT, FORM_MAP, FORM_SET, FORM_KEYED };
@@ -20,12 +21,28 @@ struct item {
 };
 struct items { struct item *at; uint32_t n; };
 
-static enum form form_of(struct place p)
+/* Any value, whose members no schema knows. */
+static bool is_open(const struct schema_field *f)
+{
+    return f->rules != NULL && f->base == SCHEMA_RAW && f->shape == SCHEMA_ONE;
+}
+
+/* The rows of a member; NULL: the type does not know it. */
+static const struct schema_field *member_of(const struct schema_type *t, struct str name)
+{
+    const struct schema_field *f = schema_field(t, name);
+
+    return f == NULL && t->user != NULL && t->user->rules->open ? &crd_any : f;
+}
+
+static enum form form_of(struct place p, const struct json *v)
 {
     const struct schema_field *f = p.field;
 
     if (f == NULL)
         return FORM_STRUCT;
+    if (is_open(f))                              /* of a custom kind: objects are maps, all else is one field */
+        return json_is(v, JSON_OBJECT) ? FORM_MAP : FORM_LEAF;
     if (!p.element && f->shape != SCHEMA_ONE) {
         if (f->list_type == SCHEMA_ATOMIC)
             return FORM_LEAF;
@@ -36,16 +53,32 @@ static enum form form_of(struct place p)
     return FORM_STRUCT;
 }
 
+/* Of two values of which each may be absent: containers only if both can be seen so. */
+static enum form form_of_both(struct place p, const struct json *x, const struct json *y)
+{
+    enum form form = form_of(p, x);
+
+    return form == form_of(p, y) ? form : FORM_LEAF;
+}
+
 static const struct schema_type *struct_type(struct place p)
 {
     return p.field != NULL ? p.field->type : p.type;
+}
+
+/* What an element of a list, or a member of a map, is. */
+static struct place element_of(const struct schema_field *f)
+{
+    if (f->element != NULL)
+        return (struct place){ NULL, f->element, false };
+    return (struct place){ NULL, f, !is_open(f) };
 }
 
 static struct place below(struct place p, enum form form, const struct item *it)
 {
     if (form == FORM_STRUCT)
         return (struct place){ NULL, it->field, false };
-    return (struct place){ NULL, p.field, true };
+    return element_of(p.field);
 }
 
 static char kind_of(enum form form)
@@ -62,6 +95,11 @@ static struct json *default_key(struct arena *a, const struct schema_type *t, co
     struct json_error why;
     struct json      *v;
 
+    if (f != NULL && f->rules != NULL && f->rules->default_ != NULL) {
+        v = json_copy(a, f->rules->default_);
+        v->key = f->name;
+        return v;
+    }
     if (f == NULL || f->default_json == NULL || json_parse(a, str_of(f->default_json), &v, &why) < 0)
         return NULL;
     v->key = f->name;
@@ -76,7 +114,7 @@ static struct str key_text(struct arena *a, const struct schema_field *f, const 
 
     for (const char *const *k = f->list_keys; *k != NULL && n < ARRAY_LEN(keys); k++, n++) {
         keys[n] = json_getz(element, *k);
-        if (keys[n] == NULL)
+        if (keys[n] == NULL && f->type != NULL)
             keys[n] = default_key(a, f->type, *k);
         found += keys[n] != NULL;
     }
@@ -149,7 +187,7 @@ static struct items items_of(struct arena *a, struct place p, enum form form, co
         struct item item = { .text = item_text(a, p, form, it), .v = it, .pos = pos++ };
 
         if (form == FORM_STRUCT)
-            item.field = schema_field(struct_type(p), it->key);
+            item.field = member_of(struct_type(p), it->key);
         if (item.text.p != NULL && (form != FORM_STRUCT || item.field != NULL))
             l.at[l.n++] = item;
     }
@@ -168,13 +206,13 @@ static bool is_empty(const struct json *v)
 /* whole: containers are members too. */
 static struct field_set fields_of(struct arena *a, struct place p, const struct json *v, bool whole)
 {
-    enum form        form = form_of(p);
+    enum form        form = form_of(p, v);
     struct items     l = items_of(a, p, form, v);
     struct field_set s = field_set_room(a, l.n);
 
     for (uint32_t i = 0; i < l.n; i++) {
         struct place      inner = below(p, form, &l.at[i]);
-        enum form         how = form_of(inner);
+        enum form         how = form_of(inner, l.at[i].v);
         struct field_node n = { .kind = kind_of(form), .text = l.at[i].text };
 
         n.member = whole || how == FORM_LEAF || form != FORM_STRUCT ||
@@ -214,7 +252,7 @@ static struct field_node one_side(struct arena *a, enum form form, struct place 
     static const struct json nothing = { .type = JSON_OBJECT };
     struct field_node n = { .kind = kind_of(form), .text = it->text, .member = true };
 
-    if (form_of(inner) == FORM_LEAF)
+    if (form_of(inner, it->v) == FORM_LEAF)
         return n;
     if (by_value(inner) && !is_empty(it->v)) {   /* the other side has an empty one */
         n.member = false;
@@ -229,7 +267,7 @@ static struct typed_diff both_sides(struct arena *a, struct place inner, const s
                                     const struct json *now, bool *ret_changed)
 {
     *ret_changed = false;
-    if (form_of(inner) == FORM_LEAF || (is_empty(old) && is_empty(now))) {
+    if (form_of_both(inner, old, now) == FORM_LEAF || (is_empty(old) && is_empty(now))) {
         *ret_changed = !json_equal(old, now);
         return (struct typed_diff){ FIELD_SET_NONE, FIELD_SET_NONE };
     }
@@ -240,7 +278,7 @@ static struct typed_diff both_sides(struct arena *a, struct place inner, const s
 
 static struct typed_diff diff(struct arena *a, struct place p, const struct json *old, const struct json *now)
 {
-    enum form         form = form_of(p);
+    enum form         form = form_of(p, now);
     struct items      was = items_of(a, p, form, old), is = items_of(a, p, form, now);
     size_t            most = (size_t)was.n + is.n;
     struct typed_diff d = { field_set_room(a, most), field_set_room(a, most) };
@@ -286,7 +324,7 @@ static int check_list(struct arena *a, struct place p, enum form form, const str
                       struct errbuf *err)
 {
     struct items l = items_of(a, p, form, list);
-    struct place inner = { NULL, p.field, true };
+    struct place inner = element_of(p.field);
     int          rc;
 
     if (list->type == JSON_ARRAY && l.n < list->n) {
@@ -305,7 +343,7 @@ static int check_list(struct arena *a, struct place p, enum form form, const str
 
 static int check(struct arena *a, struct place p, const struct json *v, struct errbuf *err)
 {
-    enum form form = form_of(p);
+    enum form form = form_of(p, v);
     int       rc;
 
     if (form == FORM_LEAF)
@@ -316,7 +354,7 @@ static int check(struct arena *a, struct place p, const struct json *v, struct e
         struct item  item = { .text = it->key };
 
         if (form == FORM_STRUCT)
-            item.field = schema_field(struct_type(p), it->key);
+            item.field = member_of(struct_type(p), it->key);
         struct place inner = below(p, form, &item);
 
         if ((form == FORM_MAP || inner.field != NULL) && (rc = check(a, inner, it, err)) < 0)
@@ -367,7 +405,7 @@ static struct json *merge_lists(struct arena *a, struct place p, enum form form,
 {
     struct items        x = items_of(a, p, form, live), y = items_of(a, p, form, config);
     struct item       **was = by_place(a, &x, live->n), **want = by_place(a, &y, config->n);
-    struct place        inner = { NULL, p.field, true };
+    struct place        inner = element_of(p.field);
     const struct json  *l = live->first, *c = config->first;
     struct json        *out = json_array(a);
     uint32_t            i = 0, k = 0;
@@ -418,7 +456,7 @@ static struct json *merge_members(struct arena *a, struct place p, enum form for
 
 static struct json *merge(struct arena *a, struct place p, const struct json *live, const struct json *config)
 {
-    enum form        form = form_of(p);
+    enum form        form = form_of_both(p, live, config);
     enum json_type   container = form == FORM_SET || form == FORM_KEYED ? JSON_ARRAY : JSON_OBJECT;
 
     if (form == FORM_LEAF || !json_is(live, container) || !json_is(config, container))
@@ -446,7 +484,7 @@ static bool holds(const struct field_node *n)
 static bool prune(struct arena *a, struct place p, struct json *v, struct field_set gone,
                   struct field_set kept)
 {
-    enum form    form = form_of(p);
+    enum form    form = form_of(p, v);
     struct items l = items_of(a, p, form, v);
     bool         any = false;
 

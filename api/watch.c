@@ -55,7 +55,7 @@ static void watch_cancel(struct call *c)
     buf_release(&w->row);
     must(c->api->metrics.watches > 0);
     c->api->metrics.watches--;
-    c->api->info[c->res->index].watches--;
+    api_info(c->api, c->res)->watches--;
 }
 
 /* ---- Frames ---------------------------------------------------------------------------------------- */
@@ -64,12 +64,13 @@ static void watch_cancel(struct call *c)
 static void send_object(struct call *c, struct str type, struct blob *object)
 {
     struct watch *w = watch_of(c);
+    bool plain = shape_is_plain(c, blob_str(object));
 
-    if (shape_is_plain(c) && c->x->ops->event != NULL) {
+    if (plain && c->x->ops->event != NULL) {
         c->x->ops->event(c->x, type, object);
         return;
     }
-    if (shape_is_plain(c)) {
+    if (plain) {
         call_send_blob(c, content_event(&c->out, type, blob_str(object)));
         return;
     }
@@ -95,7 +96,7 @@ static unsigned frame_slot(const struct call *c, unsigned slot)
 static void send_event(struct call *c, struct store_event *ev, unsigned slot, struct str type,
                        struct blob *object)
 {
-    if (!shape_is_plain(c) || c->x->ops->event != NULL) {
+    if (!shape_is_plain(c, blob_str(object)) || c->x->ops->event != NULL) {
         send_object(c, type, object);
         return;
     }
@@ -118,7 +119,7 @@ static void send_left(struct call *c, struct store_event *ev)
 
     unsigned     slot = frame_slot(c, FRAME_LEFT);
 
-    if (c->out.format != OUT_CBOR && ev->frame[slot] != NULL && shape_is_plain(c) &&
+    if (c->out.format != OUT_CBOR && ev->frame[slot] != NULL && shape_is_plain(c, blob_str(ev->prev)) &&
         c->x->ops->event == NULL) {
         call_send_blob(c, blob_ref(ev->frame[slot]));
         return;
@@ -152,7 +153,7 @@ static void deliver(struct call *c, struct store_event *ev)
     bool was = ev->prev != NULL && filter_matches_with(f, blob_str(ev->prev), l->before);
     bool is = ev->type == STORE_PUT && filter_matches_with(f, blob_str(ev->value), l->now);
 
-    c->api->info[c->res->index].watch_events += was || is;
+    api_info(c->api, c->res)->watch_events += was || is;
     if (ev->type == STORE_DELETE && was)
         send_event(c, ev, FRAME_NATURAL, STR("DELETED"), ev->value);
     else if (is && was)
@@ -366,7 +367,7 @@ static void watch_open(struct call *c, uint64_t after)
     c->cancel = watch_cancel;
     c->drain = pump;
     c->api->metrics.watches++;
-    c->api->info[c->res->index].watches++;
+    api_info(c->api, c->res)->watches++;
     timer_init(&w->timeout, c->api->loop, on_timeout);
     timer_init(&w->bookmark, c->api->loop, on_bookmark);
     ready_init(&w->again, on_again);

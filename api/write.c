@@ -1,6 +1,7 @@
 /* api/write.c: see api/write.h. */
 #include "api/write.h"
 #include "api/answer.h"
+#include "api/crd/pipeline.h"
 #include "api/json_scan.h"
 
 #define EVENT_TTL_MS      (60ull * 60 * 1000)
@@ -62,7 +63,7 @@ void write_encode(struct draft *d)
     struct buf *b = &d->call->api->scratch;
 
     buf_clear(b);
-    encode_object(b, d->call->info->base->kind, d->obj, &d->rev_at);
+    encode_object(b, custom_stored_kind(d->call), d->obj, &d->rev_at);
     d->text = buf_str(b);
 }
 
@@ -153,7 +154,7 @@ bool write_again(struct call *c, struct str name)
     c->api->metrics.retries++;
     c->fresh = true;                             /* what beat us has been applied here */
     if (++c->tries < WRITE_TRIES_MAX)
-        return true;
+        return custom_renew(c);
     call_conflict(c, name, NULL);
     return false;
 }

@@ -1,6 +1,35 @@
 /* test/api/openapi_test.c: discovery and OpenAPI documents parse, hold together, and show what clients look for. */
 #include "test/api/api_fixture.h"
 
+/* All that is built in. */
+static const struct resource_set *built_in(void)
+{
+    static const struct resource *rows[256];
+    static struct resource_set    all;
+
+    CHECK(schema_n_resources < ARRAY_LEN(rows));
+    for (all.n = 0; all.n < schema_n_resources; all.n++)
+        rows[all.n] = &schema_resources[all.n];
+    all.at = rows;
+    return &all;
+}
+
+static struct blob *v3(const char *path)
+{
+    struct openapi_gv gv;
+
+    return openapi_find(built_in(), str_of(path), &gv) ? openapi_v3(&gv) : NULL;
+}
+
+static struct str hash_tag(void *arg, const struct openapi_gv *gv)
+{
+    struct blob *b = openapi_v3(gv);
+    struct str   tag = arena_fmt(arg, "%016llX", (unsigned long long)openapi_hash(blob_str(b)));
+
+    blob_unref(b);
+    return tag;
+}
+
 static struct json *document(struct arena *a, struct blob *b)
 {
     struct json_error err = { .text = "no document" };
@@ -23,7 +52,7 @@ static const struct json *named(const struct json *list, const char *key, const 
 TEST(legacy_discovery)
 {
     struct arena a = ARENA_INIT;
-    struct json *list = document(&a, discovery_resource_list(STR(""), STR("v1")));
+    struct json *list = document(&a, discovery_resource_list(built_in(), STR(""), STR("v1")));
     const struct json *r = named(json_getz(list, "resources"), "name", "pods");
 
     CHECK_STR(json_path_str(list, "groupVersion"), "v1");
@@ -32,13 +61,13 @@ TEST(legacy_discovery)
     r = named(json_getz(list, "resources"), "name", "pods/eviction");            /* drain looks for exactly this */
     CHECK_JSON(&a, r, "{'name':'pods/eviction','singularName':'','namespaced':true,'group':'policy','version':'v1','kind':'Eviction',"
                       "'verbs':['create']}");
-    list = document(&a, discovery_group_list());
+    list = document(&a, discovery_group_list(built_in()));
     CHECK(named(json_getz(list, "groups"), "name", "apps") != NULL);
     CHECK(named(json_getz(list, "groups"), "name", "") == NULL);
-    CHECK_JSON(&a, document(&a, discovery_group(STR("policy"))), "{'kind':'APIGroup','apiVersion':'v1','name':'policy','versions':"
+    CHECK_JSON(&a, document(&a, discovery_group(built_in(), STR("policy"))), "{'kind':'APIGroup','apiVersion':'v1','name':'policy','versions':"
                "[{'groupVersion':'policy/v1','version':'v1'}],'preferredVersion':{'groupVersion':'policy/v1','version':'v1'}}");
-    CHECK(discovery_group(STR("")) == NULL && discovery_group(STR("none")) == NULL);
-    CHECK(discovery_resource_list(STR("apps"), STR("v2")) == NULL);
+    CHECK(discovery_group(built_in(), STR("")) == NULL && discovery_group(built_in(), STR("none")) == NULL);
+    CHECK(discovery_resource_list(built_in(), STR("apps"), STR("v2")) == NULL);
     CHECK_STR(json_path_str(document(&a, discovery_api_versions()), "versions.0"), "v1");
     arena_release(&a);
 }
@@ -46,7 +75,7 @@ TEST(legacy_discovery)
 TEST(aggregated_discovery)
 {
     struct arena a = ARENA_INIT;
-    struct json *core = document(&a, discovery_aggregated(true, false)), *rest = document(&a, discovery_aggregated(false, true));
+    struct json *core = document(&a, discovery_aggregated(built_in(), true, false)), *rest = document(&a, discovery_aggregated(built_in(), false, true));
     const struct json *apps = named(json_getz(rest, "items"), "metadata.name", "apps"), *r;
 
     CHECK_STR(json_path_str(core, "apiVersion"), "apidiscovery.k8s.io/v2");
@@ -79,13 +108,13 @@ static void check_refs(const struct json *j, const struct json *schemas, const c
 TEST(openapi_v3_of_every_group_version)
 {
     struct arena a = ARENA_INIT;
-    struct json *index = document(&a, openapi_v3_index());
-    struct str again = text_of(&a, document(&a, openapi_v3_index()));
+    struct json *index = document(&a, openapi_v3_index(built_in(), hash_tag, &a));
+    struct str again = text_of(&a, document(&a, openapi_v3_index(built_in(), hash_tag, &a)));
     unsigned n = 0;
 
     CHECK(str_eq(again, text_of(&a, index)));
     json_each(p, json_getz(index, "paths")) {
-        struct json *doc = document(&a, openapi_v3(p->key));
+        struct json *doc = document(&a, v3(arena_cstr(&a, p->key)));
         struct str url = json_path_str(p, "serverRelativeURL");
 
         CHECK(str_starts(url, arena_fmt(&a, "/openapi/v3/%.*s?hash=", STR_ARG(p->key))));
@@ -94,7 +123,7 @@ TEST(openapi_v3_of_every_group_version)
         n++;
     }
     CHECK(n >= 8);
-    CHECK(openapi_v3(STR("apis/none/v1")) == NULL && openapi_v3(STR("")) == NULL);
+    CHECK(v3("apis/none/v1") == NULL && v3("") == NULL);
     arena_release(&a);
 }
 
@@ -102,7 +131,7 @@ TEST(openapi_v3_of_every_group_version)
 TEST(patch_operations_know_field_validation)
 {
     struct arena a = ARENA_INIT;
-    struct json *doc = document(&a, openapi_v3(STR("apis/apps/v1")));
+    struct json *doc = document(&a, v3("apis/apps/v1"));
     const struct json *op = json_get(json_getz(doc, "paths"), STR("/apis/apps/v1/namespaces/{namespace}/deployments/{name}"));
 
     op = json_getz(op, "patch");
@@ -114,7 +143,7 @@ TEST(patch_operations_know_field_validation)
 TEST(openapi_v2_has_merge_keys_and_kinds)
 {
     struct arena a = ARENA_INIT;
-    struct json *doc = document(&a, openapi_v2());
+    struct json *doc = document(&a, openapi_v2(built_in()));
     const struct json *defs = json_getz(doc, "definitions"), *spec = json_getz(defs, "io.k8s.api.core.v1.PodSpec");
 
     check_refs(doc, defs, "#/definitions/");
@@ -153,8 +182,8 @@ static unsigned fields_of(struct str in, uint64_t number, struct str *ret_last)
 TEST(openapi_v2_as_protobuf)
 {
     struct arena a = ARENA_INIT;
-    struct json *doc = document(&a, openapi_v2());
-    struct blob *b = openapi_v2_pb();
+    struct json *doc = document(&a, openapi_v2(built_in()));
+    struct blob *b = openapi_v2_pb(built_in());
     struct str part = STR_NONE, name = STR_NONE;
 
     CHECK_INT(fields_of(blob_str(b), 1, &part), 1);

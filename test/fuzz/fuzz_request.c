@@ -30,7 +30,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             continue_parse(&a, r.opt.continue_, &rev, &after);
         }
         while (str_split(&in, '\n', &accept)) {
-            accept_parse(accept, true, &out);
+            accept_parse(accept, ACCEPT_TABLE | ACCEPT_PROTOBUF, &out);
             accept_discovery(accept);
             body_format_of(accept);
         }
