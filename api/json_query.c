@@ -1,4 +1,5 @@
-/* api/json_query.c: see api/json_query.h: a list of steps, walked depth first until the first value is found. */
+/* api/json_query.c: see api/json_query.h: a list of steps, walked depth first until the first value is
+ * found. */
 #include "api/json_query.h"
 
 #define STEPS_MAX  64                            /* of one query, with those of its filters */
@@ -25,7 +26,7 @@ struct reader { struct arena *arena; struct str text; size_t at; unsigned steps;
 
 static int read_query(struct reader *r, bool in_filter, const struct json_query **ret);
 
-/* ---- Reading --------------------------------------------------------------------------------------------- */
+/* ---- Reading ------------------------------------------------------------------------------------ */
 
 static char peek(const struct reader *r) { return r->at < r->text.n ? r->text.p[r->at] : '\0'; }
 
@@ -49,7 +50,8 @@ static bool take(struct reader *r, char c)
     return true;
 }
 
-/* A bare key ends where the next step or an operator begins; a backslash takes the next character as it is. */
+/* A bare key ends where the next step or an operator begins; a backslash takes the next character as it
+ * is. */
 static struct str read_key(struct reader *r)
 {
     char *to = arena_alloc(r->arena, r->text.n), *q = to;
@@ -294,7 +296,7 @@ int json_query_compile(struct arena *a, struct str text, const struct json_query
     return read_query(&r, false, ret);
 }
 
-/* ---- Searching -------------------------------------------------------------------------------------------- */
+/* ---- Searching ---------------------------------------------------------------------------------- */
 
 struct search { unsigned visits; };
 

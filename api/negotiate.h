@@ -14,8 +14,9 @@ struct accept {
     bool pretty;
 };
 
-/* The best of what the Accept header lists (by q, then by order), of what can be made of this resource: tables and
- * metadata forms, protobuf of whole objects.  False: nothing we can make is acceptable (406). */
+/* The best of what the Accept header lists (by q, then by order), of what can be made of this resource:
+ * tables and metadata forms, protobuf of whole objects.  False: nothing we can make is acceptable
+ * (406). */
 #define ACCEPT_TABLE    1u
 #define ACCEPT_PROTOBUF 2u
 bool accept_parse(struct str header, unsigned can, struct accept *ret);

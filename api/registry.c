@@ -16,7 +16,7 @@ struct registry {
     struct resource_set set;
 };
 
-/* ---- Changes ------------------------------------------------------------------------------------------------ */
+/* ---- Changes ------------------------------------------------------------------------------------ */
 
 static void forget_order(struct registry *g, const struct custom *cu)
 {
@@ -73,7 +73,7 @@ static void put(struct registry *g, struct str name, struct blob *text, uint64_t
         forget_order(g, cu);
 }
 
-/* ---- Following the store ------------------------------------------------------------------------------------ */
+/* ---- Following the store ------------------------------------------------------------------------ */
 
 /* Watches on rows that were replaced end: their clients come back and see the new ones. */
 static void retire(struct ready_item *it)
@@ -142,7 +142,7 @@ struct resource_info *api_info(const struct api *a, const struct resource *r)
     return resource_is_custom(r) ? &custom_of(r)->info : &a->info[r->index];
 }
 
-/* ---- Looking up --------------------------------------------------------------------------------------------- */
+/* ---- Looking up --------------------------------------------------------------------------------- */
 
 /* The index says of this name what the live view says. */
 static struct custom *as_stored(struct registry *g, struct str name)
@@ -202,7 +202,7 @@ void registry_each(struct registry *g, void (*fn)(void *arg, struct custom_versi
     }
 }
 
-/* ---- In order ----------------------------------------------------------------------------------------------- */
+/* ---- In order ----------------------------------------------------------------------------------- */
 
 /* v1 before v1beta2 before v1beta1 before v1alpha1, v2 before v1, and all of these before other names. */
 struct version_rank { int stage; uint64_t major, minor; };

@@ -1,9 +1,10 @@
 /* api/registry.h: which resources this head serves: those of the tables and those that users define.
  *
- * Each head mirrors the CustomResourceDefinitions of its own store.  A look-up also asks the live view, so that
- * what a request finds here is never behind what it reads there.  Every write of a custom object has its definition's revision as a condition
- * (write_definition_if), so that no object is stored by a schema that has changed meanwhile, on any head.
- * Built-in resources are found in their constant tables first; custom ones cost a look-up in the index and one in the tree. */
+ * Each head mirrors the CustomResourceDefinitions of its own store.  A look-up also asks the live view,
+ * so that what a request finds here is never behind what it reads there.  Every write of a custom
+ * object has its definition's revision as a condition (custom_txn_if), so that no object is
+ * stored by a schema that has changed meanwhile, on any head. Built-in resources are found in their
+ * constant tables first; custom ones cost a look-up in the index and one in the tree. */
 #ifndef API_REGISTRY_H
 #define API_REGISTRY_H
 

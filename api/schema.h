@@ -58,8 +58,8 @@ struct schema_field {
     /* name in the resource this one is stored as; NULL: the same */
     const char *stored;
     const char *help;
-    /* Of kinds that users define (api/crd/), NULL in the built-in tables: an element of the list or map, which
-     * may be a list or map itself; and what else must hold of the value. */
+    /* Of kinds that users define (api/crd/), NULL in the built-in tables: an element of the list or
+     * map, which may be a list or map itself; and what else must hold of the value. */
     const struct schema_field *element;
     const struct schema_rules *rules;
 };
@@ -168,7 +168,7 @@ const struct schema_kind *schema_kind_by_version(struct str api_version, struct 
 struct str schema_api_version(struct arena *a, const struct schema_kind *k);
 const struct resource_sub *resource_sub_find(const struct resource *r, struct str name);
 
-/* ---- From the tables alone ------------------------------------------------------------------------ */
+/* ---- From the tables alone ---------------------------------------------------------------------- */
 
 /* Make a decoded tree fit the type: wrong JSON types are an error with the path (`Deployment in version
  * "v1" cannot be handled as a Deployment: json: cannot unmarshal string into Go struct field
@@ -208,14 +208,15 @@ void schema_pb_encode(struct buf *out, const struct schema_type *t, const struct
 void schema_pb_encode_type(struct buf *out, const struct schema_type *t, const struct json *obj);
 void schema_pb_open(struct buf *out, struct str api_version, struct str kind);
 
-/* ---- Documents made from the tables ------------------------------------------------------------------ */
+/* ---- Documents made from the tables ------------------------------------------------------------- */
 
 /* What there is to tell of, sorted by group and version. */
 struct resource_set { const struct resource *const *at; unsigned n; };
 /* Where the group version, or the group, that begins at at[i] ends. */
 unsigned resource_set_gv_end(const struct resource_set *all, unsigned i);
 unsigned resource_set_group_end(const struct resource_set *all, unsigned i);
-struct openapi_gv { struct str path; const struct resource *const *at; unsigned n; };    /* path: "apis/apps/v1" */
+/* path: "apis/apps/v1" */
+struct openapi_gv { struct str path; const struct resource *const *at; unsigned n; };
 typedef struct str openapi_tag_fn(void *arg, const struct openapi_gv *gv);
 
 /* Discovery: legacy /api, /api/v1, /apis, /apis/G, /apis/G/V and aggregated (core: /api, else /apis) v2

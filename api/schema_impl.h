@@ -1,4 +1,5 @@
-/* api/schema_impl.h: what conforming and validating share between built-in kinds and those that users define; not for others. */
+/* api/schema_impl.h: what conforming and validating share between built-in kinds and those that users
+ * define; not for others. */
 #ifndef API_SCHEMA_IMPL_H
 #define API_SCHEMA_IMPL_H
 

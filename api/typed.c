@@ -41,7 +41,8 @@ static enum form form_of(struct place p, const struct json *v)
 
     if (f == NULL)
         return FORM_STRUCT;
-    if (is_open(f))                              /* of a custom kind: objects are maps, all else is one field */
+    /* of a custom kind: objects are maps, all else is one field */
+    if (is_open(f))
         return json_is(v, JSON_OBJECT) ? FORM_MAP : FORM_LEAF;
     if (!p.element && f->shape != SCHEMA_ONE) {
         if (f->list_type == SCHEMA_ATOMIC)
@@ -86,7 +87,7 @@ static char kind_of(enum form form)
     return form == FORM_SET ? 'v' : form == FORM_KEYED ? 'k' : 'f';
 }
 
-/* ---- Items ---------------------------------------------------------------------------------------- */
+/* ---- Items -------------------------------------------------------------------------------------- */
 
 /* The default of a key field that an element leaves out, as a member. */
 static struct json *default_key(struct arena *a, const struct schema_type *t, const char *key)
@@ -196,7 +197,7 @@ static struct items items_of(struct arena *a, struct place p, enum form form, co
     return l;
 }
 
-/* ---- Fields --------------------------------------------------------------------------------------- */
+/* ---- Fields ------------------------------------------------------------------------------------- */
 
 static bool is_empty(const struct json *v)
 {
@@ -229,7 +230,7 @@ struct field_set typed_fields(struct arena *a, const struct schema_type *t, cons
     return fields_of(a, (struct place){ t, NULL, false }, obj, false);
 }
 
-/* ---- Differences ---------------------------------------------------------------------------------- */
+/* ---- Differences -------------------------------------------------------------------------------- */
 
 /* What the original keeps by value is there even when nobody gave it. */
 static bool by_value(struct place p)
@@ -316,7 +317,7 @@ struct typed_diff typed_compare(struct arena *a, const struct schema_type *t, co
     return diff(a, (struct place){ t, NULL, false }, old != NULL ? old : &nothing, now);
 }
 
-/* ---- Checking ------------------------------------------------------------------------------------- */
+/* ---- Checking ----------------------------------------------------------------------------------- */
 
 static int check(struct arena *a, struct place p, const struct json *v, struct errbuf *err);
 
@@ -368,7 +369,7 @@ int typed_check(struct arena *a, const struct schema_type *t, const struct json 
     return check(a, (struct place){ t, NULL, false }, obj, err);
 }
 
-/* ---- Merging -------------------------------------------------------------------------------------- */
+/* ---- Merging ------------------------------------------------------------------------------------ */
 
 static struct json *merge(struct arena *a, struct place p, const struct json *live,
                           const struct json *config);
@@ -472,7 +473,7 @@ struct json *typed_merge(struct arena *a, const struct schema_type *t, const str
     return merge(a, (struct place){ t, NULL, false }, live, config);
 }
 
-/* ---- Pruning -------------------------------------------------------------------------------------- */
+/* ---- Pruning ------------------------------------------------------------------------------------ */
 
 /* A field that leads somewhere counts as a member: taken out, nothing of it is left. */
 static bool holds(const struct field_node *n)

@@ -29,7 +29,7 @@ const struct schema_field crd_any = {
     .rules = &(const struct schema_rules){ .nullable = true, .open = true },
 };
 
-/* ---- Copies ---------------------------------------------------------------------------------------- */
+/* ---- Copies ------------------------------------------------------------------------------------- */
 
 static struct json *own_json(struct arena *a, const struct json *v)
 {
@@ -71,7 +71,7 @@ static const char *const *own_names(struct compile *c, const struct json *list)
     return names;
 }
 
-/* ---- What must hold of a value ----------------------------------------------------------------------- */
+/* ---- What must hold of a value ------------------------------------------------------------------ */
 
 static bool flag(const struct json *schema, const char *key) { return json_true(json_getz(schema, key)); }
 
@@ -85,7 +85,8 @@ static const struct rules_bounds *compile_bounds(struct compile *c, const struct
         { "minProperties", offsetof(struct rules_bounds, min_members) },
         { "maxProperties", offsetof(struct rules_bounds, max_members) },
     };
-    struct rules_bounds b = { .min = own_number(c, schema, "minimum"), .max = own_number(c, schema, "maximum"),
+    struct rules_bounds b = { .min = own_number(c, schema, "minimum"),
+                              .max = own_number(c, schema, "maximum"),
                               .multiple = own_number(c, schema, "multipleOf"),
                               .above_min = flag(schema, "exclusiveMinimum"),
                               .below_max = flag(schema, "exclusiveMaximum") };
@@ -207,7 +208,7 @@ static int compile_rules(struct compile *c, const struct json *schema, struct sc
     return compile_logic(c, schema, &r->logic);
 }
 
-/* ---- Members ----------------------------------------------------------------------------------------- */
+/* ---- Members ------------------------------------------------------------------------------------ */
 
 static void index_members(struct compile *c, struct schema_type *t)
 {
@@ -231,7 +232,8 @@ static void index_members(struct compile *c, struct schema_type *t)
 /* The type of metadata, wherever it stands. */
 static const struct schema_type *object_meta(void)
 {
-    const struct schema_kind *k = schema_kind_find(STR("meta.k8s.io"), STR("v1"), STR("PartialObjectMetadata"));
+    const struct schema_kind *k =
+        schema_kind_find(STR("meta.k8s.io"), STR("v1"), STR("PartialObjectMetadata"));
 
     must(k != NULL);
     return schema_field(k->type, STR("metadata"))->type;
@@ -304,7 +306,7 @@ static int compile_members(struct compile *c, const struct json *members, struct
     return 0;
 }
 
-/* ---- Values ------------------------------------------------------------------------------------------- */
+/* ---- Values ------------------------------------------------------------------------------------- */
 
 static uint8_t list_type_of(struct compile *c, const struct json *schema, struct schema_field *f)
 {

@@ -36,18 +36,21 @@ static const struct schema_field *member_of(const struct schema_field *f, struct
     return m;
 }
 
-static int prune_metadata(struct conform *c, const struct schema_field *f, struct json *v, const struct at *at)
+static int prune_metadata(struct conform *c, const struct schema_field *f, struct json *v,
+                          const struct at *at)
 {
     struct str path;
 
     if (v->type == JSON_OBJECT)
         return schema__conform_object(c, f->type, v, at);
     path = at_text(c->arena, at);
-    return err_set(c->err, E_INVALID, "%s in version \"%s\" cannot be handled as a %s: %.*s must be an object",
-                   c->kind->kind, c->kind->version, c->kind->kind, STR_ARG(path));
+    return err_set(c->err, E_INVALID,
+                   "%s in version \"%s\" cannot be handled as a %s: %.*s must be an object", c->kind->kind,
+                   c->kind->version, c->kind->kind, STR_ARG(path));
 }
 
-static int prune_members(struct conform *c, const struct schema_field *f, struct json *obj, const struct at *up)
+static int prune_members(struct conform *c, const struct schema_field *f, struct json *obj,
+                         const struct at *up)
 {
     struct json *prev = NULL, *next;
 

@@ -4,8 +4,9 @@
 #include "api/json_scan.h"
 #include "api/openapi.h"
 
-#define GENERIC_VERBS (VERB_GET | VERB_LIST | VERB_WATCH | VERB_CREATE | VERB_UPDATE | VERB_PATCH | VERB_DELETE | \
-                       VERB_DELETECOLLECTION)
+#define GENERIC_VERBS                                                                                        \
+    (VERB_GET | VERB_LIST | VERB_WATCH | VERB_CREATE | VERB_UPDATE | VERB_PATCH | VERB_DELETE |              \
+     VERB_DELETECOLLECTION)
 
 static const char *own(struct custom *cu, struct str s) { return arena_cstr(&cu->arena, s); }
 
@@ -14,7 +15,7 @@ static const char *own_member(struct custom *cu, const struct json *obj, const c
     return own(cu, json_str(json_getz(obj, key)));
 }
 
-/* ---- Names -------------------------------------------------------------------------------------------------- */
+/* ---- Names -------------------------------------------------------------------------------------- */
 
 static const char *const *own_list(struct custom *cu, const struct json *list)
 {
@@ -49,7 +50,7 @@ static const char *type_name(struct custom *cu, const char *version, const char 
     return name;
 }
 
-/* ---- Columns ------------------------------------------------------------------------------------------------ */
+/* ---- Columns ------------------------------------------------------------------------------------ */
 
 static const struct schema_column name_column = {
     .name = "Name", .type = "string", .format = "name", .path = "metadata.name",
@@ -91,7 +92,7 @@ static void add_columns(struct custom *cu, const struct json *version, struct cu
     v->res.n_columns = n;
 }
 
-/* ---- One version -------------------------------------------------------------------------------------------- */
+/* ---- One version -------------------------------------------------------------------------------- */
 
 /* ".spec.replicas" as a dotted path. */
 static const char *dotted(struct custom *cu, const struct json *v)
@@ -169,27 +170,36 @@ static void version_make(struct custom *cu, const struct json *spec, const struc
 
     v->of = cu;
     v->kind = (struct schema_kind){ .group = group, .version = name, .kind = own_member(cu, names, "kind") };
-    v->list = (struct schema_kind){ .group = group, .version = name, .kind = own_member(cu, names, "listKind") };
+    v->list =
+        (struct schema_kind){ .group = group, .version = name, .kind = own_member(cu, names, "listKind") };
     name_types(cu, v);
     v->served = json_true(json_getz(version, "served"));
     v->storage = json_true(json_getz(version, "storage"));
     v->warning = deprecation(cu, version, v);
     v->res = (struct resource){
-        .kind = &v->kind, .list = &v->list, .plural = own(cu, cu->plural),
-        .singular = own_member(cu, names, "singular"), .short_names = own_list(cu, json_getz(names, "shortNames")),
-        .categories = own_list(cu, json_getz(names, "categories")), .verbs = GENERIC_VERBS,
-        .namespaced = str_is(json_str(json_getz(spec, "scope")), "Namespaced"), .has_generation = true,
-        .select = selectable(cu, version), .index = RESOURCE_CUSTOM,
+        .kind = &v->kind,
+        .list = &v->list,
+        .plural = own(cu, cu->plural),
+        .singular = own_member(cu, names, "singular"),
+        .short_names = own_list(cu, json_getz(names, "shortNames")),
+        .categories = own_list(cu, json_getz(names, "categories")),
+        .verbs = GENERIC_VERBS,
+        .namespaced = str_is(json_str(json_getz(spec, "scope")), "Namespaced"),
+        .has_generation = true,
+        .select = selectable(cu, version),
+        .index = RESOURCE_CUSTOM,
         .storage = arena_fmt(&cu->arena, "%.*s/%.*s", STR_ARG(cu->group), STR_ARG(cu->plural)).p,
     };
     add_subresources(cu, version, v);
     add_columns(cu, version, v);
     v->info = (struct resource_info){
-        .hooks = &kind_custom, .base = &v->res, .prefix = arena_fmt(&cu->arena, "/registry/%s/", v->res.storage),
+        .hooks = &kind_custom,
+        .base = &v->res,
+        .prefix = arena_fmt(&cu->arena, "/registry/%s/", v->res.storage),
     };
 }
 
-/* ---- A definition ------------------------------------------------------------------------------------------- */
+/* ---- A definition ------------------------------------------------------------------------------- */
 
 static bool condition_is_true(const struct json *obj, const char *type)
 {
@@ -264,7 +274,7 @@ const struct custom_version *custom_storage(const struct custom *cu)
     return &cu->version[0];                      /* definitions without one are not stored */
 }
 
-/* ---- Schemas ------------------------------------------------------------------------------------------------ */
+/* ---- Schemas ------------------------------------------------------------------------------------ */
 
 const struct json *custom_schema(const struct json *definition, struct str version)
 {
@@ -293,7 +303,7 @@ int custom_compile(struct custom_version *v, struct errbuf *err)
     return rc;
 }
 
-/* ---- Reading ------------------------------------------------------------------------------------------------ */
+/* ---- Reading ------------------------------------------------------------------------------------ */
 
 /* Objects are stored with their version in front and the revision in their metadata. */
 bool custom_reads_plain(const struct custom_version *v, struct str stored)

@@ -1,10 +1,10 @@
-/* api/crd/custom.h: a kind that users define, as this head serves it: a row of the resource tables for each of its
- * versions.
+/* api/crd/custom.h: a kind that users define, as this head serves it: a row of the resource tables for
+ * each of its versions.
  *
- * Made from a stored CustomResourceDefinition by the registry (api/registry.h), which replaces it when the
- * definition changes.  Counted references: a request or a watch under way keeps the rows it began with.  The
- * schema of a version is compiled when the version is first asked for: a thousand definitions that nobody uses
- * cost a thousand small rows. */
+ * Made from a stored CustomResourceDefinition by the registry (api/registry.h), which replaces it when
+ * the definition changes.  Counted references: a request or a watch under way keeps the rows it began
+ * with.  The schema of a version is compiled when the version is first asked for: a thousand
+ * definitions that nobody uses cost a thousand small rows. */
 #ifndef API_CRD_CUSTOM_H
 #define API_CRD_CUSTOM_H
 
@@ -63,7 +63,7 @@ int custom_compile(struct custom_version *v, struct errbuf *err);
 /* The schema of a version within a definition; NULL: none. */
 const struct json *custom_schema(const struct json *definition, struct str version);
 
-/* ---- Between versions, and from older schemas ------------------------------------------------------------- */
+/* ---- Between versions, and from older schemas --------------------------------------------------- */
 
 /* Is this stored text what a reader of v is to see? */
 bool custom_reads_plain(const struct custom_version *v, struct str stored);

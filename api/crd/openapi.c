@@ -1,7 +1,7 @@
 /* api/crd/openapi.c: the schemas of custom kinds as OpenAPI publishes them.
  *
- * Version 3 takes a schema as it was given.  Version 2 knows less: what it has no word for is left out, and where
- * it would say too much, so is what would forbid values that are allowed. */
+ * Version 3 takes a schema as it was given.  Version 2 knows less: what it has no word for is left out,
+ * and where it would say too much, so is what would forbid values that are allowed. */
 #include "api/crd/custom.h"
 #include "api/openapi.h"
 
@@ -22,7 +22,7 @@ static bool is_of(const char *const *names, size_t n, struct str key)
 
 static bool flag(const struct json *schema, const char *key) { return json_true(json_getz(schema, key)); }
 
-/* ---- Version 2 ------------------------------------------------------------------------------------------------ */
+/* ---- Version 2 ---------------------------------------------------------------------------------- */
 
 static void put_v2(struct buf *out, const struct json *schema);
 
@@ -73,7 +73,8 @@ static void put_v2(struct buf *out, const struct json *schema)
             buf_char(out, '{');
             put_members_v2(out, m);
             buf_char(out, '}');
-        } else if ((str_is(m->key, "items") || str_is(m->key, "additionalProperties")) && m->type == JSON_OBJECT) {
+        } else if ((str_is(m->key, "items") || str_is(m->key, "additionalProperties")) &&
+                   m->type == JSON_OBJECT) {
             put_v2(out, m);
         } else {
             json_write(out, m);
@@ -82,12 +83,13 @@ static void put_v2(struct buf *out, const struct json *schema)
     buf_char(out, '}');
 }
 
-/* ---- A kind --------------------------------------------------------------------------------------------------- */
+/* ---- A kind ------------------------------------------------------------------------------------- */
 
 static void put_own_members(struct openapi *o, const char *meta, const char *help)
 {
     buf_fmt(&o->out,
-            "\"apiVersion\":{\"description\":\"Version of the schema that this object follows.\",\"type\":\"string\"},"
+            "\"apiVersion\":{\"description\":\"Version of the schema that this object "
+            "follows.\",\"type\":\"string\"},"
             "\"kind\":{\"description\":\"What this object is.\",\"type\":\"string\"},"
             "\"metadata\":{\"description\":\"%s\",%s\"$ref\":\"%s" META "%s\"%s}",
             help, o->v3 ? "\"allOf\":[{" : "", place(o), meta, o->v3 ? "}]" : "");
@@ -95,7 +97,8 @@ static void put_own_members(struct openapi *o, const char *meta, const char *hel
 
 static void put_gvk(struct openapi *o, const struct schema_kind *k)
 {
-    buf_fmt(&o->out, ",\"x-kubernetes-group-version-kind\":[{\"group\":\"%s\",\"kind\":\"%s\",\"version\":\"%s\"}]",
+    buf_fmt(&o->out,
+            ",\"x-kubernetes-group-version-kind\":[{\"group\":\"%s\",\"kind\":\"%s\",\"version\":\"%s\"}]",
             k->group, k->kind, k->version);
 }
 

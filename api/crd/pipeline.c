@@ -10,8 +10,9 @@ static bool use(struct call *c, struct custom_version *v)
     struct errbuf err;
 
     if (custom_compile(v, &err) < 0) {
-        call_fail(c, 500, REASON_INTERNAL, "Internal error occurred: the schema of %s/%s %s cannot be used: %s",
-                  v->kind.group, v->kind.version, v->kind.kind, err.s);
+        call_fail(c, 500, REASON_INTERNAL,
+                  "Internal error occurred: the schema of %s/%s %s cannot be used: %s", v->kind.group,
+                  v->kind.version, v->kind.kind, err.s);
         return false;
     }
     *h = (struct held_custom){ custom_ref(v->of), c->held };

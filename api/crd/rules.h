@@ -1,13 +1,14 @@
-/* api/crd/rules.h: the schema of a kind that users define, as rows of the same tables that built-in kinds have.
+/* api/crd/rules.h: the schema of a kind that users define, as rows of the same tables that built-in
+ * kinds have.
  *
- * crd_compile() turns an OpenAPI schema into a tree of struct schema_field: each describes one value, whether
- * it is a member, an element of a list (`element`) or any member of a map (`element` too).  Shape, base, type,
- * list type and keys are filled in as for built-in kinds, so that server-side apply and CEL see no difference;
- * what built-in kinds do not know of stands in `rules`.  Below allOf, anyOf, oneOf and not the same rows are
- * used, of which only the rules count.
+ * crd_compile() turns an OpenAPI schema into a tree of struct schema_field: each describes one value,
+ * whether it is a member, an element of a list (`element`) or any member of a map (`element` too).
+ * Shape, base, type, list type and keys are filled in as for built-in kinds, so that server-side apply
+ * and CEL see no difference; what built-in kinds do not know of stands in `rules`.  Below allOf, anyOf,
+ * oneOf and not the same rows are used, of which only the rules count.
  *
- * Schemas were checked when their definition was stored (api/kinds/structural.c); what is stored nevertheless,
- * by another program, compiles to rows that let more pass, never to none. */
+ * Schemas were checked when their definition was stored (api/kinds/structural.c); what is stored
+ * nevertheless, by another program, compiles to rows that let more pass, never to none. */
 #ifndef API_CRD_RULES_H
 #define API_CRD_RULES_H
 
@@ -38,23 +39,26 @@ struct schema_rules {
     uint8_t type;                                /* enum rules_type */
     bool nullable;
     bool open;                                   /* members that no schema knows are kept */
-    bool embedded;                               /* an object with apiVersion, kind and metadata; so is the root */
+    /* an object with apiVersion, kind and metadata; so is the root */
+    bool embedded;
     bool root;
     bool int_or_string;
     bool deep_defaults;                          /* a default here or below */
-    const struct json *default_;                 /* complete: pruned, with the defaults below it; NULL: none */
+    /* complete: pruned, with the defaults below it; NULL: none */
+    const struct json *default_;
     const struct json *enums;                    /* array; NULL: any value */
     const struct str *required; unsigned n_required;
     const struct rules_bounds *bounds;           /* NULL: none; and likewise: */
     const struct rules_text *text;
     const struct rules_logic *logic;
     const struct schema_field *metadata;         /* what the schema says of the object's metadata */
-    const struct json *validations;              /* x-kubernetes-validations as they stand there; NULL: none */
+    /* x-kubernetes-validations as they stand there; NULL: none */
+    const struct json *validations;
 };
 
-/* The schema of one version (spec.versions[].schema.openAPIV3Schema) into *root, which becomes the type of its
- * objects; root->name is kept.  All of it lives in a and refers to nothing else.  E_INVALID: a pattern that is no
- * regular expression, or more members than tables hold. */
+/* The schema of one version (spec.versions[].schema.openAPIV3Schema) into *root, which becomes the type
+ * of its objects; root->name is kept.  All of it lives in a and refers to nothing else.  E_INVALID: a
+ * pattern that is no regular expression, or more members than tables hold. */
 int crd_compile(const struct json *schema, struct arena *a, struct schema_type *root, struct errbuf *err);
 
 /* What api/schema.h does for built-in types, for these; called by it. */

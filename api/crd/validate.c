@@ -1,9 +1,9 @@
 /* api/crd/validate.c: is what a user's schema says about values true of this object?
  *
- * One walk over value and schema together, in the original's order and words.  Without causes to add to, it ends
- * at the first thing that is wrong: so are the alternatives of anyOf, oneOf and not tried.  Only the outermost
- * alternatives say why they failed, so that the work stays a small multiple of value times schema however deep
- * alternatives are nested. */
+ * One walk over value and schema together, in the original's order and words.  Without causes to add
+ * to, it ends at the first thing that is wrong: so are the alternatives of anyOf, oneOf and not tried.
+ * Only the outermost alternatives say why they failed, so that the work stays a small multiple of value
+ * times schema however deep alternatives are nested. */
 #include <math.h>
 #include "api/crd/rules.h"
 #include "api/names.h"
@@ -22,7 +22,7 @@ static void check_value(struct check *c, const struct schema_field *f, const str
 
 static bool done(const struct check *c) { return c->failed && c->causes == NULL; }
 
-/* ---- Complaints ---------------------------------------------------------------------------------------- */
+/* ---- Complaints --------------------------------------------------------------------------------- */
 
 /* Notes a failure; true: somebody wants to know more. */
 static bool complain(struct check *c)
@@ -58,8 +58,9 @@ static void wrong_type(struct check *c, const struct at *at, struct str want, st
     if (!complain(c))
         return;
     path = at_text(c->causes->arena, at);
-    cause_add(c->causes, CAUSE_TYPE, at, "Invalid value: \"%.*s\": %.*s in body must be of type %.*s: \"%.*s\"",
-              STR_ARG(is), STR_ARG(path), STR_ARG(want), STR_ARG(is));
+    cause_add(c->causes, CAUSE_TYPE, at,
+              "Invalid value: \"%.*s\": %.*s in body must be of type %.*s: \"%.*s\"", STR_ARG(is),
+              STR_ARG(path), STR_ARG(want), STR_ARG(is));
 }
 
 static void out_of_bounds(struct check *c, const struct at *at, const struct json *v, const char *what,
@@ -73,7 +74,7 @@ static void out_of_bounds(struct check *c, const struct at *at, const struct jso
     invalid(c, at, value_text(a, v), arena_fmt(a, "should be %s %.*s", what, STR_ARG(bound->s)));
 }
 
-/* ---- Types ----------------------------------------------------------------------------------------------- */
+/* ---- Types -------------------------------------------------------------------------------------- */
 
 static bool is_integer(const struct json *v)
 {
@@ -117,7 +118,8 @@ static const char *type_name(uint8_t type)
 }
 
 /* False: nothing more can be said about the value. */
-static bool check_type(struct check *c, const struct schema_rules *r, const struct json *v, const struct at *at)
+static bool check_type(struct check *c, const struct schema_rules *r, const struct json *v,
+                       const struct at *at)
 {
     int64_t n;
 
@@ -142,7 +144,7 @@ static bool check_type(struct check *c, const struct schema_rules *r, const stru
     return true;
 }
 
-/* ---- Texts, numbers, counts -------------------------------------------------------------------------------- */
+/* ---- Texts, numbers, counts --------------------------------------------------------------------- */
 
 static int64_t characters(struct str s)
 {
@@ -255,7 +257,7 @@ static void check_enum(struct check *c, const struct json *enums, const struct j
     buf_release(&list);
 }
 
-/* ---- Alternatives --------------------------------------------------------------------------------------- */
+/* ---- Alternatives ------------------------------------------------------------------------------- */
 
 static bool fits_at(const struct schema_field *f, const struct json *v, const struct at *at)
 {
@@ -295,15 +297,20 @@ static void check_one_of(struct check *c, const struct rules_logic *l, const str
         return;
     if (fit > 1) {
         if (complain(c))
-            logic_failed(c, at, arena_fmt(c->causes->arena, "validate one and only one schema (oneOf). Found %u "
-                                                            "valid alternatives", fit).p);
+            logic_failed(c, at,
+                         arena_fmt(c->causes->arena,
+                                   "validate one and only one schema (oneOf). Found %u "
+                                   "valid alternatives",
+                                   fit)
+                             .p);
         return;
     }
     logic_failed(c, at, "validate one and only one schema (oneOf). Found none valid");
     explain(c, &l->one[0], v, at);
 }
 
-static void check_logic(struct check *c, const struct rules_logic *l, const struct json *v, const struct at *at)
+static void check_logic(struct check *c, const struct rules_logic *l, const struct json *v,
+                        const struct at *at)
 {
     unsigned fit = 0;
 
@@ -331,9 +338,10 @@ static void check_logic(struct check *c, const struct rules_logic *l, const stru
         logic_failed(c, at, "not validate the schema (not)");
 }
 
-/* ---- Containers ------------------------------------------------------------------------------------------- */
+/* ---- Containers --------------------------------------------------------------------------------- */
 
-static void check_list(struct check *c, const struct schema_field *f, const struct json *v, const struct at *up)
+static void check_list(struct check *c, const struct schema_field *f, const struct json *v,
+                       const struct at *up)
 {
     const struct rules_bounds *b = f->rules->bounds;
     long i = 0;
