@@ -34,6 +34,13 @@ bool authz_ask(struct authz *z, struct authz_query *q)
     return ask_rest(q);
 }
 
+bool authz_ask_now(struct authz *z, struct authz_query *q)
+{
+    if (!authz_ask(z, q))
+        authz_cancel(q);
+    return q->decision == AUTHZ_ALLOW;
+}
+
 void authz_answered(struct authz_query *q)
 {
     must(q->waiting);

@@ -26,6 +26,7 @@ enum authz_decision { AUTHZ_NONE, AUTHZ_ALLOW, AUTHZ_DENY };
 struct authz_query {
     struct authz_attr attr;                      /* what it points to stays until done */
     struct arena *arena;                         /* for reasons */
+    bool want_reason;                            /* also why it is allowed: for reviews */
     void (*done)(struct authz_query *q);
     /* The answer. NONE: nobody allows it.  reason, error: for reviews and refusals; may be empty. */
     enum authz_decision decision;
@@ -40,6 +41,8 @@ struct authz_query {
 struct authz;
 /* True: answered.  False: done comes, once, from the loop, unless it is canceled. */
 bool authz_ask(struct authz *z, struct authz_query *q);
+/* Is it allowed, as far as that is known without waiting? */
+bool authz_ask_now(struct authz *z, struct authz_query *q);
 void authz_cancel(struct authz_query *q);        /* harmless when it is not waiting */
 /* `User "x" cannot list resource "pods" in API group "" in the namespace "y"`, and the reasons. */
 struct str authz_refusal(struct arena *a, const struct authz_query *q);
@@ -53,7 +56,6 @@ struct authorizer {
     void (*cancel)(void *state, struct authz_query *q);    /* of one that waits; NULL: it never does */
     void *state;
 };
-bool authz_table_ask(void *state, struct authz_query *q);
 #define AUTHZ_CHAIN_MAX 6
 struct authz *authz_new(void);
 void authz_add(struct authz *z, const struct authorizer *what);

@@ -7,6 +7,8 @@
 #include "api/bootstrap.h"
 #include "api/call.h"
 #include "api/client.h"
+#include "api/rbac/rbac.h"
+#include "api/rbac/reconcile.h"
 #include "api/yaml.h"
 #include "net/log.h"
 #include <stdio.h>
@@ -145,6 +147,8 @@ static void next_step(struct bootstrap *b)
         b->next = b->next->next;
     if (b->step != STEP_OBJECTS || b->next == NULL)
         b->step++;
+    if (b->step == ARRAY_LEN(namespaces))
+        rbac_reconcile_start(b->api);
     /* not from inside the client's callback: the end frees the client */
     timer_start_ns(&b->timer, 0);
 }
@@ -295,6 +299,7 @@ void api_bootstrap(struct api *a)
             watch_open(&b->watch[i]);
         }
     }
+    rbac_hold(a->rbac);
     if (b->step == STEP_DONE)
         start_over(b, 0);
 }

@@ -39,6 +39,8 @@ struct api {
     struct mirror *mirror;                       /* what our own rules are read from */
     struct authn *authn;
     struct authz *authz;
+    struct rbac *rbac;
+    struct rbac_reconcile *reconcile;            /* NULL: never asked for here */
     struct tls_ctx *node_tls;
     struct tls_ctx *any_tls;                     /* the proxy's, verifies nobody; made when first asked for */
     struct metrics metrics;

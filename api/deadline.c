@@ -69,4 +69,5 @@ void deadline_end(struct call *c)
     qdel(&c->due);
     if (c->own_deadline != NULL)
         timer_stop(&c->own_deadline->timer);
+    c->own_deadline = NULL;
 }

@@ -12,6 +12,6 @@ void deadline_init(struct api *a);
 void deadline_stop(struct api *a);
 /* From now on. */
 void deadline_start(struct call *c);
-void deadline_end(struct call *c);               /* the call ended; also if it never had one */
+void deadline_end(struct call *c);               /* it ended, or may last; also if it never had one */
 
 #endif

@@ -12,7 +12,7 @@ void call_kind_ctx(struct call *c, struct kind_ctx *ret, struct str ns, struct s
             .asked = c->res, .sub = c->sub,
         .user = c->user, .ns = ns, .name = name, .wall_ns = loop_wall_ns(c->api->loop),
             .dry_run = c->rq.opt.dry_run,
-        .net = &c->api->net, .warnings = &c->warnings,
+        .authz = c->api->authz, .rbac = c->api->rbac, .net = &c->api->net, .warnings = &c->warnings,
     };
 }
 

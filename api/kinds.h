@@ -55,6 +55,8 @@ struct kind_ctx {
     int64_t  wall_ns;                            /* one reading for the whole request */
     bool     dry_run;
     const struct service_net *net;
+    struct authz *authz;                         /* who may do what; NULL: nobody to ask (tests) */
+    struct rbac *rbac;
 
     /* Filled in by the functions below. */
     int      refused;                            /* HTTP status; 0: not refused */

@@ -95,7 +95,16 @@ static void gone(struct mirror_feed *f, struct str suffix)
 
 /* ---- Ready ---------------------------------------------------------------------------------------- */
 
+struct loop *mirror_loop(const struct mirror *m) { return store_loop(m->store); }
 bool mirror_synced(const struct mirror_feed *f) { return f->synced; }
+
+bool mirror_current(struct mirror_feed *f)
+{
+    struct store_event *ev;
+
+    return f->synced && f->view == NULL && store_watch_peek(f->watch, &ev) == E_AGAIN;
+}
+
 bool mirror_ready(const struct mirror *m) { return m->caught_up && m->n_missing == 0; }
 
 static void end_waits(struct mirror *m, int err)
@@ -257,9 +266,8 @@ static void on_read(struct raft_read *req, int err)
     m->caught_up = true;
     qeach(&m->feeds, it, tmp) {
         struct mirror_feed *f = qentry(it, struct mirror_feed, link);
-        struct store_event *ev;
 
-        if (!f->synced || store_watch_peek(f->watch, &ev) == E_AGAIN)
+        if (!f->synced || mirror_current(f))
             continue;
         set_synced(f, false);
         ready_post(store_loop(m->store), &f->turn);

@@ -54,6 +54,9 @@ void mirror_free(struct mirror *m);              /* NULL ok; with all its feeds,
 struct mirror_feed *mirror_follow(struct mirror *m, const struct mirror_opts *o);
 void mirror_unfollow(struct mirror_feed *f);     /* NULL ok */
 bool mirror_synced(const struct mirror_feed *f);
+/* All that the store has here at this moment has been told. */
+bool mirror_current(struct mirror_feed *f);
+struct loop *mirror_loop(const struct mirror *m);
 
 /* Nothing vital is missing: once all that was acknowledged before this head started has been told. */
 bool mirror_ready(const struct mirror *m);

@@ -3,6 +3,8 @@
 #include "api/mirror.h"
 #include "api/parts.h"
 #include "api/registry.h"
+#include "api/rbac/rbac.h"
+#include "api/rbac/reconcile.h"
 
 static int mirror_open(struct api *a, const struct api_opts *o, struct errbuf *err)
 {
@@ -33,10 +35,27 @@ static void authn_close(struct api *a)
     a->authn = NULL;
 }
 
+static int rbac_open(struct api *a, const struct api_opts *o, struct errbuf *err)
+{
+    (void)o;
+    (void)err;
+    a->rbac = rbac_new(a->mirror);
+    return 0;
+}
+
+static void rbac_close(struct api *a)
+{
+    rbac_reconcile_stop(a);
+    rbac_free(a->rbac);
+    a->rbac = NULL;
+}
+
+bool authz_table_ask(void *state, struct authz_query *q);
 static int authz_open(struct api *a, const struct api_opts *o, struct errbuf *err)
 {
     a->authz = authz_new();
-    authz_add(a->authz, &(struct authorizer){ .name = "table", .ask = authz_table_ask });
+    authz_add(a->authz, &(struct authorizer){ .name = "Node", .ask = authz_table_ask });
+    authz_add(a->authz, &(struct authorizer){ "RBAC", rbac_ask, rbac_cancel, a->rbac });
     return 0;
 }
 
@@ -49,6 +68,7 @@ static void authz_close(struct api *a)
 static const struct api_part parts[] = {
     { "mirror", mirror_open, mirror_close },
     { "authentication", authn_open, authn_close },
+    { "roles", rbac_open, rbac_close },
     { "authorization", authz_open, authz_close },
     { "custom resources", registry_open, registry_close },
 };

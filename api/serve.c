@@ -153,13 +153,14 @@ static void route(struct call *c)
     }
     choose_messages(c);
     if (c->sub != NULL && c->sub->connect) {
+        deadline_end(c);
         call_connect(c);
         return;
     }
     if (!negotiate(c))
         return;
-    if (c->rq.verb != API_WATCH)
-        deadline_start(c);
+    if (c->rq.verb == API_WATCH)
+        deadline_end(c);
     if (c->res->virtual_)
         call_virtual(c);
     else if (c->sub != NULL && strcmp(c->sub->name, "status") != 0)
@@ -275,6 +276,7 @@ void api_serve(struct api *a, struct exchange *x)
         call_bad_request(c, "%s", err.s);
         return;
     }
+    deadline_start(c);
     if (needs_no_rules(c))
         authenticate(c);
     else

@@ -67,7 +67,7 @@ static void head_say(struct head *h, const char *line)
 
 static void head_start_leading(struct head *h)
 {
-    static const char *const masters[] = { "system:masters", NULL };
+    static const char *const groups[] = { "system:authenticated", NULL };
     struct scheduler_opts so = { 0 };
     struct controllers_opts co = { .ca_pem = buf_str(&h->ca),
                                    .node_monitor_period_ms = h->f.monitor_period_ms,
@@ -77,12 +77,12 @@ static void head_start_leading(struct head *h)
     api_bootstrap(h->api);
     if (!h->f.no_ctrl) {
         co.client = h->ctrl_client = client_new_local(h->api, h->loop, "system:kube-controller-manager",
-                                                      masters);
+                                                      groups);
         co.shared = so.shared = h->shared = shared_new(h->ctrl_client, ctrl_indexes);
         h->ctrl = controllers_start(&co);
     }
     if (!h->f.no_sched) {
-        so.client = h->sched_client = client_new_local(h->api, h->loop, "system:kube-scheduler", masters);
+        so.client = h->sched_client = client_new_local(h->api, h->loop, "system:kube-scheduler", groups);
         h->sched = scheduler_start(&so);
     }
     head_say(h, "leading\n");

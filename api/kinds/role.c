@@ -1,5 +1,6 @@
 /* api/kinds/role.c: roles and who has them. */
 #include "api/kinds/kinds_impl.h"
+#include "api/rbac/escalate.h"
 
 static void binding_default(struct kind_ctx *c, struct json *obj)
 {
@@ -56,9 +57,23 @@ static void cluster_role_validate(struct kind_ctx *c, const struct json *obj, st
         check_label_selector(e.it, &e.at, causes);
 }
 
-const struct kind_hooks kind_roles = { ROLES, .plural = "roles", .validate = role_validate };
+static void role_prepare(struct kind_ctx *c, struct json *obj)
+{
+    rbac_guard_role(c, NULL, obj);
+}
+
+static void role_prepare_update(struct kind_ctx *c, const struct json *old, struct json *obj)
+{
+    rbac_guard_role(c, old, obj);
+}
+
+const struct kind_hooks kind_roles = {
+    ROLES, .plural = "roles", .validate = role_validate, .prepare_create = role_prepare,
+    .prepare_update = role_prepare_update,
+};
 const struct kind_hooks kind_cluster_roles = {
-    ROLES, .plural = "clusterroles", .validate = cluster_role_validate,
+    ROLES, .plural = "clusterroles", .validate = cluster_role_validate, .prepare_create = role_prepare,
+    .prepare_update = role_prepare_update,
 };
 
 /* ---- Bindings --------------------------------------------------------------------------------------- */
@@ -127,11 +142,23 @@ static void binding_validate_update(struct kind_ctx *c, const struct json *old, 
                   STR_ARG(json_str(json_getz(now, "name"))));
 }
 
+static void binding_prepare(struct kind_ctx *c, struct json *obj)
+{
+    rbac_guard_binding(c, NULL, obj);
+}
+
+static void binding_prepare_update(struct kind_ctx *c, const struct json *old, struct json *obj)
+{
+    rbac_guard_binding(c, old, obj);
+}
+
 const struct kind_hooks kind_role_bindings = {
     ROLES, .plural = "rolebindings", .default_ = binding_default, .validate = role_binding_validate,
-    .validate_update = binding_validate_update,
+    .validate_update = binding_validate_update, .prepare_create = binding_prepare,
+    .prepare_update = binding_prepare_update,
 };
 const struct kind_hooks kind_cluster_role_bindings = {
     ROLES, .plural = "clusterrolebindings", .default_ = binding_default,
     .validate = cluster_role_binding_validate, .validate_update = binding_validate_update,
+    .prepare_create = binding_prepare, .prepare_update = binding_prepare_update,
 };

@@ -17,6 +17,15 @@ static void make_account(struct rig *r)
 
     CHECK(a.status == 201 || a.status == 409);
     answer_free(&a);
+    a = call(r, "POST", "/apis/rbac.authorization.k8s.io/v1/namespaces/default/roles",
+             "{'metadata':{'name':'reads'},'rules':[{'apiGroups':[''],'resources':['pods'],'verbs':['list']}]}");
+    CHECK(a.status == 201 || a.status == 409);
+    answer_free(&a);
+    a = call(r, "POST", "/apis/rbac.authorization.k8s.io/v1/namespaces/default/rolebindings",
+             "{'metadata':{'name':'reads'},'roleRef':{'apiGroup':'rbac.authorization.k8s.io','kind':'Role',"
+             "'name':'reads'},'subjects':[{'kind':'ServiceAccount','name':'default','namespace':'default'}]}");
+    CHECK(a.status == 201 || a.status == 409);
+    answer_free(&a);
 }
 
 static void bind(struct rig *r, const char *pod)
