@@ -65,7 +65,9 @@ for sockets in true false; do
     check_is "$way: stdin ends" 5000000 pipe "kubectl exec -i web -- wc -c <'$TMP/in'"
     check_is "$way: twenty megabytes out" "$BIG" pipe "kubectl exec web -- cat /tmp/w/big | sum"
     check_out "$way: a terminal" 'tty is 0' pipe "script -qec '$KUBECTL exec -it web -- sh -c \"test -t 0; echo tty is \\\$?\"' /dev/null"
-    check_is "$way: attach" "heard $way" pipe "(echo $way; sleep 0.3) | timeout 0.7 $KUBECTL attach -qi talk | head -n 1"
+    background pipe "exec timeout 20 $KUBECTL attach -qi talk < <(echo $way; exec sleep 20)" >"$TMP/attach"
+    check "$way: attach" wait_for 10 grep -qx "heard $way" "$TMP/attach"
+    stop "$BACKGROUND"
 
     background kubectl port-forward web :8080 :81 >"$TMP/pf" 2>&1
     forward=$BACKGROUND port=$(port_of "$TMP/pf" 8080)
