@@ -69,6 +69,12 @@ void raft_snapshot_meta(const struct raft *r, struct snapshot_meta *ret, uint64_
     *ret_cluster = r->opts.cluster;
 }
 
+void raft_snapshot_soon(struct raft *r)
+{
+    r->bytes_since = MAX_OF(r->bytes_since, MAX_OF(r->opts.snapshot_bytes, r->snapshot.size));
+    raft__arm(r);
+}
+
 static void snapshot_take(struct raft *r)
 {
     struct snapshot_meta m;

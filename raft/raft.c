@@ -206,6 +206,7 @@ void raft_status(struct raft *r, struct raft_status *ret)
     s.pending = r->pending_n;
     s.log_bytes = r->log.bytes;
     s.snapshot_bytes = r->snapshot.index > 0 ? r->snapshot.size : 0;
+    s.snapshots_bytes = s.snapshot_bytes + (r->snapshot_older.index > 0 ? r->snapshot_older.size : 0);
     s.disk_full = wal_starved(r->wal);
     s.snapshot_writing = r->writer != NULL;
     s.snapshot_receiving = snapshot_receiver_active(r->receiver);

@@ -149,11 +149,15 @@ struct raft_status {
     uint64_t log_bytes;                          /* of entries in memory */
     uint64_t segments, segment_bytes;            /* the log's files, and the size of each */
     uint64_t snapshot_bytes;                     /* of the newest on disk */
+    uint64_t snapshots_bytes;                    /* of all that are kept */
     bool     snapshot_writing, snapshot_receiving; unsigned snapshots_sending;
     bool     member, changing;                   /* is this head one; is a change under way */
     unsigned n_heads;
     struct raft_member head[RAFT_MAX_HEADS];
 };
 void raft_status(struct raft *r, struct raft_status *ret);
+
+/* The state has become much smaller than the snapshots on disk: the next is taken now, if anything is new. */
+void raft_snapshot_soon(struct raft *r);
 
 #endif

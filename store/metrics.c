@@ -93,7 +93,7 @@ static const struct prom_row table[] = {
     EACH("coracle_alarm", "gauge", "Alarms that are raised, by any head.", each_alarm),
     GAUGE("coracle_disk_free_bytes", "Free on the file system of the data directory; 0: not known.",
           store.disk_free),
-    GAUGE("coracle_disk_used_bytes", "Files of log and newest snapshot.", disk_used),
+    GAUGE("coracle_disk_used_bytes", "Files of log and snapshots.", disk_used),
     GAUGE("coracle_store_leases", "Leases.", store.leases),
     GAUGE("coracle_store_events", "Events kept for watches.", store.events),
     GAUGE("coracle_store_event_bytes", "Bytes of those events.", store.event_bytes),
@@ -156,7 +156,7 @@ void store_metrics_write(struct buf *out, struct store *s)
 
     store_stats(s, &now.store);
     raft_status(s->raft, &now.raft);
-    now.disk_used = now.raft.segments * now.raft.segment_bytes + now.raft.snapshot_bytes;
+    now.disk_used = now.raft.segments * now.raft.segment_bytes + now.raft.snapshots_bytes;
     loop_stats(s->loop, &now.loop);
     usage_read(&now.usage);
     if (now.usage.open_fds == 0)                 /* an older kernel: what we know of ourselves */

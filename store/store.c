@@ -56,6 +56,7 @@ static void store_on_notify(struct turn_hook *h)
     struct store *s = container_of(h, struct store, notify);
 
     space_look(&s->space);
+    compactor_look(&s->compactor);
     store_answer_commits(s);
     store_answer_waits(s);
     watch_hub_turn(&s->hub);
@@ -78,13 +79,16 @@ static bool store_free_some(struct store *s)
 static void store_on_tidy(struct turn_hook *h)
 {
     struct store *s = container_of(h, struct store, tidy);
+    uint64_t bytes;
     bool more;
 
     if (!qempty(&s->done)) {                     /* results that are still to be told borrow from history */
         store__tidy_soon(s);
         return;
     }
+    bytes = s->state.log.bytes;
     more = event_log_trim(&s->state.log, loop_now_ns(s->loop), STORE_TRIM_PER_TURN);
+    compactor_freed(&s->compactor, bytes - s->state.log.bytes);
     more |= store_free_some(s);
     if (more)
         store__tidy_soon(s);
@@ -453,6 +457,7 @@ static struct store *store_new(const struct store_opts *o)
     s->leases.expire = store_lease_expire;
     s->leases.begin = store_lease_begin;
     s->leases.arg = s;
+    compactor_init(&s->compactor, s, o->compaction, o->retention);
     space_init(&s->space, s, o->raft.disk, o->quota_bytes > 0 ? o->quota_bytes : STORE_QUOTA_BYTES,
                o->raft.segment_bytes > 0 ? o->raft.segment_bytes : RAFT_SEGMENT_BYTES);
     s->live = (struct store_view){ .store = s, .image = &s->state.now };
@@ -477,6 +482,7 @@ static void store_free(struct store *s)
     watch_hub_release(&s->hub);
     lease_keeper_release(&s->leases);
     space_release(&s->space);
+    compactor_release(&s->compactor);
     state_release(&s->state);
     arena_release(&s->results);
     mem_free(s);

@@ -15,10 +15,16 @@
 
 struct store;
 
+/* What is forgotten by itself, on all heads alike: what is older than `retention` ms, or all but the newest
+ * `retention` revisions. */
+enum store_compaction { STORE_COMPACT_OFF, STORE_COMPACT_PERIODIC, STORE_COMPACT_REVISION };
+
 struct store_opts {
     struct raft_opts raft;                       /* fsm is filled in by the store */
     uint64_t history_ms;                         /* how long events are kept at least; 0: 5 min ... */
     uint64_t history_bytes;                      /* ... but at most this much; 0: 256 MiB */
+    enum store_compaction compaction;            /* store/compactor.h */
+    uint64_t retention;                          /* 0: off */
     uint64_t quota_bytes;                        /* of keys and values: store/space.h; 0: 2 GiB */
     const char *version;                         /* of this program, for metrics; borrowed; NULL: unknown */
     /* This head began or ceased to lead. */

@@ -2,6 +2,7 @@
 #ifndef STORE_STORE_IMPL_H
 #define STORE_STORE_IMPL_H
 
+#include "store/compactor.h"
 #include "store/lease.h"
 #include "store/snapshot.h"
 #include "store/space.h"
@@ -24,6 +25,7 @@ struct store {
     struct watch_hub hub;
     struct lease_keeper leases;
     struct space space;
+    struct compactor compactor;
     struct store_view live;
     struct qlink pins;                           /* newest first */
     uint64_t     n_pins;

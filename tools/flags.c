@@ -64,7 +64,7 @@ _Noreturn static void help(const struct command *cmd, const struct flag *flags, 
     exit(0);
 }
 
-static bool parse_duration_ms(const char *v, uint64_t *ret)
+bool flag_duration_ms(const char *v, uint64_t *ret)
 {
     static const struct { const char *unit; double ms; } units[] = {
         { "ms", 1 }, { "s", 1000 }, { "m", 60e3 }, { "h", 3600e3 },
@@ -109,7 +109,7 @@ static const char *set_flag(const struct flag *f, const char *v)
         *(int64_t *)f->to = strtoll(v, &end, 10);
         return *v == '\0' || *end != '\0' || errno != 0 ? "must be a whole number" : NULL;
     case FLAG_DURATION_MS:
-        return parse_duration_ms(v, f->to) ? NULL : "must be a duration such as 500ms, 40s or 5m";
+        return flag_duration_ms(v, f->to) ? NULL : "must be a duration such as 500ms, 40s or 5m";
     case FLAG_STRINGS: {
         struct flag_strings *l = f->to;
         if (l->n == FLAG_MAX_STRINGS)

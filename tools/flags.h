@@ -32,6 +32,9 @@ struct command {
     int (*run)(int argc, char **argv);
 };
 
+/* 500ms, 40s, 1h30m; false: no duration. */
+bool flag_duration_ms(const char *text, uint64_t *ret);
+
 /* Defaults are what the variables hold before.  Returns the number of other arguments, moved to argv[1..];
  * on a bad flag or --help prints (stderr/stdout) and exits (2/0). */
 int flags_parse(const struct command *cmd, const struct flag *flags, size_t n, int argc, char **argv);

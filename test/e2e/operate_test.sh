@@ -43,4 +43,24 @@ check "objects are deleted" k delete configmap fill-0 fill-1 fill-2 fill-3
 check "the alarm goes by itself" wait_for 5 matches 'none none none' row alarms
 check "... and there is room again" k create configmap again --from-literal=x=y
 check "etcd's keys too" etcdctl put a b
+
+# ---- Compaction by itself: what is deleted and old goes, from memory and from the disk ------------------------------------
+port=$((30000 + RANDOM % 2000))
+background "$CORACLE" head --etcd-only --data="$TMP/data/small" --id=1 --head="1=127.0.0.1:$((port + 1))" --listen-peer="127.0.0.1:$((port + 1))" \
+    --listen-client-urls="http://127.0.0.1:$port" --auto-compaction-retention=1s --snapshot-bytes=4000000 >"$TMP/small.log" 2>&1
+small=$BACKGROUND
+e() { timeout --foreground 20 env -u ETCDCTL_CACERT -u ETCDCTL_CERT -u ETCDCTL_KEY etcdctl --endpoints "127.0.0.1:$port" "$@"; }
+resident() { awk '/VmRSS/ { print $2 }' "/proc/$small/status"; }
+files() { du -cB1 --apparent-size "$TMP"/data/small/snap-* | awk 'END { print $1 }'; }
+check "a head that is an etcd alone" wait_for 5 e endpoint health
+check "... takes 60 MB" timeout 60 "$CORACLE" bench etcd-put --server "http://127.0.0.1:$port" -c 64 -n 15000 --size 4000 --warmup 0ms --keep
+check "... which are in memory" test "$(resident)" -gt 40000
+check "... and on the disk" test "$(files)" -gt 30000000
+check_out "coracle status asks it, too" 'role +leader' status --endpoints "http://127.0.0.1:$port"
+check "all is deleted" e del "" --from-key
+gone() { e put a b >/dev/null && [ "$(resident)" -lt 20000 ] && [ "$(files)" -lt 1000000 ]; }
+check "... and given back to the system" wait_for 15 gone
+check_err "what was is forgotten" 'required revision has been compacted' e get a --rev 5
+check_err "modes that are none" 'is periodic, revision or size' "$CORACLE" head --etcd-only --listen-client-urls=http://127.0.0.1:1 --head=1=127.0.0.1:1 --data="$TMP/none" --auto-compaction-mode=often
+stop "$small"
 e2e_finish

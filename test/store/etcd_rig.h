@@ -29,7 +29,8 @@ struct rig {
     unsigned n;
     /* as beside a Kubernetes API; the simulator's peers are masters */
     bool mixed;
-    uint64_t history_bytes;
+    uint64_t history_bytes, snapshot_bytes;
+    enum store_compaction compaction; uint64_t retention;
     struct sim_machine *cm;
     struct http_client *client[HEADS];
 };
@@ -43,7 +44,8 @@ static void in_open(void *arg)
     struct head *h = arg;
     struct raft_peer_opts peer[HEADS];
     struct store_opts o = { .on_leading = rig_on_leading, .arg = h, .history_bytes = h->r->history_bytes,
-                            .quota_bytes = 1 << 20 };
+                            .compaction = h->r->compaction, .retention = h->r->retention,
+                            .history_ms = 3600000, .quota_bytes = 1 << 20 };
     struct errbuf err = { "" };
 
     for (unsigned i = 0; i < h->r->n; i++)
@@ -51,7 +53,8 @@ static void in_open(void *arg)
     must_ok(disk_open(sim_machine_loop(h->m), "data", &h->disk, &err));
     o.raft = (struct raft_opts){ .loop = sim_machine_loop(h->m), .disk = h->disk, .id = h->i + 1,
                                  .cluster = 7,
-                                 .heads = peer, .n_heads = h->r->n, .listen_addr = peer_addr[h->i] };
+                                 .heads = peer, .n_heads = h->r->n, .listen_addr = peer_addr[h->i],
+                                 .snapshot_bytes = h->r->snapshot_bytes };
     must_ok(store_open(&o, &h->store, &err));
     struct etcd_opts eo = { .loop = o.raft.loop, .store = h->store, .cluster = 7, .member = h->i + 1,
                             .addrs = { addr[h->i] }, .n_addrs = 1, .store_only = !h->r->mixed,
@@ -132,6 +135,45 @@ static inline void rig_close(struct rig *r)
     sim_do(r->cm, in_client_close, r);
     sim_run_for(r->s, 1000 * MS);
     sim_free(r->s);
+}
+
+/* ---- commits, without etcd ------------------------------------------------------------------------- */
+
+struct write { struct store_commit commit; struct store_txn txn; struct store *store; bool done; int err; };
+
+static inline void on_written(struct store_commit *c, int err)
+{
+    struct write *w = container_of(c, struct write, commit);
+
+    w->done = true;
+    w->err = err;
+}
+
+static inline void in_commit(void *arg)
+{
+    struct write *w = arg;
+
+    w->commit.done = on_written;
+    store_commit(w->store, &w->commit, &w->txn);
+}
+
+/* Decided on that head, and what follows it by itself; t is released. */
+static inline int commit(struct rig *r, unsigned head, struct store_txn *t)
+{
+    struct write *w = mem_new(struct write);
+    int err;
+
+    w->txn = *t;
+    w->store = r->head[head].store;
+    sim_do(r->head[head].m, in_commit, w);
+    for (int i = 0; i < 200 && !w->done; i++)
+        sim_run_for(r->s, 10 * MS);
+    CHECK(w->done);
+    err = w->err;
+    store_txn_release(t);
+    mem_free(w);
+    sim_run_for(r->s, 100 * MS);                 /* alarms are raised and cleared behind it */
+    return err;
 }
 
 /* ---- calls ------------------------------------------------------------------------------------------ */

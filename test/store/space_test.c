@@ -3,44 +3,6 @@
 #include "store/alarm.h"
 #include "test/store/etcd_rig.h"
 
-/* ---- Commits from outside the machines -------------------------------------------------------------- */
-
-struct write { struct store_commit commit; struct store_txn txn; struct store *store; bool done; int err; };
-
-static void on_written(struct store_commit *c, int err)
-{
-    struct write *w = container_of(c, struct write, commit);
-
-    w->done = true;
-    w->err = err;
-}
-
-static void in_commit(void *arg)
-{
-    struct write *w = arg;
-
-    w->commit.done = on_written;
-    store_commit(w->store, &w->commit, &w->txn);
-}
-
-static int commit(struct rig *r, unsigned head, struct store_txn *t)
-{
-    struct write *w = mem_new(struct write);
-    int err;
-
-    w->txn = *t;
-    w->store = r->head[head].store;
-    sim_do(r->head[head].m, in_commit, w);
-    for (int i = 0; i < 200 && !w->done; i++)
-        sim_run_for(r->s, 10 * MS);
-    CHECK(w->done);
-    err = w->err;
-    store_txn_release(t);
-    mem_free(w);
-    sim_run_for(r->s, 100 * MS);                 /* alarms are raised and cleared behind it */
-    return err;
-}
-
 static int put_n(struct rig *r, unsigned head, const char *key, size_t n, bool reserve)
 {
     struct store_txn t;
