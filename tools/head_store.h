@@ -16,8 +16,8 @@ struct head_store_flags {
     { "watch-history-bytes", NULL, FLAG_INT, &(f).history_bytes, "N", \
       "changes kept for watches that come back and for lists of the past (default 64 MiB)" }, \
     { "auto-compaction-mode", NULL, FLAG_STRING, &(f).compaction, "MODE", \
-      "what is forgotten by itself: periodic: what is older than the retention (default); revision: all but " \
-      "that many revisions; size: the oldest changes, once all take more bytes than that" }, \
+      "what is forgotten by itself: periodic (default): what is older than the retention; revision: all " \
+      "but that many revisions; size: the oldest changes, once all take more bytes than that" }, \
     { "auto-compaction-retention", NULL, FLAG_STRING, &(f).retention, "N", \
       "a time (a bare number: hours), a number of revisions, or of bytes (default 5m); 0: nothing is " \
       "forgotten but what --watch-history-bytes and five minutes do not keep" }, \
