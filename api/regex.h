@@ -30,5 +30,7 @@ int regex_match(struct regex *re, struct str text);
 /* The leftmost match that begins at or after `from` (which is <= text.n); the text before it is seen by ^ and
  * \b.  1, 0 (ret untouched), E_TOOBIG. */
 int regex_find(struct regex *re, struct str text, size_t from, struct regex_span *ret);
+/* Instructions that the last regex_find() looked at, for who calls it again and again. */
+uint32_t regex_steps(const struct regex *re);
 
 #endif

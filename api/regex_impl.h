@@ -61,6 +61,7 @@ struct regex {
     bool plain;                                  /* only assertions that regex_dfa.c knows */
     struct regex_threads threads[2];             /* pc NULL: not made yet */
     uint32_t *stack;
+    uint32_t  steps;                             /* of the last search */
     struct regex_dfa *dfa;                       /* NULL: not made yet */
 };
 int  regex_emit(struct regex *re, const struct regex_node *tree, struct errbuf *err);

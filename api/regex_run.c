@@ -12,7 +12,6 @@ struct place { size_t at; uint32_t before, after; };
 struct run {
     struct regex *re;
     struct str text;
-    uint32_t   steps;
 };
 
 unsigned regex_rune(struct str text, size_t at, uint32_t *ret)
@@ -86,8 +85,8 @@ void regex_make_room(struct regex *re)
 static void add_thread(struct run *r, struct regex_threads *to, uint32_t pc, const struct place *p,
                        size_t start)
 {
-    const struct regex *re = r->re;
-    unsigned depth = 0;
+    struct regex *re = r->re;
+    unsigned      depth = 0;
 
     re->stack[depth++] = pc;
     while (depth > 0) {
@@ -98,7 +97,7 @@ static void add_thread(struct run *r, struct regex_threads *to, uint32_t pc, con
         to->where[pc] = to->n;
         to->pc[to->n] = pc;
         to->start[to->n++] = start;
-        r->steps++;
+        re->steps++;
         in = &re->inst[pc];
         if (in->op == OP_JUMP) {
             re->stack[depth++] = in->x;
@@ -125,7 +124,7 @@ static bool step(struct run *r, const struct regex_threads *from, struct regex_t
         if (here->after != REGEX_NO_RUNE && regex_inst_takes(in, here->after))
             add_thread(r, to, from->pc[i] + 1, next, from->start[i]);
     }
-    r->steps += from->n;
+    r->re->steps += from->n;
     return false;
 }
 
@@ -139,6 +138,7 @@ int regex_find(struct regex *re, struct str text, size_t from, struct regex_span
     must(from <= text.n);
     regex_make_room(re);
     re->threads[0].n = 0;
+    re->steps = 0;
     here.before = rune_before(text, from);
     for (unsigned len = regex_rune(text, from, &here.after);; cur = !cur) {
         if (!found && (here.at == 0 || !re->anchored))
@@ -150,7 +150,7 @@ int regex_find(struct regex *re, struct str text, size_t from, struct regex_span
         found |= step(&r, &re->threads[cur], &re->threads[!cur], &here, &next, ret);
         if (here.after == REGEX_NO_RUNE)
             return found;
-        if (r.steps > REGEX_MAX_STEPS)
+        if (re->steps > REGEX_MAX_STEPS)
             return E_TOOBIG;
         here = next;
     }
@@ -163,3 +163,5 @@ int regex_match(struct regex *re, struct str text)
 
     return rc == E_AGAIN ? regex_find(re, text, 0, &ignored) : rc;
 }
+
+uint32_t regex_steps(const struct regex *re) { return re->steps; }
