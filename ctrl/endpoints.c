@@ -155,15 +155,21 @@ static struct str part_of(const struct object *o, const char *path)
     return part;
 }
 
-static bool differs(const struct object *old, const struct object *new_)
+/* What became of a pod; whether that matters to any service is found out when one selects it. */
+struct pod_change { const struct object *old, *new_; bool known, matters; };
+
+static bool matters(struct pod_change *ch)
 {
     static const char *const paths[] = { "metadata.labels", "metadata.deletionTimestamp", "spec.nodeName",
                                          "status.podIPs", "status.phase", "status.conditions" };
 
-    for (size_t i = 0; i < ARRAY_LEN(paths); i++)
-        if (!str_eq(part_of(old, paths[i]), part_of(new_, paths[i])))
-            return true;
-    return false;
+    if (ch->known)
+        return ch->matters;
+    ch->known = true;
+    ch->matters = ch->old == NULL || ch->new_ == NULL;
+    for (size_t i = 0; i < ARRAY_LEN(paths) && !ch->matters; i++)
+        ch->matters = !str_eq(part_of(ch->old, paths[i]), part_of(ch->new_, paths[i]));
+    return ch->matters;
 }
 
 static bool selects(const struct object *service, struct arena *a, struct str labels)
@@ -179,8 +185,8 @@ static bool selects(const struct object *service, struct arena *a, struct str la
     return selector_matches_text(&sel, labels);
 }
 
-/* All services that select something with these labels. */
-static void add_selecting(struct ep_controller *c, struct str ns, struct str labels)
+/* All services that select something with these labels, if what became of it matters to them. */
+static void add_selecting(struct ep_controller *c, struct str ns, struct str labels, struct pod_change *ch)
 {
     struct arena   a = ARENA_INIT;
     struct str     rest = labels, key, value;
@@ -193,7 +199,7 @@ static void add_selecting(struct ep_controller *c, struct str ns, struct str lab
             continue;
         pair = pair_key(&a, ns, key, value);
         for (size_t it = 0; (o = informer_by(c->services, BY_SELECTOR, pair, &it)) != NULL;)
-            if (selects(o, &a, labels))
+            if (matters(ch) && selects(o, &a, labels))
                 workqueue_add(c->queue, o->ns, o->name);
     }
     arena_release(&a);
@@ -204,12 +210,13 @@ static void on_pod(void *arg, enum informer_change what, struct object *old, str
 {
     struct ep_controller *c = arg;
     struct str            now = part_of(new_, "metadata.labels"), before = part_of(old, "metadata.labels");
+    struct pod_change     change = { .old = old, .new_ = new_ };
 
-    if (!c->ready || (what == INFORMER_UPDATE && !differs(old, new_)))
+    if (!c->ready)
         return;
-    add_selecting(c, (new_ != NULL ? new_ : old)->ns, new_ != NULL ? now : before);
+    add_selecting(c, (new_ != NULL ? new_ : old)->ns, new_ != NULL ? now : before, &change);
     if (what == INFORMER_UPDATE && !str_eq(now, before))
-        add_selecting(c, old->ns, before);
+        add_selecting(c, old->ns, before, &change);
 }
 
 /* Its zone may have changed. */
@@ -217,12 +224,13 @@ static void on_node(void *arg, enum informer_change what, struct object *old, st
                     struct json *json)
 {
     struct ep_controller *c = arg;
+    struct pod_change     moved = { .known = true, .matters = true };
     struct object        *o;
 
     if (!c->ready || str_eq(part_of(old, "metadata.labels"), part_of(new_, "metadata.labels")))
         return;
     for (size_t it = 0; (o = informer_by(c->pods, BY_NODE, (new_ != NULL ? new_ : old)->name, &it)) != NULL;)
-        add_selecting(c, o->ns, part_of(o, "metadata.labels"));
+        add_selecting(c, o->ns, part_of(o, "metadata.labels"), &moved);
 }
 
 static void add_service_of(struct ep_controller *c, const struct object *slice)
