@@ -1,6 +1,7 @@
 /* api/answer.c: the ends of a call: whole answers, failures, streamed answers. */
 #include <stdarg.h>
 #include "api/answer.h"
+#include "api/admit.h"
 #include "api/deadline.h"
 #include "api/json_scan.h"
 #include "api/shape.h"
@@ -27,6 +28,7 @@ void call_release(struct call *c)
     if (c->cancel != NULL)
         c->cancel(c);
     c->cancel = NULL;
+    admit_release_all(c);
     call_forget_commits(c);
     call_forget_customs(c);
     must(api->metrics.in_flight > 0);
@@ -270,11 +272,10 @@ void call_conflict(struct call *c, struct str name, const char *detail)
     call_respond_status(c, &s);
 }
 
-static void forbid(struct call *c, struct str name, struct str why, const struct causes *causes)
+static void forbid(struct call *c, struct str name, struct str why)
 {
     struct status s = about(c, 403, REASON_FORBIDDEN, name);
 
-    s.causes = causes;
     if (name.n > 0)
         s.message = arena_fmt(c->arena, "%.*s \"%.*s\" is forbidden: %.*s", STR_ARG(call_resource_name(c)),
                               STR_ARG(name), STR_ARG(why));
@@ -292,20 +293,7 @@ void call_forbidden(struct call *c, const char *fmt, ...)
     va_start(ap, fmt);
     why = arena_vfmt(c->arena, fmt, ap);
     va_end(ap);
-    forbid(c, c->rq.name, why, NULL);
-}
-
-void call_terminating(struct call *c, struct str name, struct str ns)
-{
-    struct causes causes;
-    struct at     at = AT_KEY(NULL, "metadata"), at_ns = AT_KEY(&at, "namespace");
-
-    causes_init(&causes, c->arena);
-    cause_add(&causes, "NamespaceTerminating", &at_ns, "namespace %.*s is being terminated", STR_ARG(ns));
-    forbid(c, name, arena_fmt(c->arena,
-                              "unable to create new content in namespace %.*s because it is being "
-                              "terminated", STR_ARG(ns)),
-           &causes);
+    forbid(c, c->rq.name, why);
 }
 
 void call_refused(struct call *c, const struct kind_ctx *k)
@@ -313,8 +301,12 @@ void call_refused(struct call *c, const struct kind_ctx *k)
     struct status s = about(c, k->refused, k->refused_reason, k->name);
 
     must(k->refused >= 400);
+    if (k->refused_status != NULL) {
+        call_respond_status(c, k->refused_status);
+        return;
+    }
     if (k->refused == 403) {
-        forbid(c, k->name, k->refused_message, NULL);
+        forbid(c, k->name, k->refused_message);
         return;
     }
     s.message = k->refused_message;

@@ -12,8 +12,6 @@ void call_wait_init(struct call *c);
 void call_forget_commits(struct call *c);
 /* Rows of custom kinds that were in use. */
 void call_forget_customs(struct call *c);
-/* 403 for creating in a namespace that is on its way out. */
-void call_terminating(struct call *c, struct str name, struct str ns);
 
 /* What keeps api_close() from finishing; the last one out finishes it. */
 void api_pin(struct api *a);

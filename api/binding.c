@@ -79,10 +79,18 @@ static bool may_bind(struct call *c, const struct json *body, const struct json 
     return false;
 }
 
+/* A copy: plugins may change it, and more than one try may be made. */
 static struct json *binding_make(struct call *c, struct modify *m, struct json *old)
 {
-    struct json *body = m->state, *pod;
+    (void)old;
+    return json_copy(c->arena, m->state);
+}
 
+static struct json *binding_merge(struct call *c, struct modify *m, struct json *old, struct json *body)
+{
+    struct json *pod;
+
+    (void)m;
     if (!may_bind(c, body, old))
         return NULL;
     pod = json_copy(c->arena, old);
@@ -110,7 +118,9 @@ static void bind(struct call *c, struct json *body)
         return;
     m = arena_new(c->arena, struct modify);
     m->part = MODIFY_ALL;
+    m->op = ADMIT_CREATE;
     m->make = binding_make;
+    m->merge = binding_merge;
     m->answer = answer;
     m->state = body;
     modify_run(c, m);

@@ -22,6 +22,7 @@
 struct resource_info {                           /* what each resource needs at hand, made once */
     const struct kind_hooks *hooks;
     const struct resource *base;                 /* what is stored: itself or stored_as */
+    uint64_t admits;                             /* admission plugins for it; 0: not known yet */
     struct str prefix;                           /* "/registry/pods/" */
     uint64_t watches, watch_events;              /* open ones; events that were for any of them */
 };
@@ -41,6 +42,7 @@ struct api {
     struct authz *authz;
     struct rbac *rbac;
     struct rbac_reconcile *reconcile;            /* NULL: never asked for here */
+    struct admit *admit;
     struct tls_ctx *node_tls;
     struct tls_ctx *any_tls;                     /* the proxy's, verifies nobody; made when first asked for */
     struct metrics metrics;
@@ -101,6 +103,9 @@ struct call {
     uint64_t give_up_ms;
     void (*then)(struct call *c);
     struct commit *commits;                      /* under way for this call */
+    struct qlink admissions;                     /* that wait or have waited: api/admit.h */
+    struct admit_turn *turn;                     /* at the quotas of its namespace; NULL: none */
+    struct admit_note *notes;                    /* for the audit log, the latest first */
 };
 
 /* ---- Verbs: each takes over the call ------------------------------------------------------------- */

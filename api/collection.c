@@ -13,8 +13,14 @@
 #define KEYS_PER_TURN    1024
 #define ANSWER_BYTES_MAX (4u << 20)
 
-struct item { struct qlink link; struct call *call; char *key,
-              *name; unsigned tries; enum deletion_step step; };
+struct item {
+    struct qlink link;
+    struct call *call;
+    char *key, *name;
+    unsigned tries;
+    struct draft d;
+    struct arena arena;                          /* of the draft */
+};
 
 struct collection {
     struct filter filter;
@@ -27,6 +33,8 @@ struct collection {
     uint64_t taken;
     bool end;
     int err;                                     /* of the first that failed */
+    const struct kind_ctx *refused;              /* the first that may not go; NULL: none */
+    struct arena refusal;                        /* ... and what it is told in */
     struct buf answer;
     bool too_long;
     struct ready_item again;
@@ -41,6 +49,8 @@ static void item_free(struct collection *k, struct item *it)
     qdel(&it->link);
     must(k->in_flight > 0);
     k->in_flight--;
+    admit_release(&it->d.admit);
+    arena_release(&it->arena);
     mem_free(it->key);
     mem_free(it->name);
     mem_free(it);
@@ -56,6 +66,7 @@ static void collection_cancel(struct call *c)
     if (k->view != NULL)
         store_unpin(k->view);
     buf_release(&k->answer);
+    arena_release(&k->refusal);
 }
 
 /* ---- One object ------------------------------------------------------------------------------------ */
@@ -83,36 +94,65 @@ static void on_committed(struct call *c, void *arg, int err, const struct store_
     item_done(it);
 }
 
-static void item_commit(struct item *it, struct draft *d, enum deletion_step step, const struct store_kv *kv)
+static void item_commit(struct item *it, enum deletion_step step)
 {
     struct store_txn t;
 
     store_txn_init(&t);
-    deletion_txn(&t, d, step, kv);
+    deletion_txn(&t, &it->d, step);
     call_commit(it->call, &t, it, on_committed);
     store_txn_release(&t);
+}
+
+/* The first refusal is the answer: what it is told in must outlive the item. */
+static void item_refused(struct item *it)
+{
+    struct collection *k = it->call->state;
+
+    if (k->refused == NULL) {
+        struct kind_ctx *kind = arena_new(it->call->arena, struct kind_ctx);
+
+        *kind = it->d.kind;
+        kind->name = arena_str(it->call->arena, kind->name);
+        k->refused = kind;
+        k->refusal = it->arena;
+        arena_init(&it->arena);
+    }
+    item_done(it);
+}
+
+static void on_admitted(struct admission *a)
+{
+    struct item       *it = container_of(a, struct item, d.admit);
+    struct collection *k = it->call->state;
+    const char        *why;
+    enum deletion_step step;
+
+    if (a->k->refused != 0) {
+        item_refused(it);
+        return;
+    }
+    step = deletion_plan(&it->d, &k->deletion, &why);
+    if ((step == DELETION_MARK || step == DELETION_REMOVE) && !it->call->rq.opt.dry_run)
+        item_commit(it, step);
+    else
+        item_done(it);
 }
 
 /* From what is stored now; what is gone or going already is fine. */
 static void item_try(struct item *it)
 {
-    struct call       *c = it->call;
-    struct collection *k = c->state;
-    struct arena       a = ARENA_INIT;
-    struct draft       d = { .call = c, .key = str_of(it->key) };
-    struct store_kv    kv;
-    const char        *why;
-    enum deletion_step step = DELETION_NOTHING;
+    struct call *c = it->call;
 
-    call_kind_ctx(c, &d.kind, c->rq.ns, str_of(it->name));
-    d.kind.arena = &a;
-    if (store_get(store_live(c->api->store), d.key, &kv))
-        step = deletion_plan(&d, &k->deletion, &kv, &why);
-    if (step == DELETION_MARK || step == DELETION_REMOVE)
-        item_commit(it, &d, step, &kv);
+    admit_release(&it->d.admit);
+    arena_reset(&it->arena);
+    it->d = (struct draft){ .call = c, .key = str_of(it->key) };
+    call_kind_ctx(c, &it->d.kind, c->rq.ns, str_of(it->name));
+    it->d.kind.arena = &it->arena;
+    if (deletion_find(&it->d))
+        deletion_admit(&it->d, on_admitted);
     else
         item_done(it);
-    arena_release(&a);
 }
 
 /* ---- All of them ----------------------------------------------------------------------------------- */
@@ -140,10 +180,7 @@ static void item_start(struct call *c, const struct store_kv *kv)
     it->name = mem_strndup(name);
     qpush(&k->items, &it->link);
     k->in_flight++;
-    if (c->rq.opt.dry_run)
-        item_done(it);
-    else
-        item_try(it);
+    item_try(it);
 }
 
 static void finish(struct call *c)
@@ -156,6 +193,10 @@ static void finish(struct call *c)
 
     if (k->err != 0) {
         call_store_failed(c, k->err, true);
+        return;
+    }
+    if (k->refused != NULL) {
+        call_refused(c, k->refused);
         return;
     }
     if (k->too_long) {
@@ -181,19 +222,24 @@ static bool page_full(const struct call *c, const struct collection *k)
     return c->rq.opt.limit > 0 && k->taken >= c->rq.opt.limit;
 }
 
+static bool failed(const struct collection *k)
+{
+    return k->err != 0 || k->refused != NULL;
+}
+
 static void collection_go(struct call *c)
 {
     struct collection *k = c->state;
     struct store_kv    kv;
     unsigned           budget = KEYS_PER_TURN;
 
-    while (!k->end && k->err == 0 && k->in_flight < IN_FLIGHT && budget-- > 0) {
+    while (!k->end && !failed(k) && k->in_flight < IN_FLIGHT && budget-- > 0) {
         if (page_full(c, k) || !store_next(&k->cursor, &kv))
             k->end = true;
         else if (filter_matches(&k->filter, blob_str(kv.value)))
             item_start(c, &kv);
     }
-    if (k->in_flight == 0 && (k->end || k->err != 0))
+    if (k->in_flight == 0 && (k->end || failed(k)))
         finish(c);
     else if (k->in_flight == 0)
         ready_post(c->api->loop, &k->again);

@@ -304,14 +304,28 @@ static void connect_pod(struct call *c)
         how->serve(c, client, how->target(c, container));
 }
 
+static void connect_now(struct call *c, struct json *options)
+{
+    (void)options;
+    if (pod_connect_of(c) == NULL)
+        connect_proxy(c);
+    else
+        connect_pod(c);
+}
+
+static void connect_ask(struct call *c)
+{
+    connect_admit(c, connect_now);
+}
+
 void call_connect(struct call *c)
 {
     const struct pod_connect *how = pod_connect_of(c);
 
     if (how == NULL)
-        call_when_fresh(c, connect_proxy);
+        call_when_fresh(c, connect_ask);
     else if (c->rq.verb != API_GET && (!how->upgrade || c->rq.verb != API_CREATE))
         call_method_not_allowed(c);
     else if (!how->upgrade || check_upgrade(c))
-        call_when_fresh(c, connect_pod);
+        call_when_fresh(c, how->upgrade ? connect_ask : connect_pod);
 }

@@ -33,6 +33,9 @@ void connect_upgrade_node(struct call *c, struct http_client *node, struct str t
 /* Does a header concern only one connection (Connection, what it names, Upgrade, Transfer-Encoding ...)? */
 bool connect_is_hop(const struct http_header *h, size_t n, struct str name);
 
+/* Ask the admission plugins; then() goes on, or the refusal is answered. */
+void connect_admit(struct call *c, void (*then)(struct call *c, struct json *options));
+
 /* The proxy subresource of pods, services and nodes (connect_proxy.c). */
 void connect_proxy(struct call *c);
 

@@ -36,21 +36,21 @@ static void on_marked(struct call *c, void *arg, int err, const struct store_com
         call_respond_object(c, 200, commit->op[0].kv.value);
 }
 
-static void delete_commit(struct call *c, struct draft *d, enum deletion_step step, const struct store_kv *kv)
+static void delete_commit(struct call *c, struct draft *d, enum deletion_step step)
 {
     enum deletion_step *done = arena_new(c->arena, enum deletion_step);
     struct store_txn    t;
 
     *done = step;
     store_txn_init(&t);
-    deletion_txn(&t, d, step, kv);
+    deletion_txn(&t, d, step);
     call_commit(c, &t, done, on_marked);
     store_txn_release(&t);
 }
 
-static void delete_dry(struct call *c, struct draft *d, enum deletion_step step, const struct store_kv *kv)
+static void delete_dry(struct call *c, struct draft *d, enum deletion_step step)
 {
-    struct blob *b = encode_fill(d->text, d->rev_at, kv->mod_rev);
+    struct blob *b = encode_fill(d->text, d->rev_at, d->seen);
 
     if (step == DELETION_REMOVE)
         answer_removed(c, b);
@@ -59,11 +59,16 @@ static void delete_dry(struct call *c, struct draft *d, enum deletion_step step,
     blob_unref(b);
 }
 
-static void delete_run(struct call *c, struct draft *d, const struct store_kv *kv)
+static void on_admitted(struct admission *a)
 {
+    struct draft      *d = container_of(a, struct draft, admit);
+    struct call       *c = d->call;
     const char        *why = NULL;
-    enum deletion_step step = deletion_plan(d, c->state, kv, &why);
+    enum deletion_step step;
 
+    if (!write_check(d, NULL, delete_try))
+        return;
+    step = deletion_plan(d, c->state, &why);
     if (step == DELETION_BROKEN)
         call_fail(c, 500, REASON_INTERNAL, "Internal error occurred: the stored object cannot be read");
     else if (step == DELETION_CONFLICT && !c->fresh)
@@ -71,22 +76,22 @@ static void delete_run(struct call *c, struct draft *d, const struct store_kv *k
     else if (step == DELETION_CONFLICT)
         call_conflict(c, c->rq.name, why);
     else if (step == DELETION_NOTHING)
-        call_respond_object(c, 200, kv->value);
+        call_respond_object(c, 200, d->stored);
     else if (c->rq.opt.dry_run)
-        delete_dry(c, d, step, kv);
+        delete_dry(c, d, step);
     else
-        delete_commit(c, d, step, kv);
+        delete_commit(c, d, step);
 }
 
 static void delete_try(struct call *c)
 {
-    struct draft    d = { .call = c };
-    struct store_kv kv;
+    struct draft *d = arena_new(c->arena, struct draft);
 
-    d.key = call_key(c, c->info->base, c->rq.ns, c->rq.name);
-    call_kind_ctx(c, &d.kind, c->rq.ns, c->rq.name);
-    if (store_get(store_live(c->api->store), d.key, &kv))
-        delete_run(c, &d, &kv);
+    d->call = c;
+    d->key = call_key(c, c->info->base, c->rq.ns, c->rq.name);
+    call_kind_ctx(c, &d->kind, c->rq.ns, c->rq.name);
+    if (deletion_find(d))
+        deletion_admit(d, on_admitted);
     else if (!c->fresh)
         call_when_fresh(c, delete_try);
     else

@@ -21,10 +21,13 @@ enum deletion_step {
     DELETION_CONFLICT,                           /* a precondition does not hold: *ret_why */
     DELETION_BROKEN                              /* the stored object cannot be read */
 };
-/* What deleting kv means now.  d: kind and key are set; d->text is in the scratch buffer. */
-enum deletion_step deletion_plan(struct draft *d, const struct deletion *o, const struct store_kv *kv,
-                                 const char **ret_why);
+/* A draft of the deletion of what is stored at d->key: its kind and call are set. False: nothing is there. */
+bool deletion_find(struct draft *d);
+/* May it be deleted?  then(&d->admit) comes as of admit_validate(). */
+void deletion_admit(struct draft *d, void (*then)(struct admission *a));
+/* What deleting it means now; d->text is in the scratch buffer. */
+enum deletion_step deletion_plan(struct draft *d, const struct deletion *o, const char **ret_why);
 /* The transaction of that step. */
-void deletion_txn(struct store_txn *t, struct draft *d, enum deletion_step step, const struct store_kv *kv);
+void deletion_txn(struct store_txn *t, struct draft *d, enum deletion_step step);
 
 #endif

@@ -155,15 +155,33 @@ static bool mark_graceful(struct draft *d, const struct deletion *o, int64_t gra
     return true;
 }
 
-enum deletion_step deletion_plan(struct draft *d, const struct deletion *o, const struct store_kv *kv,
-                                 const char **ret_why)
+bool deletion_find(struct draft *d)
+{
+    struct store_kv kv;
+
+    if (!store_get(store_live(d->call->api->store), d->key, &kv))
+        return false;
+    d->seen = kv.mod_rev;
+    d->stored = kv.value;
+    d->stored_lease = kv.lease;
+    return true;
+}
+
+void deletion_admit(struct draft *d, void (*then)(struct admission *a))
+{
+    admit_begin(&d->admit, d->call, &d->kind, ADMIT_DELETE);
+    d->admit.stored = d->stored;
+    admit_decide(&d->admit, then);
+}
+
+enum deletion_step deletion_plan(struct draft *d, const struct deletion *o, const char **ret_why)
 {
     const struct kind_hooks *h = d->call->info->hooks;
     struct json_error        why;
     bool    held, changed, deleting;
     int64_t grace_s;
 
-    if (json_parse(d->kind.arena, blob_str(kv->value), &d->obj, &why) < 0)
+    if (json_parse(d->kind.arena, blob_str(d->stored), &d->obj, &why) < 0)
         return DELETION_BROKEN;
     *ret_why = precondition(d, o, d->obj);
     if (*ret_why != NULL)
@@ -185,21 +203,21 @@ enum deletion_step deletion_plan(struct draft *d, const struct deletion *o, cons
         json_setz(d->kind.arena, json_make_path(d->kind.arena, d->obj, "status"), "phase",
                   json_string(d->kind.arena, STR("Terminating")));
     write_encode(d);
-    return changed || !encode_equals(d->text, d->rev_at, kv->mod_rev,
-                                     blob_str(kv->value)) ? DELETION_MARK : DELETION_NOTHING;
+    return changed || !encode_equals(d->text, d->rev_at, d->seen, blob_str(d->stored)) ? DELETION_MARK
+                                                                                       : DELETION_NOTHING;
 }
 
-void deletion_txn(struct store_txn *t, struct draft *d, enum deletion_step step, const struct store_kv *kv)
+void deletion_txn(struct store_txn *t, struct draft *d, enum deletion_step step)
 {
     must(step == DELETION_MARK || step == DELETION_REMOVE);
     if (step == DELETION_REMOVE && d->call->info->hooks->on_delete != NULL)
         d->call->info->hooks->on_delete(&d->kind, d->obj);
     t->reserve = true;                           /* the mark of what is to go needs room, too */
-    store_txn_if(t, d->key, STORE_MOD, STORE_EQ, kv->mod_rev);
+    store_txn_if(t, d->key, STORE_MOD, STORE_EQ, d->seen);
     write_claims_if(t, &d->kind);
     if (step == DELETION_REMOVE)
         store_txn_delete(t, d->key, d->text, d->rev_at);
     else
-        store_txn_put(t, d->key, d->text, d->rev_at, write_tag(d->call, d->obj), kv->lease);
+        store_txn_put(t, d->key, d->text, d->rev_at, write_tag(d->call, d->obj), d->stored_lease);
     write_claims_then(t, &d->kind);
 }

@@ -13,7 +13,7 @@
 #define RETRY_AFTER_S 10
 #define VIOLATES      "Cannot evict pod as it would violate the pod's disruption budget."
 
-struct eviction { struct deletion deletion; };
+struct eviction { struct deletion deletion; struct json *body; };
 
 static void evict_try(struct call *c);
 
@@ -126,8 +126,8 @@ static void on_evicted(struct call *c, void *arg, int err, const struct store_co
         evict_try(c);
 }
 
-static void commit(struct call *c, struct draft *d, enum deletion_step step, const struct store_kv *kv,
-                   const struct budget *b, bool spent)
+static void commit(struct call *c, struct draft *d, enum deletion_step step, const struct budget *b,
+                   bool spent)
 {
     const struct resource *r = resource_find(STR("policy"), STR("v1"), STR("poddisruptionbudgets"));
     struct store_txn       t;
@@ -137,7 +137,7 @@ static void commit(struct call *c, struct draft *d, enum deletion_step step, con
     store_txn_init(&t);
     if (spent)
         store_txn_if(&t, b->key, STORE_MOD, STORE_EQ, b->rev);
-    deletion_txn(&t, d, step, kv);
+    deletion_txn(&t, d, step);
     if (spent) {
         encode_object(&text, r->kind, b->obj, &rev_at);
         store_txn_put(&t, b->key, buf_str(&text), rev_at, 0, 0);
@@ -163,7 +163,7 @@ static bool ask_budget(struct call *c, const struct json *pod, struct budget *b,
     return b->n == 0 || spend(c, b, pod, ret_spent);
 }
 
-static void evict_run(struct call *c, struct draft *d, const struct store_kv *kv)
+static void evict_run(struct call *c, struct draft *d)
 {
     struct eviction   *e = c->state;
     struct budget      b = { .n = 0 };
@@ -171,13 +171,13 @@ static void evict_run(struct call *c, struct draft *d, const struct store_kv *kv
     struct json       *pod;
     const char        *why = NULL;
     bool               spent;
-    enum deletion_step step = deletion_plan(d, &e->deletion, kv, &why);
+    enum deletion_step step = deletion_plan(d, &e->deletion, &why);
 
     if (step == DELETION_CONFLICT) {
         call_conflict(c, c->rq.name, why);
         return;
     }
-    if (step == DELETION_BROKEN || json_parse(c->arena, blob_str(kv->value), &pod, &bad) < 0) {
+    if (step == DELETION_BROKEN || json_parse(c->arena, blob_str(d->stored), &pod, &bad) < 0) {
         call_fail(c, 500, REASON_INTERNAL, "Internal error occurred: the stored object cannot be read");
         return;
     }
@@ -186,20 +186,34 @@ static void evict_run(struct call *c, struct draft *d, const struct store_kv *kv
     if (step == DELETION_NOTHING || c->rq.opt.dry_run)
         answer_done(c);
     else
-        commit(c, d, step, kv, &b, spent);
+        commit(c, d, step, &b, spent);
 }
 
 static void evict_try(struct call *c)
 {
-    struct draft    d = { .call = c };
-    struct store_kv kv;
+    struct draft *d = arena_new(c->arena, struct draft);
 
-    d.key = call_key(c, c->info->base, c->rq.ns, c->rq.name);
-    call_kind_ctx(c, &d.kind, c->rq.ns, c->rq.name);
-    if (store_get(store_live(c->api->store), d.key, &kv))
-        evict_run(c, &d, &kv);
+    d->call = c;
+    d->key = call_key(c, c->info->base, c->rq.ns, c->rq.name);
+    call_kind_ctx(c, &d->kind, c->rq.ns, c->rq.name);
+    if (deletion_find(d))
+        evict_run(c, d);
     else
         call_not_found(c);
+}
+
+static void on_admitted(struct call *c, struct json *body)
+{
+    (void)body;
+    evict_try(c);
+}
+
+/* Admission sees the Eviction; that the pod then goes is no deletion of its own to it. */
+static void evict_ask(struct call *c)
+{
+    const struct eviction *e = c->state;
+
+    write_admitted(c, ADMIT_CREATE, e->body, on_admitted);
 }
 
 void eviction_serve(struct call *c)
@@ -219,6 +233,7 @@ void eviction_serve(struct call *c)
     options = json_getz(body, "deleteOptions");
     if (!deletion_options(c, options != NULL ? options : json_object(c->arena), &e->deletion))
         return;
+    e->body = body;
     c->state = e;
-    call_when_fresh(c, evict_try);
+    call_when_fresh(c, evict_ask);
 }

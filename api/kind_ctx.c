@@ -54,6 +54,17 @@ void kind_refuse(struct kind_ctx *c, int status, const char *reason, const char 
     c->refused_reason = reason;
 }
 
+void kind_refuse_status(struct kind_ctx *c, const struct status *s)
+{
+    must(s->code >= 400 && s->code < 600);
+    if (c->refused != 0)
+        return;
+    c->refused = s->code;
+    c->refused_reason = s->reason;
+    c->refused_message = s->message;
+    c->refused_status = s;
+}
+
 void kind_warn(struct kind_ctx *c, const char *fmt, ...)
 {
     struct str text;
@@ -129,6 +140,32 @@ void kind_give_back(struct kind_ctx *c, struct str key)
     encode_reopen(&b, last, &k->rev_at);
     k->text = arena_str(c->arena, buf_str(&b));
     buf_release(&b);
+}
+
+static struct kind_guard *guard(struct kind_ctx *c, struct str from)
+{
+    struct kind_guard *g = arena_new(c->arena, struct kind_guard);
+
+    g->from = arena_str(c->arena, from);
+    g->next = c->guards;
+    c->guards = g;
+    return g;
+}
+
+void kind_depend(struct kind_ctx *c, struct str key)
+{
+    struct kind_guard *g = guard(c, key);
+    struct store_kv    kv;
+
+    g->seen = store_get(c->view, key, &kv) ? kv.mod_rev : 0;
+}
+
+void kind_depend_below(struct kind_ctx *c, struct str prefix)
+{
+    struct kind_guard *g = guard(c, prefix);
+
+    g->to = store_prefix_end(c->arena, g->from);
+    g->seen = store_view_revision(c->view);
 }
 
 struct str kind_now(struct kind_ctx *c)

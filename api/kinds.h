@@ -36,6 +36,9 @@ struct kind_claim {
     struct kind_claim *next;
 };
 
+/* What must still be as it was seen: a key, or all below a prefix; see kind_depend(). */
+struct kind_guard { struct str from, to; uint64_t seen; struct kind_guard *next; };
+
 /* What services are given: ranges of addresses, the first of the family they get by default, at most one of
  * each family; and ports of the nodes. */
 struct service_net { struct ip_range range[2]; unsigned n; uint16_t port_min, port_max; };
@@ -62,11 +65,13 @@ struct kind_ctx {
     int      refused;                            /* HTTP status; 0: not refused */
     const char *refused_reason;
     struct str  refused_message;
+    const struct status *refused_status;         /* a whole answer instead; NULL: none */
     /* refused for want of another object, or for one in the way: looked for again in a fresh view, ... */
     bool lacking;
     /* ... and waited for this long on create, when others are about to make it */
     unsigned lacking_ms;
     struct kind_claim *claims;
+    struct kind_guard *guards;
     struct causes *warnings;                     /* sent as Warning headers */
 };
 
@@ -130,6 +135,9 @@ struct json *kind_lookup(struct kind_ctx *c, const char *group, const char *vers
 /* Refuse the request: 403 "Forbidden", 409 "Conflict", 400 "BadRequest", 404 "NotFound" ... The first
  * refusal counts. The message is complete; for 403 the pipeline puts `pods "x" is forbidden: ` before it. */
 void kind_refuse(struct kind_ctx *c, int status, const char *reason, const char *fmt, ...) PRINTF_LIKE(4, 5);
+/* The same with an answer of its own. s lives as long as the request. */
+struct status;
+void kind_refuse_status(struct kind_ctx *c, const struct status *s);
 /* A Warning header: kubectl prints it. */
 void kind_warn(struct kind_ctx *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* Things of which each may be had once in the cluster (a cluster IP, a node port) are keys of the store: a
@@ -145,6 +153,10 @@ bool kind_claim_text(struct kind_ctx *c, struct str key, struct str *ret);
 /* A claim that is there is taken over; rev_at as for store_txn_put. */
 void kind_take(struct kind_ctx *c, struct str key, struct str text, uint32_t rev_at);
 void kind_give_back(struct kind_ctx *c, struct str key);
+/* The transaction fails, and all begins anew, unless this key is still as it is now (there or not) ... */
+void kind_depend(struct kind_ctx *c, struct str key);
+/* ... nothing below this prefix was written since (what goes is not noticed). */
+void kind_depend_below(struct kind_ctx *c, struct str prefix);
 /* RFC 3339 with seconds, as metadata's times are written: now, in the arena. */
 struct str kind_now(struct kind_ctx *c);
 

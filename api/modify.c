@@ -155,8 +155,31 @@ static void run_checks(const struct kind_hooks *h, struct kind_ctx *k, enum modi
         h->validate_update(k, old, obj, causes);
 }
 
-/* The wanted object, complete and checked.  False: answered. */
-static bool modify_build(struct call *c, struct modify *m, struct draft *d, const struct json *old)
+/* The object as it is stored, with all that the request leaves out or may not touch. */
+static void complete(struct call *c, struct modify *m, struct draft *d, const struct json *old)
+{
+    const struct kind_hooks *h = c->info->hooks;
+
+    separate(c, m->part, old, &d->obj);
+    schema_default(c->info->base->kind->type, d->obj, c->arena);
+    if (h->default_ != NULL)
+        h->default_(&d->kind, d->obj);
+}
+
+/* All but admission of the object itself, before its mutating plugins. */
+static void modify_complete(struct call *c, struct modify *m, struct draft *d, const struct json *old)
+{
+    if (m->part == MODIFY_ALL)
+        return;
+    if (c->info->base != c->res)
+        kind_to_stored(c->info->hooks, c->res, d->obj, c->arena);
+    complete(c, m, d, old);
+    if (!m->tracked)
+        apply_note_update(c, old, d->obj);
+}
+
+/* Prepared and checked.  False: answered. */
+static bool modify_prepare(struct call *c, struct modify *m, struct draft *d, const struct json *old)
 {
     const struct kind_hooks *h = c->info->hooks;
     struct causes            causes;
@@ -168,12 +191,6 @@ static bool modify_build(struct call *c, struct modify *m, struct draft *d, cons
         meta_prepare_update(&d->kind, old, d->obj, false);
         return true;
     }
-    separate(c, m->part, old, &d->obj);
-    schema_default(c->info->base->kind->type, d->obj, c->arena);
-    if (h->default_ != NULL)
-        h->default_(&d->kind, d->obj);
-    if (!m->tracked)
-        apply_note_update(c, old, d->obj);
     meta_prepare_update(&d->kind, old, d->obj, false);
     run_hooks(h, &d->kind, m->part, old, d->obj);
     changed = m->part != MODIFY_STATUS && spec_changed(c, old, d->obj);
@@ -182,7 +199,7 @@ static bool modify_build(struct call *c, struct modify *m, struct draft *d, cons
     causes_init(&causes, c->arena);
     if (d->kind.refused == 0)
         run_checks(h, &d->kind, m->part, old, d->obj, &causes);
-    return write_check(c, &d->kind, c->rq.name, &causes);
+    return write_check(d, &causes, modify_try);
 }
 
 /* ---- Storing ---------------------------------------------------------------------------------------- */
@@ -223,8 +240,7 @@ static bool goes_now(struct call *c, const struct json *old, const struct json *
 }
 
 /* reserve: it is being deleted, and this may be a step of that. */
-static void modify_commit(struct call *c, struct modify *m, struct draft *d, const struct store_kv *kv,
-                          bool goes, bool reserve)
+static void modify_commit(struct call *c, struct modify *m, struct draft *d, bool goes, bool reserve)
 {
     struct store_txn t;
 
@@ -237,7 +253,7 @@ static void modify_commit(struct call *c, struct modify *m, struct draft *d, con
     }
     store_txn_init(&t);
     t.reserve = reserve;
-    store_txn_if(&t, d->key, STORE_MOD, STORE_EQ, kv->mod_rev);
+    store_txn_if(&t, d->key, STORE_MOD, STORE_EQ, d->seen);
     custom_txn_if(&t, c);
     write_claims_if(&t, &d->kind);
     if (goes)
@@ -249,23 +265,22 @@ static void modify_commit(struct call *c, struct modify *m, struct draft *d, con
     store_txn_release(&t);
 }
 
-static void modify_finish(struct call *c, struct modify *m, struct draft *d, const struct store_kv *kv,
-                          const struct json *old)
+static void modify_finish(struct call *c, struct modify *m, struct draft *d, const struct json *old)
 {
     bool         goes = goes_now(c, old, d->obj);
     struct blob *b;
 
     write_encode(d);
     if (c->rq.opt.dry_run) {
-        b = encode_fill(d->text, d->rev_at, kv->mod_rev);
+        b = encode_fill(d->text, d->rev_at, d->seen);
         answer(c, m, b);
         blob_unref(b);
-    } else if (!goes && encode_equals(d->text, d->rev_at, kv->mod_rev, blob_str(kv->value))) {
-        b = blob_ref(kv->value);                 /* nothing changes: no new revision */
+    } else if (!goes && encode_equals(d->text, d->rev_at, d->seen, blob_str(d->admit.stored))) {
+        b = blob_ref(d->admit.stored);           /* nothing changes: no new revision */
         answer(c, m, b);
         blob_unref(b);
     } else {
-        modify_commit(c, m, d, kv, goes, meta_deleting(old));
+        modify_commit(c, m, d, goes, meta_deleting(old));
     }
 }
 
@@ -279,39 +294,94 @@ static void absent(struct call *c, struct modify *m)
         call_not_found(c);
 }
 
+/* ---- Steps ------------------------------------------------------------------------------------------ */
+
+static void on_admitted(struct admission *a)
+{
+    struct draft *d = container_of(a, struct draft, admit);
+
+    if (write_check(d, NULL, modify_try))
+        modify_finish(d->call, modify_of(d->call), d, d->old);
+}
+
+static void on_mutated(struct admission *a)
+{
+    struct draft  *d = container_of(a, struct draft, admit);
+    struct call   *c = d->call;
+    struct modify *m = modify_of(c);
+
+    if (!write_check(d, NULL, modify_try))
+        return;
+    if (m->merge == NULL) {
+        d->obj = a->obj;
+        if (a->changed)
+            complete(c, m, d, d->old);
+    } else {
+        d->obj = m->merge(c, m, m->shown, a->obj);
+        if (d->obj == NULL || !check_expected(c, m, d->old, d->obj))
+            return;
+        modify_complete(c, m, d, d->old);
+    }
+    if (modify_prepare(c, m, d, d->old)) {
+        if (m->merge == NULL)
+            a->obj = d->obj;
+        admit_validate(a, on_admitted);
+    }
+}
+
+/* What the plugins are told: the object, or what was sent to the subresource. */
+static void modify_admit(struct call *c, struct modify *m, struct draft *d, struct json *asked)
+{
+    admit_begin(&d->admit, c, &d->kind, m->op);
+    d->admit.stored = d->stored;
+    if (m->merge == NULL) {
+        d->obj = asked;
+        modify_complete(c, m, d, d->old);
+        asked = d->obj;
+        d->admit.old = d->old;
+    } else if (m->op == ADMIT_UPDATE) {
+        d->admit.old = m->face != NULL ? m->face(c, m->shown) : m->shown;
+    }
+    d->admit.obj = asked;
+    admit_mutate(&d->admit, on_mutated);
+}
+
 static void modify_try(struct call *c)
 {
     struct modify  *m = modify_of(c);
-    struct draft    d = { .call = c, .key = m->key };
+    struct draft   *d = arena_new(c->arena, struct draft);
     struct store_kv kv;
-    struct json    *old, *seen;
+    struct json    *asked;
 
+    d->call = c;
+    d->key = m->key;
     if (!store_get(store_live(c->api->store), m->key, &kv)) {
         absent(c, m);
         return;
     }
-    old = seen = parse_stored(c, blob_str(kv.value));
-    if (old == NULL)
+    d->old = m->shown = parse_stored(c, blob_str(kv.value));
+    if (d->old == NULL)
         return;
+    d->seen = kv.mod_rev;
+    d->stored = kv.value;
     if (c->custom != NULL && !custom_reads_plain(custom_of(c->res), blob_str(kv.value)))
-        custom_from_stored(custom_of(c->res), old, c->arena);
+        custom_from_stored(custom_of(c->res), d->old, c->arena);
     if (c->info->base != c->res) {
-        seen = json_copy(c->arena, old);
-        kind_from_stored(c->info->hooks, c->res, seen, c->arena);
+        m->shown = json_copy(c->arena, d->old);
+        kind_from_stored(c->info->hooks, c->res, m->shown, c->arena);
     }
-    d.obj = m->make(c, m, seen);
-    if (d.obj == NULL || !check_expected(c, m, old, d.obj))
+    asked = m->make(c, m, m->shown);
+    if (asked == NULL || (m->merge == NULL && !check_expected(c, m, d->old, asked)))
         return;
-    if (c->info->base != c->res)
-        kind_to_stored(c->info->hooks, c->res, d.obj, c->arena);
-    call_kind_ctx(c, &d.kind, c->rq.ns, c->rq.name);
-    if (modify_build(c, m, &d, old))
-        modify_finish(c, m, &d, &kv, old);
+    call_kind_ctx(c, &d->kind, c->rq.ns, c->rq.name);
+    modify_admit(c, m, d, asked);
 }
 
 void modify_run(struct call *c, struct modify *m)
 {
     c->state = m;
+    if (m->op == 0)
+        m->op = ADMIT_UPDATE;
     m->key = call_key(c, c->info->base, c->rq.ns, c->rq.name);
     if (c->rq.opt.dry_run)
         call_when_fresh(c, modify_try);

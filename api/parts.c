@@ -1,4 +1,5 @@
 /* api/parts.c: see api/parts.h. */
+#include "api/admit.h"
 #include "api/call.h"
 #include "api/mirror.h"
 #include "api/parts.h"
@@ -65,11 +66,27 @@ static void authz_close(struct api *a)
     a->authz = NULL;
 }
 
+static int admission_open(struct api *a, const struct api_opts *o, struct errbuf *err)
+{
+    struct admit_opts ao = {
+        .enable = o->enable_admission, .disable = o->disable_admission, .config = o->admission_config,
+    };
+
+    return admit_open(a->loop, &ao, &a->admit, err);
+}
+
+static void admission_close(struct api *a)
+{
+    admit_free(a->admit);
+    a->admit = NULL;
+}
+
 static const struct api_part parts[] = {
     { "mirror", mirror_open, mirror_close },
     { "authentication", authn_open, authn_close },
     { "roles", rbac_open, rbac_close },
     { "authorization", authz_open, authz_close },
+    { "admission", admission_open, admission_close },
     { "custom resources", registry_open, registry_close },
 };
 

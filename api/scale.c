@@ -153,13 +153,14 @@ static struct json *applied_piece(struct call *c, const struct json *old, const 
     return piece;
 }
 
-/* The object with the wanted number of replicas. */
+/* The Scale that is asked for, checked. */
 static struct json *scale_make(struct call *c, struct modify *m, struct json *old)
 {
-    struct json *scale = wanted_scale(c, old), *obj, *rv;
+    struct json  *scale = wanted_scale(c, old);
     struct causes causes;
     int64_t       replicas;
 
+    (void)m;
     if (scale == NULL)
         return NULL;
     replicas = json_path_i64(scale, "spec.replicas", 0);
@@ -172,6 +173,15 @@ static struct json *scale_make(struct call *c, struct modify *m, struct json *ol
         call_invalid(c, c->sub->kind, c->rq.name, &causes);
         return NULL;
     }
+    return scale;
+}
+
+/* The object with the wanted number of replicas. */
+static struct json *scale_merge(struct call *c, struct modify *m, struct json *old, struct json *scale)
+{
+    struct json *obj, *rv;
+    int64_t      replicas = json_path_i64(scale, "spec.replicas", 0);
+
     obj = m->tracked ? apply_make(c, applied_piece(c, old, scale), old) : json_copy(c->arena, old);
     if (obj == NULL)
         return NULL;
@@ -197,6 +207,8 @@ void scale_serve(struct call *c)
     m->part = MODIFY_SPEC;
     m->tracked = apply_asked(c);
     m->make = scale_make;
+    m->merge = scale_merge;
+    m->face = scale_of;
     m->answer = answer_scale;
     modify_run(c, m);
 }

@@ -11,7 +11,6 @@
 #include "api/deadline.h"
 #include "api/health.h"
 #include "api/impersonate.h"
-#include "api/node_gate.h"
 
 #define IN_FLIGHT_MAX  20000                     /* requests being answered at a time, watches not counted */
 
@@ -43,6 +42,7 @@ static struct call *call_new(struct api *a, struct exchange *x)
     c->rq.verb_name = "";
     c->out.version = "v1";
     causes_init(&c->warnings, x->arena);
+    qinit(&c->admissions);
     qinit(&c->due);
     call_wait_init(c);
     qpush(&a->calls, &c->link);
@@ -144,7 +144,7 @@ static void route(struct call *c)
 {
     uint32_t verbs;
 
-    if (!find_resource(c) || !node_gate(c))
+    if (!find_resource(c))
         return;
     verbs = c->sub != NULL ? c->sub->verbs : c->res->verbs;
     if ((verbs & verb_bit(c->rq.verb)) == 0 && !(c->sub != NULL && c->sub->connect)) {

@@ -29,6 +29,9 @@ struct api_opts {
     /* of the kubernetes service; NULL: none */
     const char *advertise_host; unsigned advertise_port;
     const char *cluster;                         /* its name, for people; NULL: none */
+    /* as the flags of the original's name them; NULL: none; admission_config: a file's content */
+    const char *enable_admission, *disable_admission;
+    struct str admission_config;
     const char *version;                         /* gitVersion, "v1.33.0+coracle" */
 };
 int  api_open(const struct api_opts *o, struct api **ret, struct errbuf *err);

@@ -32,13 +32,16 @@ void call_subresource(struct call *c)
 
 static struct json *finalize_make(struct call *c, struct modify *m, struct json *old)
 {
-    struct json *body = decode_body(c, c->res->kind), *obj, *list;
+    (void)m;
+    (void)old;
+    return decode_body(c, c->res->kind);
+}
+
+static struct json *finalize_merge(struct call *c, struct modify *m, struct json *old, struct json *body)
+{
+    struct json *obj = json_copy(c->arena, old), *list = json_path(body, "spec.finalizers");
 
     (void)m;
-    if (body == NULL)
-        return NULL;
-    obj = json_copy(c->arena, old);
-    list = json_path(body, "spec.finalizers");
     if (list != NULL)
         json_setz(c->arena, json_make_path(c->arena, obj, "spec"), "finalizers", json_copy(c->arena, list));
     else
@@ -55,5 +58,6 @@ void finalize_serve(struct call *c)
 
     m->part = MODIFY_ALL;
     m->make = finalize_make;
+    m->merge = finalize_merge;
     modify_run(c, m);
 }

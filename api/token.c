@@ -2,10 +2,10 @@
  * secret. */
 #include "api/decode.h"
 #include "api/jwt.h"
-#include "api/node_gate.h"
 #include "api/subresource.h"
 #include "api/time_fmt.h"
 #include "api/uuid.h"
+#include "api/write.h"
 
 #define EXPIRES_MIN_S     600
 #define EXPIRES_DEFAULT_S 3600
@@ -31,15 +31,6 @@ static void invalid(struct call *c, const char *field, const char *text)
     call_invalid(c, c->sub->kind, STR_NONE, &causes);
 }
 
-/* False: answered. */
-static bool allowed(struct call *c, const struct json *pod)
-{
-    if (node_gate_token(c->user, pod))
-        return true;
-    call_forbidden(c, "a node may only ask for tokens that are bound to pods on it");
-    return false;
-}
-
 /* spec.boundObjectRef: the object must be there and be the one that is meant.  False: answered. */
 static bool read_bound(struct call *c, const struct json *body, struct bound *ret)
 {
@@ -49,7 +40,7 @@ static bool read_bound(struct call *c, const struct json *body, struct bound *re
 
     *ret = (struct bound){ NULL, NULL, json_str(json_getz(ref, "name")), STR_NONE };
     if (ref == NULL)
-        return allowed(c, NULL);
+        return true;
     if (str_is(kind, "Pod"))
         ret->plural = "pods", ret->claim = "pod";
     else if (str_is(kind, "Secret"))
@@ -63,8 +54,6 @@ static bool read_bound(struct call *c, const struct json *body, struct bound *re
         call_fail(c, 404, REASON_NOT_FOUND, "%s \"%.*s\" not found", ret->plural, STR_ARG(ret->name));
         return false;
     }
-    if (!allowed(c, ret->claim[0] == 'p' ? obj : NULL))
-        return false;
     ret->uid = json_path_str(obj, "metadata.uid");
     if (uid.n > 0 && !str_eq(uid, ret->uid)) {
         call_conflict(c, ret->name, arena_fmt(c->arena,
@@ -139,14 +128,12 @@ static void answer(struct call *c, struct json *body, const struct json *claims,
     call_respond_tree(c, 201, body);
 }
 
-static void token_try(struct call *c)
+static void token_try(struct call *c, struct json *body)
 {
-    struct json *body = decode_body(c, c->sub->kind), *account;
+    struct json *account;
     struct bound bound;
     int64_t      now_s = loop_wall_ns(c->api->loop) / 1000000000, seconds;
 
-    if (body == NULL)
-        return;
     account = lookup(c, "serviceaccounts", c->rq.ns, c->rq.name);
     if (account == NULL) {
         call_not_found(c);
@@ -166,11 +153,19 @@ static void token_try(struct call *c)
                               now_s + seconds), now_s + seconds);
 }
 
+static void token_ask(struct call *c)
+{
+    struct json *body = decode_body(c, c->sub->kind);
+
+    if (body != NULL)
+        write_admitted(c, ADMIT_CREATE, body, token_try);
+}
+
 void token_serve(struct call *c)
 {
     if (c->api->key_pem == NULL)
         call_fail(c, 501, REASON_INTERNAL,
                   "this cluster issues no service account tokens: it has no signing key");
     else
-        call_when_fresh(c, token_try);
+        call_when_fresh(c, token_ask);
 }

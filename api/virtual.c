@@ -3,6 +3,7 @@
 #include "api/authz.h"
 #include "api/decode.h"
 #include "api/subresource.h"
+#include "api/write.h"
 
 static void set_user(struct arena *a, struct json *in, const struct exchange_user *u)
 {
@@ -199,18 +200,22 @@ static const struct { const char *plural; void (*serve)(struct call *c, struct j
     { "tokenreviews", token_review },
 };
 
-static void virtual_now(struct call *c)
+static void virtual_answer(struct call *c, struct json *body)
 {
-    struct json *body = decode_body(c, c->res->kind);
-
-    if (body == NULL)
-        return;
     for (size_t i = 0; i < ARRAY_LEN(table); i++)
         if (strcmp(c->res->plural, table[i].plural) == 0) {
             table[i].serve(c, body);
             return;
         }
     call_no_such_path(c);
+}
+
+static void virtual_now(struct call *c)
+{
+    struct json *body = decode_body(c, c->res->kind);
+
+    if (body != NULL)
+        write_admitted(c, ADMIT_CREATE, body, virtual_answer);
 }
 
 void call_virtual(struct call *c)

@@ -2,60 +2,87 @@
 #include "api/write.h"
 #include "api/answer.h"
 #include "api/crd/pipeline.h"
-#include "api/json_scan.h"
 
 #define EVENT_TTL_MS      (60ull * 60 * 1000)
 #define EVENT_BUCKET_MS   (5ull * 60 * 1000)     /* events of this long share a lease */
 #define EVENT_LEASE_KEYS  2048                   /* or this many: revoking a lease is one transaction */
 
-static bool is_terminating(struct str ns_object)
-{
-    struct str raw;
+/* ---- Checks ---------------------------------------------------------------------------------------- */
 
-    return json_scan_path(ns_object, "metadata.deletionTimestamp", &raw) && raw.n > 2;
+static void on_something_new(struct store_wait *w, int err)
+{
+    struct call *c = container_of(w, struct call, wait);
+
+    c->waiting = false;
+    if (err == 0 || err == E_TIMEOUT)
+        c->then(c);
+    else
+        call_store_failed(c, err, true);
 }
 
-bool write_namespace(struct call *c, struct str ns, struct str name, uint64_t *ret_rev,
-                     void (*again)(struct call *c))
+/* A new namespace's default account comes a moment after the namespace, and this head may be behind.  True:
+ * the call waits. */
+static bool wait_for_lacking(struct call *c, const struct kind_ctx *k, void (*again)(struct call *c))
 {
-    const struct resource *r;
-    struct store_kv        kv;
-    struct status          s = { .code = 404, .reason = REASON_NOT_FOUND };
+    uint64_t now_ms = loop_now_ms(c->api->loop);
 
-    *ret_rev = 0;
-    if (!c->info->base->namespaced)
-        return true;
-    r = resource_find(STR(""), STR("v1"), STR("namespaces"));
-    must(r != NULL);
-    if (store_get(store_live(c->api->store), call_key(c, r, STR_NONE, ns), &kv)) {
-        *ret_rev = kv.mod_rev;
-        if (!is_terminating(blob_str(kv.value)))
-            return true;
-        call_terminating(c, name, ns);
+    if (!k->lacking)
         return false;
-    }
-    if (!c->fresh) {                             /* this head may just not know of it yet */
+    if (!c->fresh) {
         call_when_fresh(c, again);
-        return false;
+        return true;
     }
-    s.details.name = ns;
-    s.details.kind = STR("namespaces");
-    s.message = arena_fmt(c->arena, "namespaces \"%.*s\" not found", STR_ARG(ns));
-    call_respond_status(c, &s);
+    if (c->give_up_ms == 0)
+        c->give_up_ms = now_ms + k->lacking_ms;
+    if (now_ms >= c->give_up_ms)
+        return false;
+    must(!c->waiting);
+    c->waiting = true;
+    c->then = again;
+    c->wait.done = on_something_new;
+    store_wait_revision(c->api->store, &c->wait, store_revision(c->api->store) + 1,
+                        (unsigned)(c->give_up_ms - now_ms));
+    return true;
+}
+
+bool write_check(struct draft *d, const struct causes *causes, void (*again)(struct call *c))
+{
+    struct call *c = d->call;
+
+    if (wait_for_lacking(c, &d->kind, again))
+        return false;
+    if (d->kind.refused != 0)
+        call_refused(c, &d->kind);
+    else if (causes != NULL && causes->n > 0)
+        call_invalid(c, c->info->base->kind, d->kind.name, causes);
+    else
+        return true;
     return false;
 }
 
-bool write_check(struct call *c, const struct kind_ctx *k, struct str name, const struct causes *causes)
+struct passing { struct draft d; void (*then)(struct call *c, struct json *obj); };
+
+static void on_passed(struct admission *a)
 {
-    if (k->refused != 0) {
-        call_refused(c, k);
-        return false;
-    }
-    if (causes->n > 0) {
-        call_invalid(c, c->info->base->kind, name, causes);
-        return false;
-    }
-    return true;
+    struct passing *p = container_of(a, struct passing, d.admit);
+
+    if (a->k->refused != 0)
+        call_refused(p->d.call, a->k);
+    else
+        p->then(p->d.call, a->obj);
+}
+
+void write_admitted(struct call *c, enum admit_op op, struct json *obj,
+                    void (*then)(struct call *c, struct json *obj))
+{
+    struct passing *p = arena_new(c->arena, struct passing);
+
+    p->d.call = c;
+    p->then = then;
+    call_kind_ctx(c, &p->d.kind, c->rq.ns, c->rq.name);
+    admit_begin(&p->d.admit, c, &p->d.kind, op);
+    p->d.admit.obj = obj;
+    admit_decide(&p->d.admit, on_passed);
 }
 
 void write_encode(struct draft *d)
@@ -83,6 +110,14 @@ void write_claims_if(struct store_txn *t, const struct kind_ctx *k)
     for (const struct kind_claim *claim = k->claims; claim != NULL; claim = claim->next)
         if (!superseded(k, claim))
             store_txn_if(t, claim->key, STORE_MOD, STORE_EQ, claim->seen);
+    for (const struct kind_guard *g = k->guards; g != NULL; g = g->next) {
+        struct store_range below = { g->from, g->to };
+
+        if (g->to.n > 0)
+            store_txn_if_range(t, below, STORE_MOD, STORE_LT, g->seen + 1);
+        else
+            store_txn_if(t, g->from, STORE_MOD, STORE_EQ, g->seen);
+    }
 }
 
 void write_claims_then(struct store_txn *t, const struct kind_ctx *k)

@@ -2,15 +2,23 @@
 #ifndef API_WRITE_H
 #define API_WRITE_H
 
+#include "api/admit.h"
 #include "api/call.h"
 #include "api/encode.h"
 
 #define WRITE_TRIES_MAX 24                       /* lost races before a write gives up */
 
-/* An object on its way into the store; lives within one function, never across turns. */
+/* An object on its way into the store.  It may take many turns (api/admit.h): it lives in the call's arena,
+ * begun anew by each try.  text is made in the function that hands it to the store. */
 struct draft {
     struct call *call;
+    struct admission admit;
     struct kind_ctx kind;
+    /* What is stored: its revision and text (0, NULL: nothing), and the text as a tree. */
+    uint64_t seen;
+    struct blob *stored;
+    struct json *old;
+    uint64_t stored_lease;
     struct str key;
     struct json *obj;
     struct str text;                             /* encoded, in the api's scratch buffer */
@@ -19,14 +27,16 @@ struct draft {
     uint64_t new_lease_ttl_ms;                   /* != 0: the lease is granted in the same transaction */
 };
 
-/* May objects be created in this namespace?  *ret_rev: its revision, which the transaction compares (0:
- * cluster scope). False: answered, or the call waits for a fresh view and `again` runs then. */
-bool write_namespace(struct call *c, struct str ns, struct str name, uint64_t *ret_rev,
-                     void (*again)(struct call *c));
-/* Runs after the hooks: false: answered. */
-bool write_check(struct call *c, const struct kind_ctx *k, struct str name, const struct causes *causes);
+/* Runs after each step that may refuse: false: answered; or something that may be there in a moment is
+ * lacking, and `again` comes when it may be.  causes NULL: none. */
+bool write_check(struct draft *d, const struct causes *causes, void (*again)(struct call *c));
+/* What a request sends that stores nothing of it (reviews, tokens, evictions, options of a connection) is
+ * admitted: then(c, obj) goes on, now or in a later turn; a refusal is answered.  The view is fresh already
+ * where it matters. */
+void write_admitted(struct call *c, enum admit_op op, struct json *obj,
+                    void (*then)(struct call *c, struct json *obj));
 void write_encode(struct draft *d);
-/* Compares of the claims; must come with the other compares. */
+/* Compares of claims and guards; must come with the other compares. */
 void write_claims_if(struct store_txn *t, const struct kind_ctx *k);
 /* The puts and deletes of the claims and the lease; after the object's own put. */
 void write_claims_then(struct store_txn *t, const struct kind_ctx *k);

@@ -35,7 +35,7 @@
 enum err { ERR_MAP(ERR_ENUM) };
 #undef ERR_ENUM
 
-struct errbuf { char s[400]; };
+struct errbuf { char s[1000]; };
 
 /* The fixed text of a code ("not found"). */
 const char *err_text(int code);

@@ -12,6 +12,7 @@
 #include "sched/scheduler.h"
 #include "node/files.h"
 #include "tools/flags.h"
+#include "tools/head_admission.h"
 #include "tools/head_etcd.h"
 #include "tools/head_identity.h"
 #include "tools/head_store.h"
@@ -27,6 +28,7 @@ struct head_flags {
     const char *client_ca, *tls_cert, *tls_key, *peer_ca, *peer_cert, *peer_key, *peer_org;
     const char *node_ca, *node_cert, *node_key;
     const char *sa_pub, *sa_key, *issuer, *token_file, *service_cidr, *node_ports;
+    struct head_admission_flags admission;
     uint64_t heartbeat_ms, election_ms, monitor_period_ms, monitor_grace_ms;
     int64_t terminated_pod_gc;
     struct head_store_flags keep;
@@ -47,7 +49,7 @@ struct head {
     struct scheduler *sched;
     struct controllers *ctrl;
     struct tls_ctx *tls_api, *tls_peer_server, *tls_peer_client, *tls_node, *tls_etcd;
-    struct buf ca, sa_pub, tokens, sa_key;
+    struct buf ca, sa_pub, tokens, sa_key, admission;
     struct raft_change handover;
     struct ready_item removed;
     struct arena arena;                          /* texts of our own */
@@ -265,6 +267,9 @@ static int head_open_tls(struct head *h, struct errbuf *err)
         return rc;
     if (f->token_file != NULL && (rc = file_read(f->token_file, TOOLS_FILE_MAX, &h->tokens, err)) != 0)
         return rc;
+    if (f->admission.file != NULL &&
+        (rc = file_read(f->admission.file, TOOLS_FILE_MAX, &h->admission, err)) != 0)
+        return rc;
     return f->sa_key != NULL ? file_read(f->sa_key, TOOLS_FILE_MAX, &h->sa_key, err) : 0;
 }
 
@@ -355,6 +360,9 @@ static int head_open_api(struct head *h, struct errbuf *err)
         .service_cidr = h->f.service_cidr,
         .node_ports = h->f.node_ports,
         .token_lines = buf_str(&h->tokens),
+        .enable_admission = h->f.admission.enable,
+        .disable_admission = h->f.admission.disable,
+        .admission_config = buf_str(&h->admission),
         .version = CORACLE_GIT_VERSION,
         .cluster = h->f.self.cluster,
     };
@@ -414,6 +422,7 @@ static void head_release(struct head *h)
     buf_release(&h->ca);
     buf_release(&h->sa_pub);
     buf_release(&h->tokens);
+    buf_release(&h->admission);
     buf_release(&h->sa_key);
     arena_release(&h->arena);
 }
@@ -457,6 +466,7 @@ static int head_parse(struct head_flags *f, int argc, char **argv)
         { "service-account-issuer", NULL, FLAG_STRING, &f->issuer, "URL", "issuer named in them" },
         { "token-auth-file", NULL, FLAG_STRING, &f->token_file, "FILE",
           "static bearer tokens: token,user,uid,\"group1,group2\" a line" },
+        HEAD_ADMISSION_FLAGS(f->admission)
         { "service-cluster-ip-range", NULL, FLAG_STRING, &f->service_cidr, "CIDRS", "services' addresses" },
         { "service-node-port-range", NULL, FLAG_STRING, &f->node_ports, "A-B", "services' ports on nodes" },
         { "heartbeat-interval", NULL, FLAG_DURATION_MS, &f->heartbeat_ms, "TIME",

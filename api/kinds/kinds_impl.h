@@ -150,8 +150,6 @@ void pod_template_check_lasting(const struct json *tmpl, const struct at *at, co
                                 struct causes *causes);
 /* spec.selector and spec.template of the kinds of apps.  word: what the selector is empty for. */
 void workload_check(const struct json *spec, const char *word, const char *deadline, struct causes *causes);
-/* pod_admit.c: what the original's admission plugins do to new pods. */
-void pod_admit(struct kind_ctx *c, struct json *pod);
 /* pod_qos.c */
 const char *pod_qos_class(const struct json *spec);
 /* pod_validate.c */

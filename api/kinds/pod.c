@@ -25,7 +25,6 @@ static void pod_prepare_create(struct kind_ctx *c, struct json *pod)
     struct arena *a = c->arena;
     struct json  *status;
 
-    pod_admit(c, pod);
     status = json_setz(a, pod, "status", json_object(a));
     json_setz(a, status, "phase", json_string_ref(a, STR("Pending")));
     json_setz(a, status, "qosClass", json_string_ref(a, str_of(pod_qos_class(json_getz(pod, "spec")))));

@@ -464,9 +464,10 @@ TEST(a_node_writes_only_its_own)
                                 "'metadata':{'name':'n2'},'spec':{}}";
     static const char done[] = "{'status':{'phase':'Running'}}";
     static const char any[] = "{'spec':{}}";
-    static const char bound[] = "{'spec':{'boundObjectRef':{'kind':'Pod','apiVersion':'v1','name':'p'}}}";
+    char        bound[200];
     struct buf key = BUF_INIT, pub = BUF_INIT;
     struct api_opts o = { 0 };
+    struct answer a;
     struct rig *r;
 
     must(pki_new_key(&key, &pub, NULL) == 0);
@@ -476,6 +477,10 @@ TEST(a_node_writes_only_its_own)
     make_account(r);
     CALL(r, 201, "POST", PODS, pod_p);
     bind(r, "p");                                /* to n1 */
+    a = call(r, "GET", PODS "/p", NULL);
+    snprintf(bound, sizeof bound, "{'spec':{'boundObjectRef':{'kind':'Pod','apiVersion':'v1','name':'p','uid':'%.*s'}}}",
+             STR_ARG(json_path_str(a.obj, "metadata.uid")));
+    answer_free(&a);
     r->group = "system:nodes";
     r->user = "system:node:n2";
     r->type = "application/merge-patch+json";
@@ -487,10 +492,10 @@ TEST(a_node_writes_only_its_own)
     CALL(r, 403, "POST", PODS, pod_p);
     CALL(r, 403, "POST", account, any);
     CALL(r, 403, "POST", account, bound);
-    CALL(r, 201, "POST", "/apis/coordination.k8s.io/v1/namespaces/default/leases", lease);
-    CALL(r, 422, "PUT", "/apis/coordination.k8s.io/v1/namespaces/default/leases/n2", lease);     /* no version */
+    CALL(r, 201, "POST", L, lease);
+    CALL(r, 422, "PUT", L "/n2", lease);     /* no version */
     r->user = "system:node:n1";
-    CALL(r, 403, "PUT", "/apis/coordination.k8s.io/v1/namespaces/default/leases/n2", lease);
+    CALL(r, 403, "PUT", L "/n2", lease);
     CALL(r, 403, "POST", account, any);
     CALL(r, 201, "POST", account, bound);
     r->type = "application/merge-patch+json";
@@ -498,7 +503,7 @@ TEST(a_node_writes_only_its_own)
     r->type = NULL;
     CALL(r, 200, "DELETE", PODS "/p", NULL);
     r->user = "system:node:";                    /* a node without a name owns nothing */
-    CALL(r, 403, "PUT", "/apis/coordination.k8s.io/v1/namespaces/default/leases/n2", lease);
+    CALL(r, 403, "PUT", L "/n2", lease);
     rig_close(r);
     buf_release(&key);
     buf_release(&pub);
