@@ -189,6 +189,8 @@ enum deletion_step deletion_plan(struct draft *d, const struct deletion *o, cons
     deleting = meta_deleting(d->obj);
     grace_s = h->grace != NULL ? h->grace(&d->kind, d->obj, o->grace_s) : 0;
     set_gc_finalizers(d, o);
+    if (!deleting && h->prepare_delete != NULL)
+        h->prepare_delete(&d->kind, d->obj);
     held = has_items(d->obj, "metadata.finalizers") ||
         (is_namespace(d) && has_items(d->obj, "spec.finalizers"));
     if (grace_s == 0 && !held) {

@@ -105,6 +105,8 @@ struct kind_hooks {
                             struct causes *causes);
     void (*validate_status)(struct kind_ctx *c, const struct json *old, const struct json *obj,
                             struct causes *causes);
+    /* Asked to be deleted for the first time: finalizers that hold it, and what its status then says. */
+    void (*prepare_delete)(struct kind_ctx *c, struct json *obj);
     /* Seconds of grace for this deletion; requested: what the client asked for, -1: nothing.  0: the
      * object goes at once (pods without a node, kinds that know no grace).  Pods: pod_grace, below. */
     int64_t (*grace)(struct kind_ctx *c, const struct json *obj, int64_t requested);

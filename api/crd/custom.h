@@ -51,7 +51,7 @@ static inline struct custom *custom_ref(struct custom *cu)
 void custom_unref(struct custom *cu);            /* NULL ok */
 static inline bool custom_is_served(const struct custom *cu, const struct custom_version *v)
 {
-    return cu->established && v->served;
+    return cu->established && (v->served || (cu->ending && v->storage));
 }
 static inline struct custom_version *custom_of(const struct resource *r)
 {
