@@ -216,7 +216,7 @@ static struct field_set fields_of(struct arena *a, struct place p, const struct 
         enum form         how = form_of(inner, l.at[i].v);
         struct field_node n = { .kind = kind_of(form), .text = l.at[i].text };
 
-        n.member = whole || how == FORM_LEAF || form != FORM_STRUCT ||
+        n.member = whole || how == FORM_LEAF || form != FORM_STRUCT || l.at[i].field == &crd_any ||
             (is_empty(l.at[i].v) && l.at[i].v->type == JSON_OBJECT);
         if (how != FORM_LEAF)
             n.below = fields_of(a, inner, l.at[i].v, whole);
