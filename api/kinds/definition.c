@@ -358,11 +358,11 @@ static void definition_validate_update(struct kind_ctx *c, const struct json *ol
 
     (void)c;
     field_keep(was, now, "group", &at, causes);
-    field_keep(json_getz(was, "names"), json_getz(now, "names"), "plural", &names, causes);
-    if (is_established(old)) {
+    if (is_established(old))
         field_keep(was, now, "scope", &at, causes);
+    field_keep(json_getz(was, "names"), json_getz(now, "names"), "plural", &names, causes);
+    if (is_established(old))
         field_keep(json_getz(was, "names"), json_getz(now, "names"), "kind", &names, causes);
-    }
     check_stored(obj, causes);
 }
 

@@ -265,9 +265,10 @@ TEST(definitions)
     };
     static const struct change changes[] = {
         { STRUCTURE("{'type':'object'}"), STRUCTURE(OBJECT("'a':{'type':'string'}")), "" },
-        { STRUCTURE("{'type':'object'}"), "'metadata':{'name':'x'},'spec':{'group':'c.d','scope':'Cluster','names':{'plural':'ships','kind':'Ship'},'versions':[]}",
+        { STRUCTURE("{'type':'object'}") ",'status':{'conditions':[{'type':'Established','status':'True'}]}", "'metadata':{'name':'x'},'spec':{'group':'c.d','scope':'Cluster','names':{'plural':'ships','kind':'Ship'},'versions':[]}",
           "spec.group: Invalid value: 'c.d': field is immutable\nspec.scope: Invalid value: 'Cluster': field is immutable\n"
           "spec.names.plural: Invalid value: 'ships': field is immutable\nspec.names.kind: Invalid value: 'Ship': field is immutable" },
+        { STRUCTURE("{'type':'object'}"), "'metadata':{'name':'boats.a.b'},'spec':{'group':'a.b','scope':'Cluster','names':{'plural':'boats','kind':'Ship'},'versions':[]}", "" },
         { STRUCTURE("{'type':'object'}"), STRUCTURE("{'type':'object'}") ",'status':{'storedVersions':['v1','v2']}",
           "status.storedVersions[1]: Invalid value: 'v2': missing from spec.versions; v2 was previously a storage version..." },
     };
