@@ -1,6 +1,7 @@
 /* api/authz.c: see api/authz.h. */
 #include "api/authz.h"
 #include "api/authn.h"
+#include "api/request.h"
 
 struct authz { struct authorizer chain[AUTHZ_CHAIN_MAX]; unsigned n; };
 
@@ -11,16 +12,29 @@ static bool ask_master(void *state, struct authz_query *q)
     return true;
 }
 
+/* Why nobody allowed it: each that says something has a line. */
+static void join_reasons(struct authz_query *q)
+{
+    if (q->decision != AUTHZ_NONE || q->before.n == 0)
+        return;
+    q->reason = q->reason.n == 0
+        ? q->before : arena_join(q->arena, (const struct str[]){ q->before, STR("\n"), q->reason }, 3);
+}
+
 /* From the authorizer at q->at on.  True: answered. */
 static bool ask_rest(struct authz_query *q)
 {
     struct authz *z = q->authz;
 
-    for (; q->decision == AUTHZ_NONE && q->at < z->n; q->at++)
+    for (; q->decision == AUTHZ_NONE && q->at < z->n; q->at++) {
+        q->before = q->reason;
+        q->reason = STR_NONE;
         if (!z->chain[q->at].ask(z->chain[q->at].state, q)) {
             q->waiting = true;
             return false;
         }
+        join_reasons(q);
+    }
     return true;
 }
 
@@ -45,6 +59,7 @@ void authz_answered(struct authz_query *q)
 {
     must(q->waiting);
     q->waiting = false;
+    join_reasons(q);
     q->at++;
     if (ask_rest(q))
         q->done(q);
@@ -59,6 +74,11 @@ void authz_cancel(struct authz_query *q)
     who = &q->authz->chain[q->at];
     q->waiting = false;
     who->cancel(who->state, q);
+}
+
+bool authz_selects(const struct authz_attr *t, const char *path, struct str *ret)
+{
+    return request_selects(t->fields, path, ret);
 }
 
 struct authz *authz_new(void)

@@ -18,6 +18,7 @@ struct authz_attr {
     const char *verb;
     struct str group, version, resource, subresource, ns, name;     /* is_resource */
     struct str path;                                       /* otherwise */
+    struct str fields, labels;                             /* selectors of lists and watches, as given */
     bool is_resource;
 };
 
@@ -32,6 +33,7 @@ struct authz_query {
     enum authz_decision decision;
     struct str reason, error;
     /* authz's own */
+    struct str before;                           /* reasons of those who were asked before */
     struct authz *authz;
     unsigned at;                                 /* in the chain */
     struct qlink link;                           /* of who makes it wait */
@@ -46,6 +48,9 @@ bool authz_ask_now(struct authz *z, struct authz_query *q);
 void authz_cancel(struct authz_query *q);        /* harmless when it is not waiting */
 /* `User "x" cannot list resource "pods" in API group "" in the namespace "y"`, and the reasons. */
 struct str authz_refusal(struct arena *a, const struct authz_query *q);
+
+/* The value that its field selector demands for this path; false: any will do. */
+bool authz_selects(const struct authz_attr *t, const char *path, struct str *ret);
 
 /* ---- Authorizers ----------------------------------------------------------------------------------- */
 

@@ -40,6 +40,7 @@ struct api {
     struct mirror *mirror;                       /* what our own rules are read from */
     struct authn *authn;
     struct authz *authz;
+    struct authz_node *authz_node;
     struct rbac *rbac;
     struct rbac_reconcile *reconcile;            /* NULL: never asked for here */
     struct admit *admit;

@@ -68,24 +68,24 @@ static struct str suffix_of(const struct mirror_feed *f, struct str key)
     return str_from(key, strlen(f->prefix));
 }
 
-static void put(struct mirror_feed *f, struct str key, struct blob *value, uint64_t rev)
+static void put(struct mirror_feed *f, struct str key, const struct mirror_event *what)
 {
-    struct mirror_event ev = { .what = MIRROR_PUT, .object = value, .rev = rev };
+    struct mirror_event ev = *what;
     struct str          suffix = suffix_of(f, key);
 
     if (!split_key(f, suffix, &ev))
         return;
     if (!f->o.bulk) {
-        if ((uintptr_t)map_get(&f->known, suffix) == rev)
+        if ((uintptr_t)map_get(&f->known, suffix) == ev.rev)
             return;                              /* a second scan finds what was told */
-        map_put(&f->known, suffix, (void *)(uintptr_t)rev);
+        map_put(&f->known, suffix, (void *)(uintptr_t)ev.rev);
     }
     tell(f, &ev);
 }
 
-static void gone(struct mirror_feed *f, struct str suffix)
+static void gone(struct mirror_feed *f, struct str suffix, uint64_t tag)
 {
-    struct mirror_event ev = { .what = MIRROR_GONE };
+    struct mirror_event ev = { .what = MIRROR_GONE, .tag = tag };
 
     if (!split_key(f, suffix, &ev))
         return;
@@ -192,7 +192,7 @@ static void tell_vanished(struct mirror_feed *f)
         if (!store_get(f->view, arena_fmt(&a, "%s%.*s", f->prefix, STR_ARG(key)), &kv))
             names[n++] = arena_str(&a, key);
     for (size_t i = 0; i < n; i++)
-        gone(f, names[i]);
+        gone(f, names[i], 0);
     arena_release(&a);
 }
 
@@ -208,7 +208,8 @@ static bool scan_some(struct mirror_feed *f)
             f->view = NULL;
             return true;
         }
-        put(f, kv.key, kv.value, kv.mod_rev);
+        put(f, kv.key, &(struct mirror_event){ .what = MIRROR_PUT, .object = kv.value, .rev = kv.mod_rev,
+                                               .tag = kv.tag });
     }
     return false;
 }
@@ -220,9 +221,10 @@ static void follow_some(struct mirror_feed *f)
 
     for (unsigned n = 0; n < EVENTS_PER_TURN && (rc = store_watch_next(f->watch, &ev)) == 0; n++)
         if (ev->type == STORE_PUT)
-            put(f, ev->key, ev->value, ev->rev);
+            put(f, ev->key, &(struct mirror_event){ .what = MIRROR_PUT, .object = ev->value, .rev = ev->rev,
+                                                    .tag = ev->tag });
         else
-            gone(f, suffix_of(f, ev->key));
+            gone(f, suffix_of(f, ev->key), ev->prev_tag);
     if (rc == E_STALE)
         scan_start(f);
     else if (rc == E_AGAIN)

@@ -34,6 +34,7 @@ struct mirror_event {
     struct str ns, name;                         /* valid during the call; ns is empty at cluster scope */
     struct blob *object;                         /* PUT: as stored, borrowed; else NULL */
     uint64_t rev;                                /* PUT: the object's resourceVersion */
+    uint64_t tag;                                /* of its key (kind_hooks.tag_path), as it is or was last */
 };
 /* The object without managedFields; lives in a, views the object's bytes.  NULL: it is no object (somebody
  * wrote into the store past the API): to be treated as gone. */

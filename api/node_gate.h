@@ -1,4 +1,4 @@
-/* api/node_gate.h: who is a node.  What it may write is told by its name (api/authz.c) and by what it writes
+/* api/node_gate.h: who is a node.  What it may do is told by api/authz_node.h, and by what it writes
  * (api/admit/node_restriction.c): what one stolen node certificate can do ends with that node. */
 #ifndef API_NODE_GATE_H
 #define API_NODE_GATE_H

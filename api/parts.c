@@ -1,5 +1,6 @@
 /* api/parts.c: see api/parts.h. */
 #include "api/admit.h"
+#include "api/authz_node.h"
 #include "api/call.h"
 #include "api/mirror.h"
 #include "api/parts.h"
@@ -51,11 +52,11 @@ static void rbac_close(struct api *a)
     a->rbac = NULL;
 }
 
-bool authz_table_ask(void *state, struct authz_query *q);
 static int authz_open(struct api *a, const struct api_opts *o, struct errbuf *err)
 {
     a->authz = authz_new();
-    authz_add(a->authz, &(struct authorizer){ .name = "Node", .ask = authz_table_ask });
+    a->authz_node = authz_node_new(a->mirror, o->store);
+    authz_add(a->authz, &(struct authorizer){ "Node", authz_node_ask, NULL, a->authz_node });
     authz_add(a->authz, &(struct authorizer){ "RBAC", rbac_ask, rbac_cancel, a->rbac });
     return 0;
 }
@@ -63,7 +64,9 @@ static int authz_open(struct api *a, const struct api_opts *o, struct errbuf *er
 static void authz_close(struct api *a)
 {
     authz_free(a->authz);
+    authz_node_free(a->authz_node);
     a->authz = NULL;
+    a->authz_node = NULL;
 }
 
 static int admission_open(struct api *a, const struct api_opts *o, struct errbuf *err)

@@ -336,6 +336,24 @@ static int parse_query(struct arena *a, struct str query, struct request_options
     return rc;
 }
 
+bool request_selects(struct str selector, const char *path, struct str *ret)
+{
+    struct str term, at = str_of(path), value;
+
+    while (str_split(&selector, ',', &term)) {
+        if (!str_starts(term, at) || term.n <= at.n || term.p[at.n] != '=')
+            continue;
+        value = str_from(term, at.n + 1);
+        if (value.n > 0 && value.p[0] == '=')
+            value = str_from(value, 1);
+        if (value.n == 0 || str_find(value, '\\') >= 0)
+            return false;
+        *ret = value;
+        return true;
+    }
+    return false;
+}
+
 static const char *lower_method(struct arena *a, struct str method)
 {
     char *z = arena_cstr(a, method);
@@ -367,6 +385,10 @@ int request_parse(struct arena *a, struct str method, struct str path, struct st
     r.verb = r.is_resource ? verb_of(method, r.name.n == 0) : API_OTHER;
     if (r.opt.watch && (r.verb == API_LIST || (r.verb == API_GET && r.subresource.n == 0)))
         r.verb = API_WATCH;
+    r.only = r.name;
+    if (r.name.n == 0 && (r.verb == API_LIST || r.verb == API_WATCH || r.verb == API_DELETECOLLECTION) &&
+        (!request_selects(r.opt.field_selector, "metadata.name", &r.only) || !segment_ok(r.only)))
+        r.only = STR_NONE;
     r.verb_name = r.verb == API_OTHER ? lower_method(a, method) : verb_names[r.verb];
     *ret = r;
     return 0;

@@ -43,6 +43,9 @@ struct request {
     bool is_resource;
     struct str group, version, resource, subresource, ns, name;
     struct str rest;                             /* behind the subresource (proxy), still escaped */
+    /* what is asked for by name: name, or the one that the field selector of a list, watch or
+     * deletecollection lets through; for authorization */
+    struct str only;
     /* path: unescaped segments for non-resource rules; query: as sent */
     struct str path, query;
     struct request_options opt;
@@ -55,5 +58,8 @@ int request_parse(struct arena *a, struct str method, struct str path, struct st
  * ) */
 bool request_param(struct arena *a, struct str *rest, const char *name, struct str *ret_value);
 const char *request_verb_name(enum api_verb v);
+/* The value that a field selector demands for this path (path=value among its terms); false: none, or one
+ * with escapes. */
+bool request_selects(struct str selector, const char *path, struct str *ret);
 
 #endif

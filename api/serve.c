@@ -223,7 +223,8 @@ static void authorize(struct call *c)
     const struct request *rq = &c->rq;
     struct authz_attr attr = {
         .user = c->user, .verb = rq->verb_name, .group = rq->group, .version = rq->version,
-        .resource = rq->resource, .subresource = rq->subresource, .ns = rq->ns, .name = rq->name,
+        .resource = rq->resource, .subresource = rq->subresource, .ns = rq->ns, .name = rq->only,
+        .fields = rq->opt.field_selector, .labels = rq->opt.label_selector,
         .path = rq->path, .is_resource = rq->is_resource,
     };
 

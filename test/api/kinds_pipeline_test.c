@@ -440,7 +440,9 @@ TEST(authorization)
     answer_free(&a);
     r->user = "system:node:n1";
     r->group = "system:nodes";
-    CALL(r, 200, "GET", PODS, NULL);
+    CALL(r, 403, "GET", PODS, NULL);
+    CALL(r, 403, "GET", PODS "?fieldSelector=spec.nodeName%3Dn2", NULL);
+    CALL(r, 200, "GET", PODS "?fieldSelector=spec.nodeName%3Dn1", NULL);
     CALL(r, 403, "DELETE", "/api/v1/namespaces/default", NULL);
     r->user = "";                                /* nobody */
     r->group = NULL;
@@ -485,7 +487,7 @@ TEST(a_node_writes_only_its_own)
     r->user = "system:node:n2";
     r->type = "application/merge-patch+json";
     CALL(r, 403, "PATCH", PODS "/p/status", done);
-    CALL(r, 403, "PATCH", "/api/v1/nodes/n1/status", done);
+    CALL(r, 404, "PATCH", "/api/v1/nodes/n1/status", done);
     CALL(r, 404, "PATCH", "/api/v1/nodes/n2/status", any);
     r->type = NULL;
     CALL(r, 403, "DELETE", PODS "/p", NULL);
