@@ -95,7 +95,7 @@ static const struct json *last_applied(struct call *c, const struct json *live)
     struct json       *obj;
 
     if (text.n == 0 || json_parse(c->arena, text, &obj, &why) < 0 || !json_is(obj, JSON_OBJECT) ||
-        schema_conform(c->info->base->kind, obj, c->arena, NULL, &err) < 0 ||
+        schema_conform_applied(c->info->base->kind, obj, c->arena, NULL, &err) < 0 ||
         typed_check(c->arena, c->info->base->kind->type, obj, &err) < 0)
         return NULL;
     return obj;
@@ -220,6 +220,7 @@ struct json *apply_make(struct call *c, const struct json *config, const struct 
         answer_conflicts(c, conflicts);
         return NULL;
     }
+    schema_leave_out(type, obj);
     if (kubectl && c->sub == NULL && annotation(old, LAST_APPLIED) != NULL)
         note_last_applied(c, config, obj);
     if (foreign)

@@ -207,7 +207,7 @@ static int real(struct parser *p, unsigned info, uint64_t bits, struct json **re
     }
     if (d != d || d - d != 0)
         return bad(p, "a number is infinite or none");
-    *ret = number_text(p, arena_fmt(p->arena, "%.17g", d));
+    *ret = number_text(p, json_double_text(p->arena, d));
     return 0;
 }
 

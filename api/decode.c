@@ -121,13 +121,16 @@ static void strict_error(struct call *c, const struct schema_kind *k, const stru
     buf_release(&b);
 }
 
-bool decode_conform(struct call *c, const struct schema_kind *k, struct json *obj)
+typedef int conform_fn(const struct schema_kind *k, struct json *obj, struct arena *a, struct causes *found,
+                       struct errbuf *err);
+
+static bool conform_by(struct call *c, conform_fn *conform, const struct schema_kind *k, struct json *obj)
 {
     struct causes found;
     struct errbuf err;
 
     causes_init(&found, c->arena);
-    if (schema_conform(k, obj, c->arena, &found, &err) < 0) {
+    if (conform(k, obj, c->arena, &found, &err) < 0) {
         call_bad_request(c, "%s", err.s);
         return false;
     }
@@ -141,6 +144,11 @@ bool decode_conform(struct call *c, const struct schema_kind *k, struct json *ob
         for (const struct cause *w = found.first; w != NULL; w = w->next)
             cause_add(&c->warnings, w->reason, NULL, "%.*s", STR_ARG(w->message));
     return true;
+}
+
+bool decode_conform(struct call *c, const struct schema_kind *k, struct json *obj)
+{
+    return conform_by(c, schema_conform, k, obj);
 }
 
 struct json *decode_body(struct call *c, const struct schema_kind *k)
@@ -193,7 +201,8 @@ struct json *decode_applied(struct call *c, const struct schema_kind *k)
             call_bad_request(c, "error decoding patch: %s must be set in what is applied", needed[i]);
             return NULL;
         }
-    if (!check_type(c, k, obj) || !decode_conform(c, k, obj) || !decode_check_name(c, obj))
+    if (!check_type(c, k, obj) || !conform_by(c, schema_conform_applied, k, obj) ||
+        !decode_check_name(c, obj))
         return NULL;
     if (json_path(obj, "metadata.managedFields") != NULL) {
         call_bad_request(c, "metadata.managedFields must be nil");

@@ -111,6 +111,22 @@ bool encode_equals(struct str text, uint32_t rev_at, uint64_t rev, struct str st
            memcmp(stored.p + rev_at + n, text.p + rev_at, text.n - rev_at) == 0;
 }
 
+static bool is_kept(const struct json *metadata_member)
+{
+    return !listed(left_out, ARRAY_LEN(left_out), metadata_member->key) && !is_empty(metadata_member);
+}
+
+static bool is_body(const struct json *m)
+{
+    return !str_is(m->key, "metadata") && m->type != JSON_NULL;
+}
+
+bool encode_alike(const struct json *x, const struct json *y)
+{
+    return json_equal_where(json_getz(x, "metadata"), json_getz(y, "metadata"), is_kept) &&
+        json_equal_where(x, y, is_body);
+}
+
 void encode_reopen(struct buf *out, struct str stored, uint32_t *ret_rev_at)
 {
     struct str rv;

@@ -13,6 +13,9 @@ void encode_object(struct buf *out, const struct schema_kind *k, const struct js
 struct blob *encode_fill(struct str text, uint32_t rev_at, uint64_t rev);
 /* Is text, once filled with rev, what is stored already? */
 bool encode_equals(struct str text, uint32_t rev_at, uint64_t rev, struct str stored);
+/* Would these be stored alike, but for the order of members?  Clients that write another encoding, or with
+ * another library, write them in an order of their own. */
+bool encode_alike(const struct json *x, const struct json *y);
 /* The reverse: a stored text without its revision's digits, appended to out. */
 void encode_reopen(struct buf *out, struct str stored, uint32_t *ret_rev_at);
 

@@ -54,6 +54,8 @@ struct json *json_null(struct arena *a);
 struct json *json_copy(struct arena *a, const struct json *j); /* deep; strings are shared */
 /* member order does not matter; 1 == 1.0 */
 bool         json_equal(const struct json *x, const struct json *y);
+/* The same of two objects, looking only at the members that count. */
+bool         json_equal_where(const struct json *x, const struct json *y, bool (*counts)(const struct json *m));
 
 /* Members. json_get: NULL if absent.  json_set replaces in place or appends; key is copied unless a literal
  * is passed to json_setz (which keeps the pointer). */
@@ -95,6 +97,8 @@ static inline bool json_true(const struct json *j) { return json_is(j, JSON_BOOL
 bool    json_i64(const struct json *j, int64_t *ret);          /* false: not an integer in range */
 int64_t json_i64_or(const struct json *j, int64_t otherwise);
 double  json_double_or(const struct json *j, double otherwise);
+/* The shortest text that reads back as d, which is finite. */
+struct str json_double_text(struct arena *a, double d);
 /* Shorthands over json_path. */
 struct str json_path_str(const struct json *j, const char *path);
 int64_t    json_path_i64(const struct json *j, const char *path, int64_t otherwise);

@@ -97,21 +97,14 @@ static void separate(struct call *c, enum modify_part part, const struct json *o
     *obj = whole;
 }
 
+static bool is_not_metadata(const struct json *m)
+{
+    return !str_is(m->key, "metadata");
+}
+
 bool modify_equal_but_metadata(const struct json *x, const struct json *y)
 {
-    unsigned n = 0;
-
-    json_each(v, y)
-        if (!str_is(v->key, "metadata"))
-            n++;
-    json_each(v, x) {
-        if (str_is(v->key, "metadata"))
-            continue;
-        if (json_get(y, v->key) == NULL || !json_equal(v, json_get(y, v->key)))
-            return false;
-        n--;
-    }
-    return n == 0;
+    return json_equal_where(x, y, is_not_metadata);
 }
 
 static bool spec_changed(struct call *c, const struct json *old, const struct json *obj)
@@ -275,7 +268,8 @@ static void modify_finish(struct call *c, struct modify *m, struct draft *d, con
         b = encode_fill(d->text, d->rev_at, d->seen);
         answer(c, m, b);
         blob_unref(b);
-    } else if (!goes && encode_equals(d->text, d->rev_at, d->seen, blob_str(d->admit.stored))) {
+    } else if (!goes && (encode_equals(d->text, d->rev_at, d->seen, blob_str(d->admit.stored)) ||
+                         encode_alike(old, d->obj))) {
         b = blob_ref(d->admit.stored);           /* nothing changes: no new revision */
         answer(c, m, b);
         blob_unref(b);

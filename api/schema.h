@@ -174,10 +174,19 @@ const struct resource_sub *resource_sub_find(const struct resource *r, struct st
  * "v1" cannot be handled as a Deployment: json: cannot unmarshal string into Go struct field
  * DeploymentSpec.spec.replicas of type int32`); unknown and duplicate fields are taken out and listed in
  * `warnings` (NULL: nobody wants them) as `unknown field "spec.foo"` / `duplicate field "spec.replicas"`
- * (causes with only a message); null members are dropped.  Quantities become canonical, times UTC seconds.
- * E_INVALID. */
+ * (causes with only a message); null members are dropped, and those that say nothing.  Quantities become
+ * canonical, times UTC seconds.  E_INVALID. */
 int schema_conform(const struct schema_kind *k, struct json *obj, struct arena *a, struct causes *warnings,
                    struct errbuf *err);
+/* The same for what is applied: values that say nothing stay, since who applies them owns their fields. */
+int schema_conform_applied(const struct schema_kind *k, struct json *obj, struct arena *a,
+                           struct causes *warnings, struct errbuf *err);
+/* Take out of a merged object what says nothing. */
+void schema_leave_out(const struct schema_type *t, struct json *obj);
+/* Does v say no more than its absence?  A zero, an empty text, list or map of a field of the original's that is
+ * no pointer: it is not kept, and a default takes its place.  (Fields of custom resources are kept as they
+ * are.) */
+bool schema_says_nothing(const struct schema_field *f, const struct json *v);
 /* Fill in the defaults of the tables (kind-specific ones come from the resource's hooks). */
 void schema_default(const struct schema_type *t, struct json *obj, struct arena *a);
 /* required, enum, format, range; and that lists marked unique have no two elements with the same keys or

@@ -269,6 +269,66 @@ static int conform_map(struct conform *c, const struct schema_type *in, const st
     return 0;
 }
 
+/* A default of zero means that the field is always there. */
+static bool zero_by_default(const struct schema_field *f)
+{
+    const char *d = f->default_json;
+
+    return d != NULL && (strcmp(d, "0") == 0 || strcmp(d, "\"\"") == 0 || strcmp(d, "false") == 0);
+}
+
+bool schema_says_nothing(const struct schema_field *f, const struct json *v)
+{
+    if ((f->flags & SCHEMA_NULLABLE) || f->pb == 0 || (v->flags & JSON_F_RAW))
+        return false;
+    if (f->shape != SCHEMA_ONE)                  /* protobuf can't tell an empty list from none */
+        return v->n == 0;
+    if ((f->flags & (SCHEMA_REQUIRED | SCHEMA_ALWAYS)) || zero_by_default(f))
+        return false;
+    switch ((enum schema_base)f->base) {
+    case SCHEMA_BOOL:
+        return !v->boolean;
+    case SCHEMA_STRING: case SCHEMA_BYTES:
+        return v->s.n == 0;
+    case SCHEMA_INT32: case SCHEMA_INT64: case SCHEMA_DOUBLE:
+        return (v->s.p[0] == '0' || v->s.p[0] == '-') && json_double_or(v, 1) == 0;
+    default:
+        return false;
+    }
+}
+
+void schema_leave_out(const struct schema_type *t, struct json *obj)
+{
+    struct json *next;
+
+    if (t->user != NULL)
+        return;
+    for (struct json *v = json__first(obj); v != NULL; v = next) {
+        const struct schema_field *f = schema_field(t, v->key);
+
+        next = v->next;
+        if (f == NULL || v->type == JSON_NULL)
+            continue;
+        if (f->base == SCHEMA_OBJECT && f->shape == SCHEMA_ONE)
+            schema_leave_out(f->type, v);
+        else if (f->base == SCHEMA_OBJECT)
+            json_each(in, v)
+                schema_leave_out(f->type, in);
+        if (schema_says_nothing(f, v))
+            json_del(obj, v->key);
+    }
+}
+
+static int conform_field(struct conform *c, const struct schema_type *t, const struct schema_field *f,
+                         struct json *v, const struct at *at)
+{
+    if (f->shape == SCHEMA_LIST)
+        return conform_list(c, t, f, v, at);
+    if (f->shape == SCHEMA_MAP)
+        return conform_map(c, t, f, v, at);
+    return conform_value(c, t, f, false, v, at);
+}
+
 int schema__conform_object(struct conform *c, const struct schema_type *t, struct json *obj,
                            const struct at *up)
 {
@@ -277,44 +337,58 @@ int schema__conform_object(struct conform *c, const struct schema_type *t, struc
     for (struct json *v = obj->first; v != NULL; v = next) {
         const struct schema_field *f = schema_field(t, v->key);
         struct at at = AT_STR(up, v->key);
-        int rc;
+        bool goes = f == NULL || v->type == JSON_NULL;
 
         next = v->next;
         schema__note_duplicate(c, v, &at);
         if (f == NULL)
             schema__warn(c, "unknown", &at);
-        if (f == NULL || v->type == JSON_NULL) {
+        if (!goes) {
+            int rc = conform_field(c, t, f, v, &at);
+
+            if (rc < 0)
+                return rc;
+            goes = !c->keep && schema_says_nothing(f, v);
+        }
+        if (!goes) {
+            prev = v;
+        } else {
             if (prev != NULL)
                 prev->next = next;
             else
                 obj->first = next;
             obj->n--;
-            continue;
         }
-        prev = v;
-        if (f->shape == SCHEMA_LIST)
-            rc = conform_list(c, t, f, v, &at);
-        else if (f->shape == SCHEMA_MAP)
-            rc = conform_map(c, t, f, v, &at);
-        else
-            rc = conform_value(c, t, f, false, v, &at);
-        if (rc < 0)
-            return rc;
     }
     obj->last = prev;
     return 0;
 }
 
-int schema_conform(const struct schema_kind *k, struct json *obj, struct arena *a, struct causes *warnings,
-                   struct errbuf *err)
+static int conform(struct conform *c, struct json *obj)
 {
-    struct conform c = { k, a, warnings, err };
+    const struct schema_kind *k = c->kind;
 
     if (!json_is(obj, JSON_OBJECT))
-        return err_set(err, E_INVALID,
+        return err_set(c->err, E_INVALID,
                        "%s in version \"%s\" cannot be handled as a %s: json: an object is expected", k->kind,
                        k->version, k->kind);
     if (k->type->user != NULL)
-        return crd_conform(k, obj, a, warnings, err);
-    return schema__conform_object(&c, k->type, obj, NULL);
+        return crd_conform(k, obj, c->arena, c->warnings, c->err);
+    return schema__conform_object(c, k->type, obj, NULL);
+}
+
+int schema_conform(const struct schema_kind *k, struct json *obj, struct arena *a, struct causes *warnings,
+                   struct errbuf *err)
+{
+    struct conform c = { k, a, warnings, err, false };
+
+    return conform(&c, obj);
+}
+
+int schema_conform_applied(const struct schema_kind *k, struct json *obj, struct arena *a,
+                           struct causes *warnings, struct errbuf *err)
+{
+    struct conform c = { k, a, warnings, err, true };
+
+    return conform(&c, obj);
 }

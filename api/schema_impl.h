@@ -10,6 +10,7 @@ struct conform {
     struct arena *arena;
     struct causes *warnings;                     /* NULL: nobody wants them */
     struct errbuf *err;
+    bool keep;                                   /* what says nothing */
 };
 /* what: "unknown", "duplicate" */
 void schema__warn(struct conform *c, const char *what, const struct at *at);

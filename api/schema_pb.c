@@ -117,16 +117,13 @@ static struct json *base64(struct pb *p, struct str s)
 
 static int real_number(struct pb *p, uint64_t bits, struct json **ret)
 {
-    char text[40];
     double d;
-    int n;
 
     memcpy(&d, &bits, sizeof(d));
     if (d != d || d - d != 0)
         return bad(p, "a number is infinite or none");
-    n = snprintf(text, sizeof(text), "%.17g", d);
     *ret = json_new(p->arena, JSON_NUMBER);
-    (*ret)->s = arena_str(p->arena, str_make(text, (size_t)n));
+    (*ret)->s = json_double_text(p->arena, d);
     return 0;
 }
 
@@ -399,12 +396,6 @@ static void drop_duplicates(struct pb *p, struct json *map)
 
 /* ---- objects ------------------------------------------------------------------------------------- */
 
-static bool is_zero(const struct json *v)
-{
-    return (v->type == JSON_BOOL && !v->boolean) || (v->type == JSON_STRING && v->s.n == 0)
-        || (v->type == JSON_NUMBER && str_is(v->s, "0"));
-}
-
 /* The member that a field has already; keys of members made here are the tables' own, so pointers compare. */
 static struct json *member_of(const struct json *obj, const struct schema_field *f)
 {
@@ -422,7 +413,6 @@ static int decode_field(struct pb *p, const struct schema_field *f, const struct
                         struct json *obj)
 {
     struct json *was = member_of(obj, f), *v = NULL;
-    bool keep_zero = f->flags & (SCHEMA_NULLABLE | SCHEMA_REQUIRED | SCHEMA_ALWAYS);
     int rc;
 
     if (f->shape != SCHEMA_ONE) {
@@ -437,7 +427,7 @@ static int decode_field(struct pb *p, const struct schema_field *f, const struct
         return rc;
     if (was != NULL && v != was)
         json_del(obj, f->name);
-    if (v != NULL && v != was && (keep_zero || !is_zero(v)))
+    if (v != NULL && v != was && !schema_says_nothing(f, v))
         json_append(obj, f->name, v);
     return 0;
 }

@@ -98,7 +98,7 @@ static int prune(struct conform *c, const struct schema_field *f, struct json *v
 int crd_conform(const struct schema_kind *k, struct json *obj, struct arena *a, struct causes *warnings,
                 struct errbuf *err)
 {
-    struct conform c = { k, a, warnings, err };
+    struct conform c = { k, a, warnings, err, false };
 
     return prune(&c, k->type->user, obj, NULL);
 }
@@ -109,7 +109,7 @@ bool crd_prune(const struct schema_field *f, struct json *v)
     struct arena a = ARENA_INIT;
     struct causes found;
     struct errbuf err;
-    struct conform c = { &nobody, &a, &found, &err };
+    struct conform c = { &nobody, &a, &found, &err, false };
     bool changed;
 
     causes_init(&found, &a);

@@ -49,9 +49,10 @@ static void check_plain_path(const struct json *p, const struct at *at, struct c
     static const char *const within[] = { "//", "/./", "/../", "%2f", "%2F" }, *const at_end[] = { "/..",
                                                                                                    "/." };
     struct str               path = json_str(json_getz(p, "path"));
+    struct at                here = AT_KEY(at, "path");
 
     if (path.n == 0 || path.p[0] != '/')
-        field_refuse(p, "path", at, "must be an absolute path", causes);
+        cause_invalid(causes, &here, path, "must be an absolute path");
     for (size_t i = 0; i < ARRAY_LEN(within); i++)
         if (contains(path, within[i]))
             field_refuse(p, "path", at, arena_fmt(causes->arena, "must not contain '%s'", within[i]).p,

@@ -139,8 +139,11 @@ static void check_completions(const struct json *old, const struct json *spec, c
 void job_spec_check_update(const struct json *old, const struct json *spec, bool suspended,
                            const struct at *at, struct causes *causes)
 {
+    static const char *const kept[] = { "selector", "completionMode", "podFailurePolicy", "successPolicy",
+                                        "backoffLimitPerIndex", "managedBy" };
+
     check_completions(old, spec, at, causes);
-    field_keep(old, spec, "selector", at, causes);
     check_template(old, spec, suspended, at, causes);
-    field_keep(old, spec, "completionMode", at, causes);
+    for (size_t i = 0; i < ARRAY_LEN(kept); i++)
+        field_keep(old, spec, kept[i], at, causes);
 }
