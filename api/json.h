@@ -55,7 +55,8 @@ struct json *json_copy(struct arena *a, const struct json *j); /* deep; strings 
 /* member order does not matter; 1 == 1.0 */
 bool         json_equal(const struct json *x, const struct json *y);
 /* The same of two objects, looking only at the members that count. */
-bool         json_equal_where(const struct json *x, const struct json *y, bool (*counts)(const struct json *m));
+bool         json_equal_where(const struct json *x, const struct json *y,
+                              bool (*counts)(const struct json *m));
 
 /* Members. json_get: NULL if absent.  json_set replaces in place or appends; key is copied unless a literal
  * is passed to json_setz (which keeps the pointer). */

@@ -183,9 +183,9 @@ int schema_conform_applied(const struct schema_kind *k, struct json *obj, struct
                            struct causes *warnings, struct errbuf *err);
 /* Take out of a merged object what says nothing. */
 void schema_leave_out(const struct schema_type *t, struct json *obj);
-/* Does v say no more than its absence?  A zero, an empty text, list or map of a field of the original's that is
- * no pointer: it is not kept, and a default takes its place.  (Fields of custom resources are kept as they
- * are.) */
+/* Does v say no more than its absence?  A zero, an empty text, list or map of a field of the original's that
+ * is no pointer: it is not kept, and a default takes its place.  (Fields of kinds that users define are kept
+ * as they are.) */
 bool schema_says_nothing(const struct schema_field *f, const struct json *v);
 /* Fill in the defaults of the tables (kind-specific ones come from the resource's hooks). */
 void schema_default(const struct schema_type *t, struct json *obj, struct arena *a);
