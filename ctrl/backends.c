@@ -47,7 +47,7 @@ struct json *backend_target(struct arena *a, const struct backend *b)
     return ref;
 }
 
-/* ---- Ports --------------------------------------------------------------------------------------------- */
+/* ---- Ports -------------------------------------------------------------------------------------- */
 
 static int64_t port_of_container(const struct json *container, struct str name, struct str protocol)
 {
@@ -95,7 +95,7 @@ static struct json *ports_in(struct arena *a, const struct json *service, const 
     return ports;
 }
 
-/* ---- Pods ---------------------------------------------------------------------------------------------- */
+/* ---- Pods --------------------------------------------------------------------------------------- */
 
 static void add(struct backends *all, struct arena *a, const struct json *service, const struct json *pod)
 {

@@ -4,6 +4,7 @@
 #define CTRL_CONTROLLER_H
 
 #include "ctrl/controllers.h"
+#include "ctrl/custom_kinds.h"
 #include "ctrl/objects.h"
 #include "ctrl/indexes.h"
 #include "ctrl/sweep.h"
@@ -15,6 +16,7 @@ struct ctrl_env {
     struct loop *loop;
     struct shared *shared;
     struct event_recorder *events;
+    struct custom_kinds *customs;
 };
 
 /* A running controller: freed by stop. ready: the caches are filled, passes may begin. */

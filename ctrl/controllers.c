@@ -40,6 +40,7 @@ struct controllers *controllers_start(const struct controllers_opts *o)
                                 .loop = client_loop(o->client),
                                 .shared = c->own != NULL ? c->own : o->shared,
                                 .events = event_recorder_new(o->client, "controller-manager", NULL) };
+    c->env.customs = custom_kinds_new(c->env.shared);
     shared_on_synced(c->env.shared, controllers_on_synced, c);
     for (size_t i = 0; i < ARRAY_LEN(all); i++)
         c->running[i] = all[i](&c->env);
@@ -53,6 +54,7 @@ void controllers_stop(struct controllers *c)
     for (size_t i = 0; i < ARRAY_LEN(all); i++)
         c->running[i]->stop(c->running[i]);
     shared_free(c->own);
+    custom_kinds_free(c->env.customs);
     event_recorder_free(c->env.events);
     mem_free(c);
 }

@@ -4,7 +4,7 @@
 #include "api/time_fmt.h"
 #include "ctrl/deployment.h"
 
-/* ---- The ReplicaSets of a Deployment ------------------------------------------------------------------- */
+/* ---- The ReplicaSets of a Deployment ------------------------------------------------------------ */
 
 static void adopt_or_release(struct deploy_pass *x, const struct object *set, bool adopt)
 {
@@ -117,7 +117,7 @@ static void clean_history(struct deploy_pass *x)
     }
 }
 
-/* ---- The pass ------------------------------------------------------------------------------------------ */
+/* ---- The pass ----------------------------------------------------------------------------------- */
 
 static void read_spec(struct deploy_pass *x)
 {
@@ -173,7 +173,7 @@ static void deploy_sync(void *arg, struct pass *p)
     deploy_write_status(&x);
 }
 
-/* ---- What may concern a Deployment --------------------------------------------------------------------- */
+/* ---- What may concern a Deployment -------------------------------------------------------------- */
 
 static void on_deployment(void *arg, enum informer_change what, struct object *old, struct object *new_,
                           struct json *json)

@@ -1,7 +1,7 @@
 /* ctrl/deployment_new.c: the ReplicaSet that carries a Deployment's current template. */
 #include "ctrl/deployment.h"
 
-/* ---- Is it the same template? -------------------------------------------------------------------------- */
+/* ---- Is it the same template? ------------------------------------------------------------------- */
 
 /* labels without the hash that we added */
 static bool labels_equal(const struct json *want, const struct json *have)
@@ -44,7 +44,7 @@ void deploy_find_new(struct deploy_pass *x)
         x->new_set->is_new = true;
 }
 
-/* ---- Revisions ----------------------------------------------------------------------------------------- */
+/* ---- Revisions ---------------------------------------------------------------------------------- */
 
 uint64_t deploy_revision_of(const struct json *obj)
 {
@@ -132,7 +132,7 @@ void deploy_write_revision(struct deploy_pass *x)
     x->begins_name = x->new_set->o->name;
 }
 
-/* ---- Making it ----------------------------------------------------------------------------------------- */
+/* ---- Making it ---------------------------------------------------------------------------------- */
 
 /* A short name for a template: 64-bit FNV-1a of its canonical text and of how often names collided, in
  * letters that spell no words.  It only has to be stable and rarely collide. */

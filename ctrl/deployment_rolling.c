@@ -50,7 +50,7 @@ int64_t deploy_new_size(const struct deploy_pass *x)
     return room <= 0 ? have : have + MIN_OF(room, x->replicas - have);
 }
 
-/* ---- Rolling: new ones as far as the surge allows, old ones as far as enough stay available ------------ */
+/* ---- Rolling: new ones as far as the surge allows, old ones as far as enough stay available ----- */
 
 /* Old pods that are not available anyway go first. Returns how many that is. */
 static int64_t drop_unhealthy(struct deploy_pass *x, int64_t most)
@@ -100,7 +100,7 @@ void deploy_roll(struct deploy_pass *x)
     drop_available(x);
 }
 
-/* ---- Recreate: nothing new until nothing old is left --------------------------------------------------- */
+/* ---- Recreate: nothing new until nothing old is left -------------------------------------------- */
 
 /* May the set still be making pods?  Not once its controller has seen that it is to have none. */
 static bool is_settled(const struct deploy_set *s)
@@ -143,7 +143,7 @@ void deploy_recreate(struct deploy_pass *x)
         deploy_scale(x, x->new_set, x->replicas);
 }
 
-/* ---- A change of size in the midst of a rollout -------------------------------------------------------- */
+/* ---- A change of size in the midst of a rollout ------------------------------------------------- */
 
 static int64_t number(struct str s, int64_t otherwise)
 {
@@ -226,7 +226,7 @@ bool deploy_scale_in_proportion(struct deploy_pass *x)
     return true;
 }
 
-/* ---- Sending ------------------------------------------------------------------------------------------- */
+/* ---- Sending ------------------------------------------------------------------------------------ */
 
 static void send_scale(struct deploy_pass *x, struct deploy_set *s, int64_t from)
 {

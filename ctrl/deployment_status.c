@@ -46,7 +46,7 @@ static bool progressed(const struct deploy_pass *x, const struct deploy_counts *
            n->ready > old_count(x, "readyReplicas") || n->available > old_count(x, "availableReplicas");
 }
 
-/* ---- Progressing --------------------------------------------------------------------------------------- */
+/* ---- Progressing -------------------------------------------------------------------------------- */
 
 static struct json *find_condition(struct json *conditions, const char *type)
 {
@@ -145,7 +145,7 @@ static void write_failure(struct deploy_pass *x, struct json *conditions, struct
                       arena_cstr(x->a, json_path_str(why, "reason")), json_path_str(why, "message"), now);
 }
 
-/* ---- All of it ----------------------------------------------------------------------------------------- */
+/* ---- All of it ---------------------------------------------------------------------------------- */
 
 /* The pass's memo is the revision that waits for the status to be written. */
 static void on_status_written(struct pass *p, const struct client_result *r)

@@ -20,7 +20,7 @@ struct pdb_controller {
 
 struct pdb_counts { int64_t expected, healthy, wanted; };
 
-/* ---- Counting ------------------------------------------------------------------------------------------ */
+/* ---- Counting ----------------------------------------------------------------------------------- */
 
 /* The object that a reference means, if the cache has that very one. */
 static struct json *referred(struct informer *by, const struct json *ref, struct str ns, struct arena *a)
@@ -108,7 +108,7 @@ static struct pdb_counts count(struct pdb_controller *c, struct pass *p, const s
     return n;
 }
 
-/* ---- The pass ------------------------------------------------------------------------------------------ */
+/* ---- The pass ----------------------------------------------------------------------------------- */
 
 static void pdb_sync(void *arg, struct pass *p)
 {
@@ -152,7 +152,7 @@ static void pdb_sync(void *arg, struct pass *p)
     pass_send(p, &r, 404, NULL);
 }
 
-/* ---- What may concern a budget ------------------------------------------------------------------------- */
+/* ---- What may concern a budget ------------------------------------------------------------------ */
 
 static void on_budget(void *arg, enum informer_change what, struct object *old, struct object *new_,
                       struct json *json)

@@ -18,7 +18,7 @@ struct ep_controller {
     bool ready;
 };
 
-/* ---- Slices -------------------------------------------------------------------------------------------- */
+/* ---- Slices ------------------------------------------------------------------------------------- */
 
 static struct str zone_of(const struct ep_controller *c, struct arena *a, struct str node)
 {
@@ -108,7 +108,7 @@ static void correct_slices(struct ep_controller *c, struct pass *p, const struct
     slices_reconcile(&plan);
 }
 
-/* ---- The pass ------------------------------------------------------------------------------------------ */
+/* ---- The pass ----------------------------------------------------------------------------------- */
 
 static void ep_sync(void *arg, struct pass *p)
 {
@@ -135,7 +135,7 @@ static void ep_sync(void *arg, struct pass *p)
     endpoints_correct(p, c->endpoints, service, &all);
 }
 
-/* ---- What may concern a service ------------------------------------------------------------------------ */
+/* ---- What may concern a service ----------------------------------------------------------------- */
 
 static void on_service(void *arg, enum informer_change what, struct object *old, struct object *new_,
                        struct json *json)
@@ -265,7 +265,7 @@ static void on_endpoints(void *arg, enum informer_change what, struct object *ol
         workqueue_add(c->queue, o->ns, o->name);
 }
 
-/* ---- Start and end ------------------------------------------------------------------------------------- */
+/* ---- Start and end ------------------------------------------------------------------------------ */
 
 static void look_at_slice(void *arg, struct object *o)
 {

@@ -109,7 +109,7 @@ static struct json *subsets_of(struct arena *a, const struct json *service, cons
     return subsets;
 }
 
-/* ---- The object ---------------------------------------------------------------------------------------- */
+/* ---- The object --------------------------------------------------------------------------------- */
 
 static struct json *labels_of(struct arena *a, const struct json *service)
 {

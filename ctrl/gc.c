@@ -10,7 +10,12 @@
 #include "ctrl/controller.h"
 #include "ctrl/gc_graph.h"
 
-struct gc_kind { struct gc *gc; const struct resource *res; struct informer *informer; };
+struct gc_kind {
+    struct gc *gc;
+    const struct resource *res;
+    struct informer *informer;                   /* NULL: not watched */
+    struct gc_kind *next;                        /* of gc->customs */
+};
 
 struct gc {
     struct controller base;
@@ -18,6 +23,7 @@ struct gc {
     struct gc_graph graph;
     struct workqueue *queue;
     struct gc_kind *kinds;                       /* by resource->index */
+    struct gc_kind *customs;                     /* all that ever were; their informers are our own */
     struct turn_hook first_look;                 /* at all that the first lists showed */
     bool ready;
 };
@@ -33,11 +39,20 @@ static void touch(void *arg, struct gc_node *n)
     workqueue_add(gc->queue, STR_NONE, str_of(n->uid));
 }
 
+/* NULL: not watched. */
+static struct informer *informer_of(const struct gc *gc, const struct resource *res)
+{
+    const struct gc_kind *k = resource_is_custom(res) ? container_of(res, struct custom_kind, res)->gc
+                                                      : &gc->kinds[res->index];
+
+    return k != NULL ? k->informer : NULL;
+}
+
 /* The object behind a node as the cache has it; NULL: gone or replaced meanwhile, or of a kind that is not
  * watched. */
 static const struct object *cached(struct gc *gc, const struct gc_node *n)
 {
-    struct informer *by = n->observed ? gc->kinds[n->res->index].informer : NULL;
+    struct informer *by = n->observed ? informer_of(gc, n->res) : NULL;
     struct object *o;
 
     if (by == NULL)
@@ -51,7 +66,7 @@ static bool is_foreground(const struct json *obj)
     return is_being_deleted(obj) && has_finalizer(obj, "foregroundDeletion");
 }
 
-/* ---- Calls --------------------------------------------------------------------------------------------- */
+/* ---- Calls -------------------------------------------------------------------------------------- */
 
 static struct client_req request(const char *method, const struct gc_node *n)
 {
@@ -117,9 +132,9 @@ static void drop_references(struct pass *p, const struct gc_node *item, const st
     pass_send(p, &r, 404, NULL);
 }
 
-/* ---- Does an owner exist? ------------------------------------------------------------------------------ */
+/* ---- Does an owner exist? ----------------------------------------------------------------------- */
 
-static const struct resource *resource_of_ref(const struct json *ref)
+static const struct resource *resource_of_ref(const struct gc *gc, const struct json *ref)
 {
     struct str api = json_str(json_getz(ref, "apiVersion")), kind = json_str(json_getz(ref, "kind"));
     ptrdiff_t slash = str_find(api, '/');
@@ -132,7 +147,7 @@ static const struct resource *resource_of_ref(const struct json *ref)
             !schema_resources[i].virtual_)
             return &schema_resources[i];
     }
-    return NULL;
+    return custom_kinds_find(gc->env->customs, group, kind);
 }
 
 /* The memo of an item: how many owners were asked for (upper half) and how many answers were definite (lower
@@ -147,7 +162,7 @@ static void on_owner_absent(struct pass *p, const struct client_result *r) { *pa
 static bool find_in_cache(struct gc *gc, const struct gc_node *owner, const struct resource *res,
                           struct str ns, struct str name, struct arena *a)
 {
-    struct informer *by = gc->kinds[res->index].informer;
+    struct informer *by = informer_of(gc, res);
     const struct object *o = by != NULL ? informer_get(by, ns, name) : NULL;
     bool changed;
 
@@ -160,7 +175,7 @@ static bool find_in_cache(struct gc *gc, const struct gc_node *owner, const stru
 static void on_owner_found(struct pass *p, const struct client_result *r)
 {
     struct gc *gc = pass_owner(p);
-    const struct resource *res = resource_of_ref(r->obj);
+    const struct resource *res = resource_of_ref(gc, r->obj);
     bool changed;
 
     *pass_memo(p) += 1;
@@ -182,7 +197,7 @@ static bool ask_for_owners(struct gc *gc, struct pass *p, struct gc_node *item, 
 
     json_each(ref, json_path(obj, "metadata.ownerReferences")) {
         struct gc_node *owner = gc_graph_find(&gc->graph, json_str(json_getz(ref, "uid")));
-        const struct resource *res = resource_of_ref(ref);
+        const struct resource *res = resource_of_ref(gc, ref);
         struct str ns = res != NULL && res->namespaced ? str_of(item->ns) : STR_NONE,
                    name = json_str(json_getz(ref, "name"));
         if (owner == NULL || owner->observed || owner->absent || res == NULL ||
@@ -204,7 +219,7 @@ static bool ask_for_owners(struct gc *gc, struct pass *p, struct gc_node *item, 
     return asked > 0;
 }
 
-/* ---- An item that has owners --------------------------------------------------------------------------- */
+/* ---- An item that has owners -------------------------------------------------------------------- */
 
 enum ownership { OWNER_SOLID, OWNER_WAITING, OWNER_GONE };
 
@@ -248,7 +263,7 @@ static void collect(struct gc *gc, struct pass *p, struct gc_node *item, const s
                                                                : "Background");
 }
 
-/* ---- An owner that is being deleted -------------------------------------------------------------------- */
+/* ---- An owner that is being deleted ------------------------------------------------------------- */
 
 /* Dependents are told once (the memo of a waiting owner), those that come later look at their owners by
  * themselves. */
@@ -313,7 +328,7 @@ static void gc_sync(void *arg, struct pass *p)
         collect(gc, p, n, obj);
 }
 
-/* ---- Changes ------------------------------------------------------------------------------------------- */
+/* ---- Changes ------------------------------------------------------------------------------------ */
 
 static void gc_on_change(void *arg, enum informer_change what, struct object *old, struct object *new_,
                          struct json *json)
@@ -330,6 +345,39 @@ static void gc_on_change(void *arg, enum informer_change what, struct object *ol
     n = gc_graph_put(&gc->graph, k->res, json, &changed);
     if (n != NULL && (changed || n->waiting) && gc->ready)
         touch(gc, n);
+}
+
+/* A kind that users define came: it is watched like all others; or it went, and with it all its objects. */
+static void gc_on_custom(void *arg, struct custom_kind *kind)
+{
+    struct gc *gc = arg;
+    struct gc_kind *k = kind->gc;
+    struct object *o;
+
+    if (k == NULL) {
+        kind->gc = k = mem_new(struct gc_kind);
+        *k = (struct gc_kind){ .gc = gc, .res = &kind->res, .next = gc->customs };
+        gc->customs = k;
+    }
+    if (kind->served) {
+        k->informer = informer_start(&(struct informer_opts){ .client = gc->env->client,
+                                                              .res = client_res(k->res),
+                                                              .on_change = gc_on_change, .arg = k });
+        return;
+    }
+    for (size_t it = 0; (o = informer_next(k->informer, &it)) != NULL;)
+        gc_graph_drop(&gc->graph, o->uid, touch, gc);
+    informer_stop(k->informer);
+    k->informer = NULL;
+}
+
+static void forget_customs(struct gc *gc)
+{
+    for (struct gc_kind *k = gc->customs, *next; k != NULL; k = next) {
+        next = k->next;
+        informer_stop(k->informer);
+        mem_free(k);
+    }
 }
 
 static void gc_on_first_look(struct turn_hook *h)
@@ -358,6 +406,7 @@ static void gc_stop(struct controller *base)
 
     turn_cancel(&gc->first_look);
     workqueue_free(gc->queue);
+    forget_customs(gc);
     gc_graph_release(&gc->graph, gc->env->loop);
     mem_free(gc->kinds);
     mem_free(gc);
@@ -391,5 +440,6 @@ struct controller *garbage_collector(struct ctrl_env *env)
         if (is_collected(k->res))
             k->informer = shared_listen(env->shared, client_res(k->res), gc_on_change, k);
     }
+    custom_kinds_listen(env->customs, gc_on_custom, gc);
     return &gc->base;
 }

@@ -50,26 +50,39 @@ static void on_counted(struct pass *p, const struct client_result *r)
     count_answer(p);
 }
 
-static unsigned n_emptied(void)
+static unsigned n_emptied(const struct ns_controller *c)
 {
     unsigned n = 0;
+    struct custom_kind *k;
 
     for (unsigned i = 0; i < schema_n_resources; i++)
         n += is_emptied(&schema_resources[i]);
+    for (size_t it = 0; (k = custom_kinds_next(c->env->customs, &it)) != NULL;)
+        n += k->res.namespaced;
     return n;
+}
+
+static void send_kind(struct pass *p, struct client_req *r, const struct resource *res,
+                      void (*on_ok)(struct pass *p, const struct client_result *r))
+{
+    r->res = client_res(res);
+    pass_send_else(p, r, 404, on_ok, on_ok != NULL ? on_not_served : NULL);
 }
 
 /* Deletes and counts are separate passes: a count must see what the deletes did. */
 static void each_kind(struct pass *p, struct client_req r,
                       void (*on_ok)(struct pass *p, const struct client_result *r))
 {
+    struct ns_controller *c = pass_owner(p);
+    struct custom_kind *k;
+
     r.ns = pass_name(p);
-    for (unsigned i = 0; i < schema_n_resources; i++) {
-        if (!is_emptied(&schema_resources[i]))
-            continue;
-        r.res = client_res(&schema_resources[i]);
-        pass_send_else(p, &r, 404, on_ok, on_ok != NULL ? on_not_served : NULL);
-    }
+    for (unsigned i = 0; i < schema_n_resources; i++)
+        if (is_emptied(&schema_resources[i]))
+            send_kind(p, &r, &schema_resources[i], on_ok);
+    for (size_t it = 0; (k = custom_kinds_next(c->env->customs, &it)) != NULL;)
+        if (k->res.namespaced)
+            send_kind(p, &r, &k->res, on_ok);
     pass_again_after(p, 1);
 }
 
@@ -142,7 +155,7 @@ static void ns_sync(void *arg, struct pass *p)
         return;
     }
     /* every kind answered, and nothing is left: a failed call proves nothing */
-    if (*memo == COUNTING + n_emptied()) {
+    if (*memo == COUNTING + n_emptied(c)) {
         finalize(p, ns);
     } else if (*memo >= LEFT_1) {
         say_remaining(c, p, ns, *memo / LEFT_1);

@@ -22,7 +22,7 @@ struct node_controller {
     bool ready;
 };
 
-/* ---- Signs of life ------------------------------------------------------------------------------------- */
+/* ---- Signs of life ------------------------------------------------------------------------------ */
 
 static struct node_state *state_of(struct object *node)
 {
@@ -109,7 +109,7 @@ static void on_node(void *arg, enum informer_change what, struct object *old, st
     workqueue_add(c->queue, STR_NONE, new_->name);
 }
 
-/* ---- Taints -------------------------------------------------------------------------------------------- */
+/* ---- Taints ------------------------------------------------------------------------------------- */
 
 struct taint_rule { const char *key, *effect; };
 static const struct taint_rule managed[] = {
@@ -200,7 +200,7 @@ static void write_taints(struct node_controller *c, struct pass *p, const struct
     pass_send(p, &r, 404, NULL);
 }
 
-/* ---- A silent node: its conditions are unknown, its pods are not ready --------------------------------- */
+/* ---- A silent node: its conditions are unknown, its pods are not ready -------------------------- */
 
 static void mark_unknown(struct node_controller *c, struct pass *p, const struct json *node)
 {
@@ -303,7 +303,7 @@ static void confirm_silence(struct pass *p)
     pass_send_else(p, &r, 404, silence_lease_read, silence_confirmed);
 }
 
-/* ---- Eviction by NoExecute taints ---------------------------------------------------------------------- */
+/* ---- Eviction by NoExecute taints --------------------------------------------------------------- */
 
 /* Milliseconds until the pod must leave its node; UINT64_MAX: it may stay. */
 static uint64_t eviction_due_ms(struct node_controller *c, const struct json *pod, const struct object *o,
@@ -412,7 +412,7 @@ static void on_pod(void *arg, enum informer_change what, struct object *old, str
         workqueue_add(c->evictions, new_->ns, new_->name);
 }
 
-/* ---- The pass over one node ---------------------------------------------------------------------------- */
+/* ---- The pass over one node --------------------------------------------------------------------- */
 
 static void node_sync(void *arg, struct pass *p)
 {

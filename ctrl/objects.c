@@ -34,7 +34,7 @@ bool has_finalizer(const struct json *obj, const char *name)
     return false;
 }
 
-/* ---- Conditions ---------------------------------------------------------------------------------------- */
+/* ---- Conditions --------------------------------------------------------------------------------- */
 
 static struct json *find(const struct json *conditions, const char *type)
 {
@@ -90,7 +90,7 @@ bool condition_drop(struct json *conditions, const char *type)
     return false;
 }
 
-/* ---- Pods ---------------------------------------------------------------------------------------------- */
+/* ---- Pods --------------------------------------------------------------------------------------- */
 
 bool pod_is_active(const struct json *pod) { return !pod_has_ended(pod) && !is_being_deleted(pod); }
 bool pod_is_ready(const struct json *pod) { return condition_is(pod, "Ready", "True"); }

@@ -59,7 +59,7 @@ static void gc_sync(void *arg, struct pass *p)
 
 #define TRIM_MS 20000                            /* at most so often: every pod is looked at */
 
-/* ---- Too many ended ones ------------------------------------------------------------------------------- */
+/* ---- Too many ended ones ------------------------------------------------------------------------ */
 
 struct ended { const struct object *o; struct str born; };
 

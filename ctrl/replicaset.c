@@ -39,7 +39,7 @@ struct rs_pass {
 #define MEMO_SENT(memo) ((int64_t)((memo) >> 32))
 #define MEMO_OK(memo)   ((int64_t)((memo) & UINT32_MAX))
 
-/* ---- Which pods are ours ------------------------------------------------------------------------------- */
+/* ---- Which pods are ours ------------------------------------------------------------------------ */
 
 static void adopt_or_release(struct rs_pass *x, const struct object *pod, bool adopt)
 {
@@ -101,7 +101,7 @@ static void find_pods(struct rs_pass *x)
         take_pod(x, o, false);
 }
 
-/* ---- More ---------------------------------------------------------------------------------------------- */
+/* ---- More --------------------------------------------------------------------------------------- */
 
 static struct json *new_pod(struct rs_pass *x)
 {
@@ -175,7 +175,7 @@ static void create_pods(struct rs_pass *x, int64_t n)
     pass_again_after(x->pass, CTRL_STALE_MS);
 }
 
-/* ---- Fewer: the least useful first --------------------------------------------------------------------- */
+/* ---- Fewer: the least useful first -------------------------------------------------------------- */
 
 static void count_on_nodes(struct rs_pass *x)
 {
@@ -258,7 +258,7 @@ static void delete_pods(struct rs_pass *x, int64_t n)
     }
 }
 
-/* ---- Status -------------------------------------------------------------------------------------------- */
+/* ---- Status ------------------------------------------------------------------------------------- */
 
 struct rs_counts { int64_t replicas, labeled, ready, available; };
 
@@ -336,7 +336,7 @@ static void write_status(struct rs_pass *x)
     pass_send(x->pass, &r, 404, NULL);
 }
 
-/* ---- The pass ------------------------------------------------------------------------------------------ */
+/* ---- The pass ----------------------------------------------------------------------------------- */
 
 static void rs_sync(void *arg, struct pass *p)
 {
@@ -368,7 +368,7 @@ static void rs_sync(void *arg, struct pass *p)
     write_status(&x);
 }
 
-/* ---- What may concern a set ---------------------------------------------------------------------------- */
+/* ---- What may concern a set --------------------------------------------------------------------- */
 
 static void rs_on_set(void *arg, enum informer_change what, struct object *old, struct object *new_,
                       struct json *json)

@@ -23,7 +23,7 @@ struct cidr_controller {
     bool ready;
 };
 
-/* ---- Ranges -------------------------------------------------------------------------------------------- */
+/* ---- Ranges ------------------------------------------------------------------------------------- */
 
 static bool covers(const struct json *cidr, struct ip ip)
 {
@@ -133,7 +133,7 @@ static void range_sync(void *arg, struct pass *p)
     }
 }
 
-/* ---- Addresses that are held --------------------------------------------------------------------------- */
+/* ---- Addresses that are held -------------------------------------------------------------------- */
 
 static bool uses(const struct json *service, struct str ip)
 {
@@ -196,7 +196,7 @@ static void held_sync(void *arg, struct pass *p)
         pass_send_else(p, &r, 404, on_service_read, on_no_service);
 }
 
-/* ---- Addresses that are used --------------------------------------------------------------------------- */
+/* ---- Addresses that are used -------------------------------------------------------------------- */
 
 static struct json *address_new(struct arena *a, const struct json *service, struct ip ip, struct str text)
 {
@@ -239,7 +239,7 @@ static void used_sync(void *arg, struct pass *p)
     }
 }
 
-/* ---- What may concern whom ----------------------------------------------------------------------------- */
+/* ---- What may concern whom ---------------------------------------------------------------------- */
 
 static void on_cidr(void *arg, enum informer_change what, struct object *old, struct object *new_,
                     struct json *json)
@@ -295,7 +295,7 @@ static void on_service(void *arg, enum informer_change what, struct object *old,
             workqueue_add(c->held, STR_NONE, json_str(it));
 }
 
-/* ---- Start and end ------------------------------------------------------------------------------------- */
+/* ---- Start and end ------------------------------------------------------------------------------ */
 
 static void cidr_ready(struct controller *base)
 {

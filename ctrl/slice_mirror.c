@@ -15,7 +15,7 @@ struct mirror_controller {
     bool ready;
 };
 
-/* ---- What to mirror ------------------------------------------------------------------------------------ */
+/* ---- What to mirror ----------------------------------------------------------------------------- */
 
 static bool is_mirrored(const struct json *endpoints)
 {
@@ -78,7 +78,7 @@ static struct json *annotations_of(struct arena *a, const struct json *endpoints
     return notes;
 }
 
-/* ---- The pass ------------------------------------------------------------------------------------------ */
+/* ---- The pass ----------------------------------------------------------------------------------- */
 
 static void mirror_sync(void *arg, struct pass *p)
 {
@@ -107,7 +107,7 @@ static void mirror_sync(void *arg, struct pass *p)
     slices_reconcile(&plan);
 }
 
-/* ---- What may concern one ------------------------------------------------------------------------------ */
+/* ---- What may concern one ----------------------------------------------------------------------- */
 
 static void on_thing(void *arg, enum informer_change what, struct object *old, struct object *new_,
                      struct json *json)

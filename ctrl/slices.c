@@ -46,7 +46,7 @@ struct json *slice_labels_from(struct arena *a, const struct json *obj, struct s
     return labels;
 }
 
-/* ---- What is there ------------------------------------------------------------------------------------- */
+/* ---- What is there ------------------------------------------------------------------------------ */
 
 static struct slice_group *group_of(const struct slice_plan *plan, const struct json *slice)
 {
@@ -82,7 +82,7 @@ static struct slice *slices_there(struct slice_plan *plan)
     return list;
 }
 
-/* ---- Endpoints ----------------------------------------------------------------------------------------- */
+/* ---- Endpoints ---------------------------------------------------------------------------------- */
 
 /* What makes an endpoint the same one, be it ready or not. */
 static struct str identity(struct arena *a, const struct json *endpoint)
@@ -180,7 +180,7 @@ static void keep_one(struct slice_plan *plan, struct slice **list, struct slice_
         slice_new(plan, list, g);
 }
 
-/* ---- Writes -------------------------------------------------------------------------------------------- */
+/* ---- Writes ------------------------------------------------------------------------------------- */
 
 static void set_meta(struct slice_plan *plan, struct json *obj)
 {

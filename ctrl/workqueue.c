@@ -131,7 +131,7 @@ void workqueue_free(struct workqueue *q)
 
 size_t workqueue_length(const struct workqueue *q) { return q->n_ready; }
 
-/* ---- Adding -------------------------------------------------------------------------------------------- */
+/* ---- Adding ------------------------------------------------------------------------------------- */
 
 static void key_make_ready(struct key *k)
 {
@@ -184,7 +184,7 @@ void workqueue_add_after(struct workqueue *q, struct str ns, struct str name, ui
     key_delay(key_get(q, ns, name), ms);
 }
 
-/* ---- Passes -------------------------------------------------------------------------------------------- */
+/* ---- Passes ------------------------------------------------------------------------------------- */
 
 /* Over: forget the key unless something about it is still to be remembered. */
 static void pass_finish(struct pass *p)
@@ -268,7 +268,7 @@ static void queue_on_work(struct ready_item *it)
         ready_post(q->loop, it);
 }
 
-/* ---- Inside a pass ------------------------------------------------------------------------------------- */
+/* ---- Inside a pass ------------------------------------------------------------------------------ */
 
 struct str pass_ns(const struct pass *p) { return p->key->ns; }
 struct str pass_name(const struct pass *p) { return p->key->name; }

@@ -31,7 +31,7 @@ void workqueue_add(struct workqueue *q, struct str ns, struct str name);
 void workqueue_add_after(struct workqueue *q, struct str ns, struct str name, uint64_t ms);
 size_t workqueue_length(const struct workqueue *q);
 
-/* ---- Inside sync and its callbacks ------------------------------------------------------------------- */
+/* ---- Inside sync and its callbacks -------------------------------------------------------------- */
 
 struct str pass_ns(const struct pass *p);
 struct str pass_name(const struct pass *p);
