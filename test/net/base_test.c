@@ -13,7 +13,7 @@
 TEST(errors)
 {
     struct errbuf e;
-    char longer[600];
+    char longer[sizeof e.s * 3 / 2];
 
     CHECK_STR(str_of(err_text(E_NOTFOUND)), "not found");
     CHECK_STR(str_of(err_text(12345)), "unknown error");
@@ -27,7 +27,7 @@ TEST(errors)
     CHECK_INT(err_wrap(NULL, E_IO, "x"), E_IO);
     memset(longer, 'a', sizeof longer);
     longer[sizeof longer - 1] = '\0';
-    for (int cut = 240; cut < 260; cut++) {              /* around the buffer's end: bounded, terminated */
+    for (int cut = (int)sizeof e.s / 2 - 16; cut < (int)sizeof e.s + 16; cut++) {    /* around the buffer's end: bounded, terminated */
         err_set(&e, E_IO, "%s", longer);
         CHECK_INT(strlen(e.s), sizeof e.s - 1);
         err_wrap(&e, E_IO, "%.*s", cut, longer);
