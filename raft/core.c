@@ -286,8 +286,12 @@ static void core_link(struct raft_core *c, uint64_t id, bool up)
 {
     struct raft_progress *p = raft_core__peer(c, id);
 
-    if (c->role == RAFT_LEADER && p != NULL)
+    if (c->role == RAFT_LEADER && p != NULL) {
         raft_replication__forget(c, p);
+        p->gone = !up;
+        if (!up)
+            raft_transfer__gone(c, id);
+    }
     if (c->role == RAFT_FOLLOWER && id == c->leader && !up)
         raft_election__hurry(c);
     if (c->role == RAFT_FOLLOWER && c->leader == 0 && c->heard_ns == 0 && up)

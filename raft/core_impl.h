@@ -86,5 +86,7 @@ void raft_change__advance(struct raft_core *c, struct raft_update *u);
 int  raft_transfer__start(struct raft_core *c, uint64_t to);
 void raft_transfer__advance(struct raft_core *c);
 void raft_transfer__tick(struct raft_core *c);
+/* The connection to that head is gone: if it was to take over, the handover is called off. */
+void raft_transfer__gone(struct raft_core *c, uint64_t id);
 
 #endif

@@ -48,11 +48,29 @@ static char *change_copy_texts(struct raft_change_spec *s)
     return all;
 }
 
+/* Who waits for a handover wants to be gone. */
+static uint64_t change_patience_ns(const struct raft *r, enum raft_change_op op)
+{
+    return (op == RAFT_TRANSFER ? RAFT_TRANSFER_ELECTIONS * r->opts.election_max_ms : RAFT_CHANGE_MS) * 1000000ull;
+}
+
+/* No other voter is connected: whatever needs one is in vain. */
+static bool change_alone(const struct raft *r)
+{
+    const struct raft_config *c = &r->core.config;
+
+    for (unsigned i = 0; i < c->n; i++)
+        if (c->head[i].id != r->opts.id && raft_config_votes(c, c->head[i].id)
+            && peers_connected(r->peers, c->head[i].id))
+            return false;
+    return true;
+}
+
 void raft_change(struct raft *r, struct raft_change *c, const struct raft_change_spec *spec)
 {
     must(c->done != NULL);
     c->ctx = ++r->change_ctx;
-    c->due_ns = loop_now_ns(r->loop) + RAFT_CHANGE_MS * 1000000ull;
+    c->due_ns = loop_now_ns(r->loop) + change_patience_ns(r, spec->op);
     c->sent_to = 0;
     c->spec = *spec;
     c->texts = change_copy_texts(&c->spec);
@@ -164,7 +182,7 @@ static void change_serve(struct raft *r, uint64_t from, uint64_t ctx, const stru
     else
         *slot = (struct change_served){ .from = from, .ctx = ctx, .op = s->op,
                                         .id = s->op == RAFT_ADD ? r->core.config.last_id : s->id,
-                                        .due_ns = loop_now_ns(r->loop) + RAFT_CHANGE_MS * 1000000ull };
+                                        .due_ns = loop_now_ns(r->loop) + change_patience_ns(r, s->op) };
 }
 
 void raft__change_on_request(struct raft *r, const struct raft_message *m)
@@ -220,14 +238,22 @@ static void served_end(struct raft *r, struct change_served *v, int err, const c
     change_reply(r, was.from, was.ctx, err, reason, id);
 }
 
+/* Whoever was chosen has gone, or did not win: then the next. */
+static bool served_transfer_again(struct raft *r)
+{
+    return raft__event(r, (struct raft_event){ .type = RAFT_EV_TRANSFER, .transfer_to = 0 }) == 0;
+}
+
 static void served_transfer(struct raft *r, struct change_served *v)
 {
     bool leads = r->core.role == RAFT_LEADER;
 
     if (!leads && r->core.leader != 0)
         served_end(r, v, 0, "", r->core.leader);
-    else if (leads && r->core.transfer_to == 0)
-        served_end(r, v, E_TIMEOUT, "it did not take over in time", v->id);
+    else if (change_alone(r))
+        served_end(r, v, E_TIMEOUT, "no other voter is connected", v->id);
+    else if (leads && r->core.transfer_to == 0 && (v->id != 0 || !served_transfer_again(r)))
+        served_end(r, v, E_TIMEOUT, "nobody took over in time", v->id);
 }
 
 static void served_look(struct raft *r, struct change_served *v)
@@ -249,7 +275,8 @@ static void change_expire(struct raft *r)
     qeach(&r->changes, it, tmp) {
         struct raft_change *c = qentry(it, struct raft_change, link);
         bool lost = c->sent_to != 0 && c->sent_to != r->opts.id && !peers_connected(r->peers, c->sent_to);
-        if (c->due_ns > now && !lost)
+        bool vain = c->spec.op == RAFT_TRANSFER && c->sent_to == 0 && change_alone(r);
+        if (c->due_ns > now && !lost && !vain)
             continue;
         if (c->sent_to == 0)
             change_finish(c, E_NOLEADER, "there is no leader", c->spec.id);

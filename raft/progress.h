@@ -17,6 +17,7 @@ struct raft_progress {
     enum raft_progress_state state;
     uint64_t match, next;                        /* durable there as far as known; next to send. match < next */
     bool     probing;                            /* PROBE: a message is under way */
+    bool     gone;                               /* no connection: it hears nothing */
     uint64_t from_round;                         /* answers to rounds before it may be of a former life: not believed */
     uint64_t heard_ns;                           /* any answer of this term came */
     uint64_t round, acked_sent_ns;               /* newest round it has answered, and when that was sent */

@@ -13,7 +13,7 @@ static int transfer_pick(const struct raft_core *c)
     for (unsigned i = 0; i < c->config.n; i++) {
         if (c->config.head[i].id == c->id || !raft_config_votes(&c->config, c->config.head[i].id))
             continue;
-        if (c->progress[i].heard_ns + c->election_min_ns < c->now_ns)
+        if (c->progress[i].gone || c->progress[i].heard_ns + c->election_min_ns < c->now_ns)
             continue;                            /* silent */
         if (best < 0 || c->progress[i].match > c->progress[best].match)
             best = (int)i;
@@ -46,6 +46,12 @@ void raft_transfer__advance(struct raft_core *c)
     raft_core__emit(c, RAFT_MSG_TIMEOUT_NOW, c->transfer_to);
     if (!raft_core__votes(c) && c->config.index <= c->commit)
         raft_core__follow(c, c->hard.term, 0);
+}
+
+void raft_transfer__gone(struct raft_core *c, uint64_t id)
+{
+    if (c->transfer_to == id)
+        c->transfer_to = 0;
 }
 
 void raft_transfer__tick(struct raft_core *c)

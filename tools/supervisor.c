@@ -33,7 +33,7 @@ struct supervisor {
     struct timer grace;
     void (*stopped)(void *arg);
     void *stopped_arg;
-    bool stopping;
+    bool stopping, heads_told;
 };
 
 /* ---- The command line of a child --------------------------------------------------------------------- */
@@ -350,7 +350,9 @@ static void supervisor_check_stopped(struct supervisor *s)
     if (any_running(s, false))
         return;
     if (any_running(s, true)) {
-        signal_all(s, true, SIGTERM);
+        if (!s->heads_told)                      /* a second signal ends a head at once */
+            signal_all(s, true, SIGTERM);
+        s->heads_told = true;
         return;
     }
     timer_stop(&s->grace);

@@ -1,95 +1,6 @@
 /* test/raft/half_open_test.c: whole heads in the simulated world whose connections are dead without their noticing:
  * who only listens would listen for ever. */
-#include "net/log.h"
-#include "net/sim.h"
-#include "raft/core.h"
-#include "test/test.h"
-
-#define MS    1000000ull
-#define HEADS 2
-
-struct head {
-    unsigned n;
-    struct sim_machine *m;
-    struct raft *raft;
-    struct disk *disk;
-    bool leading, removed;
-};
-
-static struct world {
-    struct sim *sim;
-    struct head head[HEADS];
-    struct raft_peer_opts founder;
-    struct raft_change change;
-    struct raft_change_spec spec;
-    bool done;
-    int  err;
-} w;
-
-static void on_apply(void *arg, uint64_t index, struct str command, struct raft_proposal *local) { }
-static void *on_snapshot_open(void *arg) { return arg; }
-static size_t on_snapshot_read(void *arg, void *reader, char *buf, size_t cap) { return 0; }
-static void on_snapshot_close(void *arg, void *reader) { }
-static void on_restore_begin(void *arg) { }
-static int  on_restore_data(void *arg, struct str data) { return 0; }
-static int  on_restore_end(void *arg, bool ok) { return 0; }
-static void on_leading(void *arg, bool leader) { ((struct head *)arg)->leading = leader; }
-static void on_removed(void *arg) { ((struct head *)arg)->removed = true; }
-
-static void head_in_start(void *arg)
-{
-    struct head *h = arg;
-    struct raft_opts o = { .loop = sim_machine_loop(h->m), .id = h->n + 1, .cluster = 9, .heads = &w.founder,
-                           .n_heads = h->n == 0, .join = h->n > 0, .listen_addr = h->n == 0 ? "a:1" : "b:1" };
-
-    o.fsm = (struct raft_fsm){ on_apply, NULL, on_snapshot_open, on_snapshot_read, on_snapshot_close, on_restore_begin,
-                               on_restore_data, on_restore_end, on_leading, on_removed, h };
-    h->leading = false;
-    must_ok(disk_open(o.loop, "data", &h->disk, NULL));
-    o.disk = h->disk;
-    must_ok(raft_open(&o, &h->raft, NULL));
-}
-
-static void head_start(struct head *h)
-{
-    if (!sim_up(h->m))
-        sim_boot(h->m);
-    sim_do(h->m, head_in_start, h);
-}
-
-static void on_changed(struct raft_change *c, int err, const char *reason, uint64_t id)
-{
-    w.done = true;
-    w.err = err;
-}
-
-static void head_in_change(void *arg)
-{
-    w.done = false;
-    w.change.done = on_changed;
-    raft_change(((struct head *)arg)->raft, &w.change, &w.spec);
-}
-
-static void change(struct raft_change_spec s)
-{
-    w.spec = s;
-    sim_do(w.head[0].m, head_in_change, &w.head[0]);
-    for (int i = 0; i < 200 && !w.done; i++)
-        sim_run_for(w.sim, 50 * MS);
-    CHECK(w.done);
-    CHECK_INT(w.err, 0);
-}
-
-static void world_open(uint64_t seed)
-{
-    log_level = LOG_NONE;
-    w = (struct world){ .sim = sim_new(seed), .founder = { 1, "a:1" } };
-    for (unsigned i = 0; i < HEADS; i++)
-        w.head[i] = (struct head){ .n = i, .m = sim_machine_new(w.sim, i == 0 ? "a" : "b") };
-    head_start(&w.head[0]);
-    sim_run_for(w.sim, 1000 * MS);
-    CHECK(w.head[0].leading);
-}
+#include "test/raft/sim_heads.h"
 
 /* The only head that could tell the other, a learner, loses power, comes back, and knows it no more: neither does it
  * dial, nor has the learner anything to say over a connection that it believes to be there. */
@@ -98,17 +9,17 @@ TEST(a_learner_removed_while_cut_off_learns_of_it)
     struct sim_net_opts cut = { .cut = true };
 
     for (uint64_t seed = 1; seed <= 20; seed++) {
-        world_open(seed);
-        change((struct raft_change_spec){ .op = RAFT_ADD, .id = 2, .addr = "b:1" });
+        world_open(seed, 1);
+        head_change(&w.head[0], (struct raft_change_spec){ .op = RAFT_ADD, .id = 2, .addr = "h2:1" });
         head_start(&w.head[1]);
         sim_run_for(w.sim, 2000 * MS);
         sim_net_link(w.sim, w.head[0].m, w.head[1].m, &cut);
         sim_net_link(w.sim, w.head[1].m, w.head[0].m, &cut);
         sim_run_for(w.sim, 100 * MS);
-        sim_power_off(w.head[0].m);
+        head_power_off(&w.head[0]);
         head_start(&w.head[0]);
         sim_run_for(w.sim, 1000 * MS);
-        change((struct raft_change_spec){ .op = RAFT_REMOVE, .id = 2 });
+        head_change(&w.head[0], (struct raft_change_spec){ .op = RAFT_REMOVE, .id = 2 });
         sim_run_for(w.sim, 100 * MS * seed * seed);            /* up to 40 s: connections give up meanwhile */
         CHECK(!w.head[1].removed);
         sim_net_heal(w.sim);
