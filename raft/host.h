@@ -46,7 +46,7 @@ struct raft {
     struct peers *peers;
     uint64_t boot;                               /* a fresh number each start: tells our proposals from those of a past life */
     uint64_t applied, hard_written, epoch_seen;
-    bool     leading_told, disk_failed, closing;
+    bool     leading_told, disk_failed, closing, given_up;
     int      disk_error;
     /* What the peers were told by: index and epoch of the configuration in force, the settled one, the leader. */
     uint64_t peers_told[4];

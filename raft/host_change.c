@@ -51,7 +51,9 @@ static char *change_copy_texts(struct raft_change_spec *s)
 /* Who waits for a handover wants to be gone. */
 static uint64_t change_patience_ns(const struct raft *r, enum raft_change_op op)
 {
-    return (op == RAFT_TRANSFER ? RAFT_TRANSFER_ELECTIONS * r->opts.election_max_ms : RAFT_CHANGE_MS) * 1000000ull;
+    unsigned ms = op == RAFT_TRANSFER ? RAFT_TRANSFER_ELECTIONS * r->opts.election_max_ms : RAFT_CHANGE_MS;
+
+    return ms * 1000000ull;
 }
 
 /* No other voter is connected: whatever needs one is in vain. */

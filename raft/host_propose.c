@@ -370,6 +370,6 @@ void raft__propose_fail_all(struct raft *r, int err)
     for (uint64_t s = r->first_seq; s < end; s++) {
         struct pending *n = pending_at(r, s);
         if (n != NULL && n->state != PENDING_FREE)
-            pending_fail(r, n, n->state == PENDING_QUEUED && !r->closing ? E_NOLEADER : err);
+            pending_fail(r, n, n->state == PENDING_QUEUED && !r->closing && !r->given_up ? E_NOLEADER : err);
     }
 }

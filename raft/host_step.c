@@ -272,6 +272,13 @@ static void host_rearm(struct raft *r)
         timer_stop(&r->tick);
 }
 
+static void host_give_up(struct raft *r)
+{
+    raft__propose_fail_all(r, E_UNKNOWN);
+    raft__read_fail_all(r, E_NOLEADER);
+    raft__change_fail_all(r);
+}
+
 /* What holds between core, log, files and queues at the end of a step. */
 static void host_check(const struct raft *r)
 {
@@ -302,6 +309,8 @@ void raft__on_step(struct turn_hook *h)
     if (r->closing)
         return;
     host_news(r);
+    if (r->given_up)
+        host_give_up(r);
     host_inbox(r);
     raft__propose_step(r);
     raft__read_step(r);

@@ -19,7 +19,7 @@
 #define RAFT_READ_MS           5000
 #define RAFT_READ_RETRY_MS     100
 #define RAFT_CHANGE_MS         10000             /* a change of the membership without outcome is E_UNKNOWN */
-#define RAFT_TRANSFER_ELECTIONS 3                /* a handover without outcome: so many of the longest elections */
+#define RAFT_TRANSFER_ELECTIONS 3                /* a handover takes at most so many (the longest) */
 #define RAFT_CHANGE_WAIT_MS    2000              /* how long one waits for another to be settled */
 #define RAFT_CHANGE_RETRY_MS   50                /* one that met no leader or another change is asked again */
 #define RAFT_PUBLISH_RETRY_MS  1000              /* our name and URLs, if that was refused */

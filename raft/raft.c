@@ -154,6 +154,12 @@ void raft_close(struct raft *r, void (*done)(void *arg), void *arg)
     raft__unpin(r);
 }
 
+void raft_give_up(struct raft *r)
+{
+    r->given_up = true;
+    raft__arm(r);
+}
+
 /* ---- The rest ------------------------------------------------------------------------------------ */
 
 static void status_member(struct raft *r, unsigned slot, struct raft_member *ret)

@@ -83,6 +83,10 @@ int  raft_open(const struct raft_opts *o, struct raft **ret, struct errbuf *err)
 /* Stops; proposals fail with E_UNKNOWN; done once all I/O has ended.  Then raft is freed. */
 void raft_close(struct raft *r, void (*done)(void *arg), void *arg);
 
+/* From now on nothing waits any more, for this head is about to go: what has no outcome yet, and what is
+ * still asked, fails soon: proposals and changes with E_UNKNOWN, reads with E_NOLEADER. */
+void raft_give_up(struct raft *r);
+
 /* On any head; a follower forwards to the leader. */
 void raft_propose(struct raft *r, struct raft_proposal *p, struct str command);
 

@@ -19,6 +19,8 @@
 #include "tools/limits.h"
 #include "tools/version.h"
 
+#define HEAD_PATIENCE_MS 700                     /* asked to end: for handover and requests in flight */
+
 struct head_flags {
     int64_t verbosity, ready_fd;
     struct head_identity self;
@@ -51,6 +53,7 @@ struct head {
     struct tls_ctx *tls_api, *tls_peer_server, *tls_peer_client, *tls_node, *tls_etcd;
     struct buf ca, sa_pub, tokens, sa_key, admission;
     struct raft_change handover;
+    struct timer patience;
     struct ready_item removed;
     struct arena arena;                          /* texts of our own */
     bool stopping, at_once;
@@ -128,6 +131,7 @@ static void head_on_api_closed(void *arg)
 {
     struct head *h = arg;
     h->api = NULL;
+    timer_stop(&h->patience);
     store_close(h->store, head_on_store_closed, h);
 }
 
@@ -148,6 +152,12 @@ static void head_close(struct head *h)
         etcd_close(h->etcd, head_on_etcd_closed, h);
     else
         head_on_etcd_closed(h);
+}
+
+/* What still waits for a leader, or for a majority, waits in vain: the others may be ending, too. */
+static void head_on_impatient(struct timer *t)
+{
+    raft_give_up(store_raft(container_of(t, struct head, patience)->store));
 }
 
 /* Somebody else leads, or nobody took over in time: the others will have to find out by themselves then. */
@@ -174,6 +184,7 @@ static void head_on_signal(void *arg, int signum)
         return;
     }
     h->stopping = true;
+    timer_start(&h->patience, HEAD_PATIENCE_MS);
     log_info("head", "stopping on signal %d", signum);
     raft_status(store_raft(h->store), &st);
     if (!st.is_leader) {
@@ -514,6 +525,7 @@ static int head_run(int argc, char **argv)
     h.loop = loop_new_real();
     arena_init(&h.arena);
     ready_init(&h.removed, head_on_removed_end);
+    timer_init(&h.patience, h.loop, head_on_impatient);
     if (head_start(&h, &err) != 0)
         return fail(&cmd_head, "%s", err.s);
     trim_start(&trim, h.loop);

@@ -96,6 +96,16 @@ retryable() { ! errors_of "$1" | grep -oE '"status":-?[0-9]+' | grep -vE ':(0|42
 check "what failed may be tried again" retryable "$TMP/roll.json"
 check "there was a load" test "$(acknowledged "$TMP/roll.json")" -gt 100
 
+# ---- All are told to end at once: nobody is there to take over, and nobody waits for that ----------------------------------
+pids=("$(e2e_process head 1)" "${head_pid[2]}" "${head_pid[3]}")
+kill -TERM "${pids[@]}"
+for n in 1 2 3; do
+    check "all heads end at once: head $n within a second" wait_for 1 ended "${pids[n - 1]}"
+done
+start_head 2
+start_head 3
+for n in 1 2 3; do check "... head $n serves again" wait_for 10 serves $n; done
+
 # ---- Asked to end, and once more --------------------------------------------------------------------------------------------
 check "head 3 leads" wait_for 10 member move-leader 3
 kill -STOP "${head_pid[2]}" "$(e2e_process head 1)"

@@ -65,3 +65,51 @@ TEST(another_takes_over)
     }
     CHECK_INT(handed, STEPS);
 }
+
+static struct raft_proposal proposal;
+static struct raft_read read_req;
+static int proposal_err, read_err;
+
+static void on_failed(struct raft_proposal *p, int err) { proposal_err = err; }
+static void on_read(struct raft_read *r, int err) { read_err = err; }
+
+static void head_in_wait(void *arg)
+{
+    struct head *h = arg;
+
+    proposal.failed = on_failed;
+    raft_propose(h->raft, &proposal, STR("x"));
+    read_req = (struct raft_read){ .done = on_read };
+    raft_read(h->raft, &read_req);
+}
+
+static void head_in_give_up(void *arg) { raft_give_up(((struct head *)arg)->raft); }
+
+/* Without a majority all kinds of questions wait; not for a head that is about to go. */
+TEST(who_goes_waits_for_nothing)
+{
+    world_open(1, 3);
+    struct head *leader = world_leader();
+    others_go(leader, HEADS_MAX);
+    sim_run_for(w.sim, 1000 * MS);
+    head_ask(leader, (struct raft_change_spec){ .op = RAFT_ADD, .addr = "h4:1" });
+    proposal_err = read_err = 0;
+    sim_do(leader->m, head_in_wait, leader);
+    sim_run_for(w.sim, 1000 * MS);
+    CHECK(!w.done && proposal_err == 0 && read_err == 0);
+    sim_do(leader->m, head_in_give_up, leader);
+    sim_run_for(w.sim, MS);
+    CHECK(w.done);
+    CHECK_INT(w.err, E_UNKNOWN);
+    CHECK_INT(proposal_err, E_UNKNOWN);
+    CHECK_INT(read_err, E_NOLEADER);
+    sim_do(leader->m, head_in_wait, leader);
+    proposal_err = read_err = 0;
+    sim_run_for(w.sim, MS);
+    CHECK_INT(proposal_err, E_UNKNOWN);
+    CHECK_INT(read_err, E_NOLEADER);
+    head_close(leader);
+    sim_run_for(w.sim, 1000 * MS);
+    CHECK(leader->raft == NULL);
+    sim_free(w.sim);
+}

@@ -72,7 +72,7 @@ static bool rot_files(struct head *h, bool all)
         return sim_disk_damage(h->m, "wal", INT_MAX, SIM_BIT) || one;
     case 5:
         one = sim_disk_damage(h->m, "vote", 0, SIM_GONE);
-        return sim_disk_damage(h->m, "wal", 0, SIM_SECTORS) && one;
+        return sim_disk_damage(h->m, "wal", 0, SIM_SECTORS) || one;
     default:
         one = sim_disk_damage(h->m, "snap-", INT_MAX, how);
         return sim_disk_damage(h->m, "wal", INT_MAX, how) || one;
