@@ -203,7 +203,7 @@ e2e: coracle $(CHAOS)
 	@test/run_e2e.sh $(E2E)
 
 # The README's figures on this machine, as a table; needs root.  BENCH_ONLY="get watch", BENCH_SECONDS=3.
-bench: coracle $(BUILD)/test/bench/store_bench
+bench: coracle $(BUILD)/test/bench/store_bench $(BUILD)/test/bench/api_bench
 	@test/bench/run.sh
 
 tidy:

@@ -9,7 +9,7 @@ const struct schema_field *schema_field(const struct schema_type *t, struct str 
     for (; t->hash[at] != 0; at = (at + 1) & t->hash_mask) {
         const struct schema_field *f = &t->fields[t->hash[at] - 1];
 
-        if (f->name.n == name.n && memcmp(f->name.p, name.p, name.n) == 0)
+        if (f->name.n == name.n && (f->name.p == name.p || memcmp(f->name.p, name.p, name.n) == 0))
             return f;
     }
     return NULL;

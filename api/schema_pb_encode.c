@@ -19,19 +19,17 @@ static size_t open_message(struct buf *out, uint32_t number)
 
 static void close_message(struct buf *out, size_t from)
 {
-    size_t     n = out->n - from;
-    struct buf length = BUF_INIT;
+    size_t n = out->n - from, more = 0;
 
-    if (n < 0x80) {
-        out->p[from - 1] = (char)n;
-        return;
+    for (size_t left = n >> 7; left > 0; left >>= 7)
+        more++;
+    if (more > 0) {
+        buf_reserve(out, more);
+        memmove(out->p + from + more, out->p + from, n);
     }
-    buf_varint(&length, n);
-    buf_reserve(out, length.n);
-    memmove(out->p + from - 1 + length.n, out->p + from, n);
-    memcpy(out->p + from - 1, length.p, length.n);
-    out->n += length.n - 1;
-    buf_release(&length);
+    out->n = from - 1;
+    buf_varint(out, n);
+    out->n += n;
 }
 
 /* ---- Values ---------------------------------------------------------------------------------------- */

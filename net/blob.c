@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include "net/blob.h"
 
+#define VARINT_MAX 10u                            /* bytes: 64 bits, seven in each */
+
 struct blob *blob_new(size_t len)
 {
     must(len < UINT32_MAX);
@@ -110,13 +112,11 @@ void buf_le64(struct buf *b, uint64_t v)
 
 void buf_varint(struct buf *b, uint64_t v)
 {
-    unsigned char p[10];
-    size_t        n = 0;
-
+    if (b->cap - b->n < VARINT_MAX)
+        buf_reserve(b, VARINT_MAX);
     for (; v >= 0x80; v >>= 7)
-        p[n++] = (unsigned char)(v | 0x80);
-    p[n++] = (unsigned char)v;
-    buf_add(b, p, n);
+        b->p[b->n++] = (char)(v | 0x80);
+    b->p[b->n++] = (char)v;
 }
 
 bool str_take(struct str *s, size_t n, struct str *ret)

@@ -168,6 +168,8 @@ static int bench_run(int argc, char **argv)
         { "image", NULL, FLAG_STRING, &f->image, "IMAGE", "of the pods' container" },
         { "limit", NULL, FLAG_INT, &f->limit, "N", "list: only the first N" },
         { "watchers", "w", FLAG_INT, &f->watchers, "N", "watch: watches, a connection each" },
+        { "by-node", NULL, FLAG_BOOL, &f->by_node, NULL,
+          "watch: the pods have nodes, as many as watchers, and each watcher sees those of one" },
         { "kill", NULL, FLAG_INT, &f->kill_pid, "PID",
           "failover: end this process with SIGKILL, as a crash would" },
         { "kill-after", NULL, FLAG_DURATION_MS, &f->kill_after_ms, "TIME", "after measuring that long" },

@@ -50,7 +50,7 @@ struct bench_config {
     struct flag_strings servers, pids;
     int64_t connections, http2, objects, watchers, rate, size, requests, limit, kill_pid;
     uint64_t duration_ms, warmup_ms, timeout_ms, kill_after_ms;
-    bool keep;
+    bool keep, by_node;
 };
 
 /* ---- bench_work.c: what is sent ---------------------------------------------------------------------- */
@@ -74,7 +74,7 @@ enum bench_op {
 /* A request with places of fixed width that are written over before it is sent. */
 struct bench_template {
     struct buf text;
-    size_t name_at[2], seq_at, rv_at, time_at;   /* 0: has none */
+    size_t name_at[2], seq_at, rv_at, time_at, node_at;    /* 0: has none */
     unsigned name_digits;
 };
 struct bench_requests {
@@ -93,6 +93,8 @@ struct str requests_make(struct bench *b, enum bench_op op, uint64_t key, uint64
 /* The number in the first `prefix`NNNNNNNNNN of the text: names and sequence numbers; BENCH_NO_KEY without
  * one. */
 uint64_t requests_find(struct str text, struct str prefix);
+/* --by-node: a watcher's selector, in a query; its node has every so manyth pod. */
+struct str requests_selector(struct bench *b, unsigned watcher);
 /* what stands before a name's number in JSON */
 struct str requests_name_prefix(struct bench *b, struct arena *a);
 #define REQUESTS_SEQ_PREFIX STR("\"coracle.bench/seq\":\"")

@@ -277,7 +277,7 @@ static void worker_count(struct bench_worker *w, int status, uint64_t now)
     if (b->cfg.work == WORK_FAILOVER && ok && !b->load.filling)
         failover_acked(b, w->key, now);
     if (b->cfg.work == WORK_WATCH && ok && !b->load.filling)
-        b->watch.expected += b->watch.n;
+        b->watch.expected += b->cfg.by_node ? 1 : b->watch.n;
     if (!w->measured)
         return;
     if (ok)

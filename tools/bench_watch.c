@@ -93,11 +93,14 @@ static void watcher_on_open(void *arg)
 {
     struct bench_watcher *w = arg;
     struct bench *b = w->b;
-    struct buf request = BUF_INIT;
+    struct buf request = BUF_INIT, path = BUF_INIT;
 
-    requests_head(b, &request, "GET", b->watch.path, STR_NONE);
+    buf_str_add(&path, b->watch.path);
+    buf_str_add(&path, requests_selector(b, (unsigned)(w - b->watch.watcher)));
+    requests_head(b, &request, "GET", buf_str(&path), STR_NONE);
     bench_conn_send(&w->conn, buf_str(&request));
     buf_release(&request);
+    buf_release(&path);
     b->watch.open++;
     if (b->watch.next_open < b->watch.n)
         watcher_open(&b->watch.watcher[b->watch.next_open++]);

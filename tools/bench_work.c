@@ -11,6 +11,7 @@
 #define RV_WIDTH    24                           /* a quoted revision and blanks */
 #define TIME_TEXT   "2024-01-01T00:00:00.000000Z"
 #define SEQ_KEY     "coracle.bench/seq"
+#define NODE        "bench-node-"
 
 const struct workload workloads[WORKLOADS] = {
     [WORK_GET] = { "get", "read one pod (of --objects), linearizable", METRIC_GET, true, false, 64, 1 },
@@ -87,6 +88,8 @@ static void template_make(struct bench *b, enum bench_op op, const char *method,
     t->rv_at = place_of(&t->text, 0, "\"resourceVersion\":");
     t->rv_at += t->rv_at > 0 ? strlen("\"resourceVersion\":") : 0;
     t->time_at = place_of(&t->text, 0, TIME_TEXT);
+    t->node_at = place_of(&t->text, 0, NODE);
+    t->node_at += t->node_at > 0 ? strlen(NODE) : 0;
 }
 
 static void template_make_path(struct bench *b, enum bench_op op, const char *method, const char *api,
@@ -114,7 +117,7 @@ static void pod_body(struct bench *b, struct buf *out)
             "\"annotations\":{\"" SEQ_KEY "\":\"0000000000\",\"coracle.bench/pad\":\"", b->req.tag);
     pad_at = out->n;
     buf_fmt(out,
-            "\"}},\"spec\":{%s\"automountServiceAccountToken\":false,\"terminationGracePeriodSeconds\":0,"
+            "\"}},\"spec\":{%s%s\"automountServiceAccountToken\":false,\"terminationGracePeriodSeconds\":0,"
             "\"containers\":[{\"name\":\"web\",\"image\":\"%s\",\"imagePullPolicy\":\"IfNotPresent\","
             "\"ports\":[{\"name\":\"http\",\"containerPort\":8080,\"protocol\":\"TCP\"}],"
             "\"env\":[{\"name\":\"MODE\",\"value\":\"production\"},{\"name\":\"LEVEL\",\"value\":\"info\"},"
@@ -124,7 +127,7 @@ static void pod_body(struct bench *b, struct buf *out)
             "\"tolerations\":[{\"key\":\"node.kubernetes.io/"
             "not-ready\",\"operator\":\"Exists\",\"effect\":\"NoExecute\","
             "\"tolerationSeconds\":300}]}}",
-            pod_scheduler(b), b->cfg.image);
+            b->cfg.by_node ? "\"nodeName\":\"" NODE "0000000000\"," : "", pod_scheduler(b), b->cfg.image);
     if (out->n < (size_t)b->cfg.size) {
         size_t pad = (size_t)b->cfg.size - out->n, tail = out->n - pad_at;
         buf_reserve(out, pad);
@@ -249,6 +252,8 @@ struct str requests_make(struct bench *b, enum bench_op op, uint64_t key, uint64
         put_digits(t->text.p + t->seq_at, NAME_DIGITS, seq);
     if (t->rv_at > 0)
         put_rv(t->text.p + t->rv_at, b->lease_rv[key]);
+    if (t->node_at > 0)
+        put_digits(t->text.p + t->node_at, NAME_DIGITS, key % (uint64_t)b->cfg.watchers);
     if (t->time_at > 0)
         put_time(t->text.p + t->time_at, loop_wall_ns(b->loop));
     return buf_str(&t->text);
@@ -264,6 +269,13 @@ uint64_t requests_find(struct str text, struct str prefix)
     if (at == NULL || (size_t)(text.p + text.n - at) < prefix.n + NAME_DIGITS)
         return BENCH_NO_KEY;
     return str_u64(str_make(at + prefix.n, NAME_DIGITS), &v) ? v : BENCH_NO_KEY;
+}
+
+struct str requests_selector(struct bench *b, unsigned watcher)
+{
+    if (!b->cfg.by_node)
+        return STR_NONE;
+    return arena_fmt(&b->arena, "&fieldSelector=spec.nodeName%%3D" NODE "%0*u", NAME_DIGITS, watcher);
 }
 
 struct str requests_name_prefix(struct bench *b, struct arena *a)

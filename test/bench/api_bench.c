@@ -1,7 +1,8 @@
 /* test/bench/api_bench.c: what the steps of one write cost: microseconds of CPU and heap allocations, a table.
  *
- *     make build/test/bench/api_bench && build/test/bench/api_bench [rounds [part of a name]]
+ *     make build/test/bench/api_bench && build/test/bench/api_bench [--rows] [rounds [part of a name]]
  *
+ * --rows: only those with a target, as rows for run.sh.
  * Every step works on a fresh arena.  The figure is the best of BATCHES: what the machine can do when nobody disturbs
  * it.  Linked with --wrap=malloc and friends, to count. */
 #include "api/encode.h"
@@ -69,8 +70,12 @@ void test_fail(const char *file, int line, const char *fmt, ...)
     "'lastTransitionTime':'2026-01-01T00:00:00Z'}],'hostIP':'10.0.0.7','podIP':'10.1.7.12'}}"
 #define DEPLOYMENT(image)                                                                                  \
     "{'apiVersion':'apps/v1','kind':'Deployment','metadata':{'name':'web','namespace':'default'," LABELS   \
-    "},'spec':{'replicas':6,'selector':{'matchLabels':{'app':'web'}},'template':{'metadata':{" LABELS      \
+    "},'spec':{'replicas':6,'selector':{'matchLabels':{'app':'web'}},'strategy':{'type':'RollingUpdate',"  \
+    "'rollingUpdate':{'maxSurge':'25%','maxUnavailable':'25%'}},'template':{'metadata':{" LABELS           \
     "},'spec':" POD_SPEC "}}}"
+#define PATCH                                                                                              \
+    "{'spec':{'template':{'spec':{'containers':[{'name':'web','image':'web:v2'}],"                         \
+    "'$setElementOrder/containers':[{'name':'web'},{'name':'proxy'}]}}}}"
 #define LEASE                                                                                              \
     "{'apiVersion':'coordination.k8s.io/v1','kind':'Lease','metadata':{'name':'node-1','namespace':"       \
     "'kube-node-lease'},'spec':{'holderIdentity':'node-1','leaseDurationSeconds':40,"                      \
@@ -79,7 +84,7 @@ void test_fail(const char *file, int line, const char *fmt, ...)
 static struct {
     struct arena arena;
     const struct schema_kind *pod, *deployment, *lease;
-    struct str pod_text, stored_pod, lease_text, stored_lease;
+    struct str pod_text, stored_pod, lease_text, stored_lease, pod_pb, config_text, live_text, patch_text;
     struct json *lean_pod, *whole_pod, *tracked_pod, *config, *live, *patch, *tracked_lease, *next_lease, *next_pod;
     struct buf out;
 } b;
@@ -148,8 +153,13 @@ static void prepare(void)
     b.live = reread(b.deployment, obj);
     b.config = json_copy(&b.arena, f.config);
     json_setz(&b.arena, json_getz(b.config, "spec"), "replicas", json_int(&b.arena, 7));
-    b.patch = parse(&b.arena, "{'spec':{'template':{'spec':{'containers':[{'name':'web','image':'web:v2'}],"
-                              "'$setElementOrder/containers':[{'name':'web'},{'name':'proxy'}]}}}}");
+    b.config_text = arena_str(&b.arena, unquote(&b.arena, DEPLOYMENT("v2")));
+    b.live_text = stored(b.deployment, b.live);
+    b.patch_text = unquote(&b.arena, PATCH);
+    must(json_parse(&b.arena, b.patch_text, &b.patch, NULL) == 0);
+    buf_clear(&b.out);
+    schema_pb_encode(&b.out, b.pod->type, b.whole_pod);
+    b.pod_pb = arena_str(&b.arena, buf_str(&b.out));
 }
 
 /* ---- The steps --------------------------------------------------------------------------------------- */
@@ -176,18 +186,24 @@ static void step_conform(struct arena *a)
 
 static void step_default(struct arena *a) { schema_default(b.pod->type, b.whole_pod, a); }
 
-static void step_validate(struct arena *a)
+static void validate(struct arena *a, const struct schema_kind *k, const struct resource *r, const struct json *obj)
 {
     struct causes          causes;
-    const struct resource *r = resource_find(STR(""), STR("v1"), STR("pods"));
     const struct kind_hooks *h = kind_hooks_find(r);
     struct kind_ctx        ctx = { .arena = a, .res = r, .asked = r, .creating = true };
 
     causes_init(&causes, a);
-    schema_validate(b.pod->type, b.whole_pod, NULL, &causes);
-    h->validate(&ctx, b.whole_pod, &causes);
+    schema_validate(k->type, obj, NULL, &causes);
+    h->validate(&ctx, obj, &causes);
     must(causes.n == 0);
 }
+
+static void validate_pod(struct arena *a, const struct json *obj)
+{
+    validate(a, b.pod, resource_find(STR(""), STR("v1"), STR("pods")), obj);
+}
+
+static void step_validate(struct arena *a) { validate_pod(a, b.whole_pod); }
 
 /* As obj, but for metadata, which is a copy: nothing else is changed in a managed update. */
 static struct json *with_own_metadata(struct arena *a, const struct json *obj)
@@ -232,16 +248,49 @@ static void step_write(struct arena *a)
 {
     struct json   *j;
     struct errbuf  err;
-    struct causes  causes;
     uint32_t       rev_at;
 
     must(json_parse(a, b.pod_text, &j, NULL) == 0);
     must(schema_conform(b.pod, j, a, NULL, &err) == 0);
     schema_default(b.pod->type, j, a);
-    causes_init(&causes, a);
-    schema_validate(b.pod->type, j, NULL, &causes);
+    validate_pod(a, j);
     buf_clear(&b.out);
     encode_object(&b.out, b.pod, j, &rev_at);
+}
+
+static void step_json_in(struct arena *a)
+{
+    struct json  *j;
+    struct errbuf err;
+
+    must(json_parse(a, b.pod_text, &j, NULL) == 0);
+    must(schema_conform(b.pod, j, a, NULL, &err) == 0);
+}
+
+static void step_pb_in(struct arena *a)
+{
+    const struct schema_kind *k;
+    struct json  *j;
+    struct errbuf err;
+
+    must(schema_pb_decode(b.pod_pb, a, &j, &k, &err) == 0);
+    must(schema_conform(b.pod, j, a, NULL, &err) == 0);
+}
+
+static void step_json_out(struct arena *a)
+{
+    uint32_t rev_at;
+
+    (void)a;
+    buf_clear(&b.out);
+    encode_object(&b.out, b.pod, b.whole_pod, &rev_at);
+}
+
+static void step_pb_out(struct arena *a)
+{
+    (void)a;
+    buf_clear(&b.out);
+    schema_pb_encode(&b.out, b.pod->type, b.whole_pod);
 }
 
 static void step_apply(struct arena *a)
@@ -261,7 +310,46 @@ static void step_strategic(struct arena *a)
     must(schema_strategic_merge(b.deployment->type, cur, b.patch, a, &ret, &err) == 0);
 }
 
-static const struct { const char *name; void (*run)(struct arena *a); } steps[] = {
+/* What follows a merge, up to the text that is stored. */
+static void finish(struct arena *a, struct json *obj)
+{
+    uint32_t rev_at;
+
+    schema_default(b.deployment->type, obj, a);
+    validate(a, b.deployment, resource_find(STR("apps"), STR("v1"), STR("deployments")), obj);
+    buf_clear(&b.out);
+    encode_object(&b.out, b.deployment, obj, &rev_at);
+}
+
+static void step_whole_apply(struct arena *a)
+{
+    struct field_apply     f = { .type = b.deployment->type, .writer = kubectl };
+    struct field_conflict *conflicts;
+    struct json           *live, *config, *obj;
+    struct errbuf          err;
+
+    must(json_parse(a, b.live_text, &live, NULL) == 0 && json_parse(a, b.config_text, &config, NULL) == 0);
+    must(schema_conform(b.deployment, config, a, NULL, &err) == 0);
+    f.live = live;
+    f.config = config;
+    must(managed_apply(a, &f, &obj, &conflicts) == 0);
+    finish(a, obj);
+}
+
+static void step_whole_strategic(struct arena *a)
+{
+    struct json  *live, *obj, *patch;
+    struct errbuf err;
+
+    must(json_parse(a, b.live_text, &live, NULL) == 0 && json_parse(a, b.patch_text, &patch, NULL) == 0);
+    must(schema_strategic_merge(b.deployment->type, json_copy(a, live), patch, a, &obj, &err) == 0);
+    must(schema_conform(b.deployment, obj, a, NULL, &err) == 0);
+    managed_update(a, b.deployment->type, &kubectl, live, obj);
+    finish(a, obj);
+}
+
+/* target_us: 0: the one of the step before it. */
+static const struct { const char *name; void (*run)(struct arena *a); bool row; double target_us; } steps[] = {
     { "parse a pod", step_parse },
     { "parse it as stored", step_parse_stored },
     { "find its status.phase in the text", step_scan },
@@ -273,9 +361,15 @@ static const struct { const char *name; void (*run)(struct arena *a); } steps[] 
     { "managed fields of an update, own field", step_update },
     { "managed fields of a lease renewal", step_renew },
     { "encode", step_encode },
-    { "parse + conform + default + validate + encode", step_write },
+    { "parse + conform + default + validate + encode", step_write, true, 15 },
+    { "JSON in: parse + conform", step_json_in },
+    { "protobuf in: decode + conform", step_pb_in, true },
+    { "JSON out", step_json_out },
+    { "protobuf out", step_pb_out, true },
     { "server-side apply of a Deployment", step_apply },
+    { "server-side apply, from text to text, validated", step_whole_apply, true, 80 },
     { "strategic merge patch of it", step_strategic },
+    { "strategic merge patch, from text to text, validated", step_whole_strategic, true, 40 },
 };
 
 /* ---- Measuring --------------------------------------------------------------------------------------- */
@@ -288,7 +382,7 @@ static double cpu_us(void)
     return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
 }
 
-static void measure(const char *name, void (*run)(struct arena *a), unsigned rounds)
+static double measure(void (*run)(struct arena *a), unsigned rounds, double *ret_allocations)
 {
     struct arena  a = ARENA_INIT;
     double        best = 0;
@@ -307,19 +401,29 @@ static void measure(const char *name, void (*run)(struct arena *a), unsigned rou
         took = (cpu_us() - from) / rounds;
         best = batch == 0 || took < best ? took : best;
     }
-    printf("%-48s %8.2f us %8.1f allocations\n", name, best,
-           (double)(allocations - before) / BATCHES / rounds);
+    *ret_allocations = (double)(allocations - before) / BATCHES / rounds;
+    return best;
 }
 
 int main(int argc, char **argv)
 {
-    unsigned rounds = argc > 1 ? (unsigned)atoi(argv[1]) : 1000;
+    bool     rows = argc > 1 && strcmp(argv[1], "--rows") == 0;
+    unsigned rounds = argc > 1 + rows ? (unsigned)atoi(argv[1 + rows]) : 1000;
+    double   last = 0, n;
 
     prepare();
-    printf("a pod of %zu bytes, %zu as stored\n", b.pod_text.n, b.stored_pod.n);
-    for (size_t i = 0; i < ARRAY_LEN(steps); i++)
-        if (argc <= 2 || strstr(steps[i].name, argv[2]) != NULL)
-            measure(steps[i].name, steps[i].run, rounds > 0 ? rounds : 1);
+    if (!rows)
+        printf("a pod of %zu bytes, %zu as stored\n", b.pod_text.n, b.stored_pod.n);
+    for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+        if (argc > 2 + rows && strstr(steps[i].name, argv[2 + rows]) == NULL)
+            continue;
+        double us = measure(steps[i].run, rounds > 0 ? rounds : 1, &n);
+        if (!rows)
+            printf("%-48s %8.2f us %8.1f allocations\n", steps[i].name, us, n);
+        else if (steps[i].row)
+            printf("| %s | ≤ %.1f µs | %.1f µs |\n", steps[i].name, steps[i].target_us > 0 ? steps[i].target_us : last, us);
+        last = us;
+    }
     buf_release(&b.out);
     arena_release(&b.arena);
     return 0;
