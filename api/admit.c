@@ -138,12 +138,17 @@ void admit_suspend(struct admission *a, void (*cancel)(struct admission *a))
     qpush(&a->call->admissions, &a->link);
 }
 
+void admit_renew(struct admission *a)
+{
+    a->k->view = store_live(a->call->api->store);
+}
+
 void admit_resume(struct admission *a)
 {
     must(a->suspended);
     a->suspended = false;
     a->cancel = NULL;
-    a->k->view = store_live(a->call->api->store);
+    admit_renew(a);
     a->at++;
     go(a);
 }

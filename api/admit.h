@@ -88,6 +88,8 @@ void admit_turn_end(struct call *c);             /* api/admit/turn.c */
 /* cancel: called if the call ends before admit_resume(). */
 void admit_suspend(struct admission *a, void (*cancel)(struct admission *a));
 void admit_resume(struct admission *a);
+/* Look at what is stored now, before admit_resume(). */
+void admit_renew(struct admission *a);
 /* `pods "x" is forbidden: ` and this. */
 void admit_refuse(struct admission *a, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void admit_note(struct admission *a, const char *key, struct str value);

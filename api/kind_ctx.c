@@ -160,11 +160,12 @@ void kind_depend(struct kind_ctx *c, struct str key)
     g->seen = store_get(c->view, key, &kv) ? kv.mod_rev : 0;
 }
 
-void kind_depend_below(struct kind_ctx *c, struct str prefix)
+void kind_depend_below(struct kind_ctx *c, struct str prefix, bool only_new)
 {
     struct kind_guard *g = guard(c, prefix);
 
     g->to = store_prefix_end(c->arena, g->from);
+    g->only_new = only_new;
     g->seen = store_view_revision(c->view);
 }
 

@@ -37,7 +37,7 @@ struct kind_claim {
 };
 
 /* What must still be as it was seen: a key, or all below a prefix; see kind_depend(). */
-struct kind_guard { struct str from, to; uint64_t seen; struct kind_guard *next; };
+struct kind_guard { struct str from, to; bool only_new; uint64_t seen; struct kind_guard *next; };
 
 /* What services are given: ranges of addresses, the first of the family they get by default, at most one of
  * each family; and ports of the nodes. */
@@ -157,8 +157,8 @@ void kind_take(struct kind_ctx *c, struct str key, struct str text, uint32_t rev
 void kind_give_back(struct kind_ctx *c, struct str key);
 /* The transaction fails, and all begins anew, unless this key is still as it is now (there or not) ... */
 void kind_depend(struct kind_ctx *c, struct str key);
-/* ... nothing below this prefix was written since (what goes is not noticed). */
-void kind_depend_below(struct kind_ctx *c, struct str prefix);
+/* ... nothing below this prefix was written since, or, only_new, made (what goes is not noticed). */
+void kind_depend_below(struct kind_ctx *c, struct str prefix, bool only_new);
 /* RFC 3339 with seconds, as metadata's times are written: now, in the arena. */
 struct str kind_now(struct kind_ctx *c);
 

@@ -114,7 +114,7 @@ void write_claims_if(struct store_txn *t, const struct kind_ctx *k)
         struct store_range below = { g->from, g->to };
 
         if (g->to.n > 0)
-            store_txn_if_range(t, below, STORE_MOD, STORE_LT, g->seen + 1);
+            store_txn_if_range(t, below, g->only_new ? STORE_CREATE : STORE_MOD, STORE_LT, g->seen + 1);
         else
             store_txn_if(t, g->from, STORE_MOD, STORE_EQ, g->seen);
     }

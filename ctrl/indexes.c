@@ -85,7 +85,7 @@ void ctrl_indexes(struct informer_opts *o)
     }
     if (pods)
         o->index[o->n_index++].keys = keys_of_node;
-    if (is_of(o, CLIENT_PDBS) || is_of(o, CLIENT_DEPLOYMENTS))
+    if (is_of(o, CLIENT_PDBS) || is_of(o, CLIENT_RESOURCEQUOTAS) || is_of(o, CLIENT_DEPLOYMENTS))
         o->index[o->n_index++].keys = keys_of_namespace;
     if (is_of(o, CLIENT_SERVICES))
         o->index[o->n_index++].keys = keys_of_selector;

@@ -11,7 +11,7 @@ void ctrl_indexes(struct informer_opts *o);
 #define BY_OWNER     0                           /* controller's uid; without one: see orphans_key() */
 #define BY_NAMESPACE 1
 #define BY_NODE      2                           /* pods: spec.nodeName */
-#define ONLY_BY_NAMESPACE 0                      /* the index of poddisruptionbudgets and deployments */
+#define ONLY_BY_NAMESPACE 0                      /* the index of budgets, quotas and deployments */
 #define BY_SELECTOR  0                           /* services: pair_key() of their selector's first pair */
 #define BY_SERVICE   0                           /* endpointslices: pair_key() of their service's label */
 

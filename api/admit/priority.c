@@ -103,7 +103,7 @@ static void check_default(struct admission *a)
 
     if (!json_true(json_getz(a->obj, "globalDefault")))
         return;
-    kind_depend_below(a->k, STR("/registry/priorityclasses/"));
+    kind_depend_below(a->k, STR("/registry/priorityclasses/"), false);
     if (default_class(a, a->k->name, &other))
         admit_refuse(a, "PriorityClass %.*s is already marked as default. Only one default can exist",
                      STR_ARG(other.name));
