@@ -199,8 +199,11 @@ static int compile_rules(struct compile *c, const struct json *schema, struct sc
     r->int_or_string = flag(schema, "x-kubernetes-int-or-string");
     if (json_is(enums, JSON_ARRAY) && enums->n > 0)
         r->enums = own_json(c->arena, enums);
-    if (json_is(validations, JSON_ARRAY) && validations->n > 0)
+    if (json_is(validations, JSON_ARRAY) && validations->n > 0) {
         r->validations = own_json(c->arena, validations);
+        r->deep_validations = true;
+    }
+
     compile_required(c, schema, r);
     r->bounds = compile_bounds(c, schema);
     if ((rc = compile_text(c, schema, &r->text)) < 0)
@@ -401,14 +404,18 @@ static void compile_default(struct compile *c, const struct json *schema, struct
     r->deep_defaults = true;
 }
 
-static bool deep_defaults(const struct schema_field *f)
+/* What is below a value makes its own walkers come by. */
+static void note_below(const struct schema_field *f, struct schema_rules *r)
 {
-    if (f->element != NULL)
-        return f->element->rules->deep_defaults;
-    for (unsigned i = 0; f->type != NULL && f->type->user != NULL && i < f->type->n_fields; i++)
-        if (f->type->fields[i].rules->deep_defaults)
-            return true;
-    return false;
+    if (f->element != NULL) {
+        r->deep_defaults = f->element->rules->deep_defaults;
+        r->deep_validations |= f->element->rules->deep_validations;
+    }
+    for (unsigned i = 0;
+         f->element == NULL && f->type != NULL && f->type->user != NULL && i < f->type->n_fields; i++) {
+        r->deep_defaults |= f->type->fields[i].rules->deep_defaults;
+        r->deep_validations |= f->type->fields[i].rules->deep_validations;
+    }
 }
 
 static int compile_value(struct compile *c, const struct json *schema, bool root, struct schema_field *f)
@@ -420,7 +427,9 @@ static int compile_value(struct compile *c, const struct json *schema, bool root
     *f = (struct schema_field){ .flags = SCHEMA_NULLABLE, .min = 1, .help = "", .rules = r };
     if ((rc = compile_rules(c, schema, r)) < 0 || (rc = compile_shape(c, schema, r, f)) < 0)
         return rc;
-    r->deep_defaults = deep_defaults(f);
+    note_below(f, r);
+    if (r->deep_validations)
+        r->compiled = arena_new(c->arena, struct crd_rules *);
     compile_default(c, schema, f, r);
     return 0;
 }

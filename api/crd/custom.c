@@ -1,5 +1,6 @@
 /* api/crd/custom.c: see api/crd/custom.h: a stored definition as rows. */
 #include "api/crd/custom.h"
+#include "api/crd/rule.h"
 #include "api/json_query.h"
 #include "api/json_scan.h"
 #include "api/openapi.h"
@@ -298,6 +299,8 @@ int custom_compile(struct custom_version *v, struct errbuf *err)
         err_set(err, rc, "%s", why.text);
     else
         rc = crd_compile(custom_schema(obj, str_of(v->kind.version)), &v->of->arena, &v->type, err);
+    if (rc == 0)
+        crd_rules_compile(v->type.user, &v->of->arena, NULL, NULL);
     v->compiled = rc == 0;
     arena_release(&a);
     return rc;

@@ -1,5 +1,6 @@
 /* api/crd/hooks.c: what all kinds that users define have in common beyond their schema. */
 #include "api/crd/custom.h"
+#include "api/crd/rule.h"
 #include "api/modify.h"
 
 /* Through .../status nothing but the status is written: of metadata, labels and annotations stay too. */
@@ -23,6 +24,20 @@ static bool custom_spec_changed(const struct json *old, const struct json *obj)
     return !modify_equal_but_metadata(old, obj);
 }
 
+static void custom_validate(struct kind_ctx *c, const struct json *obj, struct causes *causes)
+{
+    if (c->creating)                             /* updates have an old state that rules may look at */
+        crd_rules_check(c->res->kind->type->user, obj, NULL, c->arena, causes);
+}
+
+static void custom_validate_update(struct kind_ctx *c, const struct json *old, const struct json *obj,
+                                   struct causes *causes)
+{
+    crd_rules_check(c->res->kind->type->user, obj, old, c->arena, causes);
+}
+
 const struct kind_hooks kind_custom = {
     .group = "", .plural = "", .prepare_status = custom_prepare_status, .spec_changed = custom_spec_changed,
+    .validate = custom_validate, .validate_update = custom_validate_update,
+    .validate_status = custom_validate_update,
 };

@@ -54,6 +54,9 @@ struct schema_rules {
     const struct schema_field *metadata;         /* what the schema says of the object's metadata */
     /* x-kubernetes-validations as they stand there; NULL: none */
     const struct json *validations;
+    bool deep_validations;                       /* rules in CEL here or below */
+    /* those of this value, api/crd/rule.h; *compiled NULL: none */
+    struct crd_rules **compiled;
 };
 
 /* The schema of one version (spec.versions[].schema.openAPIV3Schema) into *root, which becomes the type

@@ -4,7 +4,7 @@
  * Every value says its type outside of allOf, anyOf, oneOf and not; those only narrow values down, and
  * only values that the schema knows outside of them.  Schemas nest no deeper than JSON does, so walking
  * them recursively is bounded. */
-#include "api/crd/rules.h"
+#include "api/crd/rule.h"
 #include "api/kinds/kinds_impl.h"
 #include "api/regex.h"
 
@@ -358,6 +358,20 @@ static void check_defaults(const struct json *schema, const struct at *at, struc
         check_defaults(more, &at_more, causes);
 }
 
+/* Rules in CEL are compiled against the types that the schema gives. */
+static void check_rules(const struct json *schema, const struct at *at, struct causes *causes)
+{
+    struct schema_type root = { .name = "" };
+    struct arena       a = ARENA_INIT;
+    struct errbuf      err;
+
+    if (crd_compile(schema, &a, &root, &err) < 0)
+        cause_invalid_raw(causes, at, STR("\"\""), arena_fmt(causes->arena, "%s", err.s).p);
+    else
+        crd_rules_compile(root.user, &a, at, causes);
+    arena_release(&a);
+}
+
 void structural_check(const struct json *schema, const struct at *at, struct causes *causes)
 {
     struct str type = type_of(schema);
@@ -370,4 +384,6 @@ void structural_check(const struct json *schema, const struct at *at, struct cau
     check_schema((struct place){ schema, at, false, true }, causes);
     if (causes->n == before)
         check_defaults(schema, at, causes);
+    if (causes->n == before)
+        check_rules(schema, at, causes);
 }
