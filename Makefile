@@ -131,6 +131,12 @@ $(BUILD)/test/sim/simapi: $(call objs,$(wildcard test/sim/api/*.c) test/sim/bugs
 	@echo "  LINK    $@"
 	@$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(TEST_LIBS)
 
+# Random requests to two servers of etcd's API, whose answers must be the same (test/e2e/etcd_diff_test.sh).
+ETCDDIFF := $(BUILD)/test/etcddiff/etcddiff
+$(ETCDDIFF): $(call objs,$(wildcard test/etcddiff/*.c)) $(foreach l,$(below_store),$(call lib,$(l)))
+	@echo "  LINK    $@"
+	@$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(TEST_LIBS)
+
 # Clients that record what they are told by a cluster under faults (test/e2e/chaos_test.sh).
 CHAOS := $(BUILD)/test/chaos/chaos $(BUILD)/test/sim/lincheck
 $(BUILD)/test/chaos/chaos: $(call objs,$(wildcard test/chaos/*.c)) $(foreach l,$(below_node),$(call lib,$(l)))
@@ -191,7 +197,7 @@ run: deps
 	@./coracle up
 
 test: deps-test
-	$(AGAIN) all $(BUILD)/test/sim/sim $(BUILD)/test/sim/simapi $(CHAOS)
+	$(AGAIN) all $(BUILD)/test/sim/sim $(BUILD)/test/sim/simapi $(CHAOS) $(ETCDDIFF)
 	@test/run_all.sh $(BUILD)
 
 # Unit tests only; the closing line counts all of them.
@@ -199,7 +205,7 @@ unit: $(TEST_BIN)
 	@test/run_unit.sh $(TEST_BIN)
 
 # Tests of whole clusters with kubectl; needs root.  E2E=faults: only test/e2e/faults_test.sh.
-e2e: coracle $(CHAOS)
+e2e: coracle $(CHAOS) $(ETCDDIFF)
 	@test/run_e2e.sh $(E2E)
 
 # The README's figures on this machine, as a table; needs root.  BENCH_ONLY="get watch", BENCH_SECONDS=3.

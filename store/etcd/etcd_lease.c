@@ -72,12 +72,11 @@ void etcd_lease_revoke(struct etcd_call *c)
 
 static void ttl_keys(struct etcd_call *c, uint64_t id, struct pb_list *keys)
 {
-    struct buf at = BUF_INIT;
+    struct buf at = BUF_INIT, found = BUF_INIT;
     uint32_t cap = 0;
 
-    while (store_lease_next_key(c->e->store, id, buf_str(&at), &at)) {
-        struct str *list = keys->at, key;
-        buf_char(&at, '\0');                     /* the next one is behind it */
+    while (store_lease_next_key(c->e->store, id, buf_str(&at), &found)) {
+        struct str *list = keys->at;
         if (keys->n == cap) {
             cap = cap > 0 ? cap * 2 : 16;
             list = arena_alloc(&c->arena, cap * sizeof *list);
@@ -85,10 +84,14 @@ static void ttl_keys(struct etcd_call *c, uint64_t id, struct pb_list *keys)
                 memcpy(list, keys->at, keys->n * sizeof *list);
             keys->at = list;
         }
-        key = str_upto(buf_str(&at), at.n - 1);
-        list[keys->n++] = arena_str(&c->arena, etcd_user_key(key));
+        list[keys->n++] = arena_str(&c->arena, etcd_user_key(buf_str(&found)));
+        buf_clear(&at);
+        buf_str_add(&at, buf_str(&found));
+        buf_char(&at, '\0');                     /* the next one is behind it */
+        buf_clear(&found);
     }
     buf_release(&at);
+    buf_release(&found);
 }
 
 static void lease_ttl(struct etcd_call *c)

@@ -76,11 +76,11 @@ int etcd_range_order(const struct etcd_range *r, const struct store_kv *a, const
     case SORT_CREATE:  c = compare_u64(a->create_rev, b->create_rev); break;
     case SORT_MOD:     c = compare_u64(a->mod_rev, b->mod_rev); break;
     case SORT_VALUE:   c = str_cmp(blob_str(a->value), blob_str(b->value)); break;
-    default:           break;
+    default:           c = str_cmp(a->key, b->key); break;
     }
-    if (c == 0)
-        c = str_cmp(a->key, b->key);
-    return r->sort_order == SORT_DESCEND ? -c : c;
+    if (c != 0)
+        return r->sort_order == SORT_DESCEND ? -c : c;
+    return str_cmp(a->key, b->key);              /* ascending in both orders, as etcd leaves them */
 }
 
 enum etcd_error etcd_view_at(struct etcd *e, int64_t revision, struct store_view **ret)

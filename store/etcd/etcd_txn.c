@@ -198,9 +198,9 @@ void etcd_txn_release(struct etcd_txn_job *j)
 
 /* ---- duplicates ----------------------------------------------------------------------------------- */
 
-/* What the operations of one branch touch, nested ones included.  group: of a put that came from a nested
- * transaction, that and its branch: puts of different branches of one nested transaction never meet. */
-struct touched_put { struct str key; const struct etcd_txn *of; int branch; };
+/* What the operations of one branch touch, nested ones included.  of: the nested transaction that a put came
+ * from, if any: its puts were looked at within it, and those of its two branches never meet. */
+struct touched_put { struct str key; const struct etcd_txn *of; };
 struct touched {
     struct touched_put *put; size_t n_put;
     const struct etcd_delete **del; size_t n_del;
@@ -208,18 +208,16 @@ struct touched {
 
 static bool deletes(const struct etcd_delete *d, struct str key)
 {
-    bool to_end = d->range_end.n == 1 && d->range_end.p[0] == '\0';
-
     if (d->range_end.n == 0)
         return str_eq(d->key, key);
-    return str_cmp(key, d->key) >= 0 && (to_end || str_cmp(key, d->range_end) < 0);
+    /* etcd does not see that the byte 0 means "to the end" here, and lets it pass */
+    return str_cmp(key, d->key) >= 0 && str_cmp(key, d->range_end) < 0;
 }
 
 static bool touch_put(struct touched *t, struct touched_put p)
 {
     for (size_t i = 0; i < t->n_put; i++)
-        if (str_eq(t->put[i].key, p.key) && !(p.of != NULL && t->put[i].of == p.of
-                                              && t->put[i].branch != p.branch))
+        if (str_eq(t->put[i].key, p.key) && (p.of == NULL || t->put[i].of != p.of))
             return false;
     for (size_t i = 0; i < t->n_del; i++)
         if (deletes(t->del[i], p.key))
@@ -233,16 +231,18 @@ static bool touch(struct etcd_txn_job *j, const struct pb_list *ops, struct touc
 /* The two branches of a nested transaction, one after the other. */
 static bool touch_nested(struct etcd_txn_job *j, const struct etcd_txn *txn, struct touched *t)
 {
+    struct touched in[2] = { { NULL, 0, NULL, 0 }, { NULL, 0, NULL, 0 } };
+
     for (int branch = 0; branch < 2; branch++) {
-        struct touched in = { NULL, 0, NULL, 0 };
-        if (!touch(j, branch == 0 ? &txn->success : &txn->failure, &in))
+        if (!touch(j, branch == 0 ? &txn->success : &txn->failure, &in[branch]))
             return false;
-        for (size_t i = 0; i < in.n_put; i++)
-            if (!touch_put(t, (struct touched_put){ in.put[i].key, txn, branch }))
+        for (size_t i = 0; i < in[branch].n_put; i++)
+            if (!touch_put(t, (struct touched_put){ in[branch].put[i].key, txn }))
                 return false;
-        for (size_t i = 0; i < in.n_del; i++)
-            t->del[t->n_del++] = in.del[i];
     }
+    for (int branch = 0; branch < 2; branch++)   /* what one deletes the other may put */
+        for (size_t i = 0; i < in[branch].n_del; i++)
+            t->del[t->n_del++] = in[branch].del[i];
     return true;
 }
 
@@ -261,7 +261,7 @@ static bool touch(struct etcd_txn_job *j, const struct pb_list *ops, struct touc
         if (op[i].which == OP_TXN && !touch_nested(j, op[i].txn, t))
             return false;
     for (uint32_t i = 0; i < ops->n; i++)
-        if (op[i].which == OP_PUT && !touch_put(t, (struct touched_put){ op[i].put->key, NULL, 0 }))
+        if (op[i].which == OP_PUT && !touch_put(t, (struct touched_put){ op[i].put->key, NULL }))
             return false;
     return true;
 }

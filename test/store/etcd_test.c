@@ -268,6 +268,13 @@ TEST(leases_end_and_take_their_keys)
                &(struct etcd_lease_id){ 77, true });
     CHECK_STR(bytes_of(m, 5), "k");
     rpc_release(&p);
+    CHECK(put(&r, "k/2", "v", 77) > 0 && put(&r, "k/3", "v", 77) > 0);
+    m = rpc_do(&p, &r, "/etcdserverpb.Lease/LeaseTimeToLive", &etcd_lease_id_msg,
+               &(struct etcd_lease_id){ 77, true });
+    CHECK_INT(count_of(m, 5), 3);
+    CHECK_STR(nth_of(m, 5, 0), "k");
+    CHECK_STR(nth_of(m, 5, 2), "k/3");
+    rpc_release(&p);
     sim_run_for(r.s, 5000 * MS);
     m = rpc_do(&p, &r, KV "Range", &etcd_range_msg, &k);
     CHECK_INT(int_of(m, 4), 0);
