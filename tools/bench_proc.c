@@ -1,11 +1,11 @@
 /* tools/bench_proc.c: see tools/bench_proc.h. */
 #include <stdio.h>
+#include <time.h>
 #include <unistd.h>
 #include "node/files.h"
 #include "tools/bench_proc.h"
 
-/* "PID (NAME) STATE ..." with any bytes in NAME; fields 14 and 15 are ticks in user and system mode, 24 is
- * pages. */
+/* "PID (NAME) STATE ..." with any bytes in NAME; field 24 is pages. */
 static bool parse_stat(struct str text, struct bench_proc *p, struct proc_sample *ret)
 {
     const char *open = memchr(text.p, '(', text.n), *close = memrchr(text.p, ')', text.n);
@@ -19,9 +19,19 @@ static bool parse_stat(struct str text, struct bench_proc *p, struct proc_sample
     for (unsigned i = 3; i <= 24 && str_split(&rest, ' ', &part); i++)
         if (!str_u64(part, &field[i]))
             field[i] = 0;                        /* the state letter, and numbers below zero */
-    ret->cpu_ns = (field[14] + field[15]) * (1000000000ull / (uint64_t)sysconf(_SC_CLK_TCK));
     ret->rss_bytes = field[24] * (uint64_t)sysconf(_SC_PAGESIZE);
-    ret->ok = true;
+    return true;
+}
+
+/* To the nanosecond, of all its threads; what stat says is in hundredths of a second. */
+static bool cpu_of(int pid, uint64_t *ret_ns)
+{
+    struct timespec t;
+    clockid_t clock;
+
+    if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &t) != 0)
+        return false;
+    *ret_ns = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
     return true;
 }
 
@@ -33,7 +43,7 @@ static void sample(struct bench_proc *p, struct proc_sample *ret)
 
     *ret = (struct proc_sample){ 0 };
     if (file_path(&path, NULL, "/proc/%d/stat", pid) == 0 && file_read(path.s, 4096, &text, NULL) == 0)
-        parse_stat(buf_str(&text), p, ret);
+        ret->ok = parse_stat(buf_str(&text), p, ret) && cpu_of(pid, &ret->cpu_ns);
     buf_release(&text);
 }
 
