@@ -1,6 +1,7 @@
 /* net/mem.c: the heap, and the domains that let the simulator free a whole machine (see arena.h). */
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include "net/arena.h"
 
 /* Before each block once mem_track() was called; its size keeps malloc's alignment. */
@@ -9,6 +10,9 @@ _Static_assert(sizeof(struct mem_head) % 16 == 0, "blocks stay aligned");
 
 /* More in one block is a length computed wrongly, whatever the machine. */
 #define MEM_MAX ((size_t)1 << 47)
+
+/* The C library keeps small blocks in a cache of each thread, but calloc() passes it by. */
+#define ZERO_BY_HAND ((size_t)1024)
 
 static atomic_long        mem_blocks;
 static bool               mem_tracked;
@@ -64,7 +68,9 @@ void *mem_zalloc(size_t n)
     mem_count(1);
     if (__builtin_expect(mem_tracked, 0))
         return head_join(mem_checked(calloc(1, sizeof(struct mem_head) + n)));
-    return mem_checked(calloc(1, n > 0 ? n : 1));
+    if (n > ZERO_BY_HAND)
+        return mem_checked(calloc(1, n));
+    return memset(mem_checked(malloc(n > 0 ? n : 1)), 0, n);
 }
 
 void *mem_realloc(void *p, size_t n)
