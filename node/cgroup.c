@@ -179,23 +179,40 @@ static unsigned knobs_of(const struct cgroup_fs *fs, const struct rt_resources *
     return n;
 }
 
+/* v1: memory with swap can't be bound below memory alone, so that one may have to go up before. */
+static int turn(const struct cgroup_fs *fs, const char *path, const struct knob *k, struct errbuf *err)
+{
+    int at = fs->at[k->controller], rc;
+
+    if (at < 0)
+        return err_set(err, E_INVALID, "this host has no %s controller", controller_name[k->controller]);
+    if (fs->mode == CGROUP_V2)
+        return poke(fs, at, path, err, k->v2, k->value);
+    rc = poke(fs, at, path, err, k->v1, k->value);
+    if (rc < 0 && k->controller == CG_MEMORY &&
+        poke(fs, at, path, NULL, "memory.memsw.limit_in_bytes", k->value) == 0)
+        rc = poke(fs, at, path, err, k->v1, k->value);
+    return rc;
+}
+
+int cgroup_limit(const struct cgroup_fs *fs, const char *path, const struct rt_resources *r,
+                 struct errbuf *err)
+{
+    struct knob knob[6];
+    unsigned n = knobs_of(fs, r, knob);
+    int rc = 0;
+
+    for (unsigned i = 0; i < n && rc == 0; i++)
+        rc = turn(fs, path, &knob[i], err);
+    return rc;
+}
+
 int cgroup_create(const struct cgroup_fs *fs, const char *path, const struct rt_resources *r, bool inner,
                   struct errbuf *err)
 {
-    struct knob knob[6];
     int rc = fs->mode == CGROUP_V2 ? make_v2(fs, path, inner, err) : make_v1(fs, path, err);
 
-    if (rc < 0 || r == NULL)
-        return rc;
-    unsigned n = knobs_of(fs, r, knob);
-    for (unsigned i = 0; i < n && rc == 0; i++) {
-        int at = fs->at[knob[i].controller];
-        if (at < 0)
-            return err_set(err, E_INVALID, "this host has no %s controller",
-                           controller_name[knob[i].controller]);
-        rc = poke(fs, at, path, err, fs->mode == CGROUP_V2 ? knob[i].v2 : knob[i].v1, knob[i].value);
-    }
-    return rc;
+    return rc < 0 || r == NULL ? rc : cgroup_limit(fs, path, r, err);
 }
 
 void cgroup_each_procs(const struct cgroup_fs *fs, const char *path,

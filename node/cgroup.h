@@ -28,6 +28,9 @@ int  cgroup_fs_parse(struct cgroup_fs *fs, struct str mountinfo, struct errbuf *
  * children when inner (processes then only go into children). */
 int  cgroup_create(const struct cgroup_fs *fs, const char *path, const struct rt_resources *r, bool inner,
                    struct errbuf *err);
+/* Set what r asks for of a group that is there, whatever runs in it. */
+int  cgroup_limit(const struct cgroup_fs *fs, const char *path, const struct rt_resources *r,
+                  struct errbuf *err);
 /* Files to write a pid to so that a process enters `path` everywhere; calls fn for each. */
 void cgroup_each_procs(const struct cgroup_fs *fs, const char *path,
                        void (*fn)(void *arg, const char *file), void *arg);

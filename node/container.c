@@ -65,6 +65,7 @@ void container_init(struct container *c, struct pod *p, const struct json *spec,
     c->image = mem_strndup(json_path_str(spec, "image"));
     c->sidecar = init && str_is(json_path_str(spec, "restartPolicy"), "Always");
     timer_init(&c->timer, p->agent->loop, container_on_timer);
+    pod_resize_begin(p, c);
 }
 
 void container_release(struct container *c)
@@ -77,6 +78,7 @@ void container_release(struct container *c)
     container__end_clear(&c->last);
     mem_free(c->wait_message);
     mem_free(c->image);
+    arena_release(&c->granted_arena);
     c->wait_message = c->image = NULL;
 }
 
@@ -578,10 +580,19 @@ void container_kick(struct container *c)
         begin_run(c);
 }
 
+void container_restart(struct container *c, const char *why)
+{
+    char text[512];
+
+    if (c->state < CT_CREATE || c->state > CT_RUNNING)
+        return;                                  /* ending, or not begun: the next run has it */
+    c->changed = true;
+    snprintf(text, sizeof text, "Container %s %s", c->name, why);
+    container_stop(c, json_path_i64(c->pod->json, "spec.terminationGracePeriodSeconds", 30), text);
+}
+
 void container_set_image(struct container *c, struct str image)
 {
-    char why[512];
-
     if (str_is(image, c->image))
         return;
     mem_free(c->image);
@@ -598,13 +609,9 @@ void container_set_image(struct container *c, struct str image)
         container__set_wait(c, NULL, NULL);
         restart(c);
         break;
-    case CT_CREATE: case CT_START: case CT_POST_START: case CT_RUNNING:
-        c->changed = true;
-        snprintf(why, sizeof why, "Container %s definition changed, will be restarted", c->name);
-        container_stop(c, json_path_i64(c->pod->json, "spec.terminationGracePeriodSeconds", 30), why);
-        break;
     default:
-        break;                                   /* ending: the next run has it */
+        container_restart(c, "definition changed, will be restarted");
+        break;
     }
 }
 

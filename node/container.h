@@ -33,6 +33,8 @@ struct container {
     struct pod *pod;
     const struct json *spec;                     /* in the pod's arena */
     const char *name;
+    const struct json *granted;                  /* its resources; see node/pod_resize.c.  NULL: none */
+    struct arena granted_arena;
     char *image;                                 /* as the newest spec has it: pods may change that */
     bool ephemeral;                              /* added to a pod that ran: runs once, see pod_ephemeral.c */
     bool init, sidecar;                          /* sidecar: an init container with restartPolicy Always */
@@ -65,6 +67,12 @@ void container_stop(struct container *c, int64_t grace_s, const char *why);
 /* What it waited for may be there now. */
 void container_kick(struct container *c);
 void container_set_image(struct container *c, struct str image);
+/* End the run there is; the next one begins whatever the restart policy is.  why: for people. */
+void container_restart(struct container *c, const char *why);
+/* What it was granted, as the runtime wants it. */
+struct rt_resources container_limits(const struct container *c);
+typedef const struct json *container_resources_fn(const struct container *c);
+static inline const struct json *container_resources(const struct container *c) { return c->granted; }
 /* Its sandbox is made anew: what has succeeded before has to run again (init containers). */
 void container_again(struct container *c);
 void container_on_exit(struct container *c);     /* the runtime says it ended */

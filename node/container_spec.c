@@ -6,7 +6,7 @@ static int64_t resource(const struct container *c, const char *which, const char
 {
     struct quantity q;
 
-    if (quantity_from_json(json_getz(json_path(c->spec, which), what), &q, NULL) != 0)
+    if (quantity_from_json(json_getz(json_getz(c->granted, which), what), &q, NULL) != 0)
         return 0;
     return milli ? quantity_milli(q) : quantity_value(q);
 }
@@ -15,7 +15,7 @@ static int64_t resource(const struct container *c, const char *which, const char
 static int oom_score(const struct container *c)
 {
     struct str qos = json_path_str(c->pod->json, "status.qosClass");
-    int64_t ask = resource(c, "resources.requests", "memory", false), all = c->pod->agent->memory_bytes;
+    int64_t ask = resource(c, "requests", "memory", false), all = c->pod->agent->memory_bytes;
 
     if (str_is(qos, "Guaranteed"))
         return -997;
@@ -25,11 +25,10 @@ static int oom_score(const struct container *c)
     return (int)MAX_OF(MIN_OF(score, 999), 3);
 }
 
-static struct rt_resources resources_of(const struct container *c)
+struct rt_resources container_limits(const struct container *c)
 {
-    int64_t cpu = resource(c, "resources.requests", "cpu", true),
-            limit = resource(c, "resources.limits", "cpu", true);
-    struct rt_resources r = { .memory_bytes = resource(c, "resources.limits", "memory", false),
+    int64_t cpu = resource(c, "requests", "cpu", true), limit = resource(c, "limits", "cpu", true);
+    struct rt_resources r = { .memory_bytes = resource(c, "limits", "memory", false),
                               .oom_score_adj = oom_score(c) };
 
     if (cpu == 0)
@@ -192,7 +191,7 @@ int container__fill(struct container *c, struct rt_container_create *r, struct a
     r->name = arena_cstr(a, str_of(c->name));
     r->attempt = c->attempt;
     r->image = arena_cstr(a, str_of(c->image));
-    r->resources = resources_of(c);
+    r->resources = container_limits(c);
     r->security = security_of(c, a);
     r->security.seccomp_default = seccomp;
     r->tty = json_path_true(c->spec, "tty");

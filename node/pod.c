@@ -38,6 +38,8 @@ static void move(struct pod *p, enum pod_state to)
         timer_stop(&p->retry);
         p->retry_ms = RETRY_FIRST_MS;
     }
+    if (to == POD_TEARDOWN)
+        agent_room_made(p->agent);
     pod_report(p);
     pod_tick(p);
 }
@@ -182,7 +184,7 @@ static void make_containers(struct pod *p)
         container_init(&p->containers[n++], p, c, false);
 }
 
-static struct json *own_tree(struct arena *a, const struct json *json)
+struct json *pod_tree_copy(struct arena *a, const struct json *json)
 {
     struct buf text = BUF_INIT;
     struct json_error err;
@@ -194,7 +196,7 @@ static struct json *own_tree(struct arena *a, const struct json *json)
     return own;
 }
 
-struct json *pod_own_tree(struct pod *p, const struct json *json) { return own_tree(&p->arena, json); }
+struct json *pod_own_tree(struct pod *p, const struct json *json) { return pod_tree_copy(&p->arena, json); }
 
 struct pod *pod_new(struct agent *a, const char *uid, struct object *o, const struct json *json)
 {
@@ -207,7 +209,7 @@ struct pod *pod_new(struct agent *a, const char *uid, struct object *o, const st
     p->object = o != NULL ? object_ref(o) : NULL;
     p->wanted = o != NULL;
     p->uid = mem_strdup(uid);
-    p->json = own_tree(&p->arena, json);         /* the caller's lives for one call */
+    p->json = pod_tree_copy(&p->arena, json);         /* the caller's lives for one call */
     p->ns = mem_strndup(json_path_str(json, "metadata.namespace"));
     p->name = mem_strndup(json_path_str(json, "metadata.name"));
     p->grace_s = json_path_i64(json, "spec.terminationGracePeriodSeconds", 30);
@@ -216,6 +218,7 @@ struct pod *pod_new(struct agent *a, const char *uid, struct object *o, const st
     timer_init(&p->mount_wait, a->loop, pod_on_mount_wait);
     timer_init(&p->deadline, a->loop, pod_on_deadline);
     timer_init(&p->status_retry, a->loop, pod_on_status_retry);
+    timer_init(&p->resize.again, a->loop, pod_on_resize_again);
     ready_init(&p->tick, pod_on_tick);
     source_set_init(&p->sources, a->sources, pod_on_source);
     snprintf(dir, sizeof dir, "%s/pods/%s/volumes", a->root_dir, p->uid);
@@ -245,6 +248,7 @@ void pod_free(struct pod *p)
     timer_stop(&p->mount_wait);
     timer_stop(&p->deadline);
     pod_report_stop(p);
+    pod_resize_release(p);
     client_cancel(p->delete_call);
     for (unsigned i = 0; i < p->n_containers; i++)
         container_release(&p->containers[i]);
@@ -292,7 +296,7 @@ static void take_wishes(struct pod *p, const struct json *json)
     if (same_wishes(pod_json(p), json))
         return;
     arena_reset(&p->now_arena);
-    p->now = own_tree(&p->now_arena, json);
+    p->now = pod_tree_copy(&p->now_arena, json);
     for (size_t i = 0; i < ARRAY_LEN(lists); i++)
         json_each(spec, json_path(p->now, lists[i])) {
             struct container *c = pod_container(p, json_path_str(spec, "name"));
@@ -301,6 +305,7 @@ static void take_wishes(struct pod *p, const struct json *json)
         }
     if (pod_take_ephemeral(p))
         pod_report(p);
+    p->resize.look = true;
     arm_deadline(p);
     content_changed(p);                          /* files made of labels and annotations */
 }
@@ -674,6 +679,7 @@ static void tick_run(struct pod *p)
     p->kick = p->kick && !kick;
     for (unsigned i = 0; kick && i < pod_n_all(p); i++)
         container_kick(pod_nth(p, i));
+    pod_resize_look(p);
     run_containers(p);
     pod_run_ephemeral(p);
     if (must_stop(p))

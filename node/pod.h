@@ -48,6 +48,15 @@ struct pod {
     bool cleaning, cleaned;                      /* its directories */
     char *waiting;                               /* why it does not go on, for people; NULL */
 
+    struct pod_resize {
+        bool look;                               /* something may be wanted */
+        bool in_progress;                        /* limits are not all in force yet */
+        const char *pending; char *why;          /* reason and message of PodResizePending; NULL: it is not */
+        char *error;                             /* why the last write of limits failed; NULL */
+        struct rt_resize *op;                    /* in flight */
+        struct timer again;
+    } resize;
+
     char *start_time;                            /* status.startTime */
     struct client_call *status_call, *delete_call;
     struct timer status_retry; uint64_t status_retry_ms;
@@ -95,6 +104,20 @@ struct json *pod_own_tree(struct pod *p, const struct json *json);
 bool pod_take_ephemeral(struct pod *p);          /* new ones of pod_json(); false: none */
 void pod_run_ephemeral(struct pod *p);
 void pod_free_ephemeral(struct pod *p);
+
+/* node/pod_resize.c */
+void pod_resize_begin(struct pod *p, struct container *c);   /* what it was granted before, if it was */
+void pod_resize_look(struct pod *p);             /* grant what is wanted, if there is room */
+void pod_resize_release(struct pod *p);
+void pod_on_resize_again(struct timer *t);
+void agent_room_made(struct agent *a);           /* a pod has gone: others may grow */
+struct json *pod_tree_copy(struct arena *a, const struct json *json);       /* with strings of its own */
+
+/* What the whole pod was granted; and the sum of one amount over what runs at once, by these resources of
+ * containers.  limit: -1 if any has none. */
+struct rt_resources pod_limits(const struct pod *p);
+int64_t pod_amount(const struct pod *p, container_resources_fn *resources, const char *path, bool milli,
+                   bool limit);
 
 /* node/pod_sandbox.c: requests on sandboxes that find their pod again by its uid; done: pod_on_sandbox(), pod_on_sandbox_end(). */
 void pod_sandbox_make(struct pod *p);

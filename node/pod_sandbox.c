@@ -28,14 +28,15 @@ static void on_sandbox(struct rt_req *r, int status)
 
 /* What runs at once: all main containers with the sidecars; or an init container with the sidecars before it.
  * -1: without bound (or nothing asked for, which is 0). */
-static int64_t pod_amount(const struct pod *p, const char *path, bool milli, bool limit)
+int64_t pod_amount(const struct pod *p, container_resources_fn *resources, const char *path, bool milli,
+                   bool limit)
 {
     int64_t sidecars = 0, most = 0, all;
     struct quantity q;
 
     for (unsigned i = 0; i < p->n_containers; i++) {
         const struct container *c = &p->containers[i];
-        const struct json *v = json_path(json_getz(c->spec, "resources"), path);
+        const struct json *v = json_path(resources(c), path);
         bool given = v != NULL && quantity_from_json(v, &q, NULL) == 0;
         int64_t n = !given ? 0 : milli ? quantity_milli(q) : quantity_value(q);
         if (limit && n <= 0)
@@ -49,10 +50,15 @@ static int64_t pod_amount(const struct pod *p, const char *path, bool milli, boo
     return all;
 }
 
-static struct rt_resources pod_resources(const struct pod *p)
+static int64_t granted(const struct pod *p, const char *path, bool milli, bool limit)
 {
-    int64_t cpu = pod_amount(p, "requests.cpu", true, false), limit = pod_amount(p, "limits.cpu", true, true);
-    int64_t memory = pod_amount(p, "limits.memory", false, true);
+    return pod_amount(p, container_resources, path, milli, limit);
+}
+
+struct rt_resources pod_limits(const struct pod *p)
+{
+    int64_t cpu = granted(p, "requests.cpu", true, false), limit = granted(p, "limits.cpu", true, true);
+    int64_t memory = granted(p, "limits.memory", false, true);
     struct rt_resources r = { .cpu_shares = (uint64_t)MAX_OF(MIN_OF(cpu * 1024 / 1000, 262144), 2) };
 
     if (limit > 0) {
@@ -226,7 +232,7 @@ void pod_sandbox_make(struct pod *p)
     r->share_pid = json_path_true(p->json, "spec.shareProcessNamespace");
     r->resolv_conf = resolv_conf(p, &m->arena);
     r->extra_hosts = extra_hosts(p, &m->arena);
-    r->resources = pod_resources(p);
+    r->resources = pod_limits(p);
     fill_ports(p, r, &m->arena);
     fill_sysctls(p, r, &m->arena);
     r->memo = sandbox_memo(p, &m->arena);

@@ -73,6 +73,18 @@ static struct json *current_state(const struct container *c, struct arena *a)
     return waiting(c, a);
 }
 
+/* What it may use, and what was set aside for it. */
+static void put_granted(const struct container *c, struct arena *a, struct json *s)
+{
+    const struct json *requests = json_getz(c->granted, "requests");
+
+    if (c->granted == NULL || c->granted->n == 0)
+        return;
+    json_setz(a, s, "resources", json_copy(a, c->granted));
+    if (requests != NULL)
+        json_setz(a, s, "allocatedResources", json_copy(a, requests));
+}
+
 static struct json *container_status(const struct container *c, struct arena *a)
 {
     struct json *s = json_object(a);
@@ -94,6 +106,7 @@ static struct json *container_status(const struct container *c, struct arena *a)
     put(a, s, "imageID", image != NULL && image->id != NULL ? image->id : c->image_id);
     json_setz(a, s, "containerID", json_string(a, full_id(c, a, c->id[0] != '\0' ? c->id : c->last.id)));
     json_setz(a, s, "started", json_bool(a, c->started));
+    put_granted(c, a, s);
     return s;
 }
 
@@ -190,6 +203,22 @@ static struct str closed_gate(const struct pod *p, struct arena *a)
     return STR_NONE;
 }
 
+/* One that is there only while it is true. */
+static void add_passing(struct pod *p, struct arena *a, struct json *list, const struct json *old,
+                        const char *type, bool yes, const char *reason, const char *message)
+{
+    const struct json *before = old_condition(old, type);
+    struct json *gone;
+
+    if (yes) {
+        add_condition(p, a, list, old, type, true, reason, message != NULL ? str_of(message) : STR_NONE);
+    } else if (before != NULL && json_getz(before, "$patch") == NULL) {
+        gone = json_push(list, json_object(a));  /* the patch merges */
+        put(a, gone, "type", type);
+        put(a, gone, "$patch", "delete");
+    }
+}
+
 static void add_conditions(struct pod *p, struct arena *a, struct json *status, const struct json *old,
                            const char *ph)
 {
@@ -216,6 +245,10 @@ static void add_conditions(struct pod *p, struct arena *a, struct json *status, 
                                : NULL,
                   !ready ? why : gate);
     add_condition(p, a, list, old, "ContainersReady", ready, ready ? NULL : reason, why);
+    add_passing(p, a, list, old, "PodResizePending", p->resize.pending != NULL, p->resize.pending,
+                p->resize.why);
+    add_passing(p, a, list, old, "PodResizeInProgress", p->resize.in_progress,
+                p->resize.error != NULL ? "Error" : NULL, p->resize.error);
 }
 
 /* ---- All of it ------------------------------------------------------------------------------ */

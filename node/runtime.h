@@ -137,6 +137,16 @@ struct rt_container_info {
     struct str memo;
 };
 
+/* Other limits for a sandbox and containers of it that run: the sandbox's are pod_meanwhile while the
+ * containers' change.  Zeros leave things as they are. */
+struct rt_limits { const char *id; struct rt_resources resources; };
+struct rt_resize {
+    struct rt_req req;
+    const char *sandbox_id;
+    struct rt_resources pod, pod_meanwhile;
+    const struct rt_limits *containers; size_t n_containers;
+};
+
 struct rt_kill { struct rt_req req; const char *id; int signum; };
 
 struct rt_stats_get {
@@ -217,6 +227,7 @@ struct runtime_ops {
     /* After the log file was renamed: go on in a new one. */
     int  (*container_reopen_log)(struct runtime *rt, const char *id, struct errbuf *err);
     void (*stats)(struct runtime *rt, struct rt_stats_get *r);
+    void (*resize)(struct runtime *rt, struct rt_resize *r);
 
     void (*session_open)(struct runtime *rt, struct rt_session *s);
     /* These four only between session_open and done; never fail (a session that has just ended ignores them). */

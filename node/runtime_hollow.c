@@ -531,6 +531,14 @@ static void hollow_stats(struct runtime *rt, struct rt_stats_get *r)
     answer(h, &r->req, known ? 0 : err_set(&r->req.err, E_NOTFOUND, "no container or sandbox %s", r->id));
 }
 
+static void hollow_resize(struct runtime *rt, struct rt_resize *r)
+{
+    struct hollow *h = hollow(rt);
+    bool known = sandbox_find(h, r->sandbox_id) != NULL;
+
+    answer(h, &r->req, known ? 0 : err_set(&r->req.err, E_NOTFOUND, "no sandbox %s", r->sandbox_id));
+}
+
 /* ---- sessions: whatever is run succeeds and says nothing ---------------------------------------- */
 
 static void hollow_session_open(struct runtime *rt, struct rt_session *s)
@@ -619,6 +627,7 @@ static const struct runtime_ops hollow_ops = {
     .container_each = hollow_container_each,
     .container_reopen_log = hollow_reopen_log,
     .stats = hollow_stats,
+    .resize = hollow_resize,
     .session_open = hollow_session_open,
     .session_write = hollow_session_write,
     .session_eof = hollow_session_eof,

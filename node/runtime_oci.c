@@ -373,6 +373,7 @@ static const struct runtime_ops oci_ops = {
     .container_remove = oci_container_remove, .container_get = container_get,
     .container_each = container_each,
     .container_reopen_log = oci_container_reopen_log, .stats = oci_stats,
+    .resize = oci_resize,
     .session_open = session_open, .session_write = session_write, .session_eof = session_eof,
     .session_resize = session_resize, .session_pause = session_pause, .session_queued = session_queued,
     .session_cancel = session_cancel,

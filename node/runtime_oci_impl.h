@@ -107,6 +107,9 @@ int  oci_crun(struct oci_runtime *rt, const char *const *args,
 /* What a failed child said, shortened. */
 int  oci_child_error(struct errbuf *err, const char *what, const struct proc_run_result *r);
 
+/* ---- runtime_oci_resize.c ---- */
+void oci_resize(struct runtime *base, struct rt_resize *r);
+
 /* ---- runtime_oci_state.c: records ---- */
 struct oci_sandbox   *oci_sandbox_find(struct oci_runtime *rt, const char *id);
 struct oci_container *oci_container_find(struct oci_runtime *rt, const char *id);

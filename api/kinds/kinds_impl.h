@@ -157,8 +157,14 @@ void pod_spec_check(const struct json *spec, const struct at *at, bool is_pod, s
 /* pod_update.c */
 /* Is this a write of pods/ephemeralcontainers?  If so: nothing else changes; and only additions are right. */
 bool pod_is_ephemeral(const struct kind_ctx *c);
+/* What no such subresource changes of metadata. */
+void pod_put_back_meta(struct arena *a, const struct json *old, struct json *pod);
 void pod_ephemeral_prepare(struct kind_ctx *c, const struct json *old, struct json *pod);
 void pod_ephemeral_check(const struct json *old, const struct json *spec, struct causes *causes);
+/* pod_resize.c */
+bool pod_is_resize(const struct kind_ctx *c);
+void pod_resize_prepare(struct kind_ctx *c, const struct json *old, struct json *pod);
+void pod_resize_check(const struct json *old, const struct json *pod, struct causes *causes);
 void pod_update_check(struct kind_ctx *c, const struct json *old, const struct json *pod,
                       struct causes *causes);
 /* container.c: all containers of a spec, with their cross-references. */

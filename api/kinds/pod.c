@@ -32,6 +32,14 @@ static void pod_prepare_create(struct kind_ctx *c, struct json *pod)
         set_gated(c, status);
 }
 
+static void pod_prepare_update(struct kind_ctx *c, const struct json *old, struct json *pod)
+{
+    if (pod_is_ephemeral(c))
+        pod_ephemeral_prepare(c, old, pod);
+    else if (pod_is_resize(c))
+        pod_resize_prepare(c, old, pod);
+}
+
 /* Nodes don't repeat the class. */
 static void pod_prepare_status(struct kind_ctx *c, const struct json *old, struct json *pod)
 {
@@ -93,7 +101,7 @@ const struct kind_hooks kind_pods = {
     .tag_path = "spec.nodeName",
     .default_ = pod_default,
     .prepare_create = pod_prepare_create,
-    .prepare_update = pod_ephemeral_prepare,
+    .prepare_update = pod_prepare_update,
     .prepare_status = pod_prepare_status,
     .validate = pod_validate,
     .validate_update = pod_update_check,

@@ -7,16 +7,20 @@ bool pod_is_ephemeral(const struct kind_ctx *c)
     return c->sub != NULL && strcmp(c->sub->name, "ephemeralcontainers") == 0;
 }
 
-void pod_ephemeral_prepare(struct kind_ctx *c, const struct json *old, struct json *pod)
+void pod_put_back_meta(struct arena *a, const struct json *old, struct json *pod)
 {
     static const char *const meta[] = { "labels", "annotations", "ownerReferences", "finalizers" };
+
+    for (size_t i = 0; i < ARRAY_LEN(meta); i++)
+        put_back(a, json_getz(pod, "metadata"), json_getz(old, "metadata"), meta[i]);
+}
+
+void pod_ephemeral_prepare(struct kind_ctx *c, const struct json *old, struct json *pod)
+{
     const struct json *wanted = json_path(pod, "spec.ephemeralContainers");
     struct json *spec;
 
-    if (!pod_is_ephemeral(c))
-        return;
-    for (size_t i = 0; i < ARRAY_LEN(meta); i++)
-        put_back(c->arena, json_getz(pod, "metadata"), json_getz(old, "metadata"), meta[i]);
+    pod_put_back_meta(c->arena, old, pod);
     wanted = wanted != NULL ? json_copy(c->arena, wanted) : NULL;
     put_back(c->arena, pod, old, "spec");
     spec = json_getz(pod, "spec");

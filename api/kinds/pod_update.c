@@ -240,6 +240,10 @@ void pod_update_check(struct kind_ctx *c, const struct json *old, const struct j
         pod_ephemeral_check(was, now, causes);
         return;
     }
+    if (pod_is_resize(c)) {
+        pod_resize_check(old, pod, causes);
+        return;
+    }
     if (!check_count(was, now, "containers", &at, causes) ||
         !check_count(was, now, "initContainers", &at, causes))
         return;

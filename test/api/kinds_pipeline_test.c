@@ -153,6 +153,59 @@ TEST(status_and_spec_are_separate)
     rig_close(r);
 }
 
+static const char pod_sized[] =
+    "{'metadata':{'name':'s'},'spec':{'containers':[{'name':'c','image':'i','resources':{'requests':{'cpu':'100m',"
+    "'memory':'64Mi'},'limits':{'cpu':'200m','memory':'128Mi'}}}],'initContainers':[{'name':'i','image':'i','resources':{"
+    "'limits':{'cpu':'200m','memory':'128Mi'}}}]}}";
+
+TEST(a_resize_changes_processor_time_and_memory_and_nothing_else)
+{
+    static const struct { const char *change, *field; } bad[] = {
+        { "{'containers':[{'name':'c','resources':{'limits':{'memory':'100Mi'}}}]}",
+          "spec.containers[0].resources.limits.memory" },
+        { "{'containers':[{'name':'c','resources':{'limits':{'cpu':null}}}]}", "spec.containers[0].resources.limits" },
+        { "{'containers':[{'name':'c','resources':{'requests':{'example.com/x':'1'},'limits':{'example.com/x':'1'}}}]}",
+          "spec.containers[0].resources.limits" },
+        { "{'containers':[{'name':'c','resources':{'requests':{'cpu':'200m','memory':'256Mi'}}}]}", "spec" },
+        { "{'containers':[{'name':'d','image':'i'}]}", "spec.containers" },
+        { "{'initContainers':[{'name':'i','resources':{'limits':{'cpu':'1'}}}]}", "spec.initContainers[0]" },
+    };
+    struct rig   *r = rig_open();
+    struct answer a;
+
+    make_account(r);
+    CALL(r, 201, "POST", PODS, pod_sized);
+    r->type = "application/strategic-merge-patch+json";
+    a = call(r, "PATCH", PODS "/s/resize",
+             "{'metadata':{'labels':{'sly':'yes'}},'spec':{'nodeName':'sly','containers':[{'name':'c','image':'sly',"
+             "'resources':{'requests':{'cpu':'150m'},'limits':{'memory':'256Mi'}}}]}}");
+    CHECK_INT(a.status, 200);
+    CHECK_AT(a, "spec.containers.0.resources.requests.cpu", "150m");
+    CHECK_AT(a, "spec.containers.0.resources.limits.memory", "256Mi");
+    CHECK_AT(a, "spec.containers.0.resources.limits.cpu", "200m");
+    CHECK_AT(a, "spec.containers.0.image", "i");
+    CHECK_AT(a, "spec.nodeName", "");
+    CHECK_AT(a, "metadata.labels.sly", "");
+    CHECK_INT(json_path_i64(a.obj, "metadata.generation", 0), 2);
+    answer_free(&a);
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        char body[400];
+
+        snprintf(body, sizeof body, "{'spec':%s}", bad[i].change);
+        a = call(r, "PATCH", PODS "/s/resize", body);
+        CHECK_INT(a.status, 422);
+        CHECK_AT(a, "details.causes.0.field", bad[i].field);
+        answer_free(&a);
+    }
+    CALL(r, 200, "GET", PODS "/s/resize", NULL);
+    CALL(r, 422, "PATCH", PODS "/s",             /* by no other way */
+         "{'spec':{'containers':[{'name':'c','resources':{'requests':{'cpu':'170m'}}}]}}");
+    CALL(r, 200, "PATCH", PODS "/s/resize",
+         "{'spec':{'containers':[{'name':'c','resizePolicy':[{'resourceName':'memory','restartPolicy':"
+         "'RestartContainer'}],'resources':{'limits':{'memory':'100Mi'}}}]}}");
+    rig_close(r);
+}
+
 TEST(ephemeral_containers_are_only_added)
 {
     struct rig   *r = rig_open();

@@ -340,6 +340,17 @@ check "... reach the downwardAPI volume" wait_for 20 matches 'more="1"' "$KUBECT
 # ---- limits, users --------------------------------------------------------------------------------------------------------
 check_is "memory limit in the cgroup" 33554432 cgroup_value shell memory memory.limit_in_bytes memory.max
 check_out "cpu limit in the cgroup" '^100000' cgroup_value shell cpu cpu.cfs_quota_us cpu.max
+resize() { kubectl patch pod shell --subresource resize --type strategic -p "{\"spec\":{\"containers\":[$1]}}"; }
+name=$(kubectl get pod shell -o jsonpath='{.spec.containers[0].name}')
+check_out "resize: more memory, less processor time" 'patched' resize \
+    "{\"name\":\"$name\",\"resources\":{\"limits\":{\"memory\":\"48Mi\",\"cpu\":\"900m\"},\"requests\":{\"cpu\":\"500m\"}}}"
+check "... memory in the cgroup" wait_for 10 matches 50331648 cgroup_value shell memory memory.limit_in_bytes memory.max
+check "... processor time in the cgroup" wait_for 10 matches '^90000' cgroup_value shell cpu cpu.cfs_quota_us cpu.max
+check_is "... without a restart" 0 status shell restartCount
+check_is "... the status tells" 48Mi status shell resources.limits.memory
+check_is "... nothing is left to do" '' kubectl get pod shell -o jsonpath='{.status.conditions[?(@.type=="PodResizeInProgress")].type}'
+check_err "... less memory takes a restart" 'memory limits cannot be decreased' resize \
+    "{\"name\":\"$name\",\"resources\":{\"limits\":{\"memory\":\"40Mi\"}}}"
 check "a pod of another user" ready secured
 check_is "runAsUser, runAsGroup" '1234:2345' kubectl exec secured -- sh -c 'echo $(id -u):$(id -g)'
 check_err "readOnlyRootFilesystem" 'Read-only' kubectl exec secured -- touch /x

@@ -18,6 +18,7 @@ enum fake_op {
     F_REMOVE,
     F_IMAGE,
     F_EXEC,
+    F_RESIZE,
     F_OPS
 };
 enum { FAKE_MAX = 400 };
@@ -59,6 +60,8 @@ struct fake_runtime {
     struct fake_sandbox sb[FAKE_MAX]; unsigned n_sb;
     struct fake_container ct[FAKE_MAX]; unsigned n_ct;
     struct rt_image_info image;
+    struct rt_resources pod_limits, pod_meanwhile, limits;   /* of the last resize: the pod's, its first container's */
+    unsigned n_resized;                          /* containers of it */
     const char *term_file;
     unsigned n_closes;
 };
@@ -410,7 +413,19 @@ static void fake_close(struct runtime *rt, void (*done)(void *arg), void *arg)
 static const char *fake_version(struct runtime *rt) { return "fake://1"; }
 static int fake_set_pod_cidr(struct runtime *rt, const char *cidr, struct errbuf *err) { return 0; }
 
+static void fake_resize(struct runtime *rt, struct rt_resize *r)
+{
+    struct fake_runtime *f = fake_of(rt);
+
+    f->pod_limits = r->pod;
+    f->pod_meanwhile = r->pod_meanwhile;
+    f->n_resized = (unsigned)r->n_containers;
+    f->limits = r->n_containers > 0 ? r->containers[0].resources : (struct rt_resources){ 0 };
+    fake_take(rt, F_RESIZE, &r->req, r->sandbox_id, 0, NULL);
+}
+
 static const struct runtime_ops fake_ops = {
+    .resize = fake_resize,
     .close = fake_close,
     .set_pod_cidr = fake_set_pod_cidr,
     .sandbox_create = fake_sandbox_create,

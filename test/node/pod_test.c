@@ -539,6 +539,100 @@ TEST(another_image_restarts_the_container)
     node_rig_close(n);
 }
 
+#define SIZED(name, request, limit, policy) \
+    "{'name':'" name "','image':'i','resizePolicy':[{'resourceName':'memory','restartPolicy':'" policy "'}]," \
+    "'resources':{'requests':{'cpu':'" request "','memory':'64Mi'},'limits':{'cpu':'" limit "','memory':'128Mi'}}}"
+
+static int resize(struct node_rig *n, const char *name, const char *containers)
+{
+    char          path[200], body[600];
+    struct answer a;
+
+    snprintf(path, sizeof path, PODS "/%s/resize", name);
+    snprintf(body, sizeof body, "{'spec':{'containers':[%s]}}", containers);
+    n->r->type = "application/strategic-merge-patch+json";
+    a = call(n->r, "PATCH", path, body);
+    n->r->type = NULL;
+    rig_run(n->r, 100);
+    answer_free(&a);
+    return a.status;
+}
+
+TEST(a_pod_is_resized_while_it_runs)
+{
+    struct node_rig *n = node_rig_open();
+
+    pod_create(n, "p", "'containers':[" SIZED("c", "100m", "200m", "RestartContainer") "]");
+    rig_run(n->r, 200);
+    CHECK_POD(n, "p", CT("resources.limits.cpu"), "200m");
+    CHECK_POD(n, "p", CT("allocatedResources.cpu"), "100m");
+    n->f->hold[F_RESIZE] = true;
+    CHECK_INT(resize(n, "p", "{'name':'c','resources':{'requests':{'cpu':'150m'},'limits':{'cpu':'400m'}}}"), 200);
+    CHECK_POD(n, "p", "conditions.4.type", "PodResizeInProgress");
+    CHECK_INT(n->f->limits.cpu_quota_us, 40000);
+    CHECK_INT(n->f->pod_meanwhile.cpu_quota_us, 40000);
+    CHECK_INT(n->f->pod_limits.cpu_quota_us, 40000);
+    fake_release(n->f, F_RESIZE);
+    rig_run(n->r, 200);
+    CHECK_POD(n, "p", "conditions.4.type", "");
+    CHECK_POD(n, "p", CT("resources.limits.cpu"), "400m");
+    CHECK_POD(n, "p", CT("restartCount"), "0");
+    /* less: the pod stays wide until its container is narrow */
+    CHECK_INT(resize(n, "p", "{'name':'c','resources':{'limits':{'cpu':'300m'}}}"), 200);
+    CHECK_INT(n->f->pod_meanwhile.cpu_quota_us, 40000);
+    CHECK_INT(n->f->pod_limits.cpu_quota_us, 30000);
+    CHECK_INT(n->f->limits.cpu_quota_us, 30000);
+    /* memory, whose policy it is */
+    CHECK_INT(resize(n, "p", "{'name':'c','resources':{'limits':{'memory':'256Mi'}}}"), 200);
+    rig_run(n->r, 3000);
+    CHECK_POD(n, "p", CT("restartCount"), "1");
+    CHECK_POD(n, "p", CT("resources.limits.memory"), "256Mi");
+    CHECK_POD(n, "p", "phase", "Running");
+    node_rig_close(n);
+}
+
+TEST(limits_that_cannot_be_written_are_tried_again)
+{
+    struct node_rig *n = node_rig_open();
+
+    pod_create(n, "p", "'containers':[" SIZED("c", "100m", "200m", "NotRequired") "]");
+    rig_run(n->r, 200);
+    n->f->fail[F_RESIZE] = E_IO;
+    CHECK_INT(resize(n, "p", "{'name':'c','resources':{'limits':{'cpu':'400m'}}}"), 200);
+    CHECK_POD(n, "p", "conditions.4.type", "PodResizeInProgress");
+    CHECK_POD(n, "p", "conditions.4.reason", "Error");
+    CHECK_POD(n, "p", "conditions.4.message", "it fails");
+    n->f->fail[F_RESIZE] = 0;
+    rig_run(n->r, 11000);
+    CHECK_POD(n, "p", "conditions.4.type", "");
+    CHECK_INT(n->f->limits.cpu_quota_us, 40000);
+    node_rig_close(n);
+}
+
+TEST(a_resize_waits_for_room_or_for_ever)
+{
+    struct node_rig *n = node_rig_open();
+    unsigned asked;
+
+    pod_create(n, "p", "'containers':[" SIZED("c", "1", "64", "NotRequired") "]");
+    pod_create(n, "q", "'containers':[" SIZED("c", "1", "64", "NotRequired") "]");
+    rig_run(n->r, 200);
+    asked = n->f->asked[F_RESIZE];
+    CHECK_INT(resize(n, "p", "{'name':'c','resources':{'requests':{'cpu':'50'}}}"), 200);
+    CHECK_POD(n, "p", "conditions.4.type", "PodResizePending");
+    CHECK_POD(n, "p", "conditions.4.reason", "Infeasible");
+    CHECK_POD(n, "p", CT("allocatedResources.cpu"), "1");
+    CHECK_INT(resize(n, "p", "{'name':'c','resources':{'requests':{'cpu':'1500m'}}}"), 200);
+    CHECK_POD(n, "p", "conditions.4.reason", "Deferred");
+    CHECK_INT(n->f->asked[F_RESIZE], asked);
+    pod_delete(n, "q", 0);
+    rig_run(n->r, 5000);
+    CHECK_POD(n, "p", "conditions.4.type", "");
+    CHECK_POD(n, "p", CT("allocatedResources.cpu"), "1500m");
+    CHECK_INT(n->f->asked[F_RESIZE], asked + 1);
+    node_rig_close(n);
+}
+
 TEST(active_deadline)
 {
     struct node_rig *n = node_rig_open();
