@@ -85,6 +85,7 @@ struct kind_hooks {
     bool unconditional_update;
     /* PUT of an absent object creates it (services, endpoints, leases, events) */
     bool create_on_update;
+    bool bare_finalizers;                        /* names of finalizers need no domain */
     bool returns_deleted;                        /* DELETE answers with the object instead of a Status */
     /* a new object may bring its status along (nodes that register) */
     bool status_on_create;

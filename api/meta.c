@@ -14,7 +14,7 @@ struct json *meta_of(struct arena *a, struct json *obj)
     return json_is(meta, JSON_OBJECT) ? meta : json_setz(a, obj, "metadata", json_object(a));
 }
 
-/* ---- Create --------------------------------------------------------------------------------------- */
+/* ---- Create ------------------------------------------------------------------------------------- */
 
 static struct str generate_name(struct kind_ctx *c, struct str prefix)
 {
@@ -60,7 +60,7 @@ void meta_prepare_create(struct kind_ctx *c, struct json *obj)
         json_setz(c->arena, meta, "generation", json_int(c->arena, 1));
 }
 
-/* ---- Update --------------------------------------------------------------------------------------- */
+/* ---- Update ------------------------------------------------------------------------------------- */
 
 static void keep(struct arena *a, const struct json *old, struct json *meta, const char *key)
 {
@@ -100,7 +100,7 @@ void meta_prepare_update(struct kind_ctx *c, const struct json *old_obj, struct 
         json_setz(c->arena, meta, "generation", json_int(c->arena, generation + 1));
 }
 
-/* ---- Checks ---------------------------------------------------------------------------------------- */
+/* ---- Checks ------------------------------------------------------------------------------------- */
 
 static name_check_fn *name_check(enum kind_name how)
 {
@@ -195,7 +195,21 @@ static bool standard_finalizer(struct str s)
     return str_is(s, "kubernetes") || str_is(s, "orphan") || str_is(s, "foregroundDeletion");
 }
 
-static void check_finalizers(const struct json *finalizers, const struct at *at, struct causes *causes)
+/* Kinds outside of the core let bare names pass, with a warning. */
+static void bare_finalizer(struct kind_ctx *c, const struct kind_hooks *h, struct str s, const struct at *at,
+                           struct causes *causes)
+{
+    if (!h->bare_finalizers)
+        cause_invalid(causes, at, s, "name is neither a standard finalizer name nor is it fully qualified");
+    else if (c->sub == NULL)
+        kind_warn(c,
+                  "metadata.finalizers: \"%.*s\": prefer a domain-qualified finalizer name including a path "
+                  "(/) to avoid accidental conflicts with other finalizer writers",
+                  STR_ARG(s));
+}
+
+static void check_finalizers(struct kind_ctx *c, const struct kind_hooks *h, const struct json *finalizers,
+                             const struct at *at, struct causes *causes)
 {
     unsigned    i = 0;
     bool        orphan = false, foreground = false;
@@ -211,8 +225,7 @@ static void check_finalizers(const struct json *finalizers, const struct at *at,
         if ((wrong = name_check_qualified(s)) != NULL)
             cause_invalid(causes, &here, s, wrong);
         else if (!standard_finalizer(s) && str_find(s, '/') < 0)
-            cause_invalid(causes, &here, s,
-                          "name is neither a standard finalizer name nor is it fully qualified");
+            bare_finalizer(c, h, s, &here, causes);
     }
     if (orphan && foreground)
         cause_invalid(causes, at, STR("orphan"),
@@ -227,12 +240,11 @@ void meta_validate(struct kind_ctx *c, const struct kind_hooks *h, const struct 
         annotations = AT_KEY(&at, "annotations"),
               owners = AT_KEY(&at, "ownerReferences"), finalizers = AT_KEY(&at, "finalizers");
 
-    (void)c;
     check_name(h, meta, &at, causes);
     check_labels(json_getz(meta, "labels"), &labels, causes);
     check_annotations(json_getz(meta, "annotations"), &annotations, causes);
     check_owners(json_getz(meta, "ownerReferences"), &owners, causes);
-    check_finalizers(json_getz(meta, "finalizers"), &finalizers, causes);
+    check_finalizers(c, h, json_getz(meta, "finalizers"), &finalizers, causes);
 }
 
 static void check_same(const struct json *old, const struct json *meta, const struct at *at,
@@ -286,7 +298,7 @@ void meta_validate_update(struct kind_ctx *c, const struct json *old_obj, const 
         check_new_finalizers(old, meta, &finalizers, causes);
 }
 
-/* ---- Deletion marks -------------------------------------------------------------------------------- */
+/* ---- Deletion marks ----------------------------------------------------------------------------- */
 
 bool meta_deleting(const struct json *obj)
 {

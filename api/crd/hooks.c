@@ -37,7 +37,12 @@ static void custom_validate_update(struct kind_ctx *c, const struct json *old, c
 }
 
 const struct kind_hooks kind_custom = {
-    .group = "", .plural = "", .prepare_status = custom_prepare_status, .spec_changed = custom_spec_changed,
-    .validate = custom_validate, .validate_update = custom_validate_update,
+    .group = "",
+    .plural = "",
+    .bare_finalizers = true,
+    .prepare_status = custom_prepare_status,
+    .spec_changed = custom_spec_changed,
+    .validate = custom_validate,
+    .validate_update = custom_validate_update,
     .validate_status = custom_validate_update,
 };

@@ -387,7 +387,8 @@ static void definition_validate_status(struct kind_ctx *c, const struct json *ol
 }
 
 const struct kind_hooks kind_definitions = {
-    .group = "apiextensions.k8s.io", .plural = "customresourcedefinitions", .default_ = definition_default,
+    .group = "apiextensions.k8s.io", .plural = "customresourcedefinitions", .bare_finalizers = true,
+    .default_ = definition_default,
     .prepare_create = definition_prepare_create, .prepare_update = definition_prepare_update,
     .prepare_delete = definition_prepare_delete, .validate = definition_validate,
     .validate_update = definition_validate_update, .validate_status = definition_validate_status,

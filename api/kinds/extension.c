@@ -42,6 +42,9 @@ static void api_service_validate(struct kind_ctx *c, const struct json *obj, str
 }
 
 const struct kind_hooks kind_api_services = {
-    .group = "apiregistration.k8s.io", .plural = "apiservices", .default_ = api_service_default,
+    .group = "apiregistration.k8s.io",
+    .plural = "apiservices",
+    .bare_finalizers = true,
+    .default_ = api_service_default,
     .validate = api_service_validate,
 };
