@@ -44,6 +44,7 @@ struct api {
     struct rbac *rbac;
     struct rbac_reconcile *reconcile;            /* NULL: never asked for here */
     struct admit *admit;
+    struct policies *policies;                   /* ValidatingAdmissionPolicies in force */
     struct tls_ctx *node_tls;
     struct tls_ctx *any_tls;                     /* the proxy's, verifies nobody; made when first asked for */
     struct metrics metrics;

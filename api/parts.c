@@ -4,6 +4,7 @@
 #include "api/call.h"
 #include "api/mirror.h"
 #include "api/parts.h"
+#include "api/policy/policy.h"
 #include "api/registry.h"
 #include "api/rbac/rbac.h"
 #include "api/rbac/reconcile.h"
@@ -84,12 +85,27 @@ static void admission_close(struct api *a)
     a->admit = NULL;
 }
 
+static int policies_open(struct api *a, const struct api_opts *o, struct errbuf *err)
+{
+    (void)o;
+    (void)err;
+    a->policies = policies_new(a->mirror);
+    return 0;
+}
+
+static void policies_close(struct api *a)
+{
+    policies_free(a->policies);
+    a->policies = NULL;
+}
+
 static const struct api_part parts[] = {
     { "mirror", mirror_open, mirror_close },
     { "authentication", authn_open, authn_close },
     { "roles", rbac_open, rbac_close },
     { "authorization", authz_open, authz_close },
     { "admission", admission_open, admission_close },
+    { "policies", policies_open, policies_close },
     { "custom resources", registry_open, registry_close },
 };
 

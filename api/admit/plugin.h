@@ -34,7 +34,7 @@ extern const struct admit_plugin admit_namespace_lifecycle, admit_limit_ranger, 
     admit_priority, admit_default_tolerations, admit_event_rate_limit, admit_default_storage_class,
     admit_claim_resize, admit_storage_protection, admit_owner_references, admit_runtime_class,
     admit_certificate_approval, admit_certificate_signing, admit_certificate_subject,
-    admit_default_ingress_class, admit_external_ips, admit_resource_quota;
+    admit_default_ingress_class, admit_external_ips, admit_policies, admit_resource_quota;
 
 extern const struct admit_plugin *const admit_plugins[];
 extern const unsigned admit_n_plugins;           /* <= 64 */

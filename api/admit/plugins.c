@@ -9,6 +9,7 @@ const struct admit_plugin *const admit_plugins[] = {
     &admit_node_restriction,
     &admit_priority,
     &admit_default_tolerations,
+    &admit_policies,
     &admit_resource_quota,
 };
 const unsigned admit_n_plugins = ARRAY_LEN(admit_plugins);

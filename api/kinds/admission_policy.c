@@ -1,5 +1,6 @@
 /* api/kinds/admission_policy.c: policies about writes that need no webhook, and where they hold. */
 #include "api/kinds/kinds_impl.h"
+#include "api/policy/policy.h"
 
 #define ADMISSION .group = "admissionregistration.k8s.io"
 #define ANNOTATIONS_MAX 20
@@ -51,6 +52,24 @@ static void check_annotations_told(const struct json *spec, const struct at *at,
     }
 }
 
+static void on_mistake(void *arg, const struct at *at, struct str text, struct str why)
+{
+    struct causes *causes = arg;
+
+    if (text.n > 0)                              /* else the tables tell that it is required */
+        cause_invalid(causes, at, text, arena_cstr(causes->arena, why));
+}
+
+/* What does not compile is not stored; whether it fits the kinds it is about is told in the status. */
+static void check_expressions(const struct json *spec, struct causes *causes)
+{
+    static const struct policy_types any = { NULL, NULL };
+    struct policy p = { .name = STR_NONE };
+
+    policy_compile(&p, spec, &any, on_mistake, causes);
+    arena_release(&p.arena);
+}
+
 static void policy_validate(struct kind_ctx *c, const struct json *obj, struct causes *causes)
 {
     const struct json *spec = json_getz(obj, "spec");
@@ -67,6 +86,7 @@ static void policy_validate(struct kind_ctx *c, const struct json *obj, struct c
         check_validation(e.it, &e.at, causes);
     check_match(json_getz(spec, "matchConstraints"), true, &match, causes);
     check_annotations_told(spec, &at, causes);
+    check_expressions(spec, causes);
 }
 
 const struct kind_hooks kind_admission_policies = {

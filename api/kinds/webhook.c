@@ -1,5 +1,6 @@
 /* api/kinds/webhook.c: webhooks that have a say about writes: whom to ask, about what. */
 #include "api/kinds/kinds_impl.h"
+#include "api/policy/conditions.h"
 
 #define ADMISSION .group = "admissionregistration.k8s.io"
 #define URL_FORM  "; desired format: https://host[:port]/path"
@@ -117,7 +118,7 @@ static void check_hook(const struct json *hook, const struct at *at, struct caus
 {
     static const char *const effects[] = { "None", "NoneOnDryRun" };
     struct at client = AT_KEY(at, "clientConfig"), spaces = AT_KEY(at, "namespaceSelector"),
-              objects = AT_KEY(at, "objectSelector");
+              objects = AT_KEY(at, "objectSelector"), conditions = AT_KEY(at, "matchConditions");
     struct str name = json_str(json_getz(hook, "name"));
 
     field_check(name_check_subdomain, hook, "name", at, causes);
@@ -131,6 +132,7 @@ static void check_hook(const struct json *hook, const struct at *at, struct caus
     check_label_selector(json_getz(hook, "namespaceSelector"), &spaces, causes);
     check_label_selector(json_getz(hook, "objectSelector"), &objects, causes);
     check_versions(hook, at, causes);
+    conditions_check(json_getz(hook, "matchConditions"), NULL, &conditions, causes);
 }
 
 static void webhooks_validate(struct kind_ctx *c, const struct json *obj, struct causes *causes)
