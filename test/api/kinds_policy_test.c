@@ -216,7 +216,7 @@ TEST(admission_policies)
         { RULES ",'validations':[{'expression':'true','message':'a\\nb'}]", "spec.validations[0].message: Invalid value: 'a\\nb': message must not contain line breaks" },
         { RULES ",'validations':[{'expression':'true','reason':'Mood'}]",
           "spec.validations[0].reason: Unsupported value: 'Mood': supported values: 'Forbidden', 'Invalid', 'RequestEntityTooLarge', 'Unauthorized'" },
-        { RULES ",'auditAnnotations':[{'key':'a','valueExpression':'1'},{'key':'a','valueExpression':'1'}]", "spec.auditAnnotations[1].key: Duplicate value: 'a'" },
+        { RULES ",'auditAnnotations':[{'key':'a','valueExpression':'null'},{'key':'a','valueExpression':'null'}]", "spec.auditAnnotations[1].key: Duplicate value: 'a'" },
     };
     static const struct wrong bindings[] = {
         { "'policyName':'p','validationActions':['Deny']", "" },
