@@ -10,6 +10,7 @@ struct operation {
     const struct schema_kind *kind;              /* what it is about */
     const struct schema_type *body, *answer;     /* NULL: none; text */
     unsigned parameters;                         /* PARAM_* */
+    bool custom;                                 /* of a custom kind: no strategic merge */
 };
 
 #define PARAM_WRITE 1u                           /* dryRun, fieldManager, fieldValidation */
@@ -35,10 +36,17 @@ static const struct { unsigned when; const char *name, *type, *help;
     { PARAM_LIST, "watch", "boolean", "Send changes from now on instead of a list." },
 };
 
+/* The last one is for built-in kinds only. */
 static const char *const patch_types[] = {
     "application/apply-patch+yaml", "application/json-patch+json", "application/merge-patch+json",
     "application/strategic-merge-patch+json",
 };
+
+/* How many forms a body may have. */
+static size_t n_body_types(const struct operation *op)
+{
+    return strcmp(op->method, "patch") == 0 ? ARRAY_LEN(patch_types) - op->custom : 1;
+}
 
 static void put_parameter(struct openapi *o, const char *name, const char *in, const char *type,
                           const char *help)
@@ -72,7 +80,7 @@ static void put_body(struct openapi *o, const struct operation *op)
         return;
     }
     buf_z(&o->out, ",\"requestBody\":{\"content\":{");
-    for (size_t i = 0; i < (patch ? ARRAY_LEN(patch_types) : 1); i++) {
+    for (size_t i = 0; i < n_body_types(op); i++) {
         buf_fmt(&o->out, "%s\"%s\":{", i > 0 ? "," : "", patch ? patch_types[i] : "*/*");
         put_schema_ref(o, patch ? NULL : op->body);
         buf_char(&o->out, '}');
@@ -102,7 +110,7 @@ static void put_operation(struct openapi *o, const struct operation *op, bool mo
         bool patch = strcmp(op->method, "patch") == 0;
 
         buf_z(&o->out, "\"consumes\":[");
-        for (size_t i = 0; i < (patch ? ARRAY_LEN(patch_types) : 1); i++)
+        for (size_t i = 0; i < n_body_types(op); i++)
             buf_fmt(&o->out, "%s\"%s\"", i > 0 ? "," : "", patch ? patch_types[i] : "*/*");
         buf_z(&o->out, "],\"produces\":[\"application/json\",\"application/yaml\"],");
     }
@@ -131,7 +139,7 @@ static void put_operation(struct openapi *o, const struct operation *op, bool mo
             op->action, op->kind->group, op->kind->kind, op->kind->version);
 }
 
-/* ---- paths ----------------------------------------------------------------------------------------- */
+/* ---- paths -------------------------------------------------------------------------------------- */
 
 static void begin_path(struct openapi *o, const struct resource *r, bool namespaced, const char *rest,
                        bool more)
@@ -166,11 +174,12 @@ static void put_collection(struct openapi *o, const struct resource *r, bool mor
 {
     const struct schema_kind *k = r->kind;
     const struct operation list = {
-        "get", "list", k, NULL, r->list != NULL ? r->list->type : NULL, PARAM_LIST
+        "get", "list", k, NULL, r->list != NULL ? r->list->type : NULL, PARAM_LIST, false
     };
-    const struct operation post = { "post", "post", k, k->type, k->type, PARAM_WRITE };
+    const struct operation post = { "post", "post", k, k->type, k->type, PARAM_WRITE, false };
     const struct operation purge = {
-        "delete", "deletecollection", k, common_type("DeleteOptions"), common_type("Status"), PARAM_LIST
+        "delete", "deletecollection", k, common_type("DeleteOptions"), common_type("Status"), PARAM_LIST,
+        false
     };
     bool any = false;
 
@@ -194,11 +203,11 @@ static void put_single(struct openapi *o, const struct resource *r, const char *
                        const struct schema_kind *k)
 {
     const struct operation ops[] = {
-        { "get", "get", k, NULL, k->type, 0 },
-        { "put", "put", k, k->type, k->type, PARAM_WRITE },
-        { "patch", "patch", k, k->type, k->type, PARAM_WRITE | PARAM_FORCE },
-        { "post", "post", k, k->type, k->type, PARAM_WRITE },
-        { "delete", "delete", k, common_type("DeleteOptions"), common_type("Status"), 0 },
+        { "get", "get", k, NULL, k->type, 0, false },
+        { "put", "put", k, k->type, k->type, PARAM_WRITE, false },
+        { "patch", "patch", k, k->type, k->type, PARAM_WRITE | PARAM_FORCE, resource_is_custom(r) },
+        { "post", "post", k, k->type, k->type, PARAM_WRITE, false },
+        { "delete", "delete", k, common_type("DeleteOptions"), common_type("Status"), 0, false },
     };
     static const uint32_t verb[] = { VERB_GET, VERB_UPDATE, VERB_PATCH, VERB_CREATE, VERB_DELETE };
     bool any = false;
