@@ -235,6 +235,13 @@ int disk_read_now(struct disk *d, const char *name, struct buf *ret, struct errb
     return rc < 0 ? rc : d->ops->read_now(d, name, ret, err);
 }
 
+int disk_scan_now(struct disk *d, const char *name, int (*fn)(void *arg, struct str piece), void *arg,
+                  struct errbuf *err)
+{
+    int rc = name_check(name, err);
+    return rc < 0 ? rc : d->ops->scan_now(d, name, fn, arg, err);
+}
+
 int disk_replace_now(struct disk *d, const char *name, struct str data, struct errbuf *err)
 {
     int rc = name_check(name, err);

@@ -29,6 +29,11 @@ const char *disk_path(const struct disk *d);
 int  disk_list_now(struct disk *d, void (*fn)(void *arg, const char *name, uint64_t size), void *arg,
                    struct errbuf *err);
 int  disk_read_now(struct disk *d, const char *name, struct buf *ret, struct errbuf *err);   /* whole file */
+/* Piece by piece, for what is large: fn's pieces come in order, until it returns something else than 0, which is
+ * then returned. */
+int  disk_scan_now(struct disk *d, const char *name, int (*fn)(void *arg, struct str piece), void *arg,
+                   struct errbuf *err);
+#define DISK_SCAN_BYTES (256u << 10)             /* of a piece, at most */
 /* Written whole to a temporary name, synced, renamed over, directory synced. */
 int  disk_replace_now(struct disk *d, const char *name, struct str data, struct errbuf *err);
 int  disk_rename_now(struct disk *d, const char *from, const char *to, struct errbuf *err);

@@ -37,6 +37,8 @@ struct disk_ops {
     int  (*list_now)(struct disk *d, void (*fn)(void *arg, const char *name, uint64_t size), void *arg,
                      struct errbuf *err);
     int  (*read_now)(struct disk *d, const char *name, struct buf *ret, struct errbuf *err);
+    int  (*scan_now)(struct disk *d, const char *name, int (*fn)(void *arg, struct str piece), void *arg,
+                     struct errbuf *err);
     int  (*replace_now)(struct disk *d, const char *name, struct str data, struct errbuf *err);
     int  (*rename_now)(struct disk *d, const char *from, const char *to, struct errbuf *err);
     int  (*unlink_now)(struct disk *d, const char *name, struct errbuf *err);

@@ -174,6 +174,7 @@ static const struct disk_ops real_disk_ops = {
     .start = real_start,
     .list_now = real_disk_list_now,
     .read_now = real_disk_read_now,
+    .scan_now = real_disk_scan_now,
     .replace_now = real_disk_replace_now,
     .rename_now = real_disk_rename_now,
     .unlink_now = real_disk_unlink_now,

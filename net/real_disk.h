@@ -14,6 +14,8 @@ int real_disk_rename(int dir, const char *from, const char *to);
 
 int  real_disk_list_now(struct disk *d, void (*fn)(void *arg, const char *name, uint64_t size), void *arg,
                         struct errbuf *err);
+int  real_disk_scan_now(struct disk *d, const char *name, int (*fn)(void *arg, struct str piece), void *arg,
+                        struct errbuf *err);
 int  real_disk_read_now(struct disk *d, const char *name, struct buf *ret, struct errbuf *err);
 int  real_disk_replace_now(struct disk *d, const char *name, struct str data, struct errbuf *err);
 int  real_disk_rename_now(struct disk *d, const char *from, const char *to, struct errbuf *err);

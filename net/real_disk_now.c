@@ -125,6 +125,29 @@ int real_disk_read_now(struct disk *d, const char *name, struct buf *ret, struct
     return err_sys(err, errnum, "read %s/%s", d->path, name);
 }
 
+int real_disk_scan_now(struct disk *d, const char *name, int (*fn)(void *arg, struct str piece), void *arg,
+                       struct errbuf *err)
+{
+    int     fd = openat(real_disk(d)->dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), rc = 0;
+    char   *piece;
+    ssize_t n = 1;
+
+    if (fd < 0)
+        return err_sys(err, errno, "open %s/%s", d->path, name);
+    (void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);        /* read ahead while fn is at work */
+    piece = mem_alloc(DISK_SCAN_BYTES);
+    while (rc == 0 && n != 0) {
+        n = read(fd, piece, DISK_SCAN_BYTES);
+        if (n > 0)
+            rc = fn(arg, str_make(piece, (size_t)n));
+        else if (n < 0 && errno != EINTR)
+            rc = err_sys(err, errno, "read %s/%s", d->path, name);
+    }
+    mem_free(piece);
+    close(fd);
+    return rc;
+}
+
 static int write_synced(int dir, const char *name, struct str data)
 {
     struct disk_vec v = { data.p, data.n };

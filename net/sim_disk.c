@@ -500,6 +500,18 @@ static int sim_disk_read(struct disk *d, const char *name, struct buf *ret, stru
     return 0;
 }
 
+static int sim_disk_scan(struct disk *d, const char *name, int (*fn)(void *arg, struct str piece), void *arg,
+                         struct errbuf *err)
+{
+    struct buf all = BUF_INIT;
+    int rc = sim_disk_read(d, name, &all, err);
+
+    for (size_t at = 0; rc == 0 && at < all.n; at += DISK_SCAN_BYTES)
+        rc = fn(arg, str_make(all.p + at, MIN_OF(all.n - at, DISK_SCAN_BYTES)));
+    buf_release(&all);
+    return rc;
+}
+
 static int sim_disk_replace(struct disk *d, const char *name, struct str data, struct errbuf *err)
 {
     struct sim_store  *st = store_of(d);
@@ -596,7 +608,9 @@ static void sim_disk_close(struct disk *d)
 }
 
 static const struct disk_ops sim_disk_ops = {
-    .close = sim_disk_close, .space = sim_disk_space, .start = sim_disk_start, .list_now = sim_disk_list, .read_now = sim_disk_read,
+    .close = sim_disk_close, .space = sim_disk_space, .start = sim_disk_start,
+    .list_now = sim_disk_list, .read_now = sim_disk_read,
+    .scan_now = sim_disk_scan,
     .replace_now = sim_disk_replace, .rename_now = sim_disk_rename,
     .unlink_now = sim_disk_unlink, .truncate_now = sim_disk_truncate,
     .file_open = sim_disk_file_open, .file_close = sim_disk_file_close,

@@ -187,24 +187,26 @@ static void list_on_file(void *arg, const char *name, uint64_t size)
     l->at[at] = m;
 }
 
+struct load_scan { struct snapshot_parser *p; struct errbuf *err; };
+
+static int load_on_piece(void *arg, struct str piece)
+{
+    struct load_scan *s = arg;
+
+    return snapshot_parse(s->p, piece, s->err);
+}
+
 static int load_one(struct disk *d, uint64_t cluster, const struct raft_fsm *fsm, struct snapshot_meta *m,
                     struct errbuf *err)
 {
     struct snapshot_parser p;
-    struct buf file = BUF_INIT;
+    struct load_scan scan = { &p, err };
     char name[SNAPSHOT_NAME_MAX];
 
     snapshot_name(name, m->index, m->term);
-    int rc = disk_read_now(d, name, &file, err);
-    if (rc != 0) {
-        buf_release(&file);
-        return rc;
-    }
     snapshot_parser_init(&p, cluster, fsm);
     fsm->restore_begin(fsm->arg);
-    struct str all = buf_str(&file);
-    for (size_t at = 0; rc == 0 && at < all.n; at += RAFT_SNAPSHOT_SLICE)
-        rc = snapshot_parse(&p, str_make(all.p + at, MIN_OF(all.n - at, RAFT_SNAPSHOT_SLICE)), err);
+    int rc = disk_scan_now(d, name, load_on_piece, &scan, err);
     if (rc == 0 && !p.ended)
         rc = parse_bad(&p, err, "it ends too early");
     if (rc == 0 && (p.meta.index != m->index || p.meta.term != m->term))
@@ -219,7 +221,6 @@ static int load_one(struct disk *d, uint64_t cluster, const struct raft_fsm *fsm
         err_wrap(err, rc, "%s/%s", disk_path(d), name);
     }
     snapshot_parser_release(&p);
-    buf_release(&file);
     return rc;
 }
 

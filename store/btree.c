@@ -116,6 +116,39 @@ struct btree_item *btree_edit_blob(struct btree *t, struct blob *key, bool *ret_
     return btree_place(t, blob_str(key), key, ret_existed);
 }
 
+struct btree_item *btree_append(struct btree *t, struct blob *key)
+{
+    struct way way = { .n = 0 };
+    struct btree_node *n;
+    struct btree_item *it;
+
+    if (t->root == NULL)
+        t->root = node_new(t->pool, true);
+    n = t->root = node_own(t->pool, t->root);
+    if (n->n == BTREE_SLOTS) {
+        btree_grow(t);
+        n = t->root;
+    }
+    while (!n->leaf) {
+        struct btree_inner *in = node_inner(n);
+        struct btree_node  *child = in->child[n->n - 1] = node_own(t->pool, in->child[n->n - 1]);
+        if (child->n == BTREE_SLOTS)
+            node_split(t->pool, n, n->n - 1u, true);
+        must(way.n < BTREE_MAX_DEPTH);
+        way.node[way.n] = n;
+        way.at[way.n++] = n->n - 1u;
+        n = in->child[n->n - 1];
+    }
+    must(n->n == 0 || str_cmp(node_key(n, n->n - 1u), blob_str(key)) < 0);
+    node_open(n, n->n);
+    it = &node_leaf(n)->item[n->n - 1];
+    *it = (struct btree_item){ .key = blob_ref(key) };
+    node_keyed(n, n->n - 1u);
+    for (unsigned l = 0; l < way.n; l++)
+        node_inner(way.node[l])->count[way.at[l]]++;
+    return it;
+}
+
 /* ---- removing ------------------------------------------------------------------------------------ */
 
 /* A root with one child gives way to it, an empty one to nothing. */

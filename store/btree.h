@@ -47,6 +47,9 @@ const struct btree_item *btree_get(const struct btree *t, struct str key);
 struct btree_item *btree_edit(struct btree *t, struct str key, bool *ret_existed);
 /* Same, with a key blob to share instead of copying (a reference is taken if inserted). */
 struct btree_item *btree_edit_blob(struct btree *t, struct blob *key, bool *ret_existed);
+/* Insert a key that is above all others, without a search: trees that are read in order are full and quickly
+ * made.  A reference of the key is taken; the caller fills in the rest. */
+struct btree_item *btree_append(struct btree *t, struct blob *key);
 /* Remove; the references of key and value go to the caller in *ret.  False: absent, nothing changed. */
 bool     btree_remove(struct btree *t, struct str key, struct btree_item *ret);
 /* Items in [from, to); to.n == 0: to the end. */

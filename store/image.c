@@ -204,17 +204,11 @@ const struct btree_item *image_put(struct image *m, struct str key, struct blob 
     return it;
 }
 
-void image_load(struct image *m, const struct btree_item *item, struct str key)
+void image_load(struct image *m, const struct btree_item *item)
 {
-    bool existed;
-    struct btree_item *it = btree_edit(&m->keys, key, &existed);
-    struct blob *own_key = it->key;
-
-    must(!existed);
-    *it = *item;
-    it->key = own_key;
-    lease_attach(m, item->lease, key);
-    m->bytes += key.n + item->value->len;
+    *btree_append(&m->keys, item->key) = *item;
+    lease_attach(m, item->lease, blob_str(item->key));
+    m->bytes += (uint64_t)item->key->len + item->value->len;
 }
 
 bool image_remove(struct image *m, struct str key, struct btree_item *ret)

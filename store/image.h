@@ -42,8 +42,9 @@ bool     image_lease_next(const struct image *m, uint64_t from, struct image_lea
  * until the next change. */
 const struct btree_item *image_put(struct image *m, struct str key, struct blob *value, uint64_t rev,
                                    uint64_t tag, uint64_t lease, struct btree_item *ret_prev);
-/* As image_put, with everything given: for restoring. */
-void image_load(struct image *m, const struct btree_item *item, struct str key);
+/* As image_put, with everything given, of a key above all others: for restoring.  Takes over the value's
+ * reference, and one of its own of the key. */
+void image_load(struct image *m, const struct btree_item *item);
 /* The item goes to the caller with its references. */
 bool image_remove(struct image *m, struct str key, struct btree_item *ret);
 void image_check(const struct image *m);

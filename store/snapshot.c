@@ -217,6 +217,7 @@ static int read_key(struct snapshot_reader *r, struct str *s)
     blob_unref(r->last_key);
     r->last_key = blob_copy(key);
     r->item = it;
+    r->item.key = r->last_key;
     r->item.value = blob_new((size_t)value_len);
     r->value_at = 0;
     r->keys_left--;
@@ -236,7 +237,7 @@ static bool read_value(struct snapshot_reader *r, struct str *s)
     *s = str_from(*s, n);
     if (r->value_at < v->len)
         return false;
-    image_load(&r->image, &r->item, blob_str(r->last_key));
+    image_load(&r->image, &r->item);
     r->item.value = NULL;
     return true;
 }
@@ -265,11 +266,17 @@ int snapshot_reader_data(struct snapshot_reader *r, struct str data)
 
     if (r->bad)
         return E_CORRUPT;
-    buf_str_add(&r->in, data);
-    s = buf_str(&r->in);
+    s = data;
+    if (r->in.n > 0) {
+        buf_str_add(&r->in, data);
+        s = buf_str(&r->in);
+    }
     while ((s.n > 0 || r->item.value != NULL) && (rc = read_some(r, &s)) > 0)
         continue;
-    buf_drop(&r->in, r->in.n - s.n);
+    if (r->in.n > 0)
+        buf_drop(&r->in, r->in.n - s.n);
+    else
+        buf_str_add(&r->in, s);
     r->bad = rc < 0;
     return rc < 0 ? rc : 0;
 }

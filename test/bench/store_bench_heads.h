@@ -39,7 +39,8 @@ static void member_on_leading(void *arg, bool leader) { ((struct member *)arg)->
 static void member_open(struct heads *h, struct member *m, unsigned i)
 {
     struct raft_peer_opts peer[HEADS];
-    struct store_opts o = { .on_leading = member_on_leading, .arg = m };
+    struct store_opts o = { .on_leading = member_on_leading, .arg = m,
+                            .history_bytes = 64u << 20 };        /* as a head has it */
     struct errbuf err = { "" };
     char path[500];
 

@@ -94,6 +94,16 @@ TEST(write_read_in_order)
 }
 
 /* Many vectors, more than one system call takes. */
+struct scan { struct buf all; int stop; };
+
+static int scan_piece(void *arg, struct str piece)
+{
+    struct scan *s = arg;
+
+    buf_str_add(&s->all, piece);
+    return s->stop;
+}
+
 TEST(long_vectors)
 {
     enum { N = 1000 };
@@ -114,6 +124,13 @@ TEST(long_vectors)
     CHECK_INT(back.n, 3 + 10 + 90 * 2 + 900 * 3);
     CHECK(memcmp(back.p, "\0\0\0" "0123456789101112", 19) == 0);
     CHECK(str_ends(buf_str(&back), STR("998999")));
+    struct scan s = { BUF_INIT, 0 };
+    CHECK_INT(disk_scan_now(r.d, "f", scan_piece, &s, NULL), 0);
+    CHECK(str_eq(buf_str(&s.all), buf_str(&back)));
+    s.stop = E_CORRUPT;
+    CHECK_INT(disk_scan_now(r.d, "f", scan_piece, &s, NULL), E_CORRUPT);
+    CHECK_INT(disk_scan_now(r.d, "none", scan_piece, &s, NULL), E_NOTFOUND);
+    buf_release(&s.all);
     buf_release(&back);
     rig_close(&r);
 }

@@ -226,6 +226,40 @@ TEST(btree_in_order_leaves_full_nodes)
     btree_pool_drain(&pool, UINT32_MAX);
 }
 
+TEST(btree_append_agrees_with_put)
+{
+    struct btree_pool pool = BTREE_POOL_INIT;
+    struct btree t, pin;
+    struct btree_cursor c;
+    const struct btree_item *it;
+    char   buf[32];
+
+    btree_init(&t, &pool);
+    for (unsigned i = 0; i < 20000; i++) {
+        struct blob *key = blob_copy(str_make(buf, (size_t)sprintf(buf, "/%s/%06u", i < 9000 ? "a" : "b", i)));
+        if (i == 7000)
+            btree_share(&pin, &t);
+        btree_append(&t, key)->version = i;
+        blob_unref(key);
+        if (i % 777 == 0)
+            btree_check(&t);
+    }
+    btree_check(&t);
+    CHECK_INT(btree_len(&t), 20000);
+    CHECK_INT(btree_len(&pin), 7000);            /* what is shared is not touched */
+    btree_check(&pin);
+    btree_seek(&c, &t, STR_NONE);
+    for (unsigned i = 0; (it = btree_next(&c)) != NULL; i++)
+        must(it->version == i);
+    CHECK(btree_get(&t, STR("/b/012345"))->version == 12345);
+    tree_put(&t, STR("/a/004500x"), 1);          /* and goes on as any other */
+    btree_check(&t);
+    btree_release(&t);
+    btree_release(&pin);
+    btree_pool_drain(&pool, UINT32_MAX);
+    CHECK_INT(pool.nodes, 0);
+}
+
 TEST(btree_drains_down_to_nothing)
 {
     struct btree_pool pool = BTREE_POOL_INIT;
