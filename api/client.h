@@ -42,6 +42,8 @@ struct client_resource { const char *group, *version, *plural; };     /* group "
 #define CLIENT_SERVICECIDRS ((struct client_resource){ "networking.k8s.io", "v1", "servicecidrs" })
 #define CLIENT_IPADDRESSES  ((struct client_resource){ "networking.k8s.io", "v1", "ipaddresses" })
 #define CLIENT_CRDS ((struct client_resource){ "apiextensions.k8s.io", "v1", "customresourcedefinitions" })
+#define CLIENT_ADMISSION_POLICIES \
+    ((struct client_resource){ "admissionregistration.k8s.io", "v1", "validatingadmissionpolicies" })
 #define CLIENT_RESOURCEQUOTAS ((struct client_resource){ "", "v1", "resourcequotas" })
 #define CLIENT_ENDPOINTSLICES ((struct client_resource){ "discovery.k8s.io", "v1", "endpointslices" })
 

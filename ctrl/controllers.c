@@ -5,7 +5,7 @@ static struct controller *(*const all[])(struct ctrl_env *env) = {
     replicaset_controller, deployment_controller, node_lifecycle_controller,  garbage_collector,
     namespace_controller,  pod_gc_controller,     service_account_controller, disruption_controller,
     endpoints_controller,  slice_mirror_controller, service_cidr_controller,
-    crd_controller,
+    crd_controller,        admission_policy_controller,
     resource_quota_controller,
 };
 

@@ -35,7 +35,7 @@ layer() {       # FOLDER MAY...: prefixes that it may include
     verdict "$folder/ includes only what lies below it" "$(includes "$folder" | grep -vE " ($may)")"
 }
 # What sched, ctrl and node see of api: the client, and the library of values. No server, no store.
-CLIENT='api/(client|informer|shared|event_recorder|json|json_scan|pod_rules|quantity|quota|selector|schema|time_fmt|names|utf8)\.h'
+CLIENT='api/(client|informer|shared|event_recorder|json|json_scan|pod_rules|quantity|quota|selector|schema|time_fmt|names|utf8|policy/type_check)\.h'
 layer net   net/
 layer raft  raft/ net/
 layer store store/ raft/ net/
