@@ -13,7 +13,7 @@ enum raft_bug {
     RAFT_BUG_SETTLE_EARLY = 32768,
     /* The log's. */
     RAFT_BUG_CUT_AT_DAMAGE = 1 << 16, RAFT_BUG_NO_SYNC = 1 << 17, RAFT_BUG_LOSE_VOTE = 1 << 18,
-    RAFT_BUG_NEVER_LOST = 1 << 19,
+    RAFT_BUG_NEVER_LOST = 1 << 19, RAFT_BUG_NEWBORN_VOTES = 1 << 26,
     /* The host's, and those of the store, which is told the same set. */
     RAFT_BUG_APPLY_EARLY = 1 << 20, RAFT_BUG_READ_LOCAL = 1 << 21, RAFT_BUG_SNAPSHOT_BEHIND = 1 << 22,
     RAFT_BUG_REVISION_AGAIN = 1 << 23, RAFT_BUG_WATCH_STAYS = 1 << 24, RAFT_BUG_EXPIRE_ANYWAY = 1 << 25,

@@ -147,7 +147,8 @@ static void encode_body(const struct raft_message *m, const struct raft_log *log
         break;
     case RAFT_MSG_RECALL:      FIELDS(out, m->recall.ctx); break;
     case RAFT_MSG_RECALL_REPLY:
-        FIELDS(out, m->recall_reply.ctx, m->recall_reply.last_index, m->recall_reply.last_term);
+        FIELDS(out, m->recall_reply.ctx, m->recall_reply.last_index, m->recall_reply.last_term,
+               m->recall_reply.voters, m->recall_reply.newborn);
         break;
     case RAFT_MSG_CHANGE:      encode_change(m, out); break;
     case RAFT_MSG_CHANGE_REPLY:
@@ -297,7 +298,8 @@ static bool decode_body(struct str *in, struct blob *owner, struct raft_message 
     case RAFT_MSG_PROPOSE_REPLY: return decode_propose_reply(in, m);
     case RAFT_MSG_RECALL:     return str_varint(in, &m->recall.ctx);
     case RAFT_MSG_RECALL_REPLY:
-        return TAKE(in, &m->recall_reply.ctx, &m->recall_reply.last_index, &m->recall_reply.last_term);
+        return TAKE(in, &m->recall_reply.ctx, &m->recall_reply.last_index, &m->recall_reply.last_term,
+                    &m->recall_reply.voters, &m->recall_reply.newborn);
     case RAFT_MSG_CHANGE:     return decode_change(in, m);
     case RAFT_MSG_CHANGE_REPLY: return decode_change_reply(in, m);
     default: return false;

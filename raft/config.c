@@ -38,6 +38,17 @@ bool raft_config_left(const struct raft_config *c, uint64_t id)
     return id <= c->last_id && raft_config_find(c, id) < 0;
 }
 
+uint64_t raft_config_voters(const struct raft_config *c)
+{
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < c->n; i++) {        /* in whatever order */
+        uint64_t h = (c->head[i].id << 2 | (c->head[i].parts & 3)) * 0x9e3779b97f4a7c15u;
+        sum += raft_config_votes(c, c->head[i].id) ? (h ^ h >> 29) * 0xbf58476d1ce4e5b9u : 0;
+    }
+    return sum;
+}
+
 static bool config_ended(const char *text, size_t cap) { return memchr(text, '\0', cap) != NULL; }
 
 static int config_head_valid(const struct raft_head *h, struct errbuf *err)

@@ -35,6 +35,8 @@ bool raft_config_left(const struct raft_config *c, uint64_t id);      /* was a m
 /* E_INVALID: too many, doubled or zero ids, no voter, texts too long. */
 int  raft_config_valid(const struct raft_config *c, struct errbuf *err);
 
+/* A number for who votes: equal for equal sets. */
+uint64_t raft_config_voters(const struct raft_config *c);
 /* The largest v such that a majority of every voter set has value[slot] >= v. */
 uint64_t raft_config_quorum(const struct raft_config *c, const uint64_t value[RAFT_MAX_HEADS]);
 

@@ -46,6 +46,8 @@ void raft_core_init(struct raft_core *c, const struct raft_core_opts *o, struct 
     c->hard.term = MAX_OF(o->term, trail_last_term(trail));
     c->hard.vote = o->term == c->hard.term ? o->vote : 0;
     c->doubt = o->doubt;
+    c->newborn = o->newborn && !BUG(c, RAFT_BUG_NEWBORN_VOTES);
+    c->doubt.lost |= c->newborn;
     c->recall_ctx = (c->rng * 0xd1342543de82ef95u) | 1;
     c->trail = *trail;
     trail_init(trail, 0, 0);
@@ -294,6 +296,8 @@ static void core_link(struct raft_core *c, uint64_t id, bool up)
     }
     if (c->role == RAFT_FOLLOWER && id == c->leader && !up)
         raft_election__hurry(c);
+    if (c->newborn && up)
+        raft_doubt__ask(c, id);
     if (c->role == RAFT_FOLLOWER && c->leader == 0 && c->heard_ns == 0 && up)
         raft_election__begin(c);
 }

@@ -36,6 +36,7 @@ struct raft_core_opts {
     unsigned bugs;                               /* tests only: see bugs.h */
     bool restarted;                              /* there was a state: hold votes back for one election timeout */
     struct raft_doubt doubt;                     /* acknowledged entries that this head may have lost */
+    bool newborn;                                /* its disk is empty, and it is not alone */
     /* Bytes of the entry at an index the log holds: for flow control.  The host's log answers. */
     uint32_t (*entry_size)(void *arg, uint64_t index);
     void *arg;
@@ -109,8 +110,9 @@ struct raft_core {
 
     /* What was lost, and what others said about it. */
     struct raft_doubt doubt;
+    bool     newborn, outdated;                  /* see raft/doubt.h */
     uint64_t recall_ctx;
-    struct { uint64_t term, last_index, last_term; bool answered, lost; } recall[RAFT_MAX_HEADS];
+    struct { uint64_t term, last_index, last_term; bool answered, newborn, lost; } recall[RAFT_MAX_HEADS];
 
     /* Candidate. */
     struct { uint8_t granted, refused; } poll[RAFT_MAX_HEADS];

@@ -16,20 +16,23 @@ bool raft_doubt__may_lead(const struct raft_core *c)
 
 /* ---- Lost ---------------------------------------------------------------------------------------- */
 
+void raft_doubt__ask(struct raft_core *c, uint64_t id)
+{
+    if (id == c->id || !raft_config_votes(&c->config, id) || c->outdated)
+        return;
+    struct raft_message *m = raft_core__emit(c, RAFT_MSG_RECALL, id);
+    m->term = 0;
+    m->recall.ctx = c->recall_ctx;
+}
+
 void raft_doubt__tick(struct raft_core *c)
 {
     must(c->doubt.lost && c->role == RAFT_FOLLOWER);
     if (c->now_ns < c->election_due)
         return;
     raft_election__timer(c);
-    for (unsigned i = 0; i < c->config.n; i++) {
-        uint64_t to = c->config.head[i].id;
-        if (to == c->id || !raft_config_votes(&c->config, to))
-            continue;
-        struct raft_message *m = raft_core__emit(c, RAFT_MSG_RECALL, to);
-        m->term = 0;
-        m->recall.ctx = c->recall_ctx;
-    }
+    for (unsigned i = 0; i < c->config.n; i++)
+        raft_doubt__ask(c, c->config.head[i].id);
 }
 
 /* Who asks is lost.  So are we: it will not answer, and whatever it once counted of ours is forgotten.  What
@@ -52,18 +55,59 @@ void raft_doubt__on_recall(struct raft_core *c, const struct raft_message *m)
 {
     if (m->recall.ctx == 0)
         return;
-    if (c->doubt.lost) {
+    if (c->doubt.lost && !c->newborn) {
         doubt_both_lost(c, m->from);
         return;
     }
     struct raft_message *r = raft_core__emit(c, RAFT_MSG_RECALL_REPLY, m->from);
     r->recall_reply.ctx = m->recall.ctx;
+    r->recall_reply.voters = raft_config_voters(&c->config);
+    r->recall_reply.newborn = c->newborn;
     r->recall_reply.last_index = c->trail.last;
     r->recall_reply.last_term = trail_last_term(&c->trail);
-    if (!raft_doubt__may_lead(c)) {
+    if (!c->newborn && !raft_doubt__may_lead(c)) {
         r->recall_reply.last_index = c->doubt.index;
         r->recall_reply.last_term = c->doubt.term;
     }
+    int slot = raft_config_find(&c->config, m->from);
+    if (c->newborn && slot >= 0 && !c->recall[slot].answered)
+        raft_doubt__ask(c, m->from);             /* its way to us has only now become open */
+}
+
+/* Nobody has an entry: the cluster begins.  Who has voted already is in a term. */
+static void doubt_born(struct raft_core *c, uint64_t term)
+{
+    c->newborn = false;
+    c->doubt = (struct raft_doubt){ 0 };
+    if (term > c->hard.term)
+        raft_core__hard(c, term, RAFT_VOTE_UNKNOWN);
+    raft_election__begin(c);
+}
+
+/* True: it is a lost head from now on. */
+static bool doubt_newborn(struct raft_core *c)
+{
+    bool all = true, history = false;
+    uint64_t term = 0;
+
+    for (unsigned i = 0; i < c->config.n; i++) {
+        if (c->config.head[i].id == c->id || !raft_config_votes(&c->config, c->config.head[i].id))
+            continue;
+        all = all && c->recall[i].answered;
+        history = history || c->recall[i].last_index > 0;
+        term = MAX_OF(term, c->recall[i].term);
+    }
+    if (!history && all)
+        doubt_born(c, term);
+    if (!history)
+        return false;
+    c->newborn = false;
+    c->votes_from_ns = c->now_ns + c->election_min_ns;         /* as after any restart */
+    c->hard.gen++;                               /* the disk is told that it is lost */
+    for (unsigned i = 0; i < c->config.n; i++)
+        if (c->recall[i].newborn)
+            doubt_both_lost(c, c->config.head[i].id);
+    return true;
 }
 
 static void doubt_resolve(struct raft_core *c)
@@ -101,9 +145,17 @@ void raft_doubt__on_recall_reply(struct raft_core *c, const struct raft_message 
         return;
     if (m->term >= UINT64_MAX / 2 || m->recall_reply.last_term > m->term)
         return;
+    bool newborn = m->recall_reply.newborn != 0;
+    if (newborn && !c->newborn) {
+        doubt_both_lost(c, m->from);
+        return;
+    }
+    c->outdated |= !newborn && m->recall_reply.voters != raft_config_voters(&c->config);
     c->recall[slot].answered = true;
+    c->recall[slot].newborn = newborn;
     c->recall[slot].term = m->term;
     c->recall[slot].last_index = m->recall_reply.last_index;
     c->recall[slot].last_term = m->recall_reply.last_term;
-    doubt_resolve(c);
+    if (!c->outdated && (!c->newborn || doubt_newborn(c)))
+        doubt_resolve(c);
 }

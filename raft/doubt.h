@@ -19,6 +19,15 @@
  * did with our word before it was lost, it did with a majority; as long as those who are lost are none, one
  * of that majority answers, and must do so after the loss: with each that turns out to be lost, all are
  * asked anew.
+ *
+ * A head whose directory is empty is `newborn`: it cannot tell whether its cluster is to begin, or has long
+ * begun and this directory was lost.  It asks in the same way, and answers that it is newborn.  When all
+ * others have answered and nobody has an entry, the cluster begins; once somebody has one, it is a lost head
+ * like any other.
+ *
+ * Whom it asks it knows from what it has: a snapshot, or the command line.  If an answer says that others
+ * vote by now, the ones that count on it may be others, too: it is `outdated`, and silent for good; it can only be
+ * removed and come back under a new number.
  */
 #ifndef RAFT_DOUBT_H
 #define RAFT_DOUBT_H

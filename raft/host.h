@@ -46,7 +46,7 @@ struct raft {
     struct peers *peers;
     uint64_t boot;                               /* a fresh number each start: tells our proposals from those of a past life */
     uint64_t applied, hard_written, epoch_seen;
-    bool     leading_told, disk_failed, closing, given_up;
+    bool     leading_told, disk_failed, closing, given_up, founding, outdated_told;
     int      disk_error;
     /* What the peers were told by: index and epoch of the configuration in force, the settled one, the leader. */
     uint64_t peers_told[4];
@@ -110,6 +110,8 @@ void raft__unpin(struct raft *r);
 
 /* host_recover.c */
 int  raft__recover(struct raft *r, struct errbuf *err);
+/* The first configuration, into the log. */
+void raft__recover_founded(struct raft *r, const struct raft_config *config);
 
 /* host_step.c */
 void raft__arm(struct raft *r);

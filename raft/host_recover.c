@@ -239,7 +239,8 @@ static void recovery_start_core(struct recovery *v, const struct raft_config *co
                                 .election_max_ns = r->opts.election_max_ms * 1000000ull,
                                 .max_append = r->opts.append_bytes,
                                 .config = *config, .term = v->found.term, .vote = v->found.vote,
-                                .restarted = v->found.any, .doubt = v->doubt, .bugs = r->opts.bugs, .entry_size = recovery_entry_size, .arg = &r->log };
+                                .restarted = v->found.any, .newborn = r->founding, .doubt = v->doubt,
+                                .bugs = r->opts.bugs, .entry_size = recovery_entry_size, .arg = &r->log };
 
     o.commit = MAX_OF(r->snapshot.index, MIN_OF(v->found.commit, v->trail.last));
     raft_core_init(&r->core, &o, &v->trail);
@@ -252,13 +253,18 @@ static void recovery_start_core(struct recovery *v, const struct raft_config *co
 static void recovery_write(struct recovery *v, const struct raft_config *config)
 {
     struct raft *r = v->r;
-    struct buf form = BUF_INIT;
 
     /* The log stops before the snapshot, or disagrees with it: it goes on behind it. */
     if (r->snapshot.index > 0 && !v->agrees && !v->found.damaged && !v->gap)
         wal_base(r->wal, r->snapshot.index, r->snapshot.term);
-    if (v->found.config.n > 0 || config->n == 0)
-        return;
+    if (v->found.config.n == 0 && config->n > 0 && !r->founding)
+        raft__recover_founded(r, config);
+}
+
+void raft__recover_founded(struct raft *r, const struct raft_config *config)
+{
+    struct buf form = BUF_INIT;
+
     raft_config_encode(config, &form);
     wal_config(r->wal, config->index, buf_str(&form));
     buf_release(&form);
@@ -284,6 +290,9 @@ int raft__recover(struct raft *r, struct errbuf *err)
     if (rc == 0)
         rc = recovery_mend(&v, &config, err);
     if (rc == 0) {
+        /* Nothing is written before the others have said that there is nothing to be remembered. */
+        r->founding = !v.found.any && v.trail.last == 0 && config.n > 0
+                   && !raft_config_alone(&config, r->opts.id);
         recovery_write(&v, &config);
         r->applied = r->snapshot.index;
         r->bytes_since = r->log.bytes;

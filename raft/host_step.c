@@ -74,10 +74,23 @@ void raft__on_tick(struct timer *t)
 
 /* ---- Events into the core ------------------------------------------------------------------------ */
 
+/* The cluster begins; or it has begun long ago, and what this head had is gone. */
+static void host_founded(struct raft *r)
+{
+    r->founding = false;
+    raft__recover_founded(r, &r->core.config);
+    if (r->core.doubt.lost)
+        log_error("raft", "head %llu: %s is empty, but its cluster has a history: it takes no part before "
+                  "all other heads have told what they have", (unsigned long long)r->opts.id,
+                  disk_path(r->opts.disk));
+}
+
 static void host_log_duties(struct raft *r, const struct raft_update *u)
 {
     if (r->disk_failed)
         return;
+    if (r->founding && !r->core.newborn)
+        host_founded(r);
     if (r->core.hard.gen != r->hard_written) {   /* before the entries of the new term */
         r->hard_written = r->core.hard.gen;
         wal_hard(r->wal, r->core.hard.term, r->core.hard.vote, &r->core.doubt);
@@ -272,6 +285,17 @@ static void host_rearm(struct raft *r)
         timer_stop(&r->tick);
 }
 
+static void host_outdated(struct raft *r)
+{
+    unsigned long long id = r->opts.id;
+
+    r->outdated_told = true;
+    log_error("raft", "head %llu: %s has lost what it held, and the membership is another by now: "
+              "coracle member remove %llu, then coracle member add, and start it with --join on an empty "
+              "directory",
+              id, disk_path(r->opts.disk), id);
+}
+
 static void host_give_up(struct raft *r)
 {
     raft__propose_fail_all(r, E_UNKNOWN);
@@ -312,6 +336,8 @@ void raft__on_step(struct turn_hook *h)
     if (r->given_up)
         host_give_up(r);
     host_inbox(r);
+    if (r->core.outdated && !r->outdated_told)
+        host_outdated(r);
     raft__propose_step(r);
     raft__read_step(r);
     if (loop_hires_ns(r->loop) >= raft_core_due(&r->core))

@@ -68,7 +68,7 @@ struct raft_message {
         struct { uint64_t index, snap_term, offset, total; struct str data; } chunk;
         struct { uint64_t index, offset; bool done, ok; } chunk_reply;     /* offset: next one wanted */
         struct { uint64_t ctx; } recall;
-        struct { uint64_t ctx, last_index, last_term; } recall_reply;
+        struct { uint64_t ctx, last_index, last_term, voters, newborn; } recall_reply;
         struct { uint64_t boot, first_seq, n; struct raft_entry *entry; } propose;
         struct { uint64_t boot, first_seq, n, index; int err; } propose_reply; /* err 0: at index ... in header's term */
         struct { uint64_t ctx, op, id, by, given; struct str text[RAFT_CHANGE_TEXTS]; } change;    /* given: bit per text */

@@ -104,7 +104,8 @@ TEST(it_does_not_stand_before_it_has_all_again)
 static void core_recall(struct raft_core *c, uint64_t from, uint64_t term, uint64_t index, uint64_t last_term)
 {
     core_hear(c, (struct raft_message){ .type = RAFT_MSG_RECALL_REPLY, .from = from, .term = term,
-                                        .recall_reply = { c->recall_ctx, index, last_term } });
+                                        .recall_reply = { c->recall_ctx, index, last_term,
+                                                          raft_config_voters(&c->config), 0 } });
 }
 
 TEST(one_that_knows_nothing_asks_all_others_first)
@@ -123,7 +124,7 @@ TEST(one_that_knows_nothing_asks_all_others_first)
     core_recall(&c, 4, 9, 21, 8);
     core_recall(&c, 4, 9, 21, 8);                /* again: still three */
     core_hear(&c, (struct raft_message){ .type = RAFT_MSG_RECALL_REPLY, .from = 5, .term = 9,
-                                         .recall_reply = { c.recall_ctx + 1, 1, 1 } });    /* of a former life */
+                                         .recall_reply = { c.recall_ctx + 1, 1, 1, 0, 0 } });    /* of a former life */
     CHECK(c.doubt.lost);
     core_recall(&c, 5, 2, 1, 1);
     CHECK(!c.doubt.lost);
@@ -179,6 +180,92 @@ TEST(a_majority_that_knows_nothing_stays_silent)
         CHECK(!c.doubt.lost);
         raft_core_release(&c);
     }
+}
+
+/* ---- An empty directory ------------------------------------------------------------------------------ */
+
+static void newborn_new(struct raft_core *c, unsigned n)
+{
+    core_new(c, n, 0, (struct raft_doubt){ 0 });
+    c->hard.term = 0;
+    c->newborn = c->doubt.lost = true;
+}
+
+static void core_recall_newborn(struct raft_core *c, uint64_t from)
+{
+    core_hear(c, (struct raft_message){ .type = RAFT_MSG_RECALL_REPLY, .from = from,
+                                        .recall_reply = { c->recall_ctx, 0, 0, raft_config_voters(&c->config), 1 } });
+}
+
+TEST(a_cluster_begins_once_all_say_that_it_is_new)
+{
+    struct raft_core c;
+
+    newborn_new(&c, 3);
+    core_hear(&c, (struct raft_message){ .type = RAFT_MSG_VOTE, .from = 2, .term = 1, .vote = { 5, 1, false } });
+    CHECK_INT(c.hard.vote, 0);
+    core_recall_newborn(&c, 2);
+    CHECK(c.newborn);
+    core_other_asks(&c, 3);                      /* which is new, too: no reason for either to wait */
+    CHECK_INT(core_said(&c, RAFT_MSG_RECALL_REPLY), 1);
+    core_recall(&c, 3, 0, 0, 0);                 /* it has begun, but has nothing yet */
+    CHECK(!c.newborn && !c.doubt.lost);
+    core_hear(&c, (struct raft_message){ .type = RAFT_MSG_VOTE, .from = 2, .term = 1 });
+    CHECK_INT(c.hard.vote, 2);
+    raft_core_release(&c);
+}
+
+/* Somebody was voted for, perhaps by us before our directory was lost: not again in that term. */
+TEST(a_cluster_begins_in_the_term_of_a_first_candidate)
+{
+    struct raft_core c;
+
+    newborn_new(&c, 3);
+    core_recall(&c, 2, 1, 0, 0);
+    core_recall_newborn(&c, 3);
+    CHECK(!c.doubt.lost);
+    CHECK_INT(c.hard.term, 1);
+    CHECK(c.hard.vote == RAFT_VOTE_UNKNOWN);
+    raft_core_release(&c);
+}
+
+TEST(an_empty_directory_in_a_cluster_with_a_history_is_a_lost_one)
+{
+    struct raft_core c;
+
+    newborn_new(&c, 3);
+    core_recall(&c, 2, 7, 40, 7);
+    CHECK(!c.newborn && c.doubt.lost);
+    core_recall(&c, 3, 6, 30, 6);
+    CHECK(!c.doubt.lost);
+    CHECK_INT(c.hard.term, 7);
+    CHECK_INT(c.doubt.index, 40);
+    raft_core_release(&c);
+
+    newborn_new(&c, 3);                          /* two of three are empty: nobody knows what they decided */
+    core_recall_newborn(&c, 3);
+    core_recall(&c, 2, 7, 40, 7);
+    core_recall(&c, 2, 7, 40, 7);
+    core_recall_newborn(&c, 3);
+    CHECK(c.doubt.lost);
+    raft_core_release(&c);
+}
+
+TEST(who_has_an_outdated_membership_stays_silent)
+{
+    struct raft_core c;
+
+    newborn_new(&c, 3);
+    core_hear(&c, (struct raft_message){ .type = RAFT_MSG_RECALL_REPLY, .from = 2, .term = 7,
+                                         .recall_reply = { c.recall_ctx, 40, 7, 12345, 0 } });
+    CHECK(c.outdated);
+    core_recall(&c, 2, 7, 40, 7);
+    core_recall(&c, 3, 7, 40, 7);
+    CHECK(c.doubt.lost);
+    core_said(&c, RAFT_MSG_RECALL);
+    core_tick(&c, 90000 * MS);
+    CHECK_INT(core_said(&c, RAFT_MSG_RECALL), 0);
+    raft_core_release(&c);
 }
 
 /* ---- The vote file --------------------------------------------------------------------------------- */

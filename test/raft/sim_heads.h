@@ -115,8 +115,7 @@ static inline void head_change(struct head *h, struct raft_change_spec s)
     CHECK_INT(w.err, 0);
 }
 
-/* Founders are started, and one of them leads. */
-static inline void world_open(uint64_t seed, unsigned founders)
+static inline void world_new(uint64_t seed, unsigned founders)
 {
     log_level = LOG_NONE;
     w = (struct world){ .sim = sim_new(seed), .n_founders = founders };
@@ -128,6 +127,12 @@ static inline void world_open(uint64_t seed, unsigned founders)
         h->m = sim_machine_new(w.sim, h->name);
         w.founder[i] = (struct raft_peer_opts){ i + 1, h->addr };
     }
+}
+
+/* Founders are started, and one of them leads. */
+static inline void world_open(uint64_t seed, unsigned founders)
+{
+    world_new(seed, founders);
     for (unsigned i = 0; i < founders; i++)
         head_start(&w.head[i]);
     sim_run_for(w.sim, 1000 * MS);

@@ -26,6 +26,7 @@ static const struct { unsigned bug; const char *name; } list[] = {
     { RAFT_BUG_CUT_AT_DAMAGE, "cuts its log at the first bad record" },
     { RAFT_BUG_FORGET_DOUBT, "votes and leads as if it had not lost entries" },
     { RAFT_BUG_NEVER_LOST, "guesses a vote that it cannot know" },
+    { RAFT_BUG_NEWBORN_VOTES, "votes with an empty disk as if all were new" },
     { RAFT_BUG_NO_SYNC, "does not sync its log" },
     { RAFT_BUG_LOSE_VOTE, "loses its vote when it restarts" },
     { RAFT_BUG_LEARNER_COUNTS, "counts learners" },

@@ -24,6 +24,16 @@ bool cluster_agrees(struct world *w)
     return store_revision(first->store) >= w->acked_rev;
 }
 
+bool cluster_begun(struct world *w)
+{
+    bool all = true;
+
+    for (unsigned i = 0; i < w->n_founders && !w->begun; i++)
+        all = all && head_serves(&w->head[i]) && !head_repairing(&w->head[i]);
+    w->begun |= all;
+    return w->begun;
+}
+
 bool head_ailing(const struct head *h)
 {
     struct raft_status st;

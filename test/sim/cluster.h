@@ -159,6 +159,7 @@ struct world {
     struct head  head[MAX_HEADS];
     struct faults faults;
     bool     calm;                               /* the liveness phase: nothing goes wrong any more */
+    bool     begun;                              /* all founders have agreed to begin */
     struct op *op; unsigned n_op, open_ops;
     struct watcher watcher[WATCHERS];
     struct lease_client lease[LEASE_KEYS];
@@ -179,6 +180,9 @@ void cluster_open(struct world *w);
 void head_new(struct world *w, unsigned index);  /* its machine; not started */
 void cluster_close(struct world *w);
 bool cluster_agrees(struct world *w);            /* all heads serve, are well, at one revision, with one state */
+/* Did every founder learn that all is new?  Before, it cannot tell what was damaged from what never was, and who
+ * votes must not change. */
+bool cluster_begun(struct world *w);
 bool head_serves(const struct head *h);
 bool head_repairing(const struct head *h);       /* it lost entries and does not have them back */
 bool head_ailing(const struct head *h);          /* its disk failed: it takes no part until it is started again */

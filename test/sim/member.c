@@ -42,7 +42,7 @@ void member_step(struct world *w)
         head_start(&w->head[w->n_heads - 1]);
     }
     w->member.grown = false;
-    if (w->faults.members && !w->calm && head >= 0 && !w->member.busy && sim_below(w->s, 6) == 0)
+    if (w->faults.members && cluster_begun(w) && !w->calm && head >= 0 && !w->member.busy && sim_below(w->s, 6) == 0)
         head_do(&w->head[head], member_in_change, &w->head[head]);
 }
 

@@ -46,7 +46,7 @@ static struct head *rot_pick(struct world *w)
     struct head *h = &w->head[sim_below(w->s, w->n_heads)];
     bool one_more = rot_victims(w) + 1 <= (w->n_heads - 1) / 2;
 
-    return head_serves(h) && !h->closing && (h->damaged ? h->boot != h->damaged_boot : one_more) ? h : NULL;
+    return cluster_begun(w) && head_serves(h) && !h->closing && (h->damaged ? h->boot != h->damaged_boot : one_more) ? h : NULL;
 }
 
 /* Files of a head that is down, and how.  all: even what only the other heads can tell. */
@@ -56,7 +56,7 @@ static bool rot_files(struct head *h, bool all)
     enum sim_damage how = (enum sim_damage)sim_below(s, SIM_DAMAGES);
     bool one;
 
-    switch (sim_below(s, all ? 7 : 4)) {
+    switch (sim_below(s, all ? 8 : 5)) {
     case 0:                                      /* not the segment that was being written, nor the next */
         return sim_disk_damage(h->m, "wal", how == SIM_GONE ? INT_MAX : -3 - (int)sim_below(s, 2), how);
     case 1:  return sim_disk_damage(h->m, "snap-", sim_below(s, 2) ? -1 : INT_MAX, how);
@@ -67,10 +67,14 @@ static bool rot_files(struct head *h, bool all)
         while (sim_disk_damage(h->m, "wal", -1, SIM_GONE))
             continue;
         return true;
-    case 4:
+    case 4:                                      /* a new disk: it looks like a head that never was */
+        for (one = false; sim_disk_damage(h->m, "", 0, SIM_GONE); one = true)
+            continue;
+        return one;
+    case 5:
         one = sim_disk_damage(h->m, "wal", -1, SIM_BIT);
         return sim_disk_damage(h->m, "wal", INT_MAX, SIM_BIT) || one;
-    case 5:
+    case 6:
         one = sim_disk_damage(h->m, "vote", 0, SIM_GONE);
         return sim_disk_damage(h->m, "wal", 0, SIM_SECTORS) || one;
     default:
