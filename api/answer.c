@@ -79,6 +79,8 @@ static size_t common_headers(struct call *c, struct http_header *h, unsigned ret
                                                              : STR("no-cache, private") };
     if (retry_after_s > 0)
         h[n++] = (struct http_header){ STR("Retry-After"), arena_fmt(c->arena, "%u", retry_after_s) };
+    if (c->audit != NULL)
+        h[n++] = (struct http_header){ STR("Audit-Id"), c->audit->id };
     for (size_t i = 0; more != NULL && i < more->n && n < HEADERS_MAX; i++)
         h[n++] = more->h[i];
     return n + warning_headers(c, h + n, HEADERS_MAX - n);
@@ -90,6 +92,7 @@ static void respond_all(struct call *c, int code, const char *content_type, cons
     struct exchange *x = c->x;
 
     count(c, code);
+    audit_ended(c, code, pieces, n_pieces);
     call_release(c);
     x->ops->respond(x, code, content_type, pieces, n_pieces, h, n);
 }
@@ -193,6 +196,8 @@ void call_respond_status(struct call *c, const struct status *s)
     struct answer_headers more = { &allow, s->allow.n > 0, NULL };
 
     must(!c->began);
+    if (c->audit != NULL)
+        c->audit->status = s;
     if (wants_text(c)) {
         respond(c, s->code, "application/json", text, s->retry_after_s, &more);
         return;
@@ -424,21 +429,28 @@ void call_store_failed(struct call *c, int err, bool write)
 
 /* ---- Streamed answers ---------------------------------------------------------------------------- */
 
+/* An answer of which nobody knows how long it will go on. */
+static void began(struct call *c, int code)
+{
+    must(!c->began);
+    c->began = true;
+    if (c->rq.verb == API_WATCH || (c->sub != NULL && c->sub->connect))
+        audit_started(c, code);
+}
+
 void call_begin(struct call *c, int code, const char *content_type, bool gzip)
 {
     struct http_header h[HEADERS_MAX];
     size_t             n = common_headers(c, h, 0, NULL);
 
-    must(!c->began);
-    c->began = true;
+    began(c, code);
     c->x->ops->begin(c->x, code, content_type, gzip, h, n);
 }
 
 void call_begin_with(struct call *c, int code, const char *content_type, const struct http_header *h,
                      size_t n)
 {
-    must(!c->began);
-    c->began = true;
+    began(c, code);
     c->x->ops->begin(c->x, code, content_type, false, h, n);
 }
 
@@ -462,6 +474,7 @@ void call_cut(struct call *c)
 
     must(c->began);
     count(c, 502);
+    audit_ended(c, 502, NULL, 0);
     call_release(c);
     (x->ops->cut != NULL ? x->ops->cut : x->ops->end)(x);
 }
@@ -472,6 +485,7 @@ void call_end(struct call *c)
 
     must(c->began);
     count(c, 200);
+    audit_ended(c, 200, NULL, 0);
     call_release(c);
     x->ops->end(x);
 }

@@ -8,6 +8,7 @@
 #ifndef API_CALL_H
 #define API_CALL_H
 
+#include "api/audit/audit.h"
 #include "api/authn.h"
 #include "api/authz.h"
 #include "api/kinds.h"
@@ -48,6 +49,7 @@ struct api {
     struct tls_ctx *node_tls;
     struct tls_ctx *any_tls;                     /* the proxy's, verifies nobody; made when first asked for */
     struct metrics metrics;
+    struct audit *audit;                         /* NULL: no policy */
     struct resource_info *info;                  /* by resource index; of custom kinds: api_info() */
     struct registry *registry;                   /* the custom kinds */
     struct map documents;                        /* discovery and OpenAPI, once made: blobs */
@@ -107,6 +109,7 @@ struct call {
     struct commit *commits;                      /* under way for this call */
     struct qlink admissions;                     /* that wait or have waited: api/admit.h */
     struct admit_turn *turn;                     /* at the quotas of its namespace; NULL: none */
+    struct audit_call *audit;                    /* NULL: not to be told of */
     struct admit_note *notes;                    /* for the audit log, the latest first */
 };
 

@@ -71,6 +71,8 @@ static void start_pipe(struct call *c, struct stream *backend, const struct http
     struct stream     *client;
 
     metrics_count(c, 101, 0);
+    audit_started(c, 101);
+    audit_ended(c, 101, NULL, 0);
     c->cancel = NULL;
     call_release(c);
     client = x->ops->upgrade(x, extra, n, NULL, NULL);

@@ -1,5 +1,6 @@
 /* api/parts.c: see api/parts.h. */
 #include "api/admit.h"
+#include "api/audit/audit.h"
 #include "api/authz_node.h"
 #include "api/call.h"
 #include "api/mirror.h"
@@ -99,7 +100,19 @@ static void policies_close(struct api *a)
     a->policies = NULL;
 }
 
+static int auditing_open(struct api *a, const struct api_opts *o, struct errbuf *err)
+{
+    return o->audit != NULL ? audit_open(a, o->audit, &a->audit, err) : 0;
+}
+
+static void auditing_close(struct api *a)
+{
+    audit_close(a->audit);
+    a->audit = NULL;
+}
+
 static const struct api_part parts[] = {
+    { "audit", auditing_open, auditing_close },
     { "mirror", mirror_open, mirror_close },
     { "authentication", authn_open, authn_close },
     { "roles", rbac_open, rbac_close },

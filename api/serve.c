@@ -19,6 +19,7 @@ static void on_abort(struct exchange *x)
     struct call *c = x->state;
 
     c->api->metrics.aborted++;
+    audit_ended(c, 0, NULL, 0);
     call_release(c);
 }
 
@@ -198,6 +199,7 @@ static void refuse(struct call *c)
 
 static void authorized(struct call *c)
 {
+    audit_decided(c);
     if (c->may.decision != AUTHZ_ALLOW)
         refuse(c);
     else if (c->rq.is_resource)
@@ -238,11 +240,12 @@ static void authorize(struct call *c)
 
 static void authenticated(struct call *c)
 {
+    c->user = c->who.err == 0 ? c->who.user : NULL;
+    audit_received(c);
     if (c->who.err != 0) {
         call_fail(c, 401, REASON_UNAUTHORIZED, "Unauthorized");
         return;
     }
-    c->user = c->who.user;
     c->mutating = c->rq.verb >= API_CREATE && c->rq.verb <= API_DELETECOLLECTION;
     c->api->metrics.mutating += c->mutating;
     impersonate(c, authorize);

@@ -11,6 +11,7 @@
 #include "store/store.h"
 
 struct api;
+struct audit_opts;
 
 struct api_opts {
     struct loop *loop;
@@ -32,6 +33,7 @@ struct api_opts {
     /* as the flags of the original's name them; NULL: none; admission_config: a file's content */
     const char *enable_admission, *disable_admission;
     struct str admission_config;
+    const struct audit_opts *audit;              /* NULL: none */
     const char *version;                         /* gitVersion, "v1.33.0+coracle" */
 };
 int  api_open(const struct api_opts *o, struct api **ret, struct errbuf *err);

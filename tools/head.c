@@ -12,7 +12,9 @@
 #include "sched/scheduler.h"
 #include "node/files.h"
 #include "tools/flags.h"
+#include "api/audit/audit.h"
 #include "tools/head_admission.h"
+#include "tools/head_audit.h"
 #include "tools/head_etcd.h"
 #include "tools/head_identity.h"
 #include "tools/head_store.h"
@@ -31,6 +33,7 @@ struct head_flags {
     const char *node_ca, *node_cert, *node_key;
     const char *sa_pub, *sa_key, *issuer, *token_file, *service_cidr, *node_ports;
     struct head_admission_flags admission;
+    struct head_audit_flags audit;
     uint64_t heartbeat_ms, election_ms, monitor_period_ms, monitor_grace_ms;
     int64_t terminated_pod_gc;
     struct head_store_flags keep;
@@ -51,7 +54,7 @@ struct head {
     struct scheduler *sched;
     struct controllers *ctrl;
     struct tls_ctx *tls_api, *tls_peer_server, *tls_peer_client, *tls_node, *tls_etcd;
-    struct buf ca, sa_pub, tokens, sa_key, admission;
+    struct buf ca, sa_pub, tokens, sa_key, admission, audit;
     struct raft_change handover;
     struct timer patience;
     struct ready_item removed;
@@ -281,6 +284,8 @@ static int head_open_tls(struct head *h, struct errbuf *err)
     if (f->admission.file != NULL &&
         (rc = file_read(f->admission.file, TOOLS_FILE_MAX, &h->admission, err)) != 0)
         return rc;
+    if (f->audit.policy != NULL && (rc = file_read(f->audit.policy, TOOLS_FILE_MAX, &h->audit, err)) != 0)
+        return rc;
     return f->sa_key != NULL ? file_read(f->sa_key, TOOLS_FILE_MAX, &h->sa_key, err) : 0;
 }
 
@@ -357,6 +362,12 @@ static int head_open_store(struct head *h, struct errbuf *err)
 
 static int head_open_api(struct head *h, struct errbuf *err)
 {
+    const struct head_audit_flags *f = &h->f.audit;
+    struct audit_opts audit = {
+        .policy = buf_str(&h->audit), .log_path = f->path, .log_max_mb = (uint64_t)MAX_OF(f->max_mb, 0),
+        .log_max_backups = (uint64_t)MAX_OF(f->max_backups, 0),
+        .log_max_age_days = (uint64_t)MAX_OF(f->max_days, 0),
+    };
     char host[256] = "";
     struct api_opts o = {
         .loop = h->loop,
@@ -374,6 +385,7 @@ static int head_open_api(struct head *h, struct errbuf *err)
         .enable_admission = h->f.admission.enable,
         .disable_admission = h->f.admission.disable,
         .admission_config = buf_str(&h->admission),
+        .audit = &audit,
         .version = CORACLE_GIT_VERSION,
         .cluster = h->f.self.cluster,
     };
@@ -434,6 +446,7 @@ static void head_release(struct head *h)
     buf_release(&h->sa_pub);
     buf_release(&h->tokens);
     buf_release(&h->admission);
+    buf_release(&h->audit);
     buf_release(&h->sa_key);
     arena_release(&h->arena);
 }
@@ -478,6 +491,7 @@ static int head_parse(struct head_flags *f, int argc, char **argv)
         { "token-auth-file", NULL, FLAG_STRING, &f->token_file, "FILE",
           "static bearer tokens: token,user,uid,\"group1,group2\" a line" },
         HEAD_ADMISSION_FLAGS(f->admission)
+        HEAD_AUDIT_FLAGS(f->audit)
         { "service-cluster-ip-range", NULL, FLAG_STRING, &f->service_cidr, "CIDRS", "services' addresses" },
         { "service-node-port-range", NULL, FLAG_STRING, &f->node_ports, "A-B", "services' ports on nodes" },
         { "heartbeat-interval", NULL, FLAG_DURATION_MS, &f->heartbeat_ms, "TIME",
@@ -512,7 +526,7 @@ static int head_run(int argc, char **argv)
 {
     struct head h = { .f = { .ready_fd = -1, .data = "/var/lib/coracle/head",
                              .listen = "127.0.0.1:6443",
-                             .listen_peer = "127.0.0.1:2380" },
+                             .listen_peer = "127.0.0.1:2380", .audit = HEAD_AUDIT_DEFAULTS },
                       .ca = BUF_INIT, .sa_pub = BUF_INIT, .sa_key = BUF_INIT };
     struct trim trim;
     struct errbuf err = { "" };
