@@ -2,6 +2,9 @@
 #include "net/log.h"
 #include "raft/peer.h"
 
+/* A frame so long is queued in one piece: TLS takes its records out of it without gathering them. */
+#define PEER_WHOLE (16u << 10)
+
 struct link {                                    /* to one other head: we dial */
     struct peers *peers;                         /* borrowed; pinned while stream != NULL */
     struct qlink link;
@@ -273,7 +276,12 @@ bool peers_send(struct peers *p, const struct raft_message *m, const struct raft
         return false;
     buf_clear(&p->scratch);
     raft_message_encode(m, log, &p->scratch);
-    stream_write(k->stream, p->scratch.p, p->scratch.n);
+    if (p->scratch.n >= PEER_WHOLE) {
+        struct blob *frame = buf_to_blob(&p->scratch);
+        stream_write_blob(k->stream, frame, 0, frame->len);
+    } else {
+        stream_write(k->stream, p->scratch.p, p->scratch.n);
+    }
     if (p->scratch.cap > (4u << 20))
         buf_release(&p->scratch);
     return true;
