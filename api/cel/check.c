@@ -9,7 +9,7 @@ struct checker {
     const struct cel_env *env;
     struct cel_program *program;
     struct cel_mistakes *m;
-    struct arena *arena;
+    struct arena *arena, scratch;
     unsigned n_scopes;
 };
 
@@ -199,19 +199,23 @@ static void check_regex(struct checker *c, struct cel_node *n)
 /* Those of all that take these types; the type is theirs if they agree. */
 static void choose_overloads(struct checker *c, struct cel_node *n, const struct cel_type *const *types)
 {
-    const struct cel_overload *all;
-    struct cel_overload       *kept;
-    unsigned                   n_all = cel_overloads(c->arena, n->name, n->member, n->n, &all);
+    struct cel_signature all[CEL_MAX_SIGNATURES];
+    struct cel_overload  kept[CEL_MAX_SIGNATURES], *to;
+    unsigned             n_all = cel_signatures(&c->scratch, n->name, n->member, n->n, all);
 
-    kept = arena_alloc(c->arena, n_all * sizeof *kept);
-    n->overload = kept;
     for (unsigned i = 0; i < n_all; i++) {
         const struct cel_type *result = NULL;
-        if (!cel_overload_takes(&all[i], types, c->arena, &result))
+        if (!cel_signature_takes(&all[i], types, c->arena, &result))
             continue;
-        kept[n->n_overloads++] = all[i];
+        kept[n->n_overloads] = (struct cel_overload){ .f = all[i].f, .n = (uint8_t)all[i].n };
+        for (unsigned k = 0; k < all[i].n; k++)
+            kept[n->n_overloads].kind[k] = (uint8_t)all[i].arg[k]->kind;
+        n->n_overloads++;
         n->type = n->type == NULL ? result : cel_type_join(n->type, result);
     }
+    arena_reset(&c->scratch);
+    n->overload = to = arena_alloc(c->arena, n->n_overloads * sizeof *to);
+    memcpy(to, kept, n->n_overloads * sizeof *to);
     if (n->n_overloads == 0) {
         no_overload(c, n, types);
         n->type = wrong(c);
@@ -452,6 +456,7 @@ void cel_check(struct cel_node *root, const struct cel_env *env, struct cel_prog
 
     check(&c, root, NULL);
     must(c.n_scopes == 0);
+    arena_release(&c.scratch);
 }
 
 int cel_compile(struct cel_program **ret, const struct cel_env *env, struct str text,

@@ -60,14 +60,14 @@ static const struct cel_type *sig_type(struct arena *a, const char **at)
 
 /* False: it takes another number of arguments, or they stand elsewhere. */
 static bool sig_read(struct arena *a, const struct cel_function *f, bool member, unsigned n,
-                     struct cel_overload *ret)
+                     struct cel_signature *ret)
 {
     const char *at = f->sig;
     bool        dot = strchr(f->sig, '.') != NULL;
 
     if (dot != member)
         return false;
-    *ret = (struct cel_overload){ .f = f };
+    *ret = (struct cel_signature){ .f = f };
     while (*at != ':') {
         must(ret->n < CEL_MAX_ARGS);
         if (ret->n == n)
@@ -81,22 +81,18 @@ static bool sig_read(struct arena *a, const struct cel_function *f, bool member,
     return ret->n == n;
 }
 
-unsigned cel_overloads(struct arena *a, struct str name, bool member, unsigned n,
-                       const struct cel_overload **ret)
+unsigned cel_signatures(struct arena *a, struct str name, bool member, unsigned n,
+                        struct cel_signature ret[CEL_MAX_SIGNATURES])
 {
-    struct cel_overload found[64], *kept;
-    unsigned            count = 0;
+    unsigned count = 0;
 
     for (size_t l = 0; l < ARRAY_LEN(libraries); l++)
         for (unsigned i = 0; i < libraries[l]->n; i++)
             if (str_is(name, libraries[l]->fn[i].name) &&
-                sig_read(a, &libraries[l]->fn[i], member, n, &found[count])) {
+                sig_read(a, &libraries[l]->fn[i], member, n, &ret[count])) {
                 count++;
-                must(count < ARRAY_LEN(found));
+                must(count < CEL_MAX_SIGNATURES);
             }
-    kept = arena_alloc(a, count * sizeof *kept);
-    memcpy(kept, found, count * sizeof *kept);
-    *ret = kept;
     return count;
 }
 
@@ -143,7 +139,7 @@ static const struct cel_type *filled(struct arena *a, const struct cel_type *t, 
     return cel_type_wrap(a, t->kind, filled(a, t->elem, b));
 }
 
-bool cel_overload_takes(const struct cel_overload *o, const struct cel_type *const *arg, struct arena *a,
+bool cel_signature_takes(const struct cel_signature *o, const struct cel_type *const *arg, struct arena *a,
                         const struct cel_type **ret)
 {
     struct binding to = { NULL, NULL };
@@ -157,11 +153,6 @@ bool cel_overload_takes(const struct cel_overload *o, const struct cel_type *con
 
 /* ---- At run time ------------------------------------------------------------------------------------ */
 
-static bool is_a(const struct cel_type *want, const struct cel_value *v)
-{
-    return want->kind == CEL_DYN || want->kind == v->kind;
-}
-
 struct cel_value cel_call(struct cel_run *r, const struct cel_node *n, const struct cel_value *arg)
 {
     for (unsigned i = 0; i < n->n_overloads; i++) {
@@ -169,7 +160,7 @@ struct cel_value cel_call(struct cel_run *r, const struct cel_node *n, const str
         uint64_t                   size[2] = { 0, 0 };
         unsigned                   fit = 0;
 
-        while (fit < o->n && is_a(o->arg[fit], &arg[fit]))
+        while (fit < o->n && (o->kind[fit] == CEL_DYN || o->kind[fit] == arg[fit].kind))
             fit++;
         if (fit < o->n)
             continue;

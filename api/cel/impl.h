@@ -126,19 +126,23 @@ extern const struct cel_library cel_lib_operators, cel_lib_convert, cel_lib_time
     cel_lib_semver, cel_lib_authz, cel_lib_math, cel_lib_optional;
 
 #define CEL_MAX_ARGS 6
-struct cel_overload {
+/* One that a call may mean, with the kinds of its arguments. */
+struct cel_overload { const struct cel_function *f; uint8_t n, kind[CEL_MAX_ARGS]; };
+/* A signature read: types with their A and B. */
+struct cel_signature {
     const struct cel_function *f;
     unsigned n;
-    const struct cel_type *arg[CEL_MAX_ARGS], *result;     /* with their A and B */
+    const struct cel_type *arg[CEL_MAX_ARGS], *result;
 };
+#define CEL_MAX_SIGNATURES 64
 /* True if some library has a function of this name. */
 bool cel_function_known(struct str name);
-/* Those that take n arguments this way, in the arena; none: 0. */
-unsigned cel_overloads(struct arena *a, struct str name, bool member, unsigned n,
-                       const struct cel_overload **ret);
-/* Does it take arguments of these types?  *ret: the type of the result, with A and B filled in. */
-bool cel_overload_takes(const struct cel_overload *o, const struct cel_type *const *arg, struct arena *a,
-                        const struct cel_type **ret);
+/* Those that take n arguments this way; how many.  What they point to lives in a. */
+unsigned cel_signatures(struct arena *a, struct str name, bool member, unsigned n,
+                        struct cel_signature ret[CEL_MAX_SIGNATURES]);
+/* Does it take arguments of these types?  *ret: the type of the result, with A and B filled in, made in a. */
+bool cel_signature_takes(const struct cel_signature *o, const struct cel_type *const *arg, struct arena *a,
+                         const struct cel_type **ret);
 struct cel_value cel_call(struct cel_run *r, const struct cel_node *n, const struct cel_value *arg);
 
 cel_fn cel_format_text;                          /* lib_strings_format.c */

@@ -5,6 +5,7 @@
  * --rows: only those with a target, as rows for run.sh.
  * Every step works on a fresh arena.  The figure is the best of BATCHES: what the machine can do when nobody disturbs
  * it.  Linked with --wrap=malloc and friends, to count. */
+#include "api/cel.h"
 #include "api/encode.h"
 #include "api/json_scan.h"
 #include "api/kinds.h"
@@ -348,6 +349,51 @@ static void step_whole_strategic(struct arena *a)
     finish(a, obj);
 }
 
+/* ---- Rules ------------------------------------------------------------------------------------------- */
+
+static const struct { const char *text; bool typed; } rules[] = {
+    { "self.spec.replicas <= 10 && self.spec.replicas >= 1", true },
+    { "self.spec.template.spec.containers.all(c, c.image.startsWith('registry.example.com/') && "
+      "has(c.resources) && c.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$'))", true },
+    { "object.spec.template.spec.containers.all(c, c.image.startsWith('registry.example.com/') && "
+      "has(c.resources) && c.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$'))", false },
+};
+static struct cel_program *programs[ARRAY_LEN(rules)];
+
+static void compile(struct arena *a, size_t i)
+{
+    struct cel_types types = { .arena = a };
+    struct cel_var   var = { rules[i].typed ? STR("self") : STR("object"), cel_type(CEL_DYN) };
+    struct cel_env   env = { &var, 1 };
+    struct str       why;
+
+    if (rules[i].typed)
+        var.type = cel_types_of(&types, b.deployment->type);
+    must(cel_compile(&programs[i], &env, str_of(rules[i].text), cel_type(CEL_BOOL), a, &why) == 0);
+}
+
+static void run_rule(struct arena *a, size_t i)
+{
+    struct cel_value value = cel_from_json(b.live, NULL), v;
+    struct cel_run   run = { .arena = a, .vars = &value, .limit = CEL_COST_CALL };
+
+    if (programs[i] == NULL)
+        compile(&b.arena, i);
+    v = cel_eval(programs[i], &run);
+    must(cel_is_true(&v));
+}
+
+static void step_rule_short(struct arena *a) { run_rule(a, 0); }
+static void step_rule(struct arena *a) { run_rule(a, 1); }
+static void step_rule_untyped(struct arena *a) { run_rule(a, 2); }
+static void step_rule_compile(struct arena *a)
+{
+    struct cel_program *kept = programs[2];
+
+    compile(a, 2);
+    programs[2] = kept;
+}
+
 /* target_us: 0: the one of the step before it. */
 static const struct { const char *name; void (*run)(struct arena *a); bool row; double target_us; } steps[] = {
     { "parse a pod", step_parse },
@@ -370,6 +416,10 @@ static const struct { const char *name; void (*run)(struct arena *a); bool row; 
     { "server-side apply, from text to text, validated", step_whole_apply, true, 80 },
     { "strategic merge patch of it", step_strategic },
     { "strategic merge patch, from text to text, validated", step_whole_strategic, true, 40 },
+    { "CEL rule: two comparisons", step_rule_short },
+    { "CEL rule: all containers, three conditions", step_rule, true, 3 },
+    { "the same without types, as a policy's", step_rule_untyped },
+    { "compile it", step_rule_compile },
 };
 
 /* ---- Measuring --------------------------------------------------------------------------------------- */
