@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include "api/admit/plugin.h"
 #include "api/json_scan.h"
+#include "api/registry.h"
 
 /* ---- Which rows ---------------------------------------------------------------------------------------- */
 
@@ -218,6 +219,28 @@ bool admit_is(const struct admission *a, const char *group, const char *plural, 
 
     return strcmp(r->plural, plural) == 0 && strcmp(r->kind->group, group) == 0 &&
            strcmp(a->k->sub != NULL ? a->k->sub->name : "", sub) == 0;
+}
+
+static bool is_kind(const struct resource *r, struct str group, struct str version, struct str kind)
+{
+    return !r->virtual_ && str_is(kind, r->kind->kind) && str_is(group, r->kind->group) &&
+           str_is(version, r->kind->version);
+}
+
+const struct resource *admit_resource_of(struct admission *a, struct str api_version, struct str kind)
+{
+    const struct resource_set *all = registry_all(a->call->api->registry);
+    struct str                 group = STR_NONE, version = api_version;
+    ptrdiff_t                  slash = str_find(api_version, '/');
+
+    if (slash >= 0) {
+        group = str_upto(api_version, (size_t)slash);
+        version = str_from(api_version, (size_t)slash + 1);
+    }
+    for (unsigned i = 0; i < all->n; i++)
+        if (is_kind(all->at[i], group, version, kind))
+            return all->at[i];
+    return NULL;
 }
 
 /* ---- Lists ----------------------------------------------------------------------------------- */

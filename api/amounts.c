@@ -86,17 +86,22 @@ static int by_name(const void *x, const void *y)
     return str_cmp(((const struct amount *)x)->name, ((const struct amount *)y)->name);
 }
 
+void amounts_sort(struct amounts *u)
+{
+    if (u->n > 0)
+        qsort(u->v, u->n, sizeof *u->v, by_name);
+}
+
 struct str amounts_text(struct arena *a, const struct amounts *u)
 {
-    struct amount *v = arena_alloc(a, (u->n + 1) * sizeof *v);
-    struct str          text = STR("");
+    struct amounts sorted = amounts_make(a);
+    struct str     text = STR("");
 
-    if (u->n > 0)
-        memcpy(v, u->v, u->n * sizeof *v);
-    qsort(v, u->n, sizeof *v, by_name);
-    for (unsigned i = 0; i < u->n; i++)
-        text = arena_fmt(a, "%.*s%s%.*s=%.*s", STR_ARG(text), i > 0 ? "," : "", STR_ARG(v[i].name),
-                         STR_ARG(quantity_text(a, v[i].amount)));
+    amounts_add_all(&sorted, u);
+    amounts_sort(&sorted);
+    for (unsigned i = 0; i < sorted.n; i++)
+        text = arena_fmt(a, "%.*s%s%.*s=%.*s", STR_ARG(text), i > 0 ? "," : "", STR_ARG(sorted.v[i].name),
+                         STR_ARG(quantity_text(a, sorted.v[i].amount)));
     return text;
 }
 

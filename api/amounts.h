@@ -21,6 +21,7 @@ void amounts_max(struct amounts *u, const struct amounts *other);
 /* From an object of quantities; what is none counts as zero. */
 void amounts_read(struct amounts *u, const struct json *map);
 struct json *amounts_json(const struct amounts *u);
+void amounts_sort(struct amounts *u);            /* by name */
 /* "cpu=1,pods=2", sorted by name. */
 struct str amounts_text(struct arena *a, const struct amounts *u);
 

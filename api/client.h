@@ -44,6 +44,8 @@ struct client_resource { const char *group, *version, *plural; };     /* group "
 #define CLIENT_CRDS ((struct client_resource){ "apiextensions.k8s.io", "v1", "customresourcedefinitions" })
 #define CLIENT_ADMISSION_POLICIES \
     ((struct client_resource){ "admissionregistration.k8s.io", "v1", "validatingadmissionpolicies" })
+#define CLIENT_CLAIMS      ((struct client_resource){ "", "v1", "persistentvolumeclaims" })
+#define CLIENT_VOLUMES     ((struct client_resource){ "", "v1", "persistentvolumes" })
 #define CLIENT_RESOURCEQUOTAS ((struct client_resource){ "", "v1", "resourcequotas" })
 #define CLIENT_ENDPOINTSLICES ((struct client_resource){ "discovery.k8s.io", "v1", "endpointslices" })
 

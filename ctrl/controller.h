@@ -35,6 +35,7 @@ struct controller *slice_mirror_controller(struct ctrl_env *env);
 struct controller *service_cidr_controller(struct ctrl_env *env);
 struct controller *crd_controller(struct ctrl_env *env);
 struct controller *admission_policy_controller(struct ctrl_env *env);
+struct controller *storage_protection_controller(struct ctrl_env *env);
 struct controller *resource_quota_controller(struct ctrl_env *env);
 
 static inline int64_t env_now_s(const struct ctrl_env *env) { return loop_wall_ns(env->loop) / 1000000000; }

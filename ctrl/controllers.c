@@ -6,7 +6,7 @@ static struct controller *(*const all[])(struct ctrl_env *env) = {
     namespace_controller,  pod_gc_controller,     service_account_controller, disruption_controller,
     endpoints_controller,  slice_mirror_controller, service_cidr_controller,
     crd_controller,        admission_policy_controller,
-    resource_quota_controller,
+    resource_quota_controller, storage_protection_controller,
 };
 
 struct controllers {

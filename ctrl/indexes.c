@@ -45,6 +45,34 @@ static void keys_of_node(const struct json *obj, struct arena *a, struct str *ou
     *ret_n = out[0].n > 0;
 }
 
+struct str claim_key(struct arena *a, struct str ns, struct str claim)
+{
+    return arena_join(a, (const struct str[]){ ns, STR("/"), claim }, 3);
+}
+
+struct str claim_of_volume(struct arena *a, const struct json *pod, const struct json *volume)
+{
+    if (json_getz(volume, "ephemeral") != NULL)
+        return arena_join(a, (const struct str[]){ meta_str(pod, "name"), STR("-"),
+                                                   json_str(json_getz(volume, "name")) }, 3);
+    return json_path_str(volume, "persistentVolumeClaim.claimName");
+}
+
+static void keys_of_claims(const struct json *obj, struct arena *a, struct str *out, unsigned max,
+                           unsigned *ret_n)
+{
+    *ret_n = 0;
+    json_each(volume, json_path(obj, "spec.volumes")) {
+        struct str claim = claim_of_volume(a, obj, volume);
+
+        if (claim.n == 0)
+            continue;
+        if (*ret_n < max)
+            out[*ret_n] = claim_key(a, meta_str(obj, "namespace"), claim);
+        (*ret_n)++;
+    }
+}
+
 struct str pair_key(struct arena *a, struct str ns, struct str label, struct str value)
 {
     return arena_join(a, (const struct str[]){ ns, STR("/"), label, STR("="), value }, 5);
@@ -83,8 +111,10 @@ void ctrl_indexes(struct informer_opts *o)
         o->index[o->n_index++].keys = keys_of_owner;
         o->index[o->n_index++].keys = keys_of_namespace;
     }
-    if (pods)
+    if (pods) {
         o->index[o->n_index++].keys = keys_of_node;
+        o->index[o->n_index++].keys = keys_of_claims;
+    }
     if (is_of(o, CLIENT_PDBS) || is_of(o, CLIENT_RESOURCEQUOTAS) || is_of(o, CLIENT_DEPLOYMENTS))
         o->index[o->n_index++].keys = keys_of_namespace;
     if (is_of(o, CLIENT_SERVICES))

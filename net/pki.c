@@ -321,3 +321,33 @@ bool pki_equal(struct str a, struct str b)
 {
     return a.n == b.n && CRYPTO_memcmp(a.p, b.p, a.n) == 0;
 }
+
+/* ---- Requests ---- */
+
+static bool name_has(const X509_NAME *name, int nid, const char *text)
+{
+    for (int i = -1; (i = X509_NAME_get_index_by_NID((X509_NAME *)name, nid, i)) >= 0;) {
+        unsigned char *utf8;
+        int            n = ASN1_STRING_to_UTF8(&utf8, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, i)));
+        bool           same = n >= 0 && (size_t)n == strlen(text) && memcmp(utf8, text, (size_t)n) == 0;
+
+        if (n >= 0)
+            OPENSSL_free(utf8);
+        if (same)
+            return true;
+    }
+    return false;
+}
+
+bool pki_request_organization(struct str pem, const char *organization)
+{
+    BIO      *bio = pem.n <= INT32_MAX ? BIO_new_mem_buf(pem.p, (int)pem.n) : NULL;
+    X509_REQ *req = bio != NULL ? PEM_read_bio_X509_REQ(bio, NULL, NULL, NULL) : NULL;
+    bool      has;
+
+    has = req != NULL && name_has(X509_REQ_get_subject_name(req), NID_organizationName, organization);
+    X509_REQ_free(req);
+    BIO_free(bio);
+    ERR_clear_error();
+    return has;
+}

@@ -40,6 +40,8 @@ int pki_new_key(struct buf *ret_key_pem, struct buf *ret_pub_pem, struct errbuf 
 /* Sign / verify SHA-256 with ECDSA P-256; the signature is raw r||s (64 bytes), as JWS ES256 wants it. */
 int pki_sign(struct str key_pem, struct str data, unsigned char ret_sig[64], struct errbuf *err);
 int pki_verify(struct str pub_pem, struct str data, const unsigned char sig[64]);  /* 0: genuine */
+/* Does the subject of a certificate request name this organization?  False as well for what is no request. */
+bool pki_request_organization(struct str pem, const char *organization);
 void pki_sha256(struct str data, unsigned char ret[32]);
 /* The same piece by piece; pki_digest_end() frees it (ret NULL: nobody asks any more; d NULL ok then). */
 struct pki_digest;

@@ -3,6 +3,7 @@
 #define API_ADMIT_PLUGIN_H
 
 #include "api/admit.h"
+#include "api/authz.h"
 #include "api/call.h"
 
 #define ADMIT_WRITES (ADMIT_CREATE | ADMIT_UPDATE)
@@ -68,6 +69,24 @@ bool admit_list_next(struct admit_list *l);
 /* Does its member at this path read so?  raw: as JSON text. */
 bool admit_list_says(const struct admit_list *l, const char *path, const char *raw);
 struct json *admit_list_json(const struct admit_list *l);       /* NULL: it cannot be read */
+
+/* The resource of a kind, built-in or custom, as an owner reference names it; NULL: none is served. */
+const struct resource *admit_resource_of(struct admission *a, struct str api_version, struct str kind);
+
+/* ---- may.c: may the user do this as well? ------------------------------------------------------------- */
+
+/* Allowed if any of these is (a verb NULL ends them); else the request is refused with this text. */
+struct admit_question {
+    struct authz_attr any[2];
+    struct str refusal;
+    struct admit_question *next;                 /* asked after this one was answered well */
+    /* the machinery's */
+    struct authz_query query;
+    struct admission *a;
+    unsigned at;
+};
+/* For validate_later: true: answered, else the admission is suspended until it is. In the arena. */
+bool admit_ask(struct admission *a, struct admit_question *first);
 
 /* ---- turn.c: one write at a time may change a namespace's quotas on this head ------------------------- */
 

@@ -5,10 +5,26 @@
 
 const struct admit_plugin *const admit_plugins[] = {
     &admit_namespace_lifecycle,
+    &admit_limit_ranger,
     &admit_service_account,
     &admit_node_restriction,
+    &admit_taint_nodes,
+    &admit_always_pull,
+    &admit_pod_node_selector,
     &admit_priority,
     &admit_default_tolerations,
+    &admit_event_rate_limit,
+    &admit_default_storage_class,
+    &admit_claim_resize,
+    &admit_storage_protection,
+    &admit_owner_references,
+    &admit_runtime_class,
+    &admit_certificate_approval,
+    &admit_certificate_signing,
+    &admit_certificate_subject,
+    &admit_default_ingress_class,
+    &admit_external_ips,
+    /* Mutating webhooks before the policies, validating ones after them. */
     &admit_policies,
     &admit_resource_quota,
 };

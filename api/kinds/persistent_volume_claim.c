@@ -94,32 +94,16 @@ static void claim_validate(struct kind_ctx *c, const struct json *obj, struct ca
 
 /* ---- Updates ---------------------------------------------------------------------------------------- */
 
-/* Only what a class makes, and allows to, can grow. */
-static bool may_grow(struct kind_ctx *c, const struct json *spec)
-{
-    struct str         name = json_str(json_getz(spec, "storageClassName"));
-    const struct json *class =
-        name.n > 0 ? kind_lookup(c, "storage.k8s.io", "v1", "storageclasses", STR(""), name) : NULL;
-
-    return class != NULL && json_true(json_getz(class, "allowVolumeExpansion"));
-}
-
-static void check_growth(struct kind_ctx *c, const struct json *old, const struct json *obj,
-                         struct causes *causes)
+static void check_growth(const struct json *old, const struct json *obj, struct causes *causes)
 {
     const struct json *was = json_path(old, "spec.resources.requests.storage"),
                       *now = json_path(obj, "spec.resources.requests.storage");
     struct at spec = AT_KEY(NULL, "spec"), resources = AT_KEY(&spec, "resources"),
               requests = AT_KEY(&resources, "requests"), at = AT_KEY(&requests, "storage");
-    int change = quantity_cmp(json_quantity(now), json_quantity(was));
 
-    if (change < 0 &&
+    if (quantity_cmp(json_quantity(now), json_quantity(was)) < 0 &&
         quantity_cmp(json_quantity(now), json_quantity(json_path(old, "status.capacity.storage"))) <= 0)
         cause_forbidden(causes, &at, "field can not be less than status.capacity");
-    if (change > 0 && !may_grow(c, json_getz(obj, "spec")))
-        kind_refuse(c, 403, "Forbidden",
-                    "only dynamically provisioned pvc can be resized and the storageclass that provisions "
-                    "the pvc must support resize");
 }
 
 /* The old spec with what may change as it is now.  volume and class: given once. */
@@ -153,7 +137,7 @@ static void claim_validate_update(struct kind_ctx *c, const struct json *old, co
                                      "volumeAttributesClassName for bound claims");
         return;
     }
-    check_growth(c, old, obj, causes);
+    check_growth(old, obj, causes);
 }
 
 const struct kind_hooks kind_persistent_volume_claims = {
