@@ -75,8 +75,8 @@ const struct cel_type *cel_types_of(struct cel_types *types, const struct schema
 
 struct cel_value {
     uint8_t kind;                                /* enum cel_kind */
-    bool    json;                                /* LIST, MAP: u.tree, of type `type` (NULL: dyn) */
-    const struct cel_type *type;                 /* and of TYPE: what it names */
+    bool    json;                                /* LIST, MAP: u.tree, of type `type`; BYTES: base64 still */
+    const struct cel_type *type;                 /* of these (NULL: dyn); of TYPE: what it names */
     union {
         bool     b;
         int64_t  i;                              /* INT; DURATION in nanoseconds */

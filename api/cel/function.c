@@ -153,8 +153,15 @@ bool cel_signature_takes(const struct cel_signature *o, const struct cel_type *c
 
 /* ---- At run time ------------------------------------------------------------------------------------ */
 
-struct cel_value cel_call(struct cel_run *r, const struct cel_node *n, const struct cel_value *arg)
+struct cel_value cel_call(struct cel_run *r, const struct cel_node *n, struct cel_value *arg)
 {
+    for (unsigned i = 0; i < n->n; i++) {
+        if (arg[i].kind != CEL_BYTES || !arg[i].json)
+            continue;
+        arg[i] = cel_decoded(r, &arg[i]);
+        if (cel_failed(&arg[i]))
+            return arg[i];
+    }
     for (unsigned i = 0; i < n->n_overloads; i++) {
         const struct cel_overload *o = &n->overload[i];
         uint64_t                   size[2] = { 0, 0 };

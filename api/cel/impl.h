@@ -143,7 +143,7 @@ unsigned cel_signatures(struct arena *a, struct str name, bool member, unsigned 
 /* Does it take arguments of these types?  *ret: the type of the result, with A and B filled in, made in a. */
 bool cel_signature_takes(const struct cel_signature *o, const struct cel_type *const *arg, struct arena *a,
                          const struct cel_type **ret);
-struct cel_value cel_call(struct cel_run *r, const struct cel_node *n, const struct cel_value *arg);
+struct cel_value cel_call(struct cel_run *r, const struct cel_node *n, struct cel_value *arg);
 
 cel_fn cel_format_text;                          /* lib_strings_format.c */
 uint64_t cel_cost_of(enum cel_cost cost, uint64_t size0, uint64_t size1);
@@ -171,6 +171,8 @@ static inline struct cel_value cel_duration(int64_t ns)
 }
 static inline struct cel_value cel_none(void) { return (struct cel_value){ .kind = CEL_OPTIONAL }; }
 struct cel_value cel_some(struct cel_run *r, struct cel_value v);
+/* BYTES that are base64 as JSON had them, as bytes. */
+struct cel_value cel_decoded(struct cel_run *r, const struct cel_value *v);
 struct cel_value cel_type_value(const struct cel_type *t);
 
 /* Memory of a run, counted; NULL: over the limit (then cel_over is the value to return). */

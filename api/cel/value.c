@@ -6,6 +6,7 @@
 #include "api/cel/impl.h"
 #include "api/time_fmt.h"
 #include "api/utf8.h"
+#include "net/tls.h"
 
 /* ---- Made in a run ---------------------------------------------------------------------------------- */
 
@@ -142,14 +143,30 @@ static struct cel_value number_value(struct str text, enum cel_kind kind)
     return v;
 }
 
+/* A time, or a day alone. */
+static bool read_time(struct str s, struct cel_value *ret)
+{
+    char day[] = "0000-00-00T00:00:00Z";
+
+    ret->kind = CEL_TIMESTAMP;
+    if (s.n == 10) {
+        memcpy(day, s.p, 10);
+        s = str_of(day);
+    }
+    return time_parse(s, &ret->u.time.s, &ret->u.time.ns);
+}
+
 static struct cel_value string_value(struct str s, enum cel_kind kind)
 {
     struct cel_value v = cel_string(s);
 
     switch (kind) {
+    case CEL_BYTES:
+        v.kind = CEL_BYTES;
+        v.json = true;
+        return v;
     case CEL_TIMESTAMP:
-        v.kind = CEL_TIMESTAMP;
-        return time_parse(s, &v.u.time.s, &v.u.time.ns) ? v : bad_json("not a timestamp");
+        return read_time(s, &v) ? v : bad_json("not a timestamp");
     case CEL_DURATION:
         v.kind = CEL_DURATION;
         return duration_parse(s, &v.u.i) ? v : bad_json("not a duration");
@@ -190,6 +207,19 @@ static const struct cel_type *type_below(const struct cel_type *t, struct str ke
         return t != NULL ? t->elem : NULL;
     f = cel_type_field(t, key);
     return f != NULL ? f->type : NULL;
+}
+
+struct cel_value cel_decoded(struct cel_run *r, const struct cel_value *v)
+{
+    struct buf       b = BUF_INIT;
+    int              rc = base64_decode(&b, v->u.s, false);
+    struct cel_value bytes = cel_take_buf(r, &b);
+
+    if (rc != 0)
+        return cel_error(r, "not base64");
+    if (bytes.kind == CEL_STRING)
+        bytes.kind = CEL_BYTES;
+    return bytes;
 }
 
 /* ---- To JSON ---------------------------------------------------------------------------------------- */

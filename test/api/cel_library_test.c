@@ -244,6 +244,7 @@ TEST(typed_objects_tell_mistakes_when_compiled)
         { STR("replicas"), cel_type(CEL_INT), true }, { STR("name"), cel_type(CEL_STRING), false },
         { STR("if"), cel_type(CEL_BOOL), false }, { STR("a-b.c"), cel_type(CEL_INT), false },
         { STR("when"), cel_type(CEL_TIMESTAMP), false }, { STR("list"), cel_type(CEL_LIST), false },
+        { STR("raw"), cel_type(CEL_BYTES), false }, { STR("day"), cel_type(CEL_TIMESTAMP), false },
     };
     struct cel_type       object = { .kind = CEL_OBJECT, .name = STR("object"), .fields = fields,
                                      .n_fields = ARRAY_LEN(fields) };
@@ -260,12 +261,14 @@ TEST(typed_objects_tell_mistakes_when_compiled)
         "self.`a-b.c` == 3",
         "self.when < timestamp('2030-01-01T00:00:00Z')",
         "!has(self.name)",
+        "self.raw == b'hi'", "self.raw.size() == 2", "string(self.raw) == 'hi'", "self.day.getDate() == 29",
+       
         "self.list[0] == 1",
         "self != null",
     };
 
     must_ok(json_parse(&a, STR("{\"replicas\":2,\"if\":true,\"a-b.c\":3,\"when\":\"2020-01-01T00:00:00Z\","
-                               "\"list\":[1]}"), &tree, NULL));
+                               "\"list\":[1],\"raw\":\"aGk=\",\"day\":\"2024-02-29\"}"), &tree, NULL));
     self = cel_from_json(tree, &object);
     for (size_t i = 0; i < ARRAY_LEN(good); i++) {
         CHECK_STR(compiled(&a, &env, good[i], cel_type(CEL_BOOL), &p), "fine");
