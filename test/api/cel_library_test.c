@@ -262,7 +262,7 @@ TEST(typed_objects_tell_mistakes_when_compiled)
         "self.when < timestamp('2030-01-01T00:00:00Z')",
         "!has(self.name)",
         "self.raw == b'hi'", "self.raw.size() == 2", "string(self.raw) == 'hi'", "self.day.getDate() == 29",
-       
+
         "self.list[0] == 1",
         "self != null",
     };
