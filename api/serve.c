@@ -113,6 +113,8 @@ static bool negotiate(struct call *c)
     }
     if (c->rq.opt.pretty)
         c->out.pretty = true;
+    if (c->custom != NULL && c->out.shape == OUT_TABLE)
+        custom_make_columns(custom_of(c->res));
     return true;
 }
 

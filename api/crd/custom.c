@@ -192,7 +192,6 @@ static void version_make(struct custom *cu, const struct json *spec, const struc
         .storage = arena_fmt(&cu->arena, "%.*s/%.*s", STR_ARG(cu->group), STR_ARG(cu->plural)).p,
     };
     add_subresources(cu, version, v);
-    add_columns(cu, version, v);
     v->info = (struct resource_info){
         .hooks = &kind_custom,
         .base = &v->res,
@@ -277,12 +276,29 @@ const struct custom_version *custom_storage(const struct custom *cu)
 
 /* ---- Schemas ------------------------------------------------------------------------------------ */
 
-const struct json *custom_schema(const struct json *definition, struct str version)
+static const struct json *version_in(const struct json *definition, struct str version)
 {
     json_each(v, json_path(definition, "spec.versions"))
         if (str_eq(json_str(json_getz(v, "name")), version))
-            return json_path(v, "schema.openAPIV3Schema");
+            return v;
     return NULL;
+}
+
+const struct json *custom_schema(const struct json *definition, struct str version)
+{
+    return json_path(version_in(definition, version), "schema.openAPIV3Schema");
+}
+
+void custom_make_columns(struct custom_version *v)
+{
+    struct arena a = ARENA_INIT;
+    struct json_error why;
+    struct json *obj;
+
+    if (!v->tabled && json_parse(&a, blob_str(v->of->text), &obj, &why) == 0)
+        add_columns(v->of, version_in(obj, str_of(v->kind.version)), v);
+    v->tabled = true;
+    arena_release(&a);
 }
 
 int custom_compile(struct custom_version *v, struct errbuf *err)
@@ -325,7 +341,7 @@ bool custom_reads_plain(const struct custom_version *v, struct str stored)
     return str_u64(str_make(rev_text.p + 1, rev_text.n - 2), &rev) && rev >= v->of->since;
 }
 
-void custom_from_stored(const struct custom_version *v, struct json *obj, struct arena *a)
+void custom_from_stored(struct custom_version *v, struct json *obj, struct arena *a)
 {
     struct errbuf err;
 
@@ -334,6 +350,6 @@ void custom_from_stored(const struct custom_version *v, struct json *obj, struct
     json_setz(a, obj, "apiVersion", json_string_ref(a, schema_api_version(a, &v->kind)));
     json_setz(a, obj, "kind", json_string_ref(a, str_of(v->kind.kind)));
     /* what older schemas let in and this one cannot read stays as it is */
-    if (schema_conform(&v->kind, obj, a, NULL, &err) == 0)
+    if (custom_compile(v, &err) == 0 && schema_conform(&v->kind, obj, a, NULL, &err) == 0)
         schema_default(v->kind.type, obj, a);
 }

@@ -3,8 +3,9 @@
  *
  * Made from a stored CustomResourceDefinition by the registry (api/registry.h), which replaces it when
  * the definition changes.  Counted references: a request or a watch under way keeps the rows it began
- * with.  The schema of a version is compiled when the version is first asked for: a thousand
- * definitions that nobody uses cost a thousand small rows. */
+ * with.  The schema of a version is compiled when an object is first written, or read that older
+ * schemas left, its columns when somebody first wants a table: a thousand definitions cost a thousand
+ * small rows. */
 #ifndef API_CRD_CUSTOM_H
 #define API_CRD_CUSTOM_H
 
@@ -22,7 +23,7 @@ struct custom_version {
     struct str warning;                          /* of a deprecated version; empty: none */
     /* of .../scale, as dotted paths; NULL: there is no such subresource, labels: no selector */
     const char *spec_replicas, *status_replicas, *labels;
-    bool compiled;
+    bool compiled, tabled;
 };
 
 struct custom {
@@ -60,6 +61,8 @@ static inline struct custom_version *custom_of(const struct resource *r)
 }
 /* Makes v's schema ready for use.  E_INVALID: it cannot be, the text says why. */
 int custom_compile(struct custom_version *v, struct errbuf *err);
+/* Makes v's columns. */
+void custom_make_columns(struct custom_version *v);
 /* The schema of a version within a definition; NULL: none. */
 const struct json *custom_schema(const struct json *definition, struct str version);
 
@@ -68,7 +71,7 @@ const struct json *custom_schema(const struct json *definition, struct str versi
 /* Is this stored text what a reader of v is to see? */
 bool custom_reads_plain(const struct custom_version *v, struct str stored);
 /* Else: the version is put in its place, what the schema does not know goes, defaults come in. */
-void custom_from_stored(const struct custom_version *v, struct json *obj, struct arena *a);
+void custom_from_stored(struct custom_version *v, struct json *obj, struct arena *a);
 /* The version that objects are stored in. */
 const struct custom_version *custom_storage(const struct custom *cu);
 

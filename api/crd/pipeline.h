@@ -4,9 +4,9 @@
 
 #include "api/registry.h"
 
-/* The row of the request's tuple, its schema ready: sets res, info, custom.  A head that does not know
- * the kind asks what there is before it says so: `again` then comes later.  False: answered, or `again`
- * will come. */
+/* The row of the request's tuple, its schema ready if it writes: sets res, info, custom.  A head that
+ * does not know the kind asks what there is before it says so: `again` then comes later.  False:
+ * answered, or `again` will come. */
 bool custom_route(struct call *c, void (*again)(struct call *c));
 /* Before a write is tried again: the definition may have changed.  False: answered. */
 bool custom_renew(struct call *c);
