@@ -55,6 +55,15 @@ static void renew(struct registry *g, struct custom *old, struct custom *cu)
         forget_order(g, old);
 }
 
+/* Where a group stands in the tables; behind them: schema_n_resources. */
+static unsigned group_place(struct str group)
+{
+    for (unsigned i = 0; i < schema_n_resources; i++)
+        if (str_is(group, schema_resources[i].kind->group))
+            return i;
+    return schema_n_resources;
+}
+
 static void put(struct registry *g, struct str name, struct blob *text, uint64_t rev)
 {
     struct custom *old = map_get(&g->by_name, name), *cu = custom_new(text, name, rev);
@@ -66,6 +75,7 @@ static void put(struct registry *g, struct str name, struct blob *text, uint64_t
         custom_unref(cu);
         return;
     }
+    cu->place = group_place(cu->group);
     if (old != NULL)
         drop(g, old);
     map_put(&g->by_name, cu->name, cu);
@@ -241,22 +251,6 @@ static int by_version(const char *x, const char *y)
     return strcmp(x, y);
 }
 
-/* The first built-in row of the group, or behind all. */
-static unsigned group_place(const struct resource *r)
-{
-    if (!resource_is_custom(r)) {
-        unsigned i = r->index;
-
-        while (i > 0 && strcmp(schema_resources[i - 1].kind->group, r->kind->group) == 0)
-            i--;
-        return i;
-    }
-    for (unsigned i = 0; i < schema_n_resources; i++)
-        if (strcmp(schema_resources[i].kind->group, r->kind->group) == 0)
-            return i;
-    return schema_n_resources;
-}
-
 /* Built-in versions as the tables have them, before others. */
 static unsigned version_place(const struct resource *r)
 {
@@ -289,16 +283,39 @@ static int by_place(const void *x, const void *y)
 
 struct collected { struct placed *at; unsigned n, cap; };
 
-static void collect(struct collected *c, const struct resource *r)
+static void collect(struct collected *c, struct placed p)
 {
     if (c->n == c->cap) {
         c->cap = c->cap * 2 + 128;
         c->at = mem_realloc(c->at, c->cap * sizeof(*c->at));
     }
-    c->at[c->n++] = (struct placed){ r, group_place(r), version_place(r) };
+    c->at[c->n++] = p;
 }
 
-static void collect_custom(void *arg, struct custom_version *v) { collect(arg, &v->res); }
+static void collect_custom(void *arg, struct custom_version *v)
+{
+    unsigned place = v->of->place;
+
+    collect(arg,
+            (struct placed){ &v->res, place, place < schema_n_resources ? version_place(&v->res) : place });
+}
+
+/* The tables are sorted: a group's place is that of its first row, and so is a version's. */
+static void collect_built_in(struct collected *c)
+{
+    unsigned group = 0, version = 0;
+
+    for (unsigned i = 0; i < schema_n_resources; i++) {
+        const struct schema_kind *k = schema_resources[i].kind,
+                                 *last = schema_resources[i > 0 ? i - 1 : 0].kind;
+
+        if (strcmp(last->group, k->group) != 0)
+            group = version = i;
+        else if (strcmp(last->version, k->version) != 0)
+            version = i;
+        collect(c, (struct placed){ &schema_resources[i], group, version });
+    }
+}
 
 const struct resource_set *registry_all(struct registry *g)
 {
@@ -306,8 +323,7 @@ const struct resource_set *registry_all(struct registry *g)
 
     if (g->all != NULL)
         return &g->set;
-    for (unsigned i = 0; i < schema_n_resources; i++)
-        collect(&c, &schema_resources[i]);
+    collect_built_in(&c);
     registry_each(g, collect_custom, &c);
     qsort(c.at, c.n, sizeof(*c.at), by_place);
     g->all = mem_alloc(c.n * sizeof(*g->all));

@@ -35,6 +35,7 @@ struct custom {
     struct str spec, names;                      /* views of text: what the rows are made from */
     uint64_t hash;                               /* of these two: alike on all heads */
     uint64_t mod_rev;                            /* of the definition */
+    unsigned place;                              /* the registry's: where its group stands among all */
     /* Objects that are stored since then are as these schemas want them, older ones perhaps not. */
     uint64_t since;
     bool established, ending;                    /* ending: being deleted, nothing new comes in */
