@@ -1,4 +1,5 @@
 /* api/authn.c: see api/authn.h. */
+#include <stdarg.h>
 #include "api/authn_impl.h"
 #include "api/names.h"
 #include "net/tls.h"
@@ -31,79 +32,136 @@ void authn_account_groups(struct arena *a, struct str ns, struct str to[ACCOUNT_
     to[1] = arena_fmt(a, "system:serviceaccounts:%.*s", STR_ARG(ns));
 }
 
-/* ---- Static tokens ------------------------------------------------------------------------------ */
-
-/* One field of a CSV line; quotes allow commas. */
-static bool csv_field(struct str *rest, struct str *ret)
+const struct str *authn_list(struct arena *a, const char *text, size_t *ret_n)
 {
-    if (rest->p == NULL)
-        return false;
-    if (rest->n > 0 && rest->p[0] == '"') {
-        struct str body = str_from(*rest, 1);
-        ptrdiff_t  end = str_find(body, '"');
+    struct str  rest = str_of(text), one, *v = arena_alloc(a, (rest.n + 1) * sizeof(*v));
+    size_t      n = 0;
 
-        *ret = end < 0 ? body : str_upto(body, (size_t)end);
-        *rest = end < 0 ? STR_NONE : str_from(body, (size_t)end + 1);
-        if (rest->n > 0 && rest->p[0] == ',')
-            *rest = str_from(*rest, 1);
-        else
-            *rest = STR_NONE;
-        return true;
+    while (str_split(&rest, ',', &one))
+        if (str_trim(one).n > 0)
+            v[n++] = arena_str(a, str_trim(one));
+    *ret_n = n;
+    return v;
+}
+
+struct exchange_user *authn_user_copy(struct arena *a, const struct exchange_user *from)
+{
+    struct exchange_user *u = arena_new(a, struct exchange_user);
+    struct user_extra    *extra = arena_alloc(a, (from->n_extra + 1) * sizeof(*extra));
+    struct str           *groups = arena_alloc(a, (from->n_groups + 1) * sizeof(*groups));
+
+    for (size_t i = 0; i < from->n_groups; i++)
+        groups[i] = arena_str(a, from->groups[i]);
+    for (size_t i = 0; i < from->n_extra; i++)
+        extra[i] = (struct user_extra){ arena_str(a, from->extra[i].key),
+                                        arena_str(a, from->extra[i].value) };
+    *u = (struct exchange_user){ arena_str(a, from->name), arena_str(a, from->uid), groups, from->n_groups,
+                                 extra, from->n_extra };
+    return u;
+}
+
+/* ---- Tokens ----------------------------------------------------------------------------------------- */
+
+enum token_answer token_refuse(struct authn_query *q, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    q->why = arena_vfmt(q->arena, fmt, ap).p;
+    va_end(ap);
+    return TOKEN_REFUSED;
+}
+
+enum token_answer token_accept(struct authn_query *q, const struct exchange_user *u,
+                               const struct str *audiences, size_t n)
+{
+    struct str *both = arena_alloc(q->arena, (q->n_audiences + 1) * sizeof(*both));
+
+    q->n_valid = 0;
+    for (size_t i = 0; i < q->n_audiences; i++)
+        for (size_t k = 0; k < n; k++)
+            if (str_eq(q->audiences[i], audiences[k])) {
+                both[q->n_valid++] = q->audiences[i];
+                break;
+            }
+    if (q->n_valid == 0)
+        return token_refuse(q, "the token is for another audience");
+    q->valid_for = both;
+    q->user = u;
+    return TOKEN_ACCEPTED;
+}
+
+enum token_answer token_accept_here(struct authn_query *q, const struct exchange_user *u)
+{
+    return token_accept(q, u, q->authn->audiences, q->authn->n_audiences);
+}
+
+static void conclude(struct authn_query *q, enum token_answer answer)
+{
+    q->err = answer == TOKEN_ACCEPTED ? 0 : E_DENIED;
+    if (q->err != 0 && q->why == NULL)
+        q->why = "nobody here knows the token";
+}
+
+/* From the method at q->at on.  True: answered. */
+static bool ask_rest(struct authn_query *q)
+{
+    struct authn *n = q->authn;
+
+    for (; q->at < n->n_methods; q->at++) {
+        enum token_answer answer = n->method[q->at].ask(n->method[q->at].state, q);
+
+        if (answer == TOKEN_WAITS) {
+            q->waiting = true;
+            return false;
+        }
+        if (answer == TOKEN_ACCEPTED) {
+            conclude(q, answer);
+            return true;
+        }
     }
-    return str_split(rest, ',', ret);
+    conclude(q, TOKEN_REFUSED);
+    return true;
 }
 
-static void static_groups(struct authn *n, struct static_token *t, struct str list)
+void authn_told(struct authn_query *q, enum token_answer answer)
 {
-    size_t      max = 2;
-    struct str  part, *groups;
-
-    for (size_t i = 0; i < list.n; i++)
-        max += list.p[i] == ',';
-    groups = arena_zalloc(&n->arena, max * sizeof(*groups));
-    while (str_split(&list, ',', &part))
-        if (str_trim(part).n > 0)
-            groups[t->user.n_groups++] = str_trim(part);
-    groups[t->user.n_groups++] = STR(GROUP_AUTHENTICATED);
-    t->user.groups = groups;
+    must(q->waiting && answer != TOKEN_WAITS);
+    q->waiting = false;
+    q->at++;
+    if (answer == TOKEN_ACCEPTED)
+        conclude(q, answer);
+    else if (!ask_rest(q))
+        return;
+    q->done(q);
 }
 
-static int static_load(struct authn *n, struct str text, struct errbuf *err)
+bool authn_token(struct authn *n, struct authn_query *q)
 {
-    struct str rest = arena_str(&n->arena, text), line;
-
-    for (unsigned number = 1; str_split(&rest, '\n', &line); number++) {
-        struct static_token *t;
-        struct str groups = STR_NONE;
-
-        line = str_trim(line);
-        if (line.n == 0 || line.p[0] == '#')
-            continue;
-        t = arena_new(&n->arena, struct static_token);
-        if (!csv_field(&line, &t->token) || !csv_field(&line, &t->user.name) ||
-            !csv_field(&line, &t->user.uid) ||
-            t->token.n == 0 || t->user.name.n == 0)
-            return err_set(err, E_INVALID, "token file, line %u: must be token,user,uid[,\"group,group\"]",
-                           number);
-        csv_field(&line, &groups);
-        static_groups(n, t, groups);
-        t->next = n->statics;
-        n->statics = t;
+    q->authn = n;
+    q->at = 0;
+    q->user = NULL;
+    q->why = NULL;
+    q->waiting = false;
+    if (q->n_audiences == 0) {
+        q->audiences = n->audiences;
+        q->n_audiences = n->n_audiences;
     }
-    return 0;
+    return ask_rest(q);
 }
 
-static const struct exchange_user *static_find(const struct authn *n, struct str token)
+void authn_cancel(struct authn_query *q)
 {
-    const struct exchange_user *found = NULL;
+    struct token_method *m;
 
-    for (const struct static_token *t = n->statics; t != NULL; t = t->next)
-        if (pki_equal(t->token, token))
-            found = &t->user;
-    return found;
+    if (!q->waiting)
+        return;
+    m = &q->authn->method[q->at];
+    q->waiting = false;
+    m->cancel(m->state, q);
 }
 
-/* ---- The exchange -------------------------------------------------------------------------------- */
+/* ---- The exchange ----------------------------------------------------------------------------------- */
 
 static const struct str anonymous_groups[] = { { GROUP_UNAUTHENTICATED, sizeof(GROUP_UNAUTHENTICATED) - 1 } };
 static const struct exchange_user anonymous =
@@ -123,56 +181,6 @@ static const struct exchange_user *user_of_peer(struct arena *a, const struct tl
     return u;
 }
 
-static struct exchange_user *user_copy(struct arena *a, const struct exchange_user *from)
-{
-    struct exchange_user *u = arena_new(a, struct exchange_user);
-    struct user_extra    *extra;
-    struct str           *groups = arena_alloc(a, (from->n_groups + 1) * sizeof(*groups));
-
-    for (size_t i = 0; i < from->n_groups; i++)
-        groups[i] = arena_str(a, from->groups[i]);
-    u->name = arena_str(a, from->name);
-    u->uid = arena_str(a, from->uid);
-    u->groups = groups;
-    u->n_groups = from->n_groups;
-    extra = arena_alloc(a, (from->n_extra + 1) * sizeof(*extra));
-    for (size_t i = 0; i < from->n_extra; i++)
-        extra[i] = (struct user_extra){ arena_str(a, from->extra[i].key),
-                                        arena_str(a, from->extra[i].value) };
-    u->extra = extra;
-    u->n_extra = from->n_extra;
-    return u;
-}
-
-int authn_token(struct authn *n, struct arena *a, struct str token, const struct str *audiences,
-                size_t n_audiences,
-                struct exchange_user *ret, struct str *ret_audience, struct errbuf *err)
-{
-    const struct exchange_user *u = static_find(n, token);
-    const struct str            own = str_of(n->issuer);
-    const struct token         *t;
-
-    if (n_audiences == 0) {
-        audiences = &own;
-        n_audiences = 1;
-    }
-    if (u != NULL) {
-        *ret = *user_copy(a, u);
-        *ret_audience = own;
-        return 0;
-    }
-    t = token_verify(n, token, err);
-    if (t == NULL)
-        return E_DENIED;
-    for (size_t i = 0; i < n_audiences; i++)
-        if (token_for(t, audiences[i])) {
-            *ret = *user_copy(a, &t->user);
-            *ret_audience = arena_str(a, audiences[i]);
-            return 0;
-        }
-    return err_set(err, E_DENIED, "the token is for another audience");
-}
-
 static bool bearer_of(const struct exchange *x, struct str *ret)
 {
     struct str h = exchange_header(x, "Authorization");
@@ -180,55 +188,91 @@ static bool bearer_of(const struct exchange *x, struct str *ret)
     if (h.n < 7 || !str_ieq(str_upto(h, 7), STR("Bearer ")))
         return false;
     *ret = str_trim(str_from(h, 7));
-    return true;
+    return ret->n > 0;
 }
 
-static int exchange_user(struct authn *n, struct exchange *x, const struct exchange_user **ret)
+/* Signed by the CA of clients, not by the front proxy's, where that is another one. */
+static bool is_client(const struct authn *n, const struct tls_peer *peer)
 {
-    struct str            token, audience;
-    struct exchange_user *u;
+    if (peer == NULL || peer->common_name == NULL || peer->common_name[0] == '\0')
+        return false;
+    return n->proxy_roots.n == 0 || roots_have(&n->client_roots, peer->root);
+}
 
-    if (x->user != NULL) {
-        *ret = x->user;
-        return 0;
-    }
-    if (x->tls_peer != NULL && x->tls_peer->common_name != NULL && x->tls_peer->common_name[0] != '\0') {
-        *ret = user_of_peer(x->arena, x->tls_peer);
-        return 0;
-    }
-    if (exchange_header(x, "Authorization").n == 0) {
-        *ret = &anonymous;
-        return 0;
-    }
-    u = arena_new(x->arena, struct exchange_user);
-    if (!bearer_of(x, &token) || authn_token(n, x->arena, token, NULL, 0, u, &audience, NULL) < 0)
-        return E_DENIED;
-    *ret = u;
-    return 0;
+/* Who needs no token; NULL: a token decides, or nobody asks. */
+static const struct exchange_user *user_without_token(struct authn *n, struct exchange *x)
+{
+    const struct exchange_user *u = x->user;
+
+    if (u == NULL)
+        proxy_user(n, x, &u);
+    if (u == NULL && is_client(n, x->tls_peer))
+        u = user_of_peer(x->arena, x->tls_peer);
+    return u;
 }
 
 bool authn_exchange(struct authn *n, struct exchange *x, struct authn_query *q)
 {
-    q->err = exchange_user(n, x, &q->user);
+    q->arena = x->arena;
+    q->waiting = false;
+    q->n_audiences = 0;
+    q->err = 0;
+    q->user = user_without_token(n, x);
+    if (q->user != NULL)
+        return true;
+    if (bearer_of(x, &q->token))
+        return authn_token(n, q);
+    q->user = &anonymous;
+    if (n->no_anonymous || exchange_header(x, "Authorization").n > 0)
+        q->err = E_DENIED;                       /* some other scheme, which nobody understands here */
     return true;
 }
 
-void authn_cancel(struct authn_query *q)
+bool authn_may_send(struct authn *n, struct exchange *x)
 {
-    must(!q->waiting);
+    struct str token;
+
+    if (user_without_token(n, x) != NULL)
+        return true;
+    for (unsigned i = 0; bearer_of(x, &token) && i < n->n_methods; i++)
+        if (n->method[i].likely(n->method[i].state, x->arena, token))
+            return true;
+    return false;
+}
+
+/* ---- Life ------------------------------------------------------------------------------------------- */
+
+const struct key_set *authn_keys(const struct authn *n) { return n->keys; }
+
+static int open_methods(struct authn *n, const struct authn_opts *o, struct errbuf *err)
+{
+    int rc = 0;
+
+    if (o->token_lines.n > 0)
+        rc = token_static_open(n, o->token_lines, &n->method[n->n_methods++], err);
+    if (rc == 0 && o->pub_pem.n > 0)
+        rc = token_account_open(n, o, &n->method[n->n_methods++], err);
+    if (rc == 0 && !o->no_bootstrap)
+        rc = token_bootstrap_open(n, &n->method[n->n_methods++]);
+    if (rc == 0 && o->oidc.issuer_url != NULL)
+        rc = token_oidc_open(n, &o->oidc, &n->method[n->n_methods++], err);
+    if (rc == 0 && o->webhook.url != NULL)
+        rc = token_webhook_open(n, o, &n->method[n->n_methods++], err);
+    return rc;
 }
 
 int authn_new(const struct authn_opts *o, struct authn **ret, struct errbuf *err)
 {
     struct authn *n = mem_new(struct authn);
-    int           rc = 0;
+    int           rc;
 
     n->store = o->store;
     n->loop = o->loop;
-    n->issuer = mem_strdup(o->issuer);
-    buf_str_add(&n->pub_pem, o->pub_pem);
-    if (o->token_lines.n > 0)
-        rc = static_load(n, o->token_lines, err);
+    n->no_anonymous = o->no_anonymous;
+    n->audiences = authn_list(&n->arena, o->audiences != NULL ? o->audiences : o->issuer, &n->n_audiences);
+    rc = proxy_open(n, o, err);
+    if (rc == 0)
+        rc = open_methods(n, o, err);
     if (rc < 0) {
         authn_free(n);
         return rc;
@@ -241,9 +285,9 @@ void authn_free(struct authn *n)
 {
     if (n == NULL)
         return;
-    tokens_release(n);
+    for (unsigned i = 0; i < n->n_methods; i++)
+        if (n->method[i].free != NULL)
+            n->method[i].free(n->method[i].state);
     arena_release(&n->arena);
-    buf_release(&n->pub_pem);
-    mem_free(n->issuer);
     mem_free(n);
 }

@@ -12,6 +12,20 @@ static bool ask_master(void *state, struct authz_query *q)
     return true;
 }
 
+bool authz_always_allow(void *state, struct authz_query *q)
+{
+    (void)state;
+    q->decision = AUTHZ_ALLOW;
+    return true;
+}
+
+bool authz_always_deny(void *state, struct authz_query *q)
+{
+    (void)state;
+    q->reason = STR("Everything is forbidden.");
+    return true;
+}
+
 /* Why nobody allowed it: each that says something has a line. */
 static void join_reasons(struct authz_query *q)
 {
@@ -65,6 +79,12 @@ void authz_answered(struct authz_query *q)
         q->done(q);
 }
 
+void *authz_state(const struct authz_query *q)
+{
+    must(q->waiting);
+    return q->authz->chain[q->at].state;
+}
+
 void authz_cancel(struct authz_query *q)
 {
     struct authorizer *who;
@@ -93,6 +113,14 @@ void authz_add(struct authz *z, const struct authorizer *what)
 {
     must(z->n < AUTHZ_CHAIN_MAX);
     z->chain[z->n++] = *what;
+}
+
+bool authz_has(const struct authz *z, const char *name)
+{
+    for (unsigned i = 0; i < z->n; i++)
+        if (strcmp(z->chain[i].name, name) == 0)
+            return true;
+    return false;
 }
 
 void authz_free(struct authz *z)

@@ -11,6 +11,7 @@
 #ifndef API_AUTHZ_H
 #define API_AUTHZ_H
 
+#include "api/consult.h"
 #include "api/exchange.h"
 
 struct authz_attr {
@@ -37,6 +38,7 @@ struct authz_query {
     struct authz *authz;
     unsigned at;                                 /* in the chain */
     struct qlink link;                           /* of who makes it wait */
+    struct consult_wait consult;
     bool waiting;
 };
 
@@ -61,10 +63,14 @@ struct authorizer {
     void (*cancel)(void *state, struct authz_query *q);    /* of one that waits; NULL: it never does */
     void *state;
 };
-#define AUTHZ_CHAIN_MAX 6
+bool authz_always_allow(void *state, struct authz_query *q);
+bool authz_always_deny(void *state, struct authz_query *q);
+#define AUTHZ_CHAIN_MAX 7
 struct authz *authz_new(void);
 void authz_add(struct authz *z, const struct authorizer *what);
 void authz_answered(struct authz_query *q);
+void *authz_state(const struct authz_query *q);  /* of the authorizer that it waits for */
+bool authz_has(const struct authz *z, const char *name);
 void authz_free(struct authz *z);                /* NULL ok; nobody waits any more */
 
 #endif

@@ -42,6 +42,7 @@ struct api {
     struct authn *authn;
     struct authz *authz;
     struct authz_node *authz_node;
+    struct authz_webhook *authz_webhook;         /* NULL: not asked for */
     struct rbac *rbac;
     struct rbac_reconcile *reconcile;            /* NULL: never asked for here */
     struct admit *admit;
@@ -56,7 +57,8 @@ struct api {
     struct buf scratch;                          /* for encoding within one call of a function */
     struct ttl_lease events;
     char *issuer, *version, *cluster, *advertise_host, *ca_pem;
-    char *key_pem;                               /* signs service account tokens; NULL: none are issued */
+    struct key *signing_key;                     /* of service account tokens; NULL: none are issued */
+    char *jwks_uri;                              /* NULL: here */
     unsigned advertise_port;
     struct service_net net;
     /* nodes on 127.0.0.0/8 may be called: we listen there ourselves */
@@ -135,6 +137,8 @@ void call_when_fresh(struct call *c, void (*then)(struct call *c));
 void call_when_ready(struct call *c, void (*then)(struct call *c));
 /* then(c) once c->may says whether this is allowed: now, or after an authorizer was asked. */
 void call_may(struct call *c, const struct authz_attr *attr, void (*then)(struct call *c));
+/* The same, and also why, if it is allowed. */
+void call_review(struct call *c, const struct authz_attr *attr, void (*then)(struct call *c));
 /* then(c) once revision rev is here; 504 "Too large resource version" after 3 s. */
 void call_when_revision(struct call *c, uint64_t rev, void (*then)(struct call *c));
 

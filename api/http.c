@@ -95,13 +95,9 @@ static struct exchange *exchange_new(struct api *a, struct http_req *req)
 static int on_body(void *arg, struct http_req *req, const char **ret_reason)
 {
     struct api *a = arg;
-    struct authn_query q;
 
     *ret_reason = "Unauthorized";
-    if (authn_exchange(a->authn, exchange_new(a, req), &q) &&
-        (q.err != 0 || authn_in_group(q.user, GROUP_UNAUTHENTICATED)))
-        return 401;
-    return 0;
+    return authn_may_send(a->authn, exchange_new(a, req)) ? 0 : 401;
 }
 
 static void on_request(void *arg, struct http_req *req)

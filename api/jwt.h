@@ -1,16 +1,22 @@
-/* api/jwt.h: JSON Web Tokens signed with ES256, as service accounts carry them. */
+/* api/jwt.h: JSON Web Tokens: taken apart, and signed.  Who verifies chooses the key, and the key the
+ * algorithms (net/key.h): the header is a claim like all others. */
 #ifndef API_JWT_H
 #define API_JWT_H
 
 #include "api/json.h"
+#include "net/key.h"
 
 #define JWT_MAX_BYTES 8192
 
+struct jwt {
+    struct str alg, kid;                         /* of the header; kid may be empty */
+    struct json *claims;                         /* an object; unjudged */
+    struct str covered;                          /* what the signature is over: a view of the token */
+    struct str signature;                        /* bytes */
+};
+/* Form only.  E_INVALID. */
+int jwt_parse(struct arena *a, struct str token, struct jwt *ret, struct errbuf *err);
 /* header.payload.signature of the claims, appended to out. */
-int jwt_sign(struct str key_pem, const struct json *claims, struct buf *out, struct errbuf *err);
-/* Signature, algorithm and form; claims are returned unjudged (expiry, audience: the caller).  E_INVALID,
- * E_DENIED. */
-int jwt_verify(struct str pub_pem, struct str token, struct arena *a, struct json **ret_claims,
-               struct errbuf *err);
+int jwt_sign(const struct key *k, const struct json *claims, struct buf *out, struct errbuf *err);
 
 #endif

@@ -25,11 +25,14 @@ static void mirror_close(struct api *a)
 
 static int authn_open(struct api *a, const struct api_opts *o, struct errbuf *err)
 {
-    struct authn_opts ao = {
-        .store = o->store, .loop = o->loop, .issuer = a->issuer, .pub_pem = o->service_account_pub_pem,
-        .token_lines = o->token_lines,
-    };
+    struct authn_opts ao = o->authn;
 
+    ao.store = o->store;
+    ao.loop = o->loop;
+    ao.issuer = a->issuer;
+    ao.pub_pem = o->service_account_pub_pem;
+    ao.token_lines = o->token_lines;
+    ao.client_ca_pem = o->ca_pem;
     return authn_new(&ao, &a->authn, err);
 }
 
@@ -54,19 +57,58 @@ static void rbac_close(struct api *a)
     a->rbac = NULL;
 }
 
+static int open_webhook(struct api *a, const struct api_opts *o, struct errbuf *err)
+{
+    if (o->authz_webhook.remote.url == NULL)
+        return err_set(err, E_INVALID, "Webhook: needs the configuration of a server to ask");
+    return authz_webhook_new(o->loop, &o->authz_webhook, &a->authz_webhook, err);
+}
+
+/* One of --authorization-mode. */
+static int add_mode(struct api *a, const struct api_opts *o, struct str mode, struct errbuf *err)
+{
+    int rc = 0;
+
+    if (str_is(mode, "Node") && a->authz_node == NULL) {
+        a->authz_node = authz_node_new(a->mirror, o->store);
+        authz_add(a->authz, &(struct authorizer){ "Node", authz_node_ask, NULL, a->authz_node });
+    } else if (str_is(mode, "RBAC")) {
+        authz_add(a->authz, &(struct authorizer){ "RBAC", rbac_ask, rbac_cancel, a->rbac });
+    } else if (str_is(mode, "Webhook") && a->authz_webhook == NULL) {
+        rc = open_webhook(a, o, err);
+        if (rc == 0)
+            authz_add(a->authz, &(struct authorizer){ "Webhook", authz_webhook_ask, authz_webhook_cancel,
+                                                      a->authz_webhook });
+    } else if (str_is(mode, "AlwaysAllow")) {
+        authz_add(a->authz, &(struct authorizer){ .name = "AlwaysAllow", .ask = authz_always_allow });
+    } else if (str_is(mode, "AlwaysDeny")) {
+        authz_add(a->authz, &(struct authorizer){ .name = "AlwaysDeny", .ask = authz_always_deny });
+    } else {
+        rc = err_set(err, E_INVALID, "authorization-mode %.*s: must be of Node, RBAC, Webhook, AlwaysAllow, "
+                                     "AlwaysDeny, each once", STR_ARG(mode));
+    }
+    return rc;
+}
+
 static int authz_open(struct api *a, const struct api_opts *o, struct errbuf *err)
 {
+    struct str rest = str_of(o->authorization_mode != NULL ? o->authorization_mode : "Node,RBAC"), mode;
+    unsigned   n = 0;
+    int        rc = 0;
+
     a->authz = authz_new();
-    a->authz_node = authz_node_new(a->mirror, o->store);
-    authz_add(a->authz, &(struct authorizer){ "Node", authz_node_ask, NULL, a->authz_node });
-    authz_add(a->authz, &(struct authorizer){ "RBAC", rbac_ask, rbac_cancel, a->rbac });
-    return 0;
+    while (rc == 0 && str_split(&rest, ',', &mode))
+        rc = ++n < AUTHZ_CHAIN_MAX ? add_mode(a, o, str_trim(mode), err)
+                                   : err_set(err, E_INVALID, "authorization-mode: too many");
+    return rc;
 }
 
 static void authz_close(struct api *a)
 {
     authz_free(a->authz);
     authz_node_free(a->authz_node);
+    authz_webhook_free(a->authz_webhook);
+    a->authz_webhook = NULL;
     a->authz = NULL;
     a->authz_node = NULL;
 }

@@ -1,6 +1,7 @@
 /* api/paths.c: what is no resource: discovery, OpenAPI, version, health, metrics. */
 #include "api/document.h"
 #include "api/health.h"
+#include "api/issuer.h"
 #include "api/registry.h"
 #include "api/saved.h"
 #include "api/members.h"
@@ -176,6 +177,8 @@ static void serve_root(struct call *c, int code)
     struct blob *body;
 
     begin_root(&b, code);
+    for (size_t i = 0; issuer_path(c->api, i) != NULL; i++)
+        add_path(&b, issuer_path(c->api, i), "", NULL);
     for (size_t i = 0; i < ARRAY_LEN(first); i++)
         add_path(&b, first[i], "", NULL);
     add_groups(&b, registry_all(c->api->registry));
@@ -221,7 +224,8 @@ void call_path(struct call *c)
         call_method_not_allowed(c);
         return;
     }
-    if (serve_discovery(c, seg, n) || serve_openapi(c, seg, n) || serve_other(c, seg, n))
+    if (issuer_serve(c, c->rq.path) || serve_discovery(c, seg, n) || serve_openapi(c, seg, n) ||
+        serve_other(c, seg, n))
         return;
     if (n > 0 && (str_is(seg[0], "api") || str_is(seg[0], "apis")))
         call_no_such_path(c);

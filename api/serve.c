@@ -181,12 +181,23 @@ static void call_on_asked(struct authz_query *q)
     c->then(c);
 }
 
-void call_may(struct call *c, const struct authz_attr *attr, void (*then)(struct call *c))
+static void ask(struct call *c, const struct authz_attr *attr, bool want_reason, void (*then)(struct call *c))
 {
-    c->may = (struct authz_query){ .attr = *attr, .arena = c->arena, .done = call_on_asked };
+    c->may = (struct authz_query){ .attr = *attr, .arena = c->arena, .want_reason = want_reason,
+                                   .done = call_on_asked };
     c->then = then;
     if (authz_ask(c->api->authz, &c->may))
         then(c);
+}
+
+void call_may(struct call *c, const struct authz_attr *attr, void (*then)(struct call *c))
+{
+    ask(c, attr, false, then);
+}
+
+void call_review(struct call *c, const struct authz_attr *attr, void (*then)(struct call *c))
+{
+    ask(c, attr, true, then);
 }
 
 static void refuse(struct call *c)

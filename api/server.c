@@ -61,7 +61,8 @@ static void api_free(struct api *a)
     mem_free(a->cluster);
     mem_free(a->advertise_host);
     mem_free(a->ca_pem);
-    mem_free(a->key_pem);
+    key_free(a->signing_key);
+    mem_free(a->jwks_uri);
     metrics_release(&a->metrics);
     mem_free(a);
 }
@@ -102,13 +103,15 @@ int api_open(const struct api_opts *o, struct api **ret, struct errbuf *err)
     a->advertise_host = copy_or_null(o->advertise_host);
     a->advertise_port = o->advertise_port;
     a->ca_pem = mem_strndup(o->ca_pem);
-    a->key_pem = o->service_account_key_pem.n > 0 ? mem_strndup(o->service_account_key_pem) : NULL;
+    a->jwks_uri = copy_or_null(o->jwks_uri);
     metrics_init(&a->metrics);
     qinit(&a->calls);
     deadline_init(a);
     qinit(&a->pipes);
     info_make(a);
     rc = net_parse(o, &a->net, err);
+    if (rc == 0 && o->service_account_key_pem.n > 0)
+        rc = key_read_private(o->service_account_key_pem, &a->signing_key, err);
     if (rc == 0)
         rc = parts_open(a, o, err);
     if (rc == 0 && o->listen_addr != NULL)

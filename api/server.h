@@ -7,7 +7,8 @@
 #ifndef API_SERVER_H
 #define API_SERVER_H
 
-#include "api/exchange.h"
+#include "api/authn.h"
+#include "api/authz_webhook.h"
 #include "store/store.h"
 
 struct api;
@@ -20,7 +21,8 @@ struct api_opts {
     const char *listen_addr;
     struct tls_ctx *tls;                         /* server context, client certificates optional */
     struct tls_ctx *node_tls;                    /* client context for calls to nodes (logs, exec) */
-    struct str service_account_key_pem, service_account_pub_pem;     /* ES256; copied */
+    struct str service_account_key_pem;          /* what tokens are signed with; copied */
+    struct str service_account_pub_pem;          /* what they verify with, one or several; copied */
     const char *issuer;                          /* NULL: https://kubernetes.default.svc */
     struct str ca_pem;                           /* published as kube-root-ca.crt; copied */
     const char *service_cidr;                    /* one, or one of each family; NULL: 10.96.0.0/16 */
@@ -34,6 +36,11 @@ struct api_opts {
     const char *enable_admission, *disable_admission;
     struct str admission_config;
     const struct audit_opts *audit;              /* NULL: none */
+    struct authn_opts authn;                     /* the rest of it; what has a field above is filled in */
+    const char *jwks_uri;                        /* told to others; NULL: here */
+    /* by commas: Node, RBAC, Webhook, AlwaysAllow, AlwaysDeny; NULL: Node,RBAC */
+    const char *authorization_mode;
+    struct authz_webhook_opts authz_webhook;
     const char *version;                         /* gitVersion, "v1.33.0+coracle" */
 };
 int  api_open(const struct api_opts *o, struct api **ret, struct errbuf *err);

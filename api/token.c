@@ -11,7 +11,7 @@
 #define EXPIRES_DEFAULT_S 3600
 #define EXPIRES_MAX_S     (1ll << 32)
 
-struct bound { const char *plural, *claim; struct str name, uid; };
+struct bound { const char *plural, *claim; struct str name, uid, node; };
 
 static struct json *lookup(struct call *c, const char *plural, struct str ns, struct str name)
 {
@@ -45,6 +45,8 @@ static bool read_bound(struct call *c, const struct json *body, struct bound *re
         ret->plural = "pods", ret->claim = "pod";
     else if (str_is(kind, "Secret"))
         ret->plural = "secrets", ret->claim = "secret";
+    else if (str_is(kind, "Node"))
+        ret->plural = "nodes", ret->claim = "node";
     else {
         invalid(c, "boundObjectRef", "Invalid value: cannot bind token to this kind of object");
         return false;
@@ -55,6 +57,7 @@ static bool read_bound(struct call *c, const struct json *body, struct bound *re
         return false;
     }
     ret->uid = json_path_str(obj, "metadata.uid");
+    ret->node = ret->claim[0] == 'p' ? json_path_str(obj, "spec.nodeName") : STR_NONE;
     if (uid.n > 0 && !str_eq(uid, ret->uid)) {
         call_conflict(c, ret->name, arena_fmt(c->arena,
                                               "the UID in the bound object reference (%.*s) does not match "
@@ -76,7 +79,8 @@ static struct json *reference(struct arena *a, struct json *in, const char *key,
     struct json *ref = json_setz(a, in, key, json_object(a));
 
     json_setz(a, ref, "name", json_string_ref(a, name));
-    json_setz(a, ref, "uid", json_string_ref(a, uid));
+    if (uid.n > 0)
+        json_setz(a, ref, "uid", json_string_ref(a, uid));
     return ref;
 }
 
@@ -85,7 +89,7 @@ static struct json *claims_of(struct call *c, const struct json *account, const 
                               int64_t now_s, int64_t expires_s)
 {
     struct arena *a = c->arena;
-    struct json  *claims = json_object(a), *kube, *aud;
+    struct json  *claims = json_object(a), *kube, *aud, *node;
     uint8_t       random[16];
 
     aud = audiences != NULL && audiences->n > 0 ? json_copy(a, audiences) : json_array(a);
@@ -101,6 +105,10 @@ static struct json *claims_of(struct call *c, const struct json *account, const 
     json_setz(a, kube, "namespace", json_string_ref(a, c->rq.ns));
     if (b->claim != NULL)
         reference(a, kube, b->claim, b->name, b->uid);
+    if (b->node.n > 0) {
+        node = lookup(c, "nodes", STR_NONE, b->node);
+        reference(a, kube, "node", b->node, json_path_str(node, "metadata.uid"));
+    }
     reference(a, kube, "serviceaccount", c->rq.name, json_path_str(account, "metadata.uid"));
     json_setz(a, claims, "nbf", json_int(a, now_s));
     json_setf(a, claims, "sub", "system:serviceaccount:%.*s:%.*s", STR_ARG(c->rq.ns), STR_ARG(c->rq.name));
@@ -114,7 +122,7 @@ static void answer(struct call *c, struct json *body, const struct json *claims,
     struct errbuf err;
     struct json  *status, *spec = json_make_path(a, body, "spec");
 
-    if (jwt_sign(str_of(c->api->key_pem), claims, &token, &err) < 0) {
+    if (jwt_sign(c->api->signing_key, claims, &token, &err) < 0) {
         call_fail(c, 500, REASON_INTERNAL, "Internal error occurred: the token cannot be signed");
         return;
     }
@@ -163,7 +171,7 @@ static void token_ask(struct call *c)
 
 void token_serve(struct call *c)
 {
-    if (c->api->key_pem == NULL)
+    if (c->api->signing_key == NULL)
         call_fail(c, 501, REASON_INTERNAL,
                   "this cluster issues no service account tokens: it has no signing key");
     else

@@ -2,6 +2,8 @@
  * bindings. */
 #include "api/authz.h"
 #include "api/decode.h"
+#include "api/node_gate.h"
+#include "api/rbac/rbac.h"
 #include "api/subresource.h"
 #include "api/write.h"
 
@@ -51,6 +53,8 @@ static bool read_attributes(struct call *c, const struct json *spec, struct auth
     ret->ns = json_str(json_getz(res, "namespace"));
     ret->name = json_str(json_getz(res, "name"));
     ret->path = json_str(json_getz(path, "path"));
+    ret->fields = json_path_str(res, "fieldSelector.rawSelector");
+    ret->labels = json_path_str(res, "labelSelector.rawSelector");
     return true;
 }
 
@@ -73,7 +77,7 @@ static void on_review(struct call *c)
 static void answer_review(struct call *c, struct json *body, const struct authz_attr *attr)
 {
     c->state = body;
-    call_may(c, attr, on_review);
+    call_review(c, attr, on_review);
 }
 
 static void self_subject_access(struct call *c, struct json *body)
@@ -82,6 +86,19 @@ static void self_subject_access(struct call *c, struct json *body)
 
     if (read_attributes(c, json_getz(body, "spec"), &attr, "spec"))
         answer_review(c, body, &attr);
+}
+
+static void read_extra(struct arena *a, const struct json *in, struct exchange_user *u)
+{
+    struct user_extra *extra;
+    size_t             n = 0;
+
+    json_each(key, in)
+        n += key->type == JSON_ARRAY ? key->n : 0;
+    u->extra = extra = arena_alloc(a, (n + 1) * sizeof(*extra));
+    json_each(key, in)
+        json_each(it, key->type == JSON_ARRAY ? key : NULL)
+            extra[u->n_extra++] = (struct user_extra){ key->key, json_str(it) };
 }
 
 static void subject_access(struct call *c, struct json *body)
@@ -98,6 +115,7 @@ static void subject_access(struct call *c, struct json *body)
     json_each(it, list)
         groups[user->n_groups++] = json_str(it);
     user->groups = groups;
+    read_extra(c->arena, json_getz(spec, "extra"), user);
     if (user->name.n == 0 && user->n_groups == 0) {
         causes_init(&causes, c->arena);
         cause_invalid(&causes, &at, STR(""), "at least one of user or group must be specified");
@@ -114,44 +132,53 @@ static void subject_access(struct call *c, struct json *body)
     answer_review(c, body, &attr);
 }
 
-/* What the one policy table says in general terms: everything for masters, reviews for everybody else. */
+/* ---- Rules ------------------------------------------------------------------------------------------ */
+
+static void add_rule(struct call *c, struct json *status, const struct rbac_rule *r)
+{
+    if (r->resources.n > 0)
+        json_push(json_getz(status, "resourceRules"), rule_json(c->arena, r));
+    if (r->urls.n > 0)
+        json_push(json_getz(status, "nonResourceRules"), rule_json(c->arena, r));
+}
+
+/* What cannot be told as rules: "incomplete", and why. */
+static const char *why_incomplete(const struct call *c)
+{
+    if (authz_has(c->api->authz, "Node") && node_gate_is(c->user))
+        return "node authorizer does not support user rule resolution";
+    if (authz_has(c->api->authz, "Webhook"))
+        return "webhook authorizer does not support user rule resolution";
+    return NULL;
+}
+
 static void self_subject_rules(struct call *c, struct json *body)
 {
+    static const struct str star[] = { { "*", 1 } };
+    const struct rbac_list  any = { star, 1 };
+    const struct rbac_rule  all = { .verbs = any, .groups = any, .resources = any };
+    const struct rbac_rule  all_urls = { .verbs = any, .urls = any };
     struct arena *a = c->arena;
-    bool          master = authn_in_group(c->user, GROUP_MASTERS);
-    struct json  *status = json_setz(a, body, "status", json_object(a)), *rules, *rule, *paths, *path;
-    static const char *const everything[] = { "*" },
-        *const reviews[] = { "selfsubjectaccessreviews", "selfsubjectrulesreviews" },
-        *const review_group[] = { "authorization.k8s.io" }, *const create[] = { "create" },
-            *const get[] = { "get" },
-        *const public_paths[] = { "/api", "/api/*", "/apis", "/apis/*", "/healthz", "/livez", "/openapi",
-                                  "/openapi/*", "/readyz", "/version" };
+    struct json  *status = json_setz(a, body, "status", json_object(a));
+    struct buf    errors = BUF_INIT;
+    const char   *why = why_incomplete(c);
+    struct rbac_held held = { NULL, 0 };
 
-#define LIST(in, key, values)                                                           \
-    do {                                                                                \
-        struct json *l_ = json_setz(a, (in), (key), json_array(a));                     \
-        for (size_t i_ = 0; i_ < ARRAY_LEN(values); i_++)                               \
-            json_push(l_, json_string(a, str_of((values)[i_])));                        \
-    } while (0)
-    rules = json_setz(a, status, "resourceRules", json_array(a));
-    rule = json_push(rules, json_object(a));
-    paths = json_setz(a, status, "nonResourceRules", json_array(a));
-    path = json_push(paths, json_object(a));
-    if (master) {
-        LIST(rule, "verbs", everything);
-        LIST(rule, "apiGroups", everything);
-        LIST(rule, "resources", everything);
-        LIST(path, "verbs", everything);
-        LIST(path, "nonResourceURLs", everything);
-    } else {
-        LIST(rule, "verbs", create);
-        LIST(rule, "apiGroups", review_group);
-        LIST(rule, "resources", reviews);
-        LIST(path, "verbs", get);
-        LIST(path, "nonResourceURLs", public_paths);
+    json_setz(a, status, "resourceRules", json_array(a));
+    json_setz(a, status, "nonResourceRules", json_array(a));
+    if (authz_has(c->api->authz, "RBAC"))
+        held = rbac_rules_of(c->api->rbac, a, c->user, json_path_str(body, "spec.namespace"), &errors);
+    for (size_t i = 0; i < held.n; i++)
+        add_rule(c, status, held.v[i]);
+    if (authn_in_group(c->user, GROUP_MASTERS) || authz_has(c->api->authz, "AlwaysAllow")) {
+        add_rule(c, status, &all);
+        add_rule(c, status, &all_urls);
     }
-#undef LIST
-    json_setz(a, status, "incomplete", json_bool(a, !master));
+    json_setz(a, status, "incomplete", json_bool(a, why != NULL || errors.n > 0));
+    if (why != NULL || errors.n > 0)
+        json_setf(a, status, "evaluationError", "%s%s%.*s", why != NULL ? why : "",
+                  why != NULL && errors.n > 0 ? "; " : "", STR_ARG(buf_str(&errors)));
+    buf_release(&errors);
     call_respond_tree(c, 201, body);
 }
 
@@ -163,32 +190,60 @@ static void self_subject(struct call *c, struct json *body)
     call_respond_tree(c, 201, body);
 }
 
+struct review { struct authn_query query; struct call *call; struct json *body; };
+
+static void review_cancel(struct call *c)
+{
+    struct review *r = c->state;
+
+    authn_cancel(&r->query);
+}
+
+static void review_answer(struct review *r)
+{
+    struct call       *c = r->call;
+    struct json       *status = json_setz(c->arena, r->body, "status", json_object(c->arena)), *list;
+    struct authn_query *q = &r->query;
+
+    c->cancel = NULL;
+    c->state = NULL;
+    if (q->err == 0) {
+        json_setz(c->arena, status, "authenticated", json_bool(c->arena, true));
+        set_user(c->arena, json_make_path(c->arena, status, "user"), q->user);
+        list = json_setz(c->arena, status, "audiences", json_array(c->arena));
+        for (size_t i = 0; i < q->n_valid; i++)
+            json_push(list, json_string(c->arena, q->valid_for[i]));
+    } else {
+        json_setf(c->arena, status, "error", "[invalid bearer token, %s]", q->why);
+    }
+    call_respond_tree(c, 201, r->body);
+}
+
+static void on_token_known(struct authn_query *q)
+{
+    review_answer(container_of(q, struct review, query));
+}
+
 static void token_review(struct call *c, struct json *body)
 {
-    const struct json   *spec = json_getz(body, "spec"), *list = json_getz(spec, "audiences");
-    struct str          *want = arena_alloc(c->arena, ((list != NULL ? list->n : 0) + 1) * sizeof(*want)),
-        audience, token;
-    struct exchange_user user = { STR_NONE };
-    struct errbuf        err = { "" };
-    struct json         *status = json_setz(c->arena, body, "status", json_object(c->arena));
-    size_t               n = 0;
+    const struct json *spec = json_getz(body, "spec"), *list = json_getz(spec, "audiences");
+    struct str        *want = arena_alloc(c->arena, ((list != NULL ? list->n : 0) + 1) * sizeof(*want));
+    struct review     *r = arena_new(c->arena, struct review);
 
+    r->call = c;
+    r->body = body;
+    r->query = (struct authn_query){ .arena = c->arena, .token = json_str(json_getz(spec, "token")),
+                                     .audiences = want, .done = on_token_known };
     json_each(it, list)
-        want[n++] = json_str(it);
-    token = json_str(json_getz(spec, "token"));
-    if (token.n == 0) {
+        want[r->query.n_audiences++] = json_str(it);
+    if (r->query.token.n == 0) {
         call_bad_request(c, "token is required for TokenReview in authentication");
         return;
     }
-    if (authn_token(c->api->authn, c->arena, token, want, n, &user, &audience, &err) == 0) {
-        json_setz(c->arena, status, "authenticated", json_bool(c->arena, true));
-        set_user(c->arena, json_make_path(c->arena, status, "user"), &user);
-        json_push(json_setz(c->arena, status, "audiences", json_array(c->arena)),
-                  json_string(c->arena, audience));
-    } else {
-        json_setf(c->arena, status, "error", "[invalid bearer token, %s]", err.s);
-    }
-    call_respond_tree(c, 201, body);
+    c->state = r;
+    c->cancel = review_cancel;
+    if (authn_token(c->api->authn, &r->query))
+        review_answer(r);
 }
 
 static const struct { const char *plural; void (*serve)(struct call *c, struct json *body); } table[] = {

@@ -8,7 +8,7 @@
 #include <arpa/inet.h>
 #include "net/tls_impl.h"
 
-enum { SIG_HALF = 32, BACKDATE_S = 300 };        /* clocks of new machines are a little off */
+enum { BACKDATE_S = 300 };        /* clocks of new machines are a little off */
 
 static int no_pass(char *buf, int size, int rwflag, void *u)
 {
@@ -216,74 +216,6 @@ int pki_new_key(struct buf *ret_key_pem, struct buf *ret_pub_pem, struct errbuf 
     BIO_free(p);
     EVP_PKEY_free(key);
     return ok ? 0 : tls__err(err, E_IO, "new key");
-}
-
-static bool is_p256(const EVP_PKEY *key)
-{
-    char   group[32];
-    size_t n;
-
-    return key != NULL && EVP_PKEY_is_a(key, "EC") == 1 &&
-           EVP_PKEY_get_group_name(key, group, sizeof group, &n) == 1 && strcmp(group, "prime256v1") == 0;
-}
-
-/* DER (what OpenSSL speaks) to r||s and back. */
-static bool sig_from_der(const unsigned char *der, size_t n, unsigned char ret[2 * SIG_HALF])
-{
-    ECDSA_SIG *sig = d2i_ECDSA_SIG(NULL, &der, (long)n);
-    bool ok = sig != NULL && BN_bn2binpad(ECDSA_SIG_get0_r(sig), ret, SIG_HALF) == SIG_HALF &&
-              BN_bn2binpad(ECDSA_SIG_get0_s(sig), ret + SIG_HALF, SIG_HALF) == SIG_HALF;
-
-    ECDSA_SIG_free(sig);
-    return ok;
-}
-
-static int sig_to_der(const unsigned char raw[2 * SIG_HALF], unsigned char **ret_der)
-{
-    ECDSA_SIG *sig = ECDSA_SIG_new();
-    BIGNUM    *r = BN_bin2bn(raw, SIG_HALF, NULL), *s = BN_bin2bn(raw + SIG_HALF, SIG_HALF, NULL);
-    int        n = -1;
-
-    if (sig != NULL && r != NULL && s != NULL && ECDSA_SIG_set0(sig, r, s) == 1) {
-        n = i2d_ECDSA_SIG(sig, ret_der);
-    } else {
-        BN_free(r);
-        BN_free(s);
-    }
-    ECDSA_SIG_free(sig);
-    return n;
-}
-
-int pki_sign(struct str key_pem, struct str data, unsigned char ret_sig[64], struct errbuf *err)
-{
-    EVP_PKEY   *key = key_read(key_pem, true);
-    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-    unsigned char der[128];
-    size_t      n = sizeof der;
-    bool ok = is_p256(key) && ctx != NULL && EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, key) == 1 &&
-              EVP_DigestSign(ctx, der, &n, (const unsigned char *)data.p, data.n) == 1 &&
-              sig_from_der(der, n, ret_sig);
-
-    EVP_MD_CTX_free(ctx);
-    EVP_PKEY_free(key);
-    return ok ? 0 : tls__err(err, E_INVALID, "sign");
-}
-
-int pki_verify(struct str pub_pem, struct str data, const unsigned char sig[64])
-{
-    EVP_PKEY      *key = key_read(pub_pem, false);
-    EVP_MD_CTX    *ctx = EVP_MD_CTX_new();
-    unsigned char *der = NULL;
-    int            n = sig_to_der(sig, &der);
-    bool ok = is_p256(key) && ctx != NULL && n > 0 &&
-              EVP_DigestVerifyInit(ctx, NULL, EVP_sha256(), NULL, key) == 1 &&
-              EVP_DigestVerify(ctx, der, (size_t)n, (const unsigned char *)data.p, data.n) == 1;
-
-    OPENSSL_free(der);
-    EVP_MD_CTX_free(ctx);
-    EVP_PKEY_free(key);
-    ERR_clear_error();
-    return ok ? 0 : E_DENIED;
 }
 
 void pki_sha256(struct str data, unsigned char ret[32])

@@ -261,7 +261,7 @@ static struct sim_stream *sim_stream_new(struct sim_end *e, const struct stream_
     snprintf(s->peer_name, sizeof s->peer_name, "system:sim:%s", end_other(e)->machine->name);
     snprintf(s->peer_group, sizeof s->peer_group, "system:masters");
     s->peer_groups[0] = s->peer_group;
-    s->peer = (struct tls_peer){ s->peer_name, s->peer_groups, 1 };
+    s->peer = (struct tls_peer){ .common_name = s->peer_name, .organizations = s->peer_groups, .n_organizations = 1 };
     return s;
 }
 

@@ -13,7 +13,7 @@ __attribute__((constructor)) static void tls_on_start(void) { tls__memory_init()
 
 struct tls_ctx {
     SSL_CTX     *ssl;
-    bool         server, verify;
+    bool         server, verify, no_tickets;
     SSL_SESSION *session;                        /* client: the last one, and whose it is */
     char        *session_name;
     unsigned char alpn[128]; unsigned n_alpn;    /* wire form: length-prefixed names */
@@ -155,7 +155,9 @@ static void ctx_defaults(struct tls_ctx *c, const struct tls_opts *o)
     SSL_CTX_set_read_ahead(c->ssl, 1);           /* header and body of a record by one read */
     SSL_CTX_set_session_id_context(c->ssl, (const unsigned char *)id, sizeof id - 1);
     if (c->server) {
-        SSL_CTX_set_num_tickets(c->ssl, 1);
+        SSL_CTX_set_num_tickets(c->ssl, c->no_tickets ? 0 : 1);
+        if (c->no_tickets)
+            SSL_CTX_set_options(c->ssl, SSL_OP_NO_TICKET);
         SSL_CTX_set_session_cache_mode(c->ssl, SSL_SESS_CACHE_OFF);   /* tickets carry the state */
         if (c->n_alpn > 0)
             SSL_CTX_set_alpn_select_cb(c->ssl, alpn_on_select, NULL);
@@ -177,6 +179,7 @@ int tls_ctx_new(const struct tls_opts *o, struct tls_ctx **ret, struct errbuf *e
     int             rc = 0;
 
     c->server = o->server;
+    c->no_tickets = o->no_tickets;
     c->verify = !str_empty(o->ca_pem);
     if (o->alpn != NULL)
         rc = ctx_alpn_parse(c, o->alpn, err);
@@ -312,6 +315,15 @@ static void peer_add_organizations(struct tls_peer *p, X509_NAME *name)
     }
 }
 
+/* NULL when the session was resumed: then nothing is known. */
+static void peer_set_root(struct tls_peer *p, STACK_OF(X509) *chain)
+{
+    int n = chain != NULL ? sk_X509_num(chain) : 0;
+
+    if (n > 0)
+        must(X509_digest(sk_X509_value(chain, n - 1), EVP_sha256(), p->root, NULL) == 1);
+}
+
 struct tls_peer *tls__peer(SSL *ssl)
 {
     X509 *cert = SSL_get0_peer_certificate(ssl);
@@ -326,7 +338,25 @@ struct tls_peer *tls__peer(SSL *ssl)
     if (p->common_name == NULL)
         p->common_name = mem_strdup("");
     peer_add_organizations(p, name);
+    peer_set_root(p, SSL_get0_verified_chain(ssl));
     return p;
+}
+
+int tls_cert_digests(struct str pem, unsigned char (*ret)[32], size_t max, size_t *ret_n, struct errbuf *err)
+{
+    BIO   *bio = BIO_new_mem_buf(pem.p, (int)pem.n);
+    X509  *cert;
+    size_t n = 0;
+
+    must(bio != NULL && pem.n <= INT32_MAX);
+    while (n < max && (cert = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL) {
+        must(X509_digest(cert, EVP_sha256(), ret[n++], NULL) == 1);
+        X509_free(cert);
+    }
+    BIO_free(bio);
+    ERR_clear_error();
+    *ret_n = n;
+    return n > 0 ? 0 : err_set(err, E_INVALID, "no certificate in PEM form");
 }
 
 void tls__peer_free(struct tls_peer *p)

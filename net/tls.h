@@ -13,6 +13,7 @@ struct tls_opts {
     struct str ca_pem;                           /* who may sign the peer; empty: the peer is not verified */
     struct str cert_pem, key_pem;                /* our own; a client may have none */
     bool client_cert_optional;                   /* server: peers without certificate are let in (tokens) */
+    bool no_tickets;                             /* server: sessions are not resumed: tls_peer.root is always known */
     const char *alpn;                            /* comma separated, "h2,http/1.1"; NULL: none */
 };
 int  tls_ctx_new(const struct tls_opts *o, struct tls_ctx **ret, struct errbuf *err);
@@ -21,6 +22,7 @@ void tls_ctx_free(struct tls_ctx *c);            /* NULL ok; streams made from i
 /* Subject of a verified peer: what Kubernetes authenticates by. */
 struct tls_peer {
     char *common_name;                           /* user */
+    unsigned char root[32];                      /* digest of the CA's certificate that its chain ended in */
     char **organizations; size_t n_organizations;/* groups */
 };
 
@@ -37,11 +39,10 @@ struct pki_req {
 int pki_issue(const struct pki_req *r, struct buf *ret_cert_pem, struct buf *ret_key_pem, struct errbuf *err);
 /* A P-256 key pair for signing tokens. */
 int pki_new_key(struct buf *ret_key_pem, struct buf *ret_pub_pem, struct errbuf *err);
-/* Sign / verify SHA-256 with ECDSA P-256; the signature is raw r||s (64 bytes), as JWS ES256 wants it. */
-int pki_sign(struct str key_pem, struct str data, unsigned char ret_sig[64], struct errbuf *err);
-int pki_verify(struct str pub_pem, struct str data, const unsigned char sig[64]);  /* 0: genuine */
 /* Does the subject of a certificate request name this organization?  False as well for what is no request. */
 bool pki_request_organization(struct str pem, const char *organization);
+/* Digests of all certificates of the text: what tls_peer.root is compared with.  At most max; E_INVALID. */
+int  tls_cert_digests(struct str pem, unsigned char (*ret)[32], size_t max, size_t *ret_n, struct errbuf *err);
 void pki_sha256(struct str data, unsigned char ret[32]);
 /* The same piece by piece; pki_digest_end() frees it (ret NULL: nobody asks any more; d NULL ok then). */
 struct pki_digest;

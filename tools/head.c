@@ -15,6 +15,7 @@
 #include "api/audit/audit.h"
 #include "tools/head_admission.h"
 #include "tools/head_audit.h"
+#include "tools/head_auth.h"
 #include "tools/head_etcd.h"
 #include "tools/head_identity.h"
 #include "tools/head_store.h"
@@ -39,6 +40,7 @@ struct head_flags {
     struct head_store_flags keep;
     bool no_sched, no_ctrl;
     struct head_etcd_flags etcd;
+    struct head_auth_flags auth;
 };
 
 /* The running head.  Contexts and PEM texts outlive all that uses them. */
@@ -223,17 +225,23 @@ static void head_on_removed(void *arg)
 
 /* ---- Starting ------------------------------------------------------------------------------------- */
 
-static int head_tls(const char *ca, const char *cert, const char *key, bool server, bool optional,
-                    struct tls_ctx **ret, struct errbuf *err)
+/* also_ca: peers that it signed are let in, too, and told apart by it; NULL: there is none. */
+static int head_tls_also(const char *ca, const char *also_ca, const char *cert, const char *key, bool server,
+                         bool optional, struct tls_ctx **ret, struct errbuf *err)
 {
     struct buf ca_pem = BUF_INIT, cert_pem = BUF_INIT, key_pem = BUF_INIT;
     struct tls_opts o = { .server = server,
                           .client_cert_optional = optional,
+                          .no_tickets = also_ca != NULL,
                           .alpn = server && optional ? "h2,http/1.1" : NULL };
     int rc = 0;
 
     if (ca != NULL)
         rc = file_read(ca, TOOLS_FILE_MAX, &ca_pem, err);
+    if (rc == 0 && also_ca != NULL) {
+        buf_char(&ca_pem, '\n');
+        rc = file_read(also_ca, TOOLS_FILE_MAX, &ca_pem, err);
+    }
     if (rc == 0 && cert != NULL)
         rc = file_read(cert, TOOLS_FILE_MAX, &cert_pem, err);
     if (rc == 0 && key != NULL)
@@ -248,6 +256,12 @@ static int head_tls(const char *ca, const char *cert, const char *key, bool serv
     buf_release(&cert_pem);
     buf_release(&key_pem);
     return rc;
+}
+
+static int head_tls(const char *ca, const char *cert, const char *key, bool server, bool optional,
+                    struct tls_ctx **ret, struct errbuf *err)
+{
+    return head_tls_also(ca, NULL, cert, key, server, optional, ret, err);
 }
 
 /* A store-only head that only this machine reaches needs no certificates. */
@@ -266,8 +280,8 @@ static int head_open_tls(struct head *h, struct errbuf *err)
 
     if (head_is_plain(f))
         return 0;
-    if (!f->etcd.only && (rc = head_tls(f->client_ca, f->tls_cert, f->tls_key, true, true, &h->tls_api,
-                                        err)) != 0)
+    if (!f->etcd.only && (rc = head_tls_also(f->client_ca, f->auth.proxy_ca, f->tls_cert, f->tls_key, true,
+                                             true, &h->tls_api, err)) != 0)
         return err_wrap(err, rc, "TLS of the API");
     if ((rc = head_tls(f->peer_ca, f->peer_cert, f->peer_key, true, false, &h->tls_peer_server, err)) != 0 ||
         (rc = head_tls(f->peer_ca, f->peer_cert, f->peer_key, false, false, &h->tls_peer_client, err)) != 0)
@@ -389,6 +403,8 @@ static int head_open_api(struct head *h, struct errbuf *err)
         .version = CORACLE_GIT_VERSION,
         .cluster = h->f.self.cluster,
     };
+    int rc;
+
     if (h->f.advertise != NULL) {
         const char *colon = strrchr(h->f.advertise, ':');
         if (colon == NULL || (size_t)(colon - h->f.advertise) >= sizeof host)
@@ -397,7 +413,8 @@ static int head_open_api(struct head *h, struct errbuf *err)
         o.advertise_host = host;
         o.advertise_port = (unsigned)atoi(colon + 1);
     }
-    return api_open(&o, &h->api, err);
+    rc = head_auth_load(&h->arena, &h->f.auth, &o, err);
+    return rc == 0 ? api_open(&o, &h->api, err) : rc;
 }
 
 static int head_open_etcd(struct head *h, struct errbuf *err)
@@ -510,6 +527,7 @@ static int head_parse(struct head_flags *f, int argc, char **argv)
         { "no-controllers", NULL, FLAG_BOOL, &f->no_ctrl, NULL,
           "leave the controllers to another controller manager" },
         HEAD_ETCD_FLAGS(f->etcd)
+        HEAD_AUTH_FLAGS(f->auth)
         { "ready-fd", NULL, FLAG_INT, &f->ready_fd, "FD",
           "write \"serving ADDR\" and \"leading\" lines to this descriptor" },
         { "v", "v", FLAG_INT, &f->verbosity, "N", "4 and above: debug lines" },
@@ -526,7 +544,8 @@ static int head_run(int argc, char **argv)
 {
     struct head h = { .f = { .ready_fd = -1, .data = "/var/lib/coracle/head",
                              .listen = "127.0.0.1:6443",
-                             .listen_peer = "127.0.0.1:2380", .audit = HEAD_AUDIT_DEFAULTS },
+                             .listen_peer = "127.0.0.1:2380", .audit = HEAD_AUDIT_DEFAULTS,
+                             .auth = HEAD_AUTH_DEFAULTS },
                       .ca = BUF_INIT, .sa_pub = BUF_INIT, .sa_key = BUF_INIT };
     struct trim trim;
     struct errbuf err = { "" };
