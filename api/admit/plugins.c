@@ -10,6 +10,7 @@ const struct admit_plugin *const admit_plugins[] = {
     &admit_node_restriction,
     &admit_taint_nodes,
     &admit_always_pull,
+    &admit_pod_security,
     &admit_pod_node_selector,
     &admit_priority,
     &admit_default_tolerations,
