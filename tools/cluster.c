@@ -4,10 +4,12 @@
 #include <ifaddrs.h>
 #include <netinet/in.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 #include "api/json.h"
@@ -128,6 +130,27 @@ static unsigned try_port(unsigned port)
     return got;
 }
 
+/* A head that was killed finds its port again: no other cluster chooses it while this process lives.  Held by
+ * an abstract name, which nothing can leave behind.  False: somebody holds it. */
+static bool hold_port(unsigned port)
+{
+    struct sockaddr_un a = { .sun_family = AF_UNIX };
+    int n = snprintf(a.sun_path + 1, sizeof a.sun_path - 1, "coracle-port-%u", port);
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
+
+    if (fd >= 0 && bind(fd, (struct sockaddr *)&a, len) == 0)
+        return true;                             /* open until this process ends */
+    if (fd >= 0)
+        close(fd);
+    return false;
+}
+
+static bool take_port(unsigned port)
+{
+    return try_port(port) == port && hold_port(port);
+}
+
 static bool port_chosen(const struct cluster *c, unsigned port)
 {
     for (unsigned i = 0; i < CLUSTER_MAX_HEADS; i++)
@@ -141,7 +164,7 @@ static bool port_chosen(const struct cluster *c, unsigned port)
 static unsigned free_port(const struct cluster *c, unsigned wanted)
 {
     for (unsigned port = wanted; port < PORTS_END; port += PORTS_STEP)
-        if (!port_chosen(c, port) && try_port(port) == port)
+        if (!port_chosen(c, port) && take_port(port))
             return port;
     return 0;
 }
@@ -234,8 +257,8 @@ static int load_from(struct cluster *c, const struct json *j, struct errbuf *err
         c->api_port[i] = (unsigned)json_path_i64(p, "api", 0);
         c->peer_port[i] = (unsigned)json_path_i64(p, "peer", 0);
         c->etcd_port[i] = (unsigned)json_path_i64(p, "etcd", 0);
-        if (try_port(c->api_port[i]) == 0 || try_port(c->peer_port[i]) == 0 ||
-            (c->etcd_port[i] != 0 && try_port(c->etcd_port[i]) == 0))
+        if (!take_port(c->api_port[i]) || !take_port(c->peer_port[i]) ||
+            (c->etcd_port[i] != 0 && !take_port(c->etcd_port[i])))
             return err_set(err, E_EXISTS, "port %u, %u or %u of head %u is in use", c->api_port[i],
                            c->peer_port[i], c->etcd_port[i], i + 1);
     }
