@@ -220,7 +220,6 @@ struct json *apply_make(struct call *c, const struct json *config, const struct 
         answer_conflicts(c, conflicts);
         return NULL;
     }
-    schema_leave_out(type, obj);
     if (kubectl && c->sub == NULL && annotation(old, LAST_APPLIED) != NULL)
         note_last_applied(c, config, obj);
     if (foreign)

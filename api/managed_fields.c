@@ -411,11 +411,13 @@ int managed_apply(struct arena *a, const struct field_apply *f, struct json **re
     if (f->live != NULL) {
         obj = typed_merge(a, f->type, f->live, f->config);
         typed_prune(a, f->type, obj, me->fields, field_set_union(a, said, others));
+        schema_leave_out(f->type, obj);          /* what is not kept is no change */
         d = typed_compare(a, f->type, f->live, obj);
         d.changed = field_set_prune(a, d.changed, f->ignored);
         d.removed = field_set_prune(a, d.removed, f->ignored);
     } else {
         obj = json_copy(a, f->config);
+        schema_leave_out(f->type, obj);
     }
     if (!f->force) {
         *ret_conflicts = conflicts_of(&ms, me, d.changed);

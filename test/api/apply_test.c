@@ -209,6 +209,26 @@ TEST(the_same_again_changes_nothing)
     rig_close(r);
 }
 
+/* A map with nothing in it is not kept, so it is no news to anybody; it is owned all the same. */
+TEST(an_empty_map_may_be_everybodys)
+{
+    struct rig   *r = rig_open();
+    struct answer a, b;
+
+    apply_gives(r, 201, CM "/a", "one", false, CM_BODY(""));
+    apply_gives(r, 200, CM "/a", "two", false, CM_BODY(""));
+    check_owns(r, CM "/a", "one", "Apply", "{'f:data':{}}");
+    check_owns(r, CM "/a", "two", "Apply", "{'f:data':{}}");
+    a = call(r, "GET", CM "/a", NULL);
+    CHECK(json_getz(a.obj, "data") == NULL);
+    apply_gives(r, 200, CM "/a", "two", false, CM_BODY(""));
+    b = call(r, "GET", CM "/a", NULL);
+    CHECK(json_equal(a.obj, b.obj));
+    answer_free(&a);
+    answer_free(&b);
+    rig_close(r);
+}
+
 TEST(conflicts_name_who_and_what)
 {
     struct rig   *r = rig_open();
