@@ -48,6 +48,7 @@ void raft_core_init(struct raft_core *c, const struct raft_core_opts *o, struct 
     c->doubt = o->doubt;
     c->newborn = o->newborn && !BUG(c, RAFT_BUG_NEWBORN_VOTES);
     c->doubt.lost |= c->newborn;
+    c->blank = o->config.n == 0 && trail->last == 0;
     c->recall_ctx = (c->rng * 0xd1342543de82ef95u) | 1;
     c->trail = *trail;
     trail_init(trail, 0, 0);
@@ -232,6 +233,8 @@ static void core_from_leader(struct raft_core *c, const struct raft_message *m, 
         return;                                  /* two leaders in one term: a forged message */
     if (c->role != RAFT_FOLLOWER || c->leader != m->from)
         raft_core__follow(c, m->term, m->from);
+    if (c->blank)
+        raft_doubt__told(c, m);
     c->heard_ns = c->now_ns;
     c->knocks = 0;
     raft_election__timer(c);

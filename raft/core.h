@@ -110,7 +110,7 @@ struct raft_core {
 
     /* What was lost, and what others said about it. */
     struct raft_doubt doubt;
-    bool     newborn, outdated;                  /* see raft/doubt.h */
+    bool     newborn, blank, outdated;           /* see raft/doubt.h */
     uint64_t recall_ctx;
     struct { uint64_t term, last_index, last_term; bool answered, newborn, lost; } recall[RAFT_MAX_HEADS];
 

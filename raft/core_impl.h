@@ -75,6 +75,8 @@ bool raft_doubt__covered(const struct raft_core *c, uint64_t last_term, uint64_t
 bool raft_doubt__may_lead(const struct raft_core *c);
 void raft_doubt__tick(struct raft_core *c);
 void raft_doubt__ask(struct raft_core *c, uint64_t id);
+/* A blank head hears its first leader. */
+void raft_doubt__told(struct raft_core *c, const struct raft_message *m);
 void raft_doubt__on_recall(struct raft_core *c, const struct raft_message *m);
 void raft_doubt__on_recall_reply(struct raft_core *c, const struct raft_message *m);
 

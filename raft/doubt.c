@@ -35,6 +35,17 @@ void raft_doubt__tick(struct raft_core *c)
         raft_doubt__ask(c, c->config.head[i].id);
 }
 
+void raft_doubt__told(struct raft_core *c, const struct raft_message *m)
+{
+    uint64_t index = m->type == RAFT_MSG_APPEND ? m->append.commit
+                   : m->type == RAFT_MSG_HEARTBEAT ? m->heartbeat.commit : m->chunk.index;
+
+    must(c->blank && c->trail.last == 0);
+    c->blank = false;
+    raft_doubt_widen(&c->doubt, index, m->term);
+    c->hard.gen++;                               /* the disk is told */
+}
+
 /* Who asks is lost.  So are we: it will not answer, and whatever it once counted of ours is forgotten.  What
  * others did with it they did before now: they are asked anew. */
 static void doubt_both_lost(struct raft_core *c, uint64_t other)

@@ -25,6 +25,10 @@
  * others have answered and nobody has an entry, the cluster begins; once somebody has one, it is a lost head
  * like any other.
  *
+ * A head that joins a cluster is `blank` until a leader calls it: it votes for nobody.  From then on what
+ * that leader had committed counts as lost: should this be the new disk of a head that voted once, it votes
+ * only for logs that go on in that leader's term.
+ *
  * Whom it asks it knows from what it has: a snapshot, or the command line.  If an answer says that others
  * vote by now, the ones that count on it may be others, too: it is `outdated`, and silent for good; it can only be
  * removed and come back under a new number.

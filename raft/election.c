@@ -173,7 +173,7 @@ static bool election_log_ok(const struct raft_core *c, const struct raft_message
 void raft_election__on_vote(struct raft_core *c, const struct raft_message *m)
 {
     bool pre = m->type == RAFT_MSG_PREVOTE;
-    bool grant = election_log_ok(c, m) && c->now_ns >= c->votes_from_ns;
+    bool grant = !c->blank && election_log_ok(c, m) && c->now_ns >= c->votes_from_ns;
 
     if (pre)
         grant = grant && m->term > c->hard.term && !raft_election__sticky(c);

@@ -55,6 +55,42 @@ TEST(an_empty_disk_makes_no_majority_that_forgets)
     }
 }
 
+static void join(unsigned i)
+{
+    head_change(world_leader(), (struct raft_change_spec){ .op = RAFT_ADD, .id = i + 1, .addr = w.head[i].addr });
+    head_start(&w.head[i]);
+    sim_run_for(w.sim, 2000 * MS);
+    head_change(world_leader(), (struct raft_change_spec){ .op = RAFT_PROMOTE, .id = i + 1 });
+}
+
+/* The same with a head that had joined. */
+TEST(an_empty_disk_of_one_that_joined_makes_no_majority_that_forgets)
+{
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        world_open(seed, 1);
+        struct head *leader = &w.head[0], *wiped = &w.head[1], *lags = &w.head[2];
+        join(1);
+        join(2);
+        w.n_founders = 3;
+        cut(lags, true);
+        w.n_founders = 1;
+        head_change(leader, (struct raft_change_spec){ .op = RAFT_UPDATE, .id = 1, .api = "acknowledged" });
+        head_power_off(leader);
+        wipe(wiped);
+        sim_net_heal(w.sim);
+        head_start(wiped);
+        sim_run_for(w.sim, 10000 * MS);
+        CHECK(world_leader() == NULL);
+        head_start(leader);
+        sim_run_for(w.sim, 10000 * MS);
+        CHECK(world_leader() != NULL);
+        w.n_founders = 3;
+        for (unsigned i = 0; i < 3; i++)
+            CHECK(knows(&w.head[i], "acknowledged"));
+        sim_free(w.sim);
+    }
+}
+
 /* One founder is not there yet: the others wait for it, and begin once it is. */
 TEST(a_cluster_begins_when_all_are_there)
 {

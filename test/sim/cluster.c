@@ -26,10 +26,15 @@ bool cluster_agrees(struct world *w)
 
 bool cluster_begun(struct world *w)
 {
+    struct raft_status st;
     bool all = true;
 
-    for (unsigned i = 0; i < w->n_founders && !w->begun; i++)
-        all = all && head_serves(&w->head[i]) && !head_repairing(&w->head[i]);
+    for (unsigned i = 0; i < w->n_founders && all && !w->begun; i++) {
+        all = head_serves(&w->head[i]);
+        if (all)
+            raft_status(store_raft(w->head[i].store), &st);
+        all = all && !st.repairing && st.durable > 0;
+    }
     w->begun |= all;
     return w->begun;
 }

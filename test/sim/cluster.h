@@ -159,7 +159,7 @@ struct world {
     struct head  head[MAX_HEADS];
     struct faults faults;
     bool     calm;                               /* the liveness phase: nothing goes wrong any more */
-    bool     begun;                              /* all founders have agreed to begin */
+    bool     begun;                              /* all founders have begun, and have it on their disks */
     struct op *op; unsigned n_op, open_ops;
     struct watcher watcher[WATCHERS];
     struct lease_client lease[LEASE_KEYS];
@@ -180,8 +180,8 @@ void cluster_open(struct world *w);
 void head_new(struct world *w, unsigned index);  /* its machine; not started */
 void cluster_close(struct world *w);
 bool cluster_agrees(struct world *w);            /* all heads serve, are well, at one revision, with one state */
-/* Did every founder learn that all is new?  Before, it cannot tell what was damaged from what never was, and who
- * votes must not change. */
+/* Has every founder an entry on its disk?  Before, nobody can tell a disk that was replaced from one that was never
+ * written to, and who votes must not change. */
 bool cluster_begun(struct world *w);
 bool head_serves(const struct head *h);
 bool head_repairing(const struct head *h);       /* it lost entries and does not have them back */
@@ -228,6 +228,7 @@ void rot_heal(struct world *w);
 /* storm.c */
 void storm_begin(struct world *w);
 void storm_birth(struct world *w);                     /* at the very start */
+void storm_revote(struct world *w);
 void storm_run_for(struct world *w, uint64_t ns);      /* as sim_run_for() */
 
 /* script.c */

@@ -28,6 +28,8 @@ void fault_choose(struct world *w)
         *f = (struct faults){ .percent = 6, .rot = true, .lost_write = true };
     f->members = bits & 524288 && !f->rot && !f->lost_write;
     f->dark = bits & 1048576;
+    if (w->seed % 10 == 3)                       /* heads come and go on both sides of a cut */
+        *f = (struct faults){ .percent = 10, .partition = true, .members = true, .crash = bits & 1, .dark = bits & 2 };
     trace(w, "%u heads; %u %% faults:%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s", w->n_heads, f->percent,
           f->crash ? " crash" : "", f->crash_all ? " crash-all" : "", f->partition ? " partition" : "",
           f->one_way ? " one-way" : "", f->delay ? " delay" : "", f->drop ? " drop" : "",
@@ -143,7 +145,9 @@ static void fault_one(struct world *w)
     case 9:  if (f->disk_full) fault_disk(w, FULL); break;
     case 10: if (f->clocks) fault_clock(w); break;
     case 11:
-        if (f->storm && w->n_heads > 1 && sim_below(w->s, 2))
+        if (f->storm && sim_below(w->s, 3) == 0)
+            storm_revote(w);
+        else if (f->storm && w->n_heads > 1 && sim_below(w->s, 2))
             script_begin(w);
         else if (f->storm)
             storm_begin(w);

@@ -141,8 +141,8 @@ static uint64_t life(uint64_t seed, unsigned bugs, bool trace, struct totals *t)
 
     w->bugs = bugs;
     cluster_open(w);
-    for (int ms = 0; w->faults.birth && ms < 10 && !cluster_begun(w); ms++)
-        sim_run_for(w->s, MS);                   /* the first election comes after that */
+    for (unsigned i = 0; w->faults.birth && i < 10 && head_repairing(&w->head[i % w->n_heads]); i++)
+        sim_run_for(w->s, MS);                   /* they agree to begin; the first election comes after that */
     if (w->faults.birth)
         storm_birth(w);
     for (int i = 0; i < STEPS; i++)

@@ -64,30 +64,48 @@ static void storm_link(struct world *w, unsigned from, unsigned to, uint64_t min
     sim_net_link(w->s, w->head[from].m, w->head[to].m, &o);
 }
 
-/* The first election, with one voter between two candidates that do not hear each other in time.  It dies
- * when it has voted, with a slow disk, and comes back at once: a vote that it had not written down it may
- * give again, and there is no time-out yet that would keep it from voting so soon. */
-void storm_birth(struct world *w)
+/* An election with one voter between two candidates that do not hear each other.  It dies when it has voted, with
+ * a slow disk, and comes back at once: a vote that it had not written down it may give again.  The second request
+ * comes late enough for a voter that was restarted to vote again, early enough for the candidate to count it. */
+static void storm_between(struct world *w, unsigned v, uint64_t first_ms, uint64_t second_ms, uint64_t lasts_ms)
 {
-    unsigned n = w->n_heads, v = (unsigned)sim_below(w->s, n), a = (v + 1) % n, b = (v + 2) % n;
+    unsigned n = w->n_heads, a = (v + 1) % n, b = (v + 2) % n;
     struct sim_disk_opts slow = { .op_min_ns = 25 * MS, .op_max_ns = 40 * MS };
 
-    if (n != 3) {
-        storm_begin(w);
-        return;
-    }
     trace(w, "h%u votes between h%u and h%u", v + 1, a + 1, b + 1);
-    w->faults.now = (struct storm){ .until_ns = sim_now_ns(w->s) + 600 * MS, .voter_in = 1, .back_ms = 6 };
-    w->faults.heal_ns = sim_now_ns(w->s) + (600 + sim_below(w->s, 1500)) * MS;
+    w->faults.now = (struct storm){ .until_ns = sim_now_ns(w->s) + lasts_ms * MS, .voter_in = 1, .back_ms = 6 };
+    w->faults.heal_ns = sim_now_ns(w->s) + (lasts_ms + sim_below(w->s, 1500)) * MS;
     sim_disk(w->head[v].m, &slow);
     storm_link(w, a, b, 0, 1, true);
     storm_link(w, b, a, 0, 1, true);
-    storm_link(w, a, v, 20, 20 + sim_below(w->s, 120), false);
-    storm_link(w, b, v, 1, 3, false);
+    storm_link(w, a, v, first_ms, first_ms + 3, false);
+    storm_link(w, b, v, second_ms, second_ms + 3, false);
     storm_link(w, v, a, 1, 3, false);
     storm_link(w, v, b, 1, 3, false);
     for (unsigned i = 0; i < n; i++)
         w->head[i].hardy = i != v;
+}
+
+/* The first election of all: no time-out keeps a voter from voting again soon. */
+void storm_birth(struct world *w)
+{
+    if (w->n_heads == 3)
+        storm_between(w, (unsigned)sim_below(w->s, 3), 20 + sim_below(w->s, 120), 1, 600);
+    else
+        storm_begin(w);
+}
+
+/* A later one: the voter led until now. */
+void storm_revote(struct world *w)
+{
+    for (unsigned i = 0; i < w->n_heads; i++) {
+        if (w->n_heads != 3 || !w->head[i].leading || !head_serves(&w->head[i]))
+            continue;
+        storm_between(w, i, 1, 205 + sim_below(w->s, 120), 2000);
+        head_crash(&w->head[i]);
+        w->head[i].restart_ns = sim_now_ns(w->s);
+        return;
+    }
 }
 
 static bool dice(struct world *w, unsigned one_in) { return one_in > 0 && sim_below(w->s, one_in) == 0; }
