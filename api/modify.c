@@ -135,7 +135,7 @@ static void run_checks(const struct kind_hooks *h, struct kind_ctx *k, enum modi
 
     meta_validate(k, h, obj, causes);
     meta_validate_update(k, old, obj, causes);
-    schema_validate(type, obj, NULL, causes);
+    schema_validate_over(type, old, obj, NULL, causes);
     if (part == MODIFY_STATUS) {
         if (h->validate_status != NULL)
             h->validate_status(k, old, obj, causes);

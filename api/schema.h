@@ -193,6 +193,9 @@ void schema_default(const struct schema_type *t, struct json *obj, struct arena 
  * value. */
 void schema_validate(const struct schema_type *t, const struct json *obj, const struct at *at,
                      struct causes *causes);
+/* The same for what replaces old (NULL: nothing): of kinds that users define, what did not change passes. */
+void schema_validate_over(const struct schema_type *t, const struct json *old, const struct json *obj,
+                          const struct at *at, struct causes *causes);
 /* Between a resource and the one it is stored as (events.k8s.io and core events): renames the fields that
  * are called differently and sets apiVersion.  No effect on resources stored as themselves. */
 void schema_to_stored(const struct resource *r, struct json *obj, struct arena *a);

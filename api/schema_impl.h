@@ -19,6 +19,9 @@ void schema__note_duplicate(struct conform *c, struct json *v, const struct at *
 int  schema__conform_object(struct conform *c, const struct schema_type *t, struct json *obj,
                             const struct at *at);
 
+/* Of elements of a list with keys, or of a set. */
+bool schema__same_keys(const struct schema_field *f, const struct json *x, const struct json *y);
+uint64_t schema__hash_keys(const struct schema_field *f, const struct json *v);
 /* No two elements with the same keys, or of a set with the same value. */
 void schema__validate_unique(const struct schema_field *f, const struct json *list, const struct at *at,
                              struct causes *causes);

@@ -32,7 +32,7 @@ static void close_message(struct buf *out, size_t from)
     out->n += n;
 }
 
-/* ---- Values ---------------------------------------------------------------------------------------- */
+/* ---- Values ------------------------------------------------------------------------------------- */
 
 static void put_time(struct buf *out, struct str text, bool micro)
 {
@@ -156,7 +156,7 @@ static void put_value(struct buf *out, const struct schema_field *f, uint32_t nu
     }
 }
 
-/* ---- Objects --------------------------------------------------------------------------------------- */
+/* ---- Objects ------------------------------------------------------------------------------------ */
 
 static void put_field(struct buf *out, const struct schema_field *f, const struct json *v)
 {

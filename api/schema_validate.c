@@ -97,7 +97,7 @@ static void validate_value(const struct schema_field *f, const struct json *v, c
 
 /* ---- duplicates --------------------------------------------------------------------------------- */
 
-static bool same_keys(const struct schema_field *f, const struct json *x, const struct json *y)
+bool schema__same_keys(const struct schema_field *f, const struct json *x, const struct json *y)
 {
     if (f->list_keys == NULL)
         return json_equal(x, y);
@@ -148,7 +148,7 @@ static int by_hash(const void *x, const void *y)
     return (a->i > b->i) - (a->i < b->i);
 }
 
-static uint64_t hash_keys(const struct schema_field *f, const struct json *v)
+uint64_t schema__hash_keys(const struct schema_field *f, const struct json *v)
 {
     uint64_t h = 0;
 
@@ -172,12 +172,12 @@ static void unique_long(const struct schema_field *f, const struct json *list, c
     long n = 0;
 
     json_each(v, list) {
-        all[n] = (struct keyed){ hash_keys(f, v), n, v };
+        all[n] = (struct keyed){ schema__hash_keys(f, v), n, v };
         n++;
     }
     qsort(all, (size_t)n, sizeof(*all), by_hash);
     for (long i = 1; i < n; i++)
-        if (all[i].hash == all[i - 1].hash && same_keys(f, all[i].v, all[i - 1].v))
+        if (all[i].hash == all[i - 1].hash && schema__same_keys(f, all[i].v, all[i - 1].v))
             duplicate(f, all[i].v, all[i].i, at, causes);
 }
 
@@ -192,7 +192,7 @@ void schema__validate_unique(const struct schema_field *f, const struct json *li
     }
     json_each(v, list) {
         for (const struct json *u = list->first; u != v; u = u->next)
-            if (same_keys(f, u, v)) {
+            if (schema__same_keys(f, u, v)) {
                 duplicate(f, v, i, at, causes);
                 break;
             }
@@ -294,8 +294,14 @@ static void validate_object(const struct schema_type *t, const struct json *obj,
 void schema_validate(const struct schema_type *t, const struct json *obj, const struct at *at,
                      struct causes *causes)
 {
+    schema_validate_over(t, NULL, obj, at, causes);
+}
+
+void schema_validate_over(const struct schema_type *t, const struct json *old, const struct json *obj,
+                          const struct at *at, struct causes *causes)
+{
     if (t->user != NULL)
-        crd_validate(t->user, obj, at, causes);
+        crd_validate(t->user, obj, old, at, causes);
     else
         validate_object(t, obj, at, causes);
 }

@@ -108,11 +108,12 @@ static void check_here(struct check *c, const struct crd_rules *rules, const str
                        const struct json *old, const struct at *at)
 {
     struct cel_value vars[2] = { cel_from_json(v, rules->type), cel_null() }, some;
+    bool same = old != NULL && json_equal(v, old);       /* it passed, or was there before the rule */
 
     for (unsigned i = 0; i < rules->n && !c->out_of_budget; i++) {
         const struct crd_rule *r = &rules->at[i];
 
-        if (r->transition && old == NULL && !r->optional_old)
+        if (r->transition ? old == NULL && !r->optional_old : same)
             continue;
         if (old != NULL)
             some = cel_from_json(old, rules->type);
@@ -126,38 +127,10 @@ static void check_here(struct check *c, const struct crd_rules *rules, const str
 
 /* ---- Walking ------------------------------------------------------------------------------------ */
 
-static bool same_keys(const struct schema_field *f, const struct json *x, const struct json *y)
-{
-    for (const char *const *key = f->list_keys; *key != NULL; key++) {
-        const struct json *a = json_getz(x, *key), *b = json_getz(y, *key);
-
-        if ((a == NULL) != (b == NULL) || (a != NULL && !json_equal(a, b)))
-            return false;
-    }
-    return true;
-}
-
-/* The old element with the same keys: mostly where it was. */
-static const struct json *old_element(const struct schema_field *f, const struct json *old,
-                                      const struct json *e, const struct json **hint)
-{
-    if (f->list_type != SCHEMA_BY_KEYS || old == NULL)
-        return NULL;
-    if (*hint == NULL || !same_keys(f, *hint, e)) {
-        *hint = NULL;
-        json_each(o, old)
-            if (same_keys(f, o, e)) {
-                *hint = o;
-                break;
-            }
-    }
-    return *hint;
-}
-
 static void check_elements(struct check *c, const struct schema_field *f, const struct json *v,
                            const struct json *old, const struct at *up)
 {
-    const struct json *hint = json_is(old, JSON_ARRAY) ? json__first(old) : NULL;
+    struct crd_olds olds = crd_olds_of(f, old, c->arena);
     long i = 0;
 
     if (v->type == JSON_OBJECT) {
@@ -170,10 +143,8 @@ static void check_elements(struct check *c, const struct schema_field *f, const 
     }
     json_each(e, v) {
         struct at at = AT_INDEX(up, i++);
-        const struct json *was = old_element(f, json_is(old, JSON_ARRAY) ? old : NULL, e, &hint);
 
-        check_value(c, f->element, e, was, &at);
-        hint = was != NULL ? was->next : NULL;
+        check_value(c, f->element, e, crd_old_element(&olds, e), &at);
     }
 }
 

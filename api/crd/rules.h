@@ -68,8 +68,21 @@ int crd_compile(const struct json *schema, struct arena *a, struct schema_type *
 int  crd_conform(const struct schema_kind *k, struct json *obj, struct arena *a, struct causes *warnings,
                  struct errbuf *err);
 void crd_default(const struct schema_field *f, struct json *v, struct arena *a);
-void crd_validate(const struct schema_field *f, const struct json *v, const struct at *at,
-                  struct causes *causes);
+/* old: the value that v replaces, NULL: there was none.  What did not change passes, so that a schema
+ * may become stricter without making what is stored immutable. */
+void crd_validate(const struct schema_field *f, const struct json *v, const struct json *old,
+                  const struct at *at, struct causes *causes);
+/* old.c: the elements of an old list, to be found by their keys.  old: the list as it was, or NULL;
+ * arena: for an index of long ones. */
+struct crd_olds {
+    const struct schema_field *f;
+    const struct json *list, *next;              /* next: behind the last one found */
+    struct arena *arena;
+    struct crd_indexed *index; unsigned n;
+};
+struct crd_olds crd_olds_of(const struct schema_field *f, const struct json *old, struct arena *a);
+/* NULL: none, or a list that tells no elements apart. */
+const struct json *crd_old_element(struct crd_olds *o, const struct json *e);
 /* Without complaint: does the value fit? */
 bool crd_fits(const struct schema_field *f, const struct json *v);
 /* Take out what no schema knows.  True: there was something. */

@@ -18,7 +18,7 @@ struct check {
 };
 
 static void check_value(struct check *c, const struct schema_field *f, const struct json *v,
-                        const struct at *at);
+                        const struct json *old, const struct at *at);
 
 static bool done(const struct check *c) { return c->failed && c->causes == NULL; }
 
@@ -263,7 +263,7 @@ static bool fits_at(const struct schema_field *f, const struct json *v, const st
 {
     struct check c = { .causes = NULL };
 
-    check_value(&c, f, v, at);
+    check_value(&c, f, v, NULL, at);
     return !c.failed;
 }
 
@@ -273,7 +273,7 @@ static void explain(struct check *c, const struct schema_field *f, const struct 
     struct check inner = { .causes = c->causes, .brief = true };
 
     if (!c->brief && c->causes != NULL)
-        check_value(&inner, f, v, at);
+        check_value(&inner, f, v, NULL, at);
 }
 
 static void logic_failed(struct check *c, const struct at *at, const char *what)
@@ -341,9 +341,10 @@ static void check_logic(struct check *c, const struct rules_logic *l, const stru
 /* ---- Containers --------------------------------------------------------------------------------- */
 
 static void check_list(struct check *c, const struct schema_field *f, const struct json *v,
-                       const struct at *up)
+                       const struct json *old, const struct at *up)
 {
     const struct rules_bounds *b = f->rules->bounds;
+    struct crd_olds olds;
     long i = 0;
 
     if (b != NULL)
@@ -356,10 +357,11 @@ static void check_list(struct check *c, const struct schema_field *f, const stru
         schema__validate_unique(f, v, up, c->causes);
         c->failed |= c->causes->n > before;
     }
+    olds = crd_olds_of(f, old, c->causes != NULL ? c->causes->arena : NULL);
     for (const struct json *e = v->first; e != NULL && !done(c); e = e->next) {
         struct at at = AT_INDEX(up, i++);
 
-        check_value(c, f->element, e, &at);
+        check_value(c, f->element, e, crd_old_element(&olds, e), &at);
     }
 }
 
@@ -378,7 +380,7 @@ static void check_embedded(struct check *c, const struct json *obj, const struct
 }
 
 static void check_members(struct check *c, const struct schema_field *f, const struct json *obj,
-                          const struct at *up)
+                          const struct json *old, const struct at *up)
 {
     bool known = f->shape == SCHEMA_ONE && f->type != NULL && f->type->user != NULL;
 
@@ -388,14 +390,14 @@ static void check_members(struct check *c, const struct schema_field *f, const s
         struct at at = AT_STR(up, v->key);
 
         if (m != NULL)
-            check_value(c, m, v, &at);
+            check_value(c, m, v, json_get(old, v->key), &at);
         if (f->rules->metadata != NULL && str_is(v->key, "metadata"))
-            check_value(c, f->rules->metadata, v, &at);
+            check_value(c, f->rules->metadata, v, json_get(old, v->key), &at);
     }
 }
 
 static void check_object(struct check *c, const struct schema_field *f, const struct json *v,
-                         const struct at *up)
+                         const struct json *old, const struct at *up)
 {
     const struct schema_rules *r = f->rules;
 
@@ -409,15 +411,15 @@ static void check_object(struct check *c, const struct schema_field *f, const st
     }
     if (r->embedded && !r->root)
         check_embedded(c, v, up);
-    check_members(c, f, v, up);
+    check_members(c, f, v, old, up);
 }
 
 static void check_value(struct check *c, const struct schema_field *f, const struct json *v,
-                        const struct at *at)
+                        const struct json *old, const struct at *at)
 {
     const struct schema_rules *r = f->rules;
 
-    if (done(c))
+    if (done(c) || (old != NULL && json_equal(v, old)))
         return;
     if (!check_type(c, r, v, at)) {
         if (r->enums != NULL && v->type == JSON_NULL)
@@ -431,19 +433,19 @@ static void check_value(struct check *c, const struct schema_field *f, const str
     else if (v->type == JSON_NUMBER && r->bounds != NULL)
         check_number(c, r->bounds, v, at);
     else if (v->type == JSON_ARRAY)
-        check_list(c, f, v, at);
+        check_list(c, f, v, old, at);
     if (r->enums != NULL && !done(c))
         check_enum(c, r->enums, v, at);
     if (v->type == JSON_OBJECT && !done(c))
-        check_object(c, f, v, at);
+        check_object(c, f, v, old, at);
 }
 
-void crd_validate(const struct schema_field *f, const struct json *v, const struct at *at,
-                  struct causes *causes)
+void crd_validate(const struct schema_field *f, const struct json *v, const struct json *old,
+                  const struct at *at, struct causes *causes)
 {
     struct check c = { .causes = causes };
 
-    check_value(&c, f, v, at);
+    check_value(&c, f, v, old, at);
 }
 
 bool crd_fits(const struct schema_field *f, const struct json *v)

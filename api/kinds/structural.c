@@ -207,7 +207,7 @@ static void check_default(const struct json *schema, const struct at *at, struct
 
             causes_init(&found, &a);
             crd_default(f, value, &a);
-            crd_validate(f, value, NULL, &found);
+            crd_validate(f, value, NULL, NULL, &found);
             if (found.n > 0)
                 cause_invalid_raw(causes, &here, json_text(causes->arena, given),
                                   arena_fmt(causes->arena, "must be valid: %.*s",

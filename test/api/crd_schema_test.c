@@ -223,6 +223,62 @@ TEST(values_that_fit_and_that_do_not)
     }
 }
 
+static const struct { const char *schema, *v, *old, *told; } changes[] = {
+    /* what did not change passes, what did change does not */
+    { "{'type':'string','maxLength':2}", "'xyz'", "'xyz'", "" },
+    { "{'type':'string','maxLength':2}", "'xyz'", "'abc'", "v: Too long: may not be more than 2 bytes" },
+    { "{'type':'object','additionalProperties':{'type':'integer'}}", "{'a':'x','b':'z'}", "{'a':'x','b':'y'}",
+      "v.b: Invalid value: 'string': v.b in body must be of type integer: 'string'" },
+    { "{'type':'array','x-kubernetes-list-type':'map','x-kubernetes-list-map-keys':['n'],'items':{'type':'object',"
+      "'properties':{'n':{'type':'string'},'x':{'type':'integer','minimum':5}}}}",
+      "[{'n':'b','x':1},{'n':'a','x':2},{'n':'c','x':3}]", "[{'n':'a','x':2},{'n':'b','x':1}]",
+      "v[2].x: Invalid value: 3: v[2].x in body should be greater than or equal to 5" },
+    { "{'type':'array','items':{'type':'integer','minimum':5}}", "[1,9]", "[1,8]",
+      "v[0]: Invalid value: 1: v[0] in body should be greater than or equal to 5" },
+};
+
+TEST(changes_of_what_was_wrong_before)
+{
+    for (size_t i = 0; i < ARRAY_LEN(changes); i++) {
+        struct arena a = ARENA_INIT;
+        struct schema_type root = { 0 };
+        struct causes found;
+        struct json *obj = member_v(&a, changes[i].v), *old = member_v(&a, changes[i].old);
+
+        compile(&a, changes[i].schema, &root);
+        causes_init(&found, &a);
+        schema_validate_over(&root, old, obj, NULL, &found);
+        CHECK_STR(causes_text(&a, &found), changes[i].told);
+        arena_release(&a);
+    }
+}
+
+/* Twenty thousand elements in the reverse order: each finds its old one. */
+TEST(long_lists_with_keys)
+{
+    struct arena a = ARENA_INIT;
+    struct schema_type root = { 0 };
+    struct causes found;
+    struct json *obj = json_object(&a), *old = json_object(&a), *now = json_setz(&a, obj, "v", json_array(&a)),
+                *was = json_setz(&a, old, "v", json_array(&a));
+    const int n = 20000;
+
+    compile(&a, "{'type':'array','x-kubernetes-list-type':'map','x-kubernetes-list-map-keys':['n'],'items':{'type':"
+                "'object','properties':{'n':{'type':'string'},'x':{'type':'integer','minimum':5}}}}", &root);
+    for (int i = 0; i < n; i++) {
+        struct json *x = json_push(was, json_object(&a)), *y = json_push(now, json_object(&a));
+
+        json_setf(&a, x, "n", "name-%d", i);
+        json_setz(&a, x, "x", json_int(&a, 1));
+        json_setf(&a, y, "n", "name-%d", n - 1 - i);
+        json_setz(&a, y, "x", json_int(&a, i == 7 ? 2 : 1));
+    }
+    causes_init(&found, &a);
+    schema_validate_over(&root, old, obj, NULL, &found);
+    CHECK_STR(causes_text(&a, &found), "v[7].x: Invalid value: 2: v[7].x in body should be greater than or equal to 5");
+    arena_release(&a);
+}
+
 static const struct { const char *format, *fits, *not; } formats[] = {
     { "uri", "https://a.b/c", "a b" },          { "email", "a@b.c", "a.b.c" },
     { "hostname", "a-b.c", "-a.b" },            { "ipv6", "fe80::1", "1.2.3.4" },
@@ -282,6 +338,8 @@ static const struct { const char *schema, *v, *old, *told; } rules[] = {
       "{'a':1,'b':0}", NULL, "v.b: Invalid value: 'number': failed rule: self > 0" },
     { RULE("'type':'array','items':{'type':'string'}", "{'rule':'self.all(x, x.startsWith(`a`))'}"), "['ab','b']",
       NULL, "v: Invalid value: 'array': failed rule: self.all(x, x.startsWith('a'))" },
+    /* what did not change passed before, or was there before the rule */
+    { RULE(TWO, "{'rule':'self.a <= self.b'}"), "{'a':3,'b':2}", "{'a':3,'b':2}", "" },
     /* what is not of its type makes rules meaningless */
     { RULE(TWO, "{'rule':'self.a <= self.b'}"), "{'a':'x','b':2}", NULL,
       "v.a: Invalid value: 'string': v.a in body must be of type integer: 'string'\n: Invalid value: 'null': some "
