@@ -37,6 +37,7 @@ struct controller *crd_controller(struct ctrl_env *env);
 struct controller *admission_policy_controller(struct ctrl_env *env);
 struct controller *storage_protection_controller(struct ctrl_env *env);
 struct controller *resource_quota_controller(struct ctrl_env *env);
+struct controller *role_aggregation_controller(struct ctrl_env *env);
 
 static inline int64_t env_now_s(const struct ctrl_env *env) { return loop_wall_ns(env->loop) / 1000000000; }
 

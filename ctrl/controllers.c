@@ -7,6 +7,7 @@ static struct controller *(*const all[])(struct ctrl_env *env) = {
     endpoints_controller,  slice_mirror_controller, service_cidr_controller,
     crd_controller,        admission_policy_controller,
     resource_quota_controller, storage_protection_controller,
+    role_aggregation_controller,
 };
 
 struct controllers {
