@@ -1,5 +1,5 @@
-/* ctrl/role_aggregation.c: cluster roles made of others (aggregationRule): their rules are those of all cluster
- * roles that one of the selectors matches, in the order of the names, each rule once. */
+/* ctrl/role_aggregation.c: cluster roles made of others (aggregationRule): their rules are those of all
+ * cluster roles that one of the selectors matches, in the order of the names, each rule once. */
 #include "api/selector.h"
 #include "ctrl/controller.h"
 #include "net/map.h"
