@@ -202,6 +202,18 @@ const struct class_node *class_node(struct class_ *c, const struct nodes *t, uns
     return &c->node[i];
 }
 
+void class_ask(struct class_ *c, struct nodes *t, const struct class_asked *asked)
+{
+    const struct class_asked *was = &c->asked;
+
+    if (c->asked_at > 0 && was->cpu == asked->cpu && was->memory == asked->memory &&
+        was->score_cpu == asked->score_cpu && was->score_memory == asked->score_memory &&
+        was->best_effort == asked->best_effort)
+        return;
+    c->asked = *asked;
+    c->asked_at = ++t->counts;
+}
+
 void class_taint(const struct class_ *c, const struct nodes *t, unsigned i, struct str *ret_key,
                  struct str *ret_value)
 {

@@ -1,7 +1,9 @@
 /* sched/class.h: pods that ask the same of a node's standing facts (labels, taints, images) form a class.
  *
  * For each class the answers of the static filters and scores are kept per node, and made anew only for
- * nodes that changed: a thousand pods of one Deployment evaluate each node's labels and taints once. */
+ * nodes that changed: a thousand pods of one Deployment evaluate each node's labels and taints once.  Beside
+ * them stands what a node's room is worth to the pod that was decided last: it holds for the next that asks
+ * for the same, but on the nodes that got or lost a pod. */
 #ifndef SCHED_CLASS_H
 #define SCHED_CLASS_H
 
@@ -20,6 +22,8 @@ struct class_node {                              /* one node's answers */
     /* raw: sum of preferred weights; intolerable PreferNoSchedule taints */
     int16_t  affinity, prefer_not;
     uint8_t  image;                              /* 0..100 */
+    uint8_t  room;                               /* 0..200: least allocated and balanced, ... */
+    int64_t  scored;                             /* ... when nodes->counts was this; 0: never */
 };
 
 struct class_ {
@@ -29,6 +33,9 @@ struct class_ {
     struct class_node *node; unsigned cap;
     uint64_t used;                               /* for choosing the one to forget */
     bool has_affinity_score, has_image_score;    /* any preferred term; any image known on any node */
+    /* What the last pod asked for, and nodes->counts when it was the first to: older scores are another's. */
+    struct class_asked { int64_t cpu, memory, score_cpu, score_memory; bool best_effort; } asked;
+    int64_t asked_at;
 };
 
 struct classes { struct class_ *v[SCHED_CLASSES]; unsigned n; uint64_t clock; };
@@ -38,6 +45,8 @@ void classes_release(struct classes *t);
 struct class_ *classes_of(struct classes *t, const struct sched_pod *p);
 /* Bring the answers for node i up to date and return them. */
 const struct class_node *class_node(struct class_ *c, const struct nodes *t, unsigned i);
+/* A decision for a pod that asks for this begins. */
+void class_ask(struct class_ *c, struct nodes *t, const struct class_asked *asked);
 /* Which taint refuses node i (for the message): key and value. */
 void class_taint(const struct class_ *c, const struct nodes *t, unsigned i, struct str *ret_key,
                  struct str *ret_value);

@@ -172,13 +172,25 @@ static int score_balance(const struct nodes *t, const struct sched_pod *p, unsig
     return (int)((1.0 - apart / 2) * SCHED_MAX_SCORE);
 }
 
+/* Divisions are dear, and from one pod to the next only few nodes change. */
+static int score_kept(struct class_ *c, const struct nodes *t, const struct sched_pod *p, unsigned i)
+{
+    struct class_node *s = &c->node[i];
+
+    if (s->scored < t->counted[i] || s->scored < c->asked_at) {
+        s->room = (uint8_t)(score_room(t, p, i) + score_balance(t, p, i));
+        s->scored = t->counts;
+    }
+    return s->room;
+}
+
 struct maxima { int affinity, prefer_not; uint32_t group; };
 
 static int score(struct class_ *c, const struct group *g, const struct nodes *t, const struct sched_pod *p,
                  unsigned i, const struct maxima *m)
 {
     const struct class_node *s = &c->node[i];
-    int sum = score_room(t, p, i) + score_balance(t, p, i) + s->image;
+    int sum = score_kept(c, t, p, i) + s->image;
 
     if (m->affinity > 0)
         sum += 2 * SCHED_MAX_SCORE * s->affinity / m->affinity;
@@ -217,10 +229,13 @@ long decide(struct decider *d, struct sched_pod *p)
 {
     struct class_ *c = classes_of(&d->classes, p);
     const struct group *g = p->group_key.n > 0 ? map_get(&d->groups.by_key, p->group_key) : NULL;
+    const struct request *r = &p->req;
+    struct class_asked asked = { r->cpu, r->memory, r->score_cpu, r->score_memory, p->best_effort };
     struct maxima m = { 0 };
     unsigned n = filter(d, c, g, p, &m), equals = 0;
     int  best = -1;
 
+    class_ask(c, &d->nodes, &asked);
     for (unsigned k = 0; k < n; k++) {
         int s = score(c, g, &d->nodes, p, d->feasible[k], &m);
         if (s > best) {

@@ -8,7 +8,8 @@ void nodes_init(struct nodes *t) { *t = (struct nodes){ .by_name = MAP_INIT }; }
 static int64_t **const_arrays(struct nodes *t, unsigned i)
 {
     int64_t **all[] = { &t->cpu,         &t->memory,       &t->storage,   &t->pods,      &t->used_cpu,
-                        &t->used_memory, &t->used_storage, &t->used_pods, &t->score_cpu, &t->score_memory };
+                        &t->used_memory, &t->used_storage, &t->used_pods, &t->score_cpu, &t->score_memory,
+                        &t->counted };
     return i < ARRAY_LEN(all) ? all[i] : NULL;
 }
 
@@ -73,6 +74,7 @@ static unsigned nodes_index(struct nodes *t, struct str name)
         t->n_free--;
     for (unsigned k = 0; const_arrays(t, k) != NULL; k++)
         (*const_arrays(t, k))[i] = 0;
+    t->counted[i] = ++t->counts;
     t->present[i] = false;
     t->info[i] = (struct node_info){ .name = mem_strndup(name) };
     map_put(&t->by_name, name, (void *)(intptr_t)(i + 1));
@@ -180,6 +182,7 @@ bool nodes_put(struct nodes *t, const struct object *o, const struct json *now)
     t->memory[i] = allocatable(j, "memory", false);
     t->storage[i] = allocatable(j, "ephemeral-storage", false);
     t->pods[i] = allocatable(j, "pods", false);
+    t->counted[i] = ++t->counts;
     t->n_present += !t->present[i];
     t->present[i] = true;
     x->changed = ++t->changes;
@@ -210,6 +213,7 @@ static void count_pod(struct nodes *t, unsigned i, const struct sched_pod *p, in
     t->score_cpu[i] += sign * r->score_cpu;
     t->score_memory[i] += sign * r->score_memory;
     t->used_pods[i] += sign;
+    t->counted[i] = ++t->counts;
     must(t->used_pods[i] >= 0 && t->used_cpu[i] >= 0 && t->used_memory[i] >= 0);
     for (unsigned k = 0; k < r->n_extended; k++) {
         struct node_extended *e = extended_get(&t->info[i], r->extended[k].name);
@@ -287,6 +291,7 @@ void nodes_check(const struct nodes *t)
         nameless += t->info[i].name == NULL;
         present += t->info[i].name != NULL && t->present[i];
         must(t->info[i].name == NULL || nodes_find(t, str_of(t->info[i].name)) == (long)i);
+        must(t->counted[i] > 0 && t->counted[i] <= t->counts);
         must(t->info[i].name != NULL || (t->used_pods[i] == 0 && !t->present[i]));
     }
     must(present == t->n_present);

@@ -31,10 +31,13 @@ struct nodes {
     int64_t *cpu, *memory, *storage, *pods;      /* allocatable */
     int64_t *used_cpu, *used_memory, *used_storage, *used_pods;
     int64_t *score_cpu, *score_memory;           /* used, with defaults for pods that ask for nothing */
+    int64_t *counted;                            /* `counts` when any of these last changed */
     struct node_info *info;
     struct map by_name;                          /* name -> index + 1 */
     unsigned n_present, n_free;                  /* nodes known; indexes below n without a name */
     uint64_t changes;
+    /* only grows: orders what was counted and what was made from it */
+    int64_t  counts;
 };
 
 void nodes_init(struct nodes *t);

@@ -172,6 +172,41 @@ TEST(sums_requests_as_kubernetes_does)
 }
 
 /* Many decisions against a slow, obvious model of the filters: never a node that lacks room, never none when one has it. */
+/* What is kept from one decision to the next must never show: beside it, one that keeps nothing. */
+TEST(kept_scores_are_what_would_be_made_anew)
+{
+    static const char *const specs[] = { WEB("100m"), WEB("250m"), "\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]",
+                                         "\"nodeSelector\":{\"zone\":\"z\"}," WEB("100m") };
+    static const char *const sizes[] = { "2", "4", "16" };
+    struct rig keeps, forgets;
+    uint32_t dice = 12345;
+
+    rig_init(&keeps);
+    rig_init(&forgets);
+    for (int step = 0; step < 450; step++) {
+        const char *spec = specs[(dice = dice * 1664525 + 1013904223) >> 30];
+        unsigned which = (dice >> 8) % 12;
+        char node[2] = { (char)('a' + (dice >> 16) % 12), 0 };
+        struct rig *both[] = { &keeps, &forgets };
+
+        for (int k = 0; k < 2; k++) {
+            struct rig *r = both[k];
+            if (step < 12 || which == 0)
+                rig_node(r, step < 12 ? (char[]){ (char)('a' + step), 0 } : node, sizes[dice % 3], "8Gi",
+                         step % 2 == 0 ? ",\"labels\":{\"zone\":\"z\"}" : "", "");
+            if (which == 1 && r->n > 0 && r->pods[dice % r->n]->node >= 0) {
+                groups_sub_pod(&r->d.groups, r->pods[dice % r->n], (unsigned)r->pods[dice % r->n]->node);
+                nodes_sub_pod(&r->d.nodes, r->pods[dice % r->n]);
+            }
+        }
+        classes_release(&forgets.d.classes);
+        struct sched_pod *p = rig_pod(&keeps, spec), *q = rig_pod(&forgets, spec);
+        CHECK_STR(str_of(rig_place(&keeps, p)), rig_place(&forgets, q));
+    }
+    rig_free(&keeps);
+    rig_free(&forgets);
+}
+
 TEST(never_overcommits)
 {
     struct rig r;
