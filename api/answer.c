@@ -22,6 +22,7 @@ void call_release(struct call *c)
     if (c->waiting)
         store_wait_cancel(&c->wait);
     c->reading = c->waiting = false;
+    store_rewind_cancel(&c->rewind);
     mirror_wait_cancel(&c->until_ready);
     authn_cancel(&c->who);
     authz_cancel(&c->may);

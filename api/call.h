@@ -104,6 +104,7 @@ struct call {
     unsigned tries;
     struct raft_read read; bool reading;
     struct store_wait wait; bool waiting;
+    struct store_rewind rewind;                  /* linked while history is wound back for this call */
     struct mirror_wait until_ready;
     /* a create that waits for another object (kind_ctx.lacking); 0: none yet */
     uint64_t give_up_ms;
@@ -141,6 +142,9 @@ void call_may(struct call *c, const struct authz_attr *attr, void (*then)(struct
 void call_review(struct call *c, const struct authz_attr *attr, void (*then)(struct call *c));
 /* then(c) once revision rev is here; 504 "Too large resource version" after 3 s. */
 void call_when_revision(struct call *c, uint64_t rev, void (*then)(struct call *c));
+
+/* then(c) once store_pin_at(rev) is short, or certain to fail. */
+void call_when_near(struct call *c, uint64_t rev, void (*then)(struct call *c));
 
 /* Commit t; done comes once, but not after the call ended.  commit is valid during done. */
 void call_commit(struct call *c, const struct store_txn *t, void *arg,

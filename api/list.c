@@ -369,7 +369,7 @@ static void expired(struct call *c, struct str token, const char *text)
     call_respond_status(c, &s);
 }
 
-static void list_exact(struct call *c)
+static void list_at(struct call *c)
 {
     struct store_view *v;
 
@@ -379,7 +379,12 @@ static void list_exact(struct call *c)
         expired(c, STR_NONE, "The resourceVersion for the provided list is too old.");
 }
 
-static void list_continue(struct call *c)
+static void list_exact(struct call *c)
+{
+    call_when_near(c, c->rq.opt.rv, list_at);
+}
+
+static void list_continue_near(struct call *c)
 {
     struct store_view *v;
     struct buf         b = BUF_INIT;
@@ -408,6 +413,17 @@ static void list_continue(struct call *c)
             "Continuing with the provided token results in an inconsistent list - objects that were created, "
             "modified, or deleted "
             "between the time the first chunk was returned and now may show up in the list.");
+}
+
+static void list_continue(struct call *c)
+{
+    struct str after = STR_NONE;
+    uint64_t   rev = 0;
+
+    if (continue_parse(c->arena, c->rq.opt.continue_, &rev, &after) && rev > 0)
+        call_when_near(c, rev, list_continue_near);
+    else
+        list_continue_near(c);
 }
 
 void call_list(struct call *c)

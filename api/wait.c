@@ -45,6 +45,7 @@ static void on_mirror(struct mirror_wait *w, int err)
 void call_wait_init(struct call *c)
 {
     mirror_wait_init(&c->until_ready, on_mirror);
+    qinit(&c->rewind.link);
 }
 
 void call_when_ready(struct call *c, void (*then)(struct call *c))
@@ -83,6 +84,27 @@ void call_when_revision(struct call *c, uint64_t rev, void (*then)(struct call *
     c->waiting = true;
     c->wait.done = on_revision;
     store_wait_revision(c->api->store, &c->wait, rev, REVISION_WAIT_MS);
+}
+
+static void on_rewound(struct store_rewind *w, int err)
+{
+    struct call *c = container_of(w, struct call, rewind);
+
+    if (err == E_CLOSED)
+        call_store_failed(c, err, false);
+    else
+        c->then(c);                              /* which finds out itself what cannot be */
+}
+
+void call_when_near(struct call *c, uint64_t rev, void (*then)(struct call *c))
+{
+    if (store_pin_is_near(c->api->store, rev)) {
+        then(c);
+        return;
+    }
+    c->then = then;
+    c->rewind.done = on_rewound;
+    store_rewind(c->api->store, &c->rewind, rev);
 }
 
 /* ---- Commits ------------------------------------------------------------------------------------- */

@@ -210,8 +210,10 @@ static void host_apply(struct raft *r)
     if (from >= until)
         return;
     uint64_t began = loop_hires_ns(r->loop);
-    while (r->applied < until)
-        host_apply_one(r, r->applied + 1);
+    do
+        for (unsigned n = 0; n < RAFT_APPLY_AT_ONCE && r->applied < until; n++)
+            host_apply_one(r, r->applied + 1);
+    while (r->applied < until && loop_hires_ns(r->loop) - began < RAFT_APPLY_SLICE_NS);
     histogram_add(&r->apply_time, loop_hires_ns(r->loop) - began);
     raft__propose_sweep(r);
     if (r->opts.fsm.applied != NULL)

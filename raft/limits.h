@@ -70,6 +70,8 @@
 #define RAFT_MAX_HELLO         256               /* bytes of a hello or farewell */
 #define RAFT_MAX_INBOX_BYTES   (64u << 20)
 #define RAFT_APPLY_PER_TURN    8192              /* entries */
+#define RAFT_APPLY_SLICE_NS    2000000u          /* what they may take of one turn */
+#define RAFT_APPLY_AT_ONCE     32u               /* between two looks at the clock */
 #define RAFT_MAX_PENDING       (1u << 20)        /* local proposals in flight */
 #define RAFT_MAX_PENDING_BYTES (64u << 20)
 

@@ -25,6 +25,8 @@
 /* events one lagging watch looks at before others get their turn */
 #define STORE_SCAN_PER_WATCH    512u
 #define STORE_SCAN_PER_TURN     16384u           /* and all of them in one turn */
+#define STORE_REWIND_AT_ONCE    1024u            /* events undone for who asks; more goes in slices of time */
+#define STORE_REWIND_SLICE_NS   1500000u
 #define STORE_EXPIRE_PER_TURN   64u              /* leases whose end is proposed at once */
 #define STORE_CLOCKS_PER_SLICE  2048u            /* clocks of leases started or given back at once */
 #define STORE_FREE_SLICE_NS     1500000u         /* what taking nodes apart may take of one turn */

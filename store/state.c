@@ -1,4 +1,5 @@
 /* store/state.c: see state.h. */
+#include <limits.h>
 #include "raft/bugs.h"
 #include "store/limits.h"
 #include "store/state.h"
@@ -654,20 +655,59 @@ static void undo_one(struct btree *keys, const struct event *e)
     it->tag = e->pub.prev_tag;
 }
 
-int state_rewind(const struct state *s, const struct image *from, uint64_t rev, struct image *ret)
+static int rewind_allowed(const struct state *s, uint64_t rev)
 {
-    uint64_t to;
+    return rev < s->log.trimmed_rev || rev < s->now.compacted ? E_STALE : 0;
+}
+
+uint64_t state_rewind_cost(const struct state *s, const struct image *from, uint64_t rev)
+{
+    uint64_t end = event_log_after(&s->log, from->rev), to = event_log_after(&s->log, rev);
+
+    return end > to ? end - to : 0;
+}
+
+int state_rewind_begin(const struct state *s, const struct image *from, uint64_t rev, struct rewind *ret)
+{
+    int rc;
 
     must(from->rev <= s->now.rev);
     if (rev > from->rev)
         return E_FUTURE;
-    if (rev < s->log.trimmed_rev || rev < s->now.compacted)
-        return E_STALE;
-    image_share(ret, from);
-    to = event_log_after(&s->log, rev);
-    for (uint64_t pos = event_log_after(&s->log, from->rev); pos-- > to; )
-        undo_one(&ret->keys, event_log_at(&s->log, pos));
+    if ((rc = rewind_allowed(s, rev)) != 0)
+        return rc;
+    image_share(&ret->image, from);
     ret->rev = rev;
+    ret->pos = event_log_after(&s->log, from->rev);
+    return 0;
+}
+
+int state_rewind_some(const struct state *s, struct rewind *r, unsigned n)
+{
+    int rc = rewind_allowed(s, r->rev);
+    uint64_t to;
+
+    if (rc != 0)
+        return rc;
+    to = event_log_after(&s->log, r->rev);
+    for (; r->pos > to; n--) {
+        if (n == 0)
+            return E_AGAIN;
+        undo_one(&r->image.keys, event_log_at(&s->log, --r->pos));
+    }
+    r->image.rev = r->rev;
+    return 0;
+}
+
+int state_rewind(const struct state *s, const struct image *from, uint64_t rev, struct image *ret)
+{
+    struct rewind r;
+    int rc = state_rewind_begin(s, from, rev, &r);
+
+    if (rc != 0)
+        return rc;
+    must(state_rewind_some(s, &r, UINT_MAX) == 0);
+    *ret = r.image;
     return 0;
 }
 

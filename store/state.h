@@ -38,9 +38,18 @@ void state_apply(struct state *s, struct str command, uint64_t now_ns, struct ar
                  struct state_result *ret);
 /* What a command that only reads would find now; E_INVALID if it writes. */
 int  state_read(struct state *s, struct str command, struct arena *results, struct state_result *ret);
-/* The keys as of an earlier revision, by undoing events of history on `from`: the present, or a later past
- * that is still pinned; costs O(events between).  E_STALE, E_FUTURE. */
+/* The keys as of an earlier revision, by undoing events of history on a copy of `from`: the present, or a later
+ * past that is still pinned.  Costs O(events between), so it goes in steps: they may be given up at any time
+ * by releasing the image. */
+struct rewind { struct image image; uint64_t rev, pos; };
+/* E_STALE, E_FUTURE: and *ret is untouched. */
+int  state_rewind_begin(const struct state *s, const struct image *from, uint64_t rev, struct rewind *ret);
+/* Undo up to n events.  0: image is as of rev; E_AGAIN: more is to be undone; E_STALE: history was let go of. */
+int  state_rewind_some(const struct state *s, struct rewind *r, unsigned n);
+/* All of it at once. */
 int  state_rewind(const struct state *s, const struct image *from, uint64_t rev, struct image *ret);
+/* How many that would be, for what can be wound back. */
+uint64_t state_rewind_cost(const struct state *s, const struct image *from, uint64_t rev);
 /* The image (taken over) becomes the state; history starts anew there. */
 void state_replace(struct state *s, struct image *with);
 void state_kv(const struct btree_item *it, struct store_kv *ret);

@@ -464,6 +464,7 @@ static struct store *store_new(const struct store_opts *o)
     qinit(&s->pins);
     qinit(&s->waits);
     qinit(&s->done);
+    store__rewind_init(s);
     arena_init(&s->results);
     turn_init(&s->notify, store_on_notify);
     turn_init(&s->tidy, store_on_tidy);
@@ -524,6 +525,7 @@ static void store_on_raft_closed(void *arg)
         store_wait_cancel(w);
         w->done(w, E_CLOSED);
     }
+    store__rewind_close(s);
     store_free(s);
     if (closed != NULL)
         closed(closed_arg);

@@ -63,6 +63,13 @@ struct store_view *store_pin(struct store *s);                 /* now */
 /* As of an earlier revision; E_STALE: history no longer reaches back, E_FUTURE: not here yet. */
 int      store_pin_at(struct store *s, uint64_t rev, struct store_view **ret);
 void     store_unpin(struct store_view *v);
+/* Winding back over many changes takes its time: who serves clients asks first whether it is short (or not
+ * possible at all), and else waits for it: done comes from the loop; with 0 store_pin_at() is short during
+ * the call.  E_STALE; E_CLOSED. */
+bool     store_pin_is_near(struct store *s, uint64_t rev);
+struct store_rewind { struct qlink link; uint64_t rev; void (*done)(struct store_rewind *w, int err); };
+void     store_rewind(struct store *s, struct store_rewind *w, uint64_t rev);
+void     store_rewind_cancel(struct store_rewind *w);
 uint64_t store_view_revision(const struct store_view *v);
 
 bool     store_get(struct store_view *v, struct str key, struct store_kv *ret);

@@ -29,6 +29,9 @@ struct store {
     struct store_view live;
     struct qlink pins;                           /* newest first */
     uint64_t     n_pins;
+    struct qlink rewinds;                        /* store_rewind, in order; the first is being worked on */
+    struct rewind winding; bool is_winding;
+    struct ready_item rewind;
     struct qlink waits;                          /* store_wait by revision */
     struct qlink done;                           /* commits decided, to be told in TURN_NOTIFY, in order */
     struct arena results;                        /* of those */
@@ -47,6 +50,10 @@ struct store {
 
 /* Another look at commits, watches and space in this turn's TURN_NOTIFY, or the next's. */
 void store__notify_soon(struct store *s);
+/* view.c */
+void store__rewind_init(struct store *s);
+/* The waiting ones are told E_CLOSED. */
+void store__rewind_close(struct store *s);
 /* Dead nodes and old history go in TURN_FREE. */
 void store__tidy_soon(struct store *s);
 

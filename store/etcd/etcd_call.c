@@ -169,6 +169,30 @@ void etcd_when_current(struct etcd_call *c, bool serializable, void (*fn)(struct
     store_read_barrier(c->e->store, &c->read);
 }
 
+static void call_on_rewound(struct store_rewind *w, int err)
+{
+    struct etcd_call *c = container_of(w, struct etcd_call, rewind);
+
+    if (!etcd_resume(c))
+        return;
+    if (err != 0)
+        etcd_fail(c, etcd_error_of(err));
+    else
+        c->current(c);
+}
+
+void etcd_when_near(struct etcd_call *c, int64_t revision, void (*fn)(struct etcd_call *c))
+{
+    if (revision <= 0 || store_pin_is_near(c->e->store, (uint64_t)revision)) {
+        fn(c);
+        return;
+    }
+    c->current = fn;
+    c->waiting++;
+    c->rewind.done = call_on_rewound;
+    store_rewind(c->e->store, &c->rewind, (uint64_t)revision);
+}
+
 static void call_on_commit(struct store_commit *commit, int err)
 {
     struct etcd_call *c = container_of(commit, struct etcd_call, commit);

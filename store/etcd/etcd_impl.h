@@ -88,6 +88,7 @@ struct etcd_call {
     unsigned      waiting;
     struct store_commit commit;
     struct raft_read    read;
+    struct store_rewind rewind;
     struct timer        timer;
     void        (*current)(struct etcd_call *c); /* after the barrier */
     void        (*decided)(struct etcd_call *c); /* after the commit, if it was not refused */
@@ -105,6 +106,9 @@ void etcd_done(struct etcd_call *c);
 /* fn(c) once what is applied here is as new as now (serializable: at once), unless the client is gone by
  * then. */
 void etcd_when_current(struct etcd_call *c, bool serializable, void (*fn)(struct etcd_call *c));
+/* fn(c) once etcd_view_at(revision) is short: now, or after winding history back in slices; unless it fails, or
+ * the client is gone by then. */
+void etcd_when_near(struct etcd_call *c, int64_t revision, void (*fn)(struct etcd_call *c));
 /* What c->waiting counts has come.  False: the client is gone, and so is c. */
 bool etcd_resume(struct etcd_call *c);
 /* fn(c) once t is decided; refusals are answered here.  t is released. */

@@ -113,7 +113,7 @@ struct hash_job {
     uint64_t rev;
 };
 
-static void hash_kv(uint32_t *crc, const struct store_kv *kv)
+static void hash_add(uint32_t *crc, const struct store_kv *kv)
 {
     uint64_t n[6] = { kv->key.n, kv->create_rev, kv->mod_rev, kv->version, kv->lease, kv->value->len };
 
@@ -135,7 +135,7 @@ static void hash_run(struct ready_item *it)
                        .b = compacted > 0 ? (int64_t)compacted : -1 });
             return;
         }
-        hash_kv(&j->crc, &kv);
+        hash_add(&j->crc, &kv);
     }
     ready_post(e->loop, &j->again);
 }
@@ -167,9 +167,13 @@ static void hash_begin(struct etcd_call *c, int64_t revision)
     hash_run(&j->again);
 }
 
+static void hash_kv(struct etcd_call *c) { hash_begin(c, ((const struct etcd_number *)c->request)->v); }
+
 void etcd_maintenance_hash(struct etcd_call *c) { hash_begin(c, 0); }
-void etcd_maintenance_hash_kv(struct etcd_call *c) { hash_begin(c,
-        ((const struct etcd_number *)c->request)->v); }
+void etcd_maintenance_hash_kv(struct etcd_call *c)
+{
+    etcd_when_near(c, ((const struct etcd_number *)c->request)->v, hash_kv);
+}
 
 /* ---- snapshot: the file that `coracle snapshot` knows, in pieces -----------------------------------
  * Behind it stands what etcdctl insists on: zeros up to a multiple of 512, then the SHA-256 of all before. */

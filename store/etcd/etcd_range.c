@@ -331,6 +331,11 @@ static void range_begin(struct etcd_call *c)
     range_run(j);
 }
 
+static void range_when_near(struct etcd_call *c)
+{
+    etcd_when_near(c, ((const struct etcd_range *)c->request)->revision, range_begin);
+}
+
 void etcd_kv_range(struct etcd_call *c)
 {
     struct etcd_range *r = c->request;
@@ -349,5 +354,5 @@ void etcd_kv_range(struct etcd_call *c)
     ready_init(&j->again, range_on_again);
     c->job = j;
     c->dropped = range_dropped;
-    etcd_when_current(c, r->serializable, range_begin);
+    etcd_when_current(c, r->serializable, range_when_near);
 }
