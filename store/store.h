@@ -222,10 +222,9 @@ struct store_event {
  * Parked watches cost nothing; an event touches only those whose range and tag it matches. */
 struct store_watch;
 struct store_watch_opts {
-    struct str from, to;                         /* copied; [from,
-            to); to.n == 0 with from.n > 0: the one key from.  A
-                                                  * '/'-ended prefix and a single key are indexed, other
-                                                  * ranges are scanned. */
+    /* Copied; [from, to); to.n == 0 with from.n > 0: the one key from.  A single key and what starts with the
+     * same bytes are indexed, other ranges are scanned. */
+    struct str from, to;
     uint64_t tag;                                /* only events whose tag or prev_tag is this; 0: all */
     uint64_t after_rev;                          /* first event has rev > after_rev */
     void (*on_ready)(void *arg, struct store_watch *w);

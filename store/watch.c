@@ -2,7 +2,7 @@
 #include "store/limits.h"
 #include "store/watch.h"
 
-enum watch_kind { WATCH_EXACT, WATCH_PREFIX, WATCH_RANGE };
+enum watch_kind { WATCH_EXACT, WATCH_PREFIX, WATCH_STEM, WATCH_RANGE };
 
 /* Parked watches of one exact key, prefix or (never shared) other range. It exists while any watch, parked
  * or not, belongs to it. */
@@ -44,7 +44,8 @@ void watch_hub_init(struct watch_hub *h, struct event_log *log, void (*want_turn
 void watch_hub_release(struct watch_hub *h)
 {
     must(h->n == 0);
-    must(h->exact.n == 0 && h->prefixes.n == 0);
+    must(h->exact.n == 0 && h->prefixes.n == 0 && h->stems.n == 0 && h->n_stems == 0);
+    map_release(&h->stems);
     map_release(&h->exact);
     map_release(&h->prefixes);
 }
@@ -65,20 +66,62 @@ static struct str tag_key(const uint64_t *tag)
     return str_make((const char *)tag, sizeof *tag);
 }
 
-/* All that starts with a '/'-ended prefix (or everything): the kinds of range that can be looked up. */
-static enum watch_kind watch_kind_of(struct str from, struct str to)
+/* The slot of this length of stems; n_stems: there is none. */
+static unsigned stem_slot(const struct watch_hub *h, size_t len)
 {
+    unsigned i = 0;
+
+    while (i < h->n_stems && h->stem[i].len != len)
+        i++;
+    return i;
+}
+
+/* All that starts with the same bytes (or everything): the kinds of range that can be looked up. */
+static enum watch_kind watch_kind_of(const struct watch_hub *h, struct str from, struct str to)
+{
+    unsigned char last = from.n > 0 ? (unsigned char)from.p[from.n - 1] : 0;
+
     if (to.n == 0)
         return from.n == 0 ? WATCH_PREFIX : WATCH_EXACT;
-    if (from.n == to.n && from.p[from.n - 1] == '/' && to.p[to.n - 1] == '/' + 1
-        && memcmp(from.p, to.p, from.n - 1) == 0)
+    if (from.n != to.n || last == 0xff || (unsigned char)to.p[to.n - 1] != last + 1
+        || memcmp(from.p, to.p, from.n - 1) != 0)
+        return WATCH_RANGE;
+    if (last == '/')
         return WATCH_PREFIX;
-    return WATCH_RANGE;
+    return stem_slot(h, from.n) < WATCH_STEMS ? WATCH_STEM : WATCH_RANGE;
+}
+
+static void stem_add(struct watch_hub *h, size_t len)
+{
+    unsigned i = stem_slot(h, len);
+
+    must(i < WATCH_STEMS);
+    if (i == h->n_stems) {
+        h->stem[i].len = len;
+        h->stem[i].n = 0;
+        h->n_stems++;
+    }
+    h->stem[i].n++;
+}
+
+static void stem_drop(struct watch_hub *h, size_t len)
+{
+    unsigned i = stem_slot(h, len);
+
+    must(i < h->n_stems && h->stem[i].n > 0);
+    if (--h->stem[i].n == 0)
+        h->stem[i] = h->stem[--h->n_stems];
 }
 
 static struct map *range_map(struct watch_hub *h, enum watch_kind kind)
 {
-    return kind == WATCH_EXACT ? &h->exact : kind == WATCH_PREFIX ? &h->prefixes : NULL;
+    switch (kind) {
+    case WATCH_EXACT:  return &h->exact;
+    case WATCH_PREFIX: return &h->prefixes;
+    case WATCH_STEM:   return &h->stems;
+    case WATCH_RANGE:  break;
+    }
+    return NULL;
 }
 
 static struct watch_range *range_get(struct watch_hub *h, enum watch_kind kind, struct str bytes,
@@ -103,6 +146,8 @@ static struct watch_range *range_get(struct watch_hub *h, enum watch_kind kind, 
         must(map_put(m, bytes, r) == NULL);
     if (kind == WATCH_PREFIX)
         h->n_depth[depth_of(bytes)]++;
+    if (kind == WATCH_STEM)
+        stem_add(h, bytes.n);
     return r;
 }
 
@@ -118,13 +163,15 @@ static void range_put_back(struct watch_hub *h, struct watch_range *r)
         must(map_del(m, r->bytes) == r);
     if (r->kind == WATCH_PREFIX)
         h->n_depth[depth_of(r->bytes)]--;
+    if (r->kind == WATCH_STEM)
+        stem_drop(h, r->bytes.n);
     map_release(&r->tags);
     mem_free(r);
 }
 
 static void watch_join(struct store_watch *w, struct str from, struct str to)
 {
-    w->range = range_get(w->hub, watch_kind_of(from, to), from, to);
+    w->range = range_get(w->hub, watch_kind_of(w->hub, from, to), from, to);
     w->range->n++;
     if (w->tag == 0 || w->range->kind == WATCH_RANGE)
         return;
@@ -195,7 +242,8 @@ static bool watch_wants(const struct store_watch *w, const struct store_event *e
         return false;
     switch (w->range->kind) {
     case WATCH_EXACT:  return str_eq(e->key, w->range->bytes);
-    case WATCH_PREFIX: return str_starts(e->key, w->range->bytes);
+    case WATCH_PREFIX:
+    case WATCH_STEM:   return str_starts(e->key, w->range->bytes);
     case WATCH_RANGE:  return str_cmp(e->key, w->range->bytes) >= 0 && str_cmp(e->key, w->range->to) < 0;
     }
     return false;
@@ -247,6 +295,9 @@ static void hub_event(struct watch_hub *h, uint64_t pos)
         if (h->n_depth[depth] > 0)
             wake_range(map_get(&h->prefixes, str_upto(e->key, i + 1)), e, pos);
     }
+    for (unsigned i = 0; i < h->n_stems; i++)
+        if (h->stem[i].len <= e->key.n)
+            wake_range(map_get(&h->stems, str_upto(e->key, h->stem[i].len)), e, pos);
     wake_list(&h->scanned, e, pos);
 }
 

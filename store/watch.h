@@ -1,8 +1,9 @@
 /* store/watch.h: the hub: who wants to know of which event.
  *
- * A watch that has seen everything is parked in the index: by exact key or by '/'-ended prefix, and there by
- * tag if it asked for one; other ranges are in a list that is scanned.  An event looks up its key and each
- * of its prefixes and takes the watches it finds out of the index: they are awake, a position in the log,
+ * A watch that has seen everything is parked in the index: by exact key, by '/'-ended prefix, or by a prefix
+ * that ends elsewhere (a stem), and there by tag if it asked for one; other ranges are in a list that is
+ * scanned.  An event looks up its key, each of its '/'-ended prefixes and its stems of the lengths there are,
+ * and takes the watches it finds out of the index: they are awake, a position in the log,
  * until they have read to its end and park again.  So an event costs its look-ups plus the parked watches
  * that want it, however many others there are, and a watch that is busy reading costs nothing at all.
  *
@@ -16,12 +17,14 @@
 #include "store/event_log.h"
 
 #define WATCH_DEPTHS 16
+#define WATCH_STEMS  32                          /* lengths of stems at a time; those of others are scanned */
 
 struct watch_hub {
     struct event_log *log;
-    struct map    exact, prefixes;               /* bytes -> struct watch_range */
+    struct map    exact, prefixes, stems;        /* bytes -> struct watch_range */
     /* prefix ranges by number of slashes (last: that many or more) */
     unsigned      n_depth[WATCH_DEPTHS];
+    struct { size_t len; uint64_t n; } stem[WATCH_STEMS]; unsigned n_stems;      /* ranges by length */
     struct qlink  scanned;                       /* parked watches of other ranges */
     struct qlink  queued;                        /* awake watches to be looked after */
     /* all that are open; restarted: those of them that a restart has ended and that do not know it yet */

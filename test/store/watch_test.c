@@ -104,6 +104,43 @@ TEST(kinds_of_ranges)
     hub_close(&h);
 }
 
+/* Prefixes that end anywhere, of more lengths than are indexed: all are told, and of nothing else. */
+TEST(prefixes_of_any_length)
+{
+    enum { N = 3 * WATCH_STEMS };
+    struct hub_rig h;
+    struct watcher x[N], tagged;
+    char from[N][N + 2], to[N][N + 2];
+    unsigned told = 0;
+
+    hub_open(&h, 1 << 20);
+    for (unsigned i = 0; i < N; i++) {
+        memset(from[i], 'a', i + 1);
+        from[i][i + 1] = '\0';
+        memcpy(to[i], from[i], i + 2);
+        to[i][i]++;
+        must_ok(watcher_open(&h, &x[i], from[i], to[i], 0, 0));
+    }
+    must_ok(watcher_open(&h, &tagged, "aaa", "aab", 7, 0));
+    CHECK_INT(h.hub.n_stems, WATCH_STEMS);
+    hub_put(&h, "aaaaa", 0);
+    hub_put(&h, "b", 7);
+    hub_put(&h, "aab", 7);
+    watch_hub_turn(&h.hub);
+    for (unsigned i = 0; i < N; i++)
+        told += x[i].told;
+    CHECK_INT(told, 5);
+    for (unsigned i = 0; i < N; i++)
+        expect(&x[i], i < 2 ? "aaaaa aab" : i < 5 ? "aaaaa" : "");
+    expect(&tagged, "");
+    hub_put(&h, "aaaz", 7);
+    expect(&tagged, "aaaz");
+    for (unsigned i = 0; i < N; i++)
+        store_watch_close(x[i].w);
+    store_watch_close(tagged.w);
+    hub_close(&h);
+}
+
 TEST(tags_let_objects_enter_and_leave)
 {
     struct hub_rig h;
