@@ -202,7 +202,8 @@ bool     cel_map_find(const struct cel_value *map, const struct cel_value *key, 
 bool     cel_map_find_text(const struct cel_value *map, struct str key, struct cel_value *ret);
 bool     cel_list_at(const struct cel_value *list, uint64_t i, struct cel_value *ret);
 
-bool     cel_equal(const struct cel_value *x, const struct cel_value *y);
+/* Charges for what is long or deep: false and r->over when that is too much. */
+bool     cel_equal(struct cel_run *r, const struct cel_value *x, const struct cel_value *y);
 /* -1, 0, 1; 2: no order between these; 3: not a number. */
 int      cel_compare(const struct cel_value *x, const struct cel_value *y);
 /* Of the libraries' own kinds, two of the same: see opaque.c. */
@@ -210,6 +211,8 @@ bool       cel_opaque_equal(const struct cel_value *x, const struct cel_value *y
 struct str cel_opaque_text(struct arena *a, const struct cel_value *v);
 /* Bytes of a string, elements; 1 of anything else. */
 uint64_t cel_size_of(const struct cel_value *v);
+/* The same for a run that may do it often: long texts cost more than the call. */
+int      cel_order(struct cel_run *r, const struct cel_value *x, const struct cel_value *y);
 size_t   cel_runes(struct str s);
 /* The byte offset of a character; s.n if it is the end; -1 beyond. */
 ptrdiff_t cel_rune_at(struct str s, int64_t rune);

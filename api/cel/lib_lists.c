@@ -11,7 +11,7 @@ CEL_FN(is_sorted)
     struct cel_value before = { .kind = CEL_DYN }, v, ignored;
 
     EACH(&a[0], v) {
-        int c = before.kind == CEL_DYN ? 0 : cel_compare(&before, &v);
+        int c = before.kind == CEL_DYN ? 0 : cel_order(r, &before, &v);
         if (c > 1)
             return cel_no_overload(r);
         if (c == 1)
@@ -26,7 +26,7 @@ static struct cel_value extreme(struct cel_run *r, const struct cel_value *list,
     struct cel_value best = { .kind = CEL_DYN }, v, ignored;
 
     EACH(list, v) {
-        int c = best.kind == CEL_DYN ? sign : cel_compare(&v, &best);
+        int c = best.kind == CEL_DYN ? sign : cel_order(r, &v, &best);
         if (c > 1)
             return cel_no_overload(r);
         if (c == sign)
@@ -77,13 +77,14 @@ CEL_FN(sum_duration) { return sum_from(r, &a[0], cel_duration(0)); }
 
 /* ---- Places ----------------------------------------------------------------------------------------- */
 
-static struct cel_value place_of(const struct cel_value *list, const struct cel_value *what, bool last)
+static struct cel_value place_of(struct cel_run *r, const struct cel_value *list,
+                                 const struct cel_value *what, bool last)
 {
     struct cel_value v, ignored, found = cel_int(-1);
     int64_t          i = 0;
 
     EACH(list, v) {
-        if (cel_equal(&v, what)) {
+        if (cel_equal(r, &v, what)) {
             found = cel_int(i);
             if (!last)
                 break;
@@ -93,8 +94,8 @@ static struct cel_value place_of(const struct cel_value *list, const struct cel_
     return found;
 }
 
-CEL_FN(index_of) { return place_of(&a[0], &a[1], false); }
-CEL_FN(last_index_of) { return place_of(&a[0], &a[1], true); }
+CEL_FN(index_of) { return place_of(r, &a[0], &a[1], false); }
+CEL_FN(last_index_of) { return place_of(r, &a[0], &a[1], true); }
 
 CEL_FN(slice)
 {
@@ -163,9 +164,15 @@ CEL_FN(sort)
 
     if (items == NULL)
         return cel_over(r);
-    for (unsigned i = 1; i < items->n; i++)
-        if (cel_compare(&items->v[i - 1], &items->v[i]) > 1)
+    for (unsigned i = 1; i < items->n; i++) {
+        /* As much again for each halving of the list: what the comparisons of sorting may add up to. */
+        for (unsigned left = items->n; left > 1 && cel_charge(r, cel_size_of(&items->v[i]) / 256); left /= 2)
+            continue;
+        if (cel_order(r, &items->v[i - 1], &items->v[i]) > 1)
             return cel_error(r, "list elements must have the same type");
+        if (r->over)
+            return cel_over(r);
+    }
     qsort(items->v, items->n, sizeof *items->v, order);
     return cel_list(items);
 }
@@ -184,9 +191,9 @@ CEL_FN(reversed)
     return cel_list(items);
 }
 
-static bool has(const struct cel_value *list, const struct cel_value *what)
+static bool has(struct cel_run *r, const struct cel_value *list, const struct cel_value *what)
 {
-    return place_of(list, what, false).u.i >= 0;
+    return place_of(r, list, what, false).u.i >= 0;
 }
 
 CEL_FN(distinct)
@@ -200,7 +207,7 @@ CEL_FN(distinct)
         struct cel_value so_far = cel_list(items);
         if (!cel_charge(r, items->n / 8))
             return cel_over(r);
-        if (!has(&so_far, &v) && !cel_items_add(r, items, v))
+        if (!has(r, &so_far, &v) && !cel_items_add(r, items, v))
             return cel_over(r);
     }
     return cel_list(items);
@@ -220,24 +227,24 @@ CEL_FN(range)
 
 /* ---- Sets ------------------------------------------------------------------------------------------- */
 
-static bool all_in(const struct cel_value *these, const struct cel_value *in)
+static bool all_in(struct cel_run *r, const struct cel_value *these, const struct cel_value *in)
 {
     struct cel_value v, ignored;
 
     EACH(these, v)
-        if (!has(in, &v))
+        if (!has(r, in, &v))
             return false;
     return true;
 }
 
-CEL_FN(sets_contains) { return cel_bool(all_in(&a[1], &a[0])); }
-CEL_FN(sets_equivalent) { return cel_bool(all_in(&a[0], &a[1]) && all_in(&a[1], &a[0])); }
+CEL_FN(sets_contains) { return cel_bool(all_in(r, &a[1], &a[0])); }
+CEL_FN(sets_equivalent) { return cel_bool(all_in(r, &a[0], &a[1]) && all_in(r, &a[1], &a[0])); }
 CEL_FN(sets_intersects)
 {
     struct cel_value v, ignored;
 
     EACH(&a[0], v)
-        if (has(&a[1], &v))
+        if (has(r, &a[1], &v))
             return cel_bool(true);
     return cel_bool(false);
 }

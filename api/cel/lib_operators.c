@@ -7,8 +7,8 @@
 
 /* ---- Equality and order ----------------------------------------------------------------------------- */
 
-CEL_FN(equal) { return cel_bool(cel_equal(&a[0], &a[1])); }
-CEL_FN(unequal) { return cel_bool(!cel_equal(&a[0], &a[1])); }
+CEL_FN(equal) { return cel_bool(cel_equal(r, &a[0], &a[1])); }
+CEL_FN(unequal) { return cel_bool(!cel_equal(r, &a[0], &a[1])); }
 
 /* NaN is in no order with anything. */
 CEL_FN(less) { return cel_bool(cel_compare(&a[0], &a[1]) == -1); }
@@ -163,7 +163,7 @@ CEL_FN(in_list)
     struct cel_value v, ignored;
 
     for (struct cel_walk w = { .of = &a[1] }; cel_next(&w, &v, &ignored);)
-        if (cel_equal(&v, &a[0]))
+        if (cel_equal(r, &v, &a[0]))
             return cel_bool(true);
     return cel_bool(false);
 }
@@ -236,7 +236,10 @@ static struct cel_value index_of(struct cel_run *r, struct cel_value in, const s
 CEL_FN(index_plain) { return index_of(r, a[0], &a[1], false); }
 CEL_FN(index_optional) { return index_of(r, a[0], &a[1], true); }
 
-CEL_FN(size_text) { return cel_int((int64_t)cel_runes(a[0].u.s)); }
+CEL_FN(size_text)
+{
+    return cel_charge(r, a[0].u.s.n / 1024) ? cel_int((int64_t)cel_runes(a[0].u.s)) : cel_over(r);
+}
 CEL_FN(size_bytes) { return cel_int((int64_t)a[0].u.s.n); }
 CEL_FN(size_items) { return cel_int((int64_t)cel_count(&a[0])); }
 

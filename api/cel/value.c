@@ -322,7 +322,7 @@ bool cel_map_find(const struct cel_value *map, const struct cel_value *key, stru
     if (map->json)
         return key->kind == CEL_STRING && cel_map_find_text(map, key->u.s, ret);
     for (unsigned i = 0; i + 1 < map->u.items->n; i += 2) {
-        if (cel_equal(&map->u.items->v[i], key)) {
+        if (cel_compare(&map->u.items->v[i], key) == 0) {   /* keys are scalars */
             *ret = map->u.items->v[i + 1];
             return true;
         }
@@ -399,35 +399,53 @@ int cel_compare(const struct cel_value *x, const struct cel_value *y)
     }
 }
 
-static bool equal_lists(const struct cel_value *x, const struct cel_value *y)
+/* Memory compared is cheap, not free. */
+static bool charge_text(struct cel_run *r, const struct cel_value *x, const struct cel_value *y)
+{
+    if (x->kind != y->kind || (x->kind != CEL_STRING && x->kind != CEL_BYTES))
+        return true;
+    return cel_charge(r, MIN_OF(x->u.s.n, y->u.s.n) / 256);
+}
+
+int cel_order(struct cel_run *r, const struct cel_value *x, const struct cel_value *y)
+{
+    return charge_text(r, x, y) ? cel_compare(x, y) : 0;
+}
+
+static bool equal_lists(struct cel_run *r, const struct cel_value *x, const struct cel_value *y)
 {
     struct cel_walk  a = { .of = x }, b = { .of = y };
     struct cel_value p, q, ignored;
 
-    if (cel_count(x) != cel_count(y))
+    if (cel_count(x) != cel_count(y) || !cel_charge(r, cel_count(x) / 8))
         return false;
     while (cel_next(&a, &p, &ignored))
-        if (!cel_next(&b, &q, &ignored) || !cel_equal(&p, &q))
+        if (!cel_next(&b, &q, &ignored) || !cel_equal(r, &p, &q))
             return false;
     return true;
 }
 
-static bool equal_maps(const struct cel_value *x, const struct cel_value *y)
+/* Both are walked alike as long as they have their entries in the same order. */
+static bool equal_maps(struct cel_run *r, const struct cel_value *x, const struct cel_value *y)
 {
-    struct cel_walk  a = { .of = x };
-    struct cel_value key, value, other;
+    struct cel_walk  a = { .of = x }, b = { .of = y };
+    struct cel_value key, value, other_key, other;
 
-    if (cel_count(x) != cel_count(y))
+    if (cel_count(x) != cel_count(y) || !cel_charge(r, cel_count(x) / 8))
         return false;
-    while (cel_next(&a, &key, &value))
-        if (!cel_map_find(y, &key, &other) || !cel_equal(&value, &other))
+    while (cel_next(&a, &key, &value)) {
+        bool same = cel_next(&b, &other_key, &other) && cel_compare(&key, &other_key) == 0;
+        if (!same && (!cel_charge(r, cel_count(y) / 16) || !cel_map_find(y, &key, &other)))
             return false;
+        if (!cel_equal(r, &value, &other))
+            return false;
+    }
     return true;
 }
 
-bool cel_equal(const struct cel_value *x, const struct cel_value *y)
+bool cel_equal(struct cel_run *r, const struct cel_value *x, const struct cel_value *y)
 {
-    int c = cel_compare(x, y);
+    int c = charge_text(r, x, y) ? cel_compare(x, y) : 1;
 
     if (c != 3)
         return c == 0;
@@ -435,25 +453,32 @@ bool cel_equal(const struct cel_value *x, const struct cel_value *y)
         return false;
     switch (x->kind) {
     case CEL_NULL: return true;
-    case CEL_LIST: return equal_lists(x, y);
-    case CEL_MAP:  return equal_maps(x, y);
+    case CEL_LIST: return equal_lists(r, x, y);
+    case CEL_MAP:  return equal_maps(r, x, y);
     case CEL_TYPE: return x->type->kind == y->type->kind;
     case CEL_OPTIONAL:
         if (x->u.some == NULL || y->u.some == NULL)
             return x->u.some == y->u.some;
-        return cel_equal(x->u.some, y->u.some);
+        return cel_equal(r, x->u.some, y->u.some);
     default: return cel_opaque_equal(x, y);
     }
 }
 
 /* ---- Sizes and text --------------------------------------------------------------------------------- */
 
+/* Bytes that continue no character, eight at a time. */
 size_t cel_runes(struct str s)
 {
-    size_t n = 0;
+    const uint64_t ones = 0x0101010101010101u;
+    size_t         n = s.n, i = 0;
+    uint64_t       w;
 
-    for (size_t i = 0; i < s.n; i++)
-        n += ((unsigned char)s.p[i] & 0xc0) != 0x80;
+    for (; i + 8 <= s.n; i += 8) {
+        memcpy(&w, s.p + i, 8);
+        n -= ((w >> 7 & ~w >> 6 & ones) * ones) >> 56;
+    }
+    for (; i < s.n; i++)
+        n -= ((unsigned char)s.p[i] & 0xc0) == 0x80;
     return n;
 }
 

@@ -303,6 +303,39 @@ TEST(cost_is_limited)
     arena_release(&a);
 }
 
+/* Each does a lot with few calls: what is long or deep costs by its size. */
+TEST(work_within_one_call_is_charged)
+{
+    static const char *const greedy[] = {
+        "lists.range(100000).all(x, size(self.s) > 3)", "lists.range(10000).all(x, self == self)",
+        "lists.range(10000).all(x, self.l == self.l)", "lists.range(10000).all(x, self.l[4999] != 'x')",
+        "lists.range(10000).all(x, self.m['key4999'] == 1)", "self.s.findAll('a.*b|a').size() > 0",
+        "lists.range(10000).map(x, self.s).sort().size() > 0", "lists.range(10000).map(x, self.s).max() == ''",
+        "self.l.map(x, self.l + self.l).size() > 0", "self.l.all(x, x in self.l)",
+    };
+    struct buf b = BUF_INIT;
+
+    buf_z(&b, "{\"l\":[\"first\"");
+    for (int i = 0; i < 5000; i++)
+        buf_fmt(&b, ",\"item%d\"", i);
+    buf_z(&b, "],\"m\":{\"first\":1");
+    for (int i = 0; i < 5000; i++)
+        buf_fmt(&b, ",\"key%d\":1", i);
+    buf_z(&b, "},\"s\":\"");
+    for (int i = 0; i < 300000; i++)
+        buf_char(&b, 'a');
+    buf_z(&b, "\"}");
+    buf_char(&b, '\0');
+    for (size_t i = 0; i < ARRAY_LEN(greedy); i++) {
+        struct arena a = ARENA_INIT;
+        struct str   got = cel_text_of(&a, str_of(greedy[i]), b.p, CEL_COST_CALL);
+        if (!str_is(got, "error: operation cancelled: actual cost limit exceeded"))
+            test_fail(__FILE__, __LINE__, "%s: %.*s", greedy[i], STR_ARG(got));
+        arena_release(&a);
+    }
+    buf_release(&b);
+}
+
 TEST(memory_is_limited)
 {
     struct arena a = ARENA_INIT;
