@@ -212,23 +212,41 @@ static void check_mirror(struct admission *a, const struct json *spec)
             admit_refuse(a, "a mirror pod may not use ServiceAccountToken volume projections");
 }
 
+/* Few accounts are annotated: the others need not be parsed again. */
+static const struct json *restricting_account(struct admission *a, struct str name, bool *ret_exists)
+{
+    const struct resource *r = resource_find(STR(""), STR("v1"), STR("serviceaccounts"));
+    const struct json     *account;
+    struct store_kv        kv;
+
+    *ret_exists = store_get(a->k->view, kind_object_key(a->k->arena, r, a->k->ns, name), &kv);
+    if (!*ret_exists ||
+        memmem(kv.value->data, kv.value->len, ONLY_ITS_SECRETS, sizeof(ONLY_ITS_SECRETS) - 1) == NULL)
+        return NULL;
+    account = account_of(a, name);
+    return str_is(json_str(json_getz(json_path(account, "metadata.annotations"), ONLY_ITS_SECRETS)), "true")
+               ? account : NULL;
+}
+
 static void validate(struct admission *a)
 {
-    const struct json *spec = json_getz(a->obj, "spec"), *account, *notes;
+    const struct json *spec = json_getz(a->obj, "spec"), *account;
     struct str         name = json_str(json_getz(spec, "serviceAccountName"));
+    bool               exists;
 
     if (is_mirror(a->obj)) {
         check_mirror(a, spec);
         return;
     }
-    account = account_of(a, name);
-    notes = json_path(account, "metadata.annotations");
-    if (name.n == 0)
+    if (name.n == 0) {
         admit_refuse(a, "no service account specified for pod %.*s/%.*s", STR_ARG(a->k->ns),
                      STR_ARG(a->k->name));
-    else if (account == NULL)
+        return;
+    }
+    account = restricting_account(a, name, &exists);
+    if (!exists)
         refuse_unknown(a, name);
-    else if (str_is(json_str(json_getz(notes, ONLY_ITS_SECRETS)), "true"))
+    else if (account != NULL)
         check_secrets(a, spec, account);
 }
 
