@@ -109,6 +109,10 @@ $(BUILD)/test/bench/api_bench: $(BUILD)/test/bench/api_bench.o $(foreach l,$(bel
 	@echo "  LINK    $@"
 	@$(CC) $(LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(TEST_LIBS)
 
+$(BUILD)/test/bench/auth_bench: $(BUILD)/test/bench/auth_bench.o $(foreach l,$(below_api),$(call lib,$(l)))
+	@echo "  LINK    $@"
+	@$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(TEST_LIBS)
+
 $(BUILD)/test/bench/store_bench: $(BUILD)/test/bench/store_bench.o $(foreach l,$(below_store),$(call lib,$(l)))
 	@echo "  LINK    $@"
 	@$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(TEST_LIBS)
@@ -209,7 +213,7 @@ e2e: coracle $(CHAOS) $(ETCDDIFF)
 	@test/run_e2e.sh $(E2E)
 
 # The README's figures on this machine, as a table; needs root.  BENCH_ONLY="get watch", BENCH_SECONDS=3.
-bench: coracle $(BUILD)/test/bench/store_bench $(BUILD)/test/bench/api_bench
+bench: coracle $(BUILD)/test/bench/store_bench $(BUILD)/test/bench/api_bench $(BUILD)/test/bench/auth_bench
 	@test/bench/run.sh
 
 tidy:

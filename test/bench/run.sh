@@ -265,6 +265,13 @@ if wanted api; then
     done < <("${API_BENCH:-build/test/bench/api_bench}" --rows)
 fi
 
+if wanted auth; then
+    while IFS= read -r line; do
+        rows+=("$line")
+        say "$line"
+    done < <("${AUTH_BENCH:-build/test/bench/auth_bench}" --rows 2>/dev/null)
+fi
+
 printf '\n| what | target | measured |\n| --- | --- | --- |\n'
 printf '%s\n' "${rows[@]}"
 if [ ${#beside[@]} -gt 0 ]; then
