@@ -1,5 +1,5 @@
 /* api/get.c: GET of one object: the shortest way through the API. */
-#include "api/call.h"
+#include "api/crd/pipeline.h"
 
 static void get_now(struct call *c)
 {
@@ -12,7 +12,8 @@ static void get_now(struct call *c)
             call_not_found(c);
         return;
     }
-    call_respond_object(c, 200, kv.value);
+    if (custom_convertible(c, blob_str(kv.value)))
+        call_respond_object(c, 200, kv.value);
 }
 
 void call_get(struct call *c)

@@ -358,6 +358,8 @@ static void modify_try(struct call *c)
         return;
     d->seen = kv.mod_rev;
     d->stored = kv.value;
+    if (!custom_convertible(c, blob_str(kv.value)))
+        return;
     if (c->custom != NULL && !custom_reads_plain(custom_of(c->res), blob_str(kv.value)))
         custom_from_stored(custom_of(c->res), d->old, c->arena);
     if (c->info->base != c->res) {

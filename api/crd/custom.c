@@ -218,6 +218,7 @@ static void custom_fill(struct custom *cu, const struct json *obj)
     cu->group = arena_str(&cu->arena, json_str(json_getz(spec, "group")));
     cu->plural = arena_str(&cu->arena, json_path_str(spec, "names.plural"));
     cu->established = condition_is_true(obj, "Established");
+    cu->webhook = str_is(json_path_str(spec, "conversion.strategy"), "Webhook");
     cu->ending = json_path(obj, "metadata.deletionTimestamp") != NULL;
     if (!json_is(versions, JSON_ARRAY) || versions->n == 0)
         return;
@@ -324,17 +325,30 @@ int custom_compile(struct custom_version *v, struct errbuf *err)
 
 /* ---- Reading ------------------------------------------------------------------------------------ */
 
-/* Objects are stored with their version in front and the revision in their metadata. */
-bool custom_reads_plain(const struct custom_version *v, struct str stored)
+/* Objects are stored with their version in front ... */
+static bool is_of_version(const struct custom_version *v, struct str stored)
 {
-    struct str version, text, rev_text;
-    uint64_t rev = 0;
+    struct str version, text;
 
     if (!json_scan_path(stored, "apiVersion", &version) || version.n < 2)
         return false;
     text = str_make(version.p + 1, version.n - 2);
-    if (!str_starts(text, v->of->group) || text.n <= v->of->group.n ||
-        !str_is(str_from(text, v->of->group.n + 1), v->kind.version))
+    return str_starts(text, v->of->group) && text.n > v->of->group.n &&
+           str_is(str_from(text, v->of->group.n + 1), v->kind.version);
+}
+
+bool custom_needs_webhook(const struct custom_version *v, struct str stored)
+{
+    return v->of->webhook && !is_of_version(v, stored);
+}
+
+/* ... and the revision in their metadata. */
+bool custom_reads_plain(const struct custom_version *v, struct str stored)
+{
+    struct str rev_text;
+    uint64_t rev = 0;
+
+    if (!is_of_version(v, stored))
         return false;
     if (!json_scan_path(stored, "metadata.resourceVersion", &rev_text) || rev_text.n < 3)
         return false;
@@ -346,6 +360,9 @@ void custom_from_stored(struct custom_version *v, struct json *obj, struct arena
     struct errbuf err;
 
     if (!json_is(obj, JSON_OBJECT))
+        return;
+    /* in a list: as it is, and it says so */
+    if (v->of->webhook && !str_eq(json_str(json_getz(obj, "apiVersion")), schema_api_version(a, &v->kind)))
         return;
     json_setz(a, obj, "apiVersion", json_string_ref(a, schema_api_version(a, &v->kind)));
     json_setz(a, obj, "kind", json_string_ref(a, str_of(v->kind.kind)));

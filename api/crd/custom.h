@@ -38,6 +38,7 @@ struct custom {
     unsigned place;                              /* the registry's: where its group stands among all */
     /* Objects that are stored since then are as these schemas want them, older ones perhaps not. */
     uint64_t since;
+    bool webhook;                                /* versions differ in more than their name */
     bool established, ending;                    /* ending: being deleted, nothing new comes in */
     struct custom_version *version; unsigned n;
 };
@@ -71,6 +72,9 @@ const struct json *custom_schema(const struct json *definition, struct str versi
 
 /* Is this stored text what a reader of v is to see? */
 bool custom_reads_plain(const struct custom_version *v, struct str stored);
+/* Objects of one version become another one's through a webhook, which heads do not call: what is stored in a
+ * version is served in no other. */
+bool custom_needs_webhook(const struct custom_version *v, struct str stored);
 /* Else: the version is put in its place, what the schema does not know goes, defaults come in. */
 void custom_from_stored(struct custom_version *v, struct json *obj, struct arena *a);
 /* The version that objects are stored in. */

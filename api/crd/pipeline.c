@@ -49,11 +49,30 @@ bool custom_route(struct call *c, void (*again)(struct call *c))
         call_no_such_path(c);
         return false;
     }
+    if (v->of->webhook && !v->storage) {         /* all that is stored is of another version */
+        no_conversion(c, v);
+        return false;
+    }
     if (!use(c, v))
         return false;
     if (v->warning.n > 0)
         cause_add(&c->warnings, CAUSE_INVALID, NULL, "%.*s", STR_ARG(v->warning));
     return true;
+}
+
+static void no_conversion(struct call *c, const struct custom_version *v)
+{
+    call_fail(c, 500, REASON_INTERNAL,
+              "conversion webhook for %s/%s, Kind=%s failed: this server does not call conversion webhooks",
+              v->kind.group, v->kind.version, v->kind.kind);
+}
+
+bool custom_convertible(struct call *c, struct str stored)
+{
+    if (c->custom == NULL || !custom_needs_webhook(custom_of(c->res), stored))
+        return true;
+    no_conversion(c, custom_of(c->res));
+    return false;
 }
 
 bool custom_renew(struct call *c)

@@ -8,6 +8,8 @@
  * does not know the kind asks what there is before it says so: `again` then comes later.  False:
  * answered, or `again` will come. */
 bool custom_route(struct call *c, void (*again)(struct call *c));
+/* The object at hand can be had in the request's version.  False: answered. */
+bool custom_convertible(struct call *c, struct str stored);
 /* Before a write is tried again: the definition may have changed.  False: answered. */
 bool custom_renew(struct call *c);
 /* Nothing new comes into a kind that is being deleted.  False: answered. */

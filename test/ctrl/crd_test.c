@@ -295,6 +295,31 @@ TEST(several_versions)
     world_close(w);
 }
 
+/* Versions that only a webhook can turn into each other: what is stored in one is not passed off as another. */
+TEST(versions_that_need_a_webhook)
+{
+    struct world *w = world_open(0);
+    char v1[1500], v2[1500], both[3100];
+
+    version_text(v1, sizeof v1, "v1", "'served':true,'storage':true", BOAT_SCHEMA, "");
+    version_text(v2, sizeof v2, "v2", "'served':true,'storage':false", BOAT_SCHEMA, "");
+    snprintf(both, sizeof both, "%s,%s", v1, v2);
+    define(w, "boats", BOAT_NAMES, both, ",'conversion':{'strategy':'Webhook','webhook':{'conversionReviewVersions':['v1'],"
+           "'clientConfig':{'service':{'namespace':'a','name':'b'}}}}");
+    boat(w, 201, "a", "'name':'Ann'");
+    check_text(w, BOATS "/a", "spec.name", "Ann");
+    CALL(w->r, 500, "GET", "/apis/sea.example.com/v2/namespaces/default/boats/a", NULL);
+    CALL(w->r, 500, "POST", "/apis/sea.example.com/v2/namespaces/default/boats", "{'apiVersion':'sea.example.com/v2','kind':'Boat','metadata':{'name':'b'}}");
+    change(w, 200, CRDS "/boats.sea.example.com", CLIENT_JSON_PATCH,
+           "[{'op':'replace','path':'/spec/versions/0/storage','value':false},{'op':'replace','path':'/spec/versions/1/storage','value':true}]");
+    run(w, 200);
+    CALL(w->r, 500, "GET", "/apis/sea.example.com/v2/namespaces/default/boats/a", NULL);
+    change(w, 500, "/apis/sea.example.com/v2/namespaces/default/boats/a", CLIENT_MERGE_PATCH, "{'spec':{'name':'Bea'}}");
+    check_text(w, "/apis/sea.example.com/v2/boats", "items.0.apiVersion", "sea.example.com/v1");
+    CALL(w->r, 200, "DELETE", "/apis/sea.example.com/v2/namespaces/default/boats/a", NULL);
+    world_close(w);
+}
+
 TEST(applied_members_that_no_schema_knows)
 {
     struct world *w = world_open(0);
