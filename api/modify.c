@@ -26,7 +26,7 @@ static struct json *parse_stored(struct call *c, struct str text)
     return NULL;
 }
 
-/* ---- Preconditions ---------------------------------------------------------------------------------- */
+/* ---- Preconditions ------------------------------------------------------------------------------ */
 
 /* The uid and resourceVersion that the client goes by.  False: answered, or waiting for a fresh view. */
 static bool check_expected(struct call *c, struct modify *m, const struct json *old, struct json *obj)
@@ -64,7 +64,7 @@ static bool check_expected(struct call *c, struct modify *m, const struct json *
     return true;
 }
 
-/* ---- Parts ------------------------------------------------------------------------------------------ */
+/* ---- Parts -------------------------------------------------------------------------------------- */
 
 /* Put back what this request may not touch. */
 static void separate(struct call *c, enum modify_part part, const struct json *old, struct json **obj)
@@ -195,7 +195,7 @@ static bool modify_prepare(struct call *c, struct modify *m, struct draft *d, co
     return write_check(d, &causes, modify_try);
 }
 
-/* ---- Storing ---------------------------------------------------------------------------------------- */
+/* ---- Storing ------------------------------------------------------------------------------------ */
 
 static void answer(struct call *c, struct modify *m, struct blob *stored)
 {
@@ -288,7 +288,7 @@ static void absent(struct call *c, struct modify *m)
         call_not_found(c);
 }
 
-/* ---- Steps ------------------------------------------------------------------------------------------ */
+/* ---- Steps -------------------------------------------------------------------------------------- */
 
 static void on_admitted(struct admission *a)
 {

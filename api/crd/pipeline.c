@@ -37,6 +37,13 @@ static struct custom_version *find(const struct call *c)
     return registry_find(c->api->registry, c->rq.group, c->rq.version, c->rq.resource);
 }
 
+static void no_conversion(struct call *c, const struct custom_version *v)
+{
+    call_fail(c, 500, REASON_INTERNAL,
+              "conversion webhook for %s/%s, Kind=%s failed: this server does not call conversion webhooks",
+              v->kind.group, v->kind.version, v->kind.kind);
+}
+
 bool custom_route(struct call *c, void (*again)(struct call *c))
 {
     struct custom_version *v = find(c);
@@ -58,13 +65,6 @@ bool custom_route(struct call *c, void (*again)(struct call *c))
     if (v->warning.n > 0)
         cause_add(&c->warnings, CAUSE_INVALID, NULL, "%.*s", STR_ARG(v->warning));
     return true;
-}
-
-static void no_conversion(struct call *c, const struct custom_version *v)
-{
-    call_fail(c, 500, REASON_INTERNAL,
-              "conversion webhook for %s/%s, Kind=%s failed: this server does not call conversion webhooks",
-              v->kind.group, v->kind.version, v->kind.kind);
 }
 
 bool custom_convertible(struct call *c, struct str stored)
