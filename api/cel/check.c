@@ -482,7 +482,7 @@ int cel_compile(struct cel_program **ret, const struct cel_env *env, struct str 
         return E_INVALID;
     }
     p->root = root;
-    p->estimate = cel_estimate(p, env, a);
+    p->estimate = cel_estimate(p, a);
     *ret = p;
     return 0;
 }

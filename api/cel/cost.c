@@ -33,14 +33,16 @@ uint64_t cel_cost_of(enum cel_cost cost, uint64_t size0, uint64_t size1)
     return 1;
 }
 
+const uint8_t cel_turn_cost[] = {
+    [LOOP_ALL] = 3, [LOOP_EXISTS] = 4, [LOOP_EXISTS_ONE] = 2, [LOOP_MAP] = 12, [LOOP_FILTER] = 13,
+    [LOOP_TRANSFORM_LIST] = 12, [LOOP_TRANSFORM_MAP] = 2, [LOOP_TRANSFORM_ENTRY] = 2,
+};
+
 /* ---- Estimate --------------------------------------------------------------------------------------- */
 
 struct guess { uint64_t cost, size; };           /* size: characters, bytes, elements at most */
 
-struct estimate {
-    const struct cel_env *env;
-    uint64_t *local_size;                        /* by slot */
-};
+struct estimate { uint64_t *local_size; };        /* by slot */
 
 /* The least room that a value takes in JSON. */
 static uint64_t least_bytes(const struct cel_type *t, unsigned depth)
@@ -128,14 +130,9 @@ static struct guess guess_loop(struct estimate *e, const struct cel_node *n)
     body = guess(e, n->arg[1]);
     if (n->arg[2] != NULL)
         filter = guess(e, n->arg[2]);
-    g.cost = add(range.cost, mul(range.size, add(add(body.cost, filter.cost), n->op >= LOOP_MAP ? 13 : 4)));
+    g.cost = add(range.cost, mul(range.size, add(add(body.cost, filter.cost), cel_turn_cost[n->op])));
     g.size = range.size;
     return g;
-}
-
-static struct guess guess_logic(struct estimate *e, const struct cel_node *n)
-{
-    return guess_sum(e, n, 0);
 }
 
 static struct guess guess_cond(struct estimate *e, const struct cel_node *n)
@@ -167,7 +164,7 @@ static struct guess guess(struct estimate *e, const struct cel_node *n)
         return (struct guess){ add(g.cost, 1),
                                most(n->type->kind == CEL_OPTIONAL ? n->type->elem : n->type) };
     case N_CALL:  return guess_call(e, n);
-    case N_AND: case N_OR: return guess_logic(e, n);
+    case N_AND: case N_OR: return guess_sum(e, n, 0);
     case N_COND:  return guess_cond(e, n);
     case N_LIST:
         g = guess_sum(e, n, 10);
@@ -182,10 +179,9 @@ static struct guess guess(struct estimate *e, const struct cel_node *n)
     panic_at(__FILE__, __LINE__, "a kind of node");
 }
 
-uint64_t cel_estimate(const struct cel_program *p, const struct cel_env *env, struct arena *a)
+uint64_t cel_estimate(const struct cel_program *p, struct arena *a)
 {
-    struct estimate e = { .env = env };
+    struct estimate e = { arena_zalloc(a, (p->n_locals + 1) * sizeof *e.local_size) };
 
-    e.local_size = arena_zalloc(a, (p->n_locals + 1) * sizeof *e.local_size);
     return guess(&e, p->root).cost;
 }

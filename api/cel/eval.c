@@ -219,12 +219,6 @@ static struct cel_value eval_map(struct cel_run *r, const struct cel_node *n)
 
 /* ---- Macros ----------------------------------------------------------------------------------------- */
 
-/* What one turn of a macro costs beside its body, as the comprehension that it stands for would. */
-static const uint8_t turn_cost[] = {
-    [LOOP_ALL] = 3, [LOOP_EXISTS] = 4, [LOOP_EXISTS_ONE] = 2, [LOOP_MAP] = 12, [LOOP_FILTER] = 13,
-    [LOOP_TRANSFORM_LIST] = 12, [LOOP_TRANSFORM_MAP] = 2, [LOOP_TRANSFORM_ENTRY] = 2,
-};
-
 struct turns {
     const struct cel_node *n;
     struct cel_items *items;                     /* of those that make something */
@@ -328,7 +322,7 @@ static struct cel_value eval_loop(struct cel_run *r, const struct cel_node *n)
             var[1] = var[0];
             var[0] = cel_int(t.i);
         }
-        if (!cel_charge(r, turn_cost[n->op]))
+        if (!cel_charge(r, cel_turn_cost[n->op]))
             return cel_over(r);
         done = one_turn(r, &t);
         if (done.kind != CEL_DYN)

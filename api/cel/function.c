@@ -24,8 +24,7 @@ static const struct cel_type param_b = { .kind = CEL_DYN, .max = CEL_UNBOUNDED }
 
 static const struct cel_type *sig_type(struct arena *a, const char **at)
 {
-    static const struct { char letter; uint8_t kind;
-    } letters[] = {
+    static const struct { char letter; uint8_t kind; } letters[] = {
         { 'b', CEL_BOOL },        { 'i', CEL_INT },
         { 'u', CEL_UINT },        { 'd', CEL_DOUBLE },
         { 's', CEL_STRING },      { 'y', CEL_BYTES },

@@ -34,21 +34,8 @@ void cel_mistake(struct cel_mistakes *m, size_t at, const char *fmt, ...) PRINTF
 /* ---- Tree ------------------------------------------------------------------------------------------- */
 
 enum cel_node_kind {
-    N_CONST,
-    N_IDENT,
-    N_VAR,
-    N_LOCAL,
-    N_SELECT,
-    N_HAS,
-    N_CALL,
-    N_AND,
-    N_OR,
-    N_COND,
-    N_LIST,
-    N_MAP,
-    N_LOOP,
-    N_LET,
-    N_STRUCT
+    N_CONST, N_IDENT, N_VAR, N_LOCAL, N_SELECT, N_HAS, N_CALL, N_AND, N_OR, N_COND, N_LIST, N_MAP, N_LOOP,
+    N_LET, N_STRUCT
 };
 enum cel_loop {
     LOOP_ALL, LOOP_EXISTS, LOOP_EXISTS_ONE, LOOP_MAP, LOOP_FILTER, LOOP_TRANSFORM_LIST, LOOP_TRANSFORM_MAP,
@@ -57,10 +44,10 @@ enum cel_loop {
 struct cel_overload;
 struct cel_node {
     uint8_t  kind;
-    uint8_t                    op; /* LOOP: enum cel_loop; LET: 1 when the body is an optional */
+    uint8_t  op;                                 /* LOOP: enum cel_loop; LET: 1, the body is an optional */
     bool     member;                             /* CALL: arg[0] stands before the dot */
     bool     optional;                           /* SELECT .?f; an element or key of a literal: ?x */
-    bool                       flagged; /* CALL: the second argument may not be needed (or, orValue) */
+    bool     flagged;                            /* CALL: may not need its second argument (orValue) */
     uint16_t height;                             /* of the tree below, itself included */
     unsigned n;
     uint32_t at;                                 /* where it stands */
@@ -79,9 +66,9 @@ struct cel_program {
     uint64_t *used;                              /* a bit per variable */
 };
 struct cel_node *cel_parse(struct str text, struct arena *a, struct cel_mistakes *m);   /* NULL: told */
-void             cel_check(struct cel_node *root, const struct cel_env *env, struct cel_program *p,
-                           struct cel_mistakes *m);
-uint64_t cel_estimate(const struct cel_program *p, const struct cel_env *env, struct arena *a);
+void     cel_check(struct cel_node *root, const struct cel_env *env, struct cel_program *p,
+                   struct cel_mistakes *m);
+uint64_t cel_estimate(const struct cel_program *p, struct arena *a);
 
 /* ---- Types ------------------------------------------------------------------------------------------ */
 
@@ -146,6 +133,8 @@ bool cel_signature_takes(const struct cel_signature *o, const struct cel_type *c
 struct cel_value cel_call(struct cel_run *r, const struct cel_node *n, struct cel_value *arg);
 
 cel_fn cel_format_text;                          /* lib_strings_format.c */
+/* What one turn of a macro costs beside its body, as the comprehension that it stands for would. */
+extern const uint8_t cel_turn_cost[];
 uint64_t cel_cost_of(enum cel_cost cost, uint64_t size0, uint64_t size1);
 
 /* ---- Values ----------------------------------------------------------------------------------------- */
