@@ -21,6 +21,8 @@ struct client_http_opts {
 int  client_new_http(const struct client_http_opts *o, struct client **ret, struct errbuf *err);
 /* As this user and these groups (NULL-terminated). */
 struct client *client_new_local(struct api *api, struct loop *l, const char *user, const char *const *groups);
+/* A local one: what it writes counts only while this head leads in that term of its store. */
+void client_lead(struct client *c, uint64_t term);
 void client_free(struct client *c);                       /* cancels everything */
 struct loop *client_loop(struct client *c);
 

@@ -317,6 +317,12 @@ static const struct client_ops local_ops = {
     .free = local_free,
 };
 
+void client_lead(struct client *c, uint64_t term)
+{
+    must(c->ops == &local_ops);
+    local_of(c)->user.lead_term = term;
+}
+
 struct client *client_new_local(struct api *api, struct loop *loop, const char *user,
                                 const char *const *groups)
 {

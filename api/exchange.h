@@ -37,6 +37,7 @@ struct exchange_user {
     struct str name, uid;
     const struct str *groups; size_t n_groups;
     const struct user_extra *extra; size_t n_extra;
+    uint64_t lead_term;                          /* of who is inside: see client_lead(); 0: no condition */
 };
 
 struct exchange {

@@ -148,6 +148,7 @@ void call_commit(struct call *c, const struct store_txn *t, void *arg,
     struct commit *k = mem_new(struct commit);
 
     k->commit.done = on_commit;
+    k->commit.term = c->x->user != NULL ? c->x->user->lead_term : 0;
     k->api = c->api;
     k->call = c;
     k->arg = arg;

@@ -32,6 +32,7 @@ struct pending {
     uint64_t born_ns, due_ns;
     uint64_t index, term;                        /* PLACED: where; SENT: term = that of the forwarding */
     uint64_t leader;                             /* SENT: to whom */
+    uint64_t only_term;                          /* not 0: the proposer's condition */
 };
 
 /* A change that this head, as leader, has begun; from 0: none. */

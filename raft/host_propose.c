@@ -72,7 +72,8 @@ void raft_propose(struct raft *r, struct raft_proposal *p, struct str command)
     p->seq = w.seq;
     r->pending_n++;
     struct pending *n = pending_at(r, w.seq);
-    *n = (struct pending){ .p = p, .state = PENDING_QUEUED, .born_ns = loop_now_ns(r->loop) };
+    *n = (struct pending){ .p = p, .state = PENDING_QUEUED, .born_ns = loop_now_ns(r->loop),
+                            .only_term = p->term };
     n->due_ns = n->born_ns + RAFT_NOLEADER_MS * 1000000ull;
     n->entry = (struct raft_entry){ .owner = b, .p = b->data, .len = b->len, .type = RAFT_ENTRY_COMMAND };
     if (command.n > RAFT_MAX_COMMAND)
@@ -102,6 +103,8 @@ static int queued_refusal(const struct raft *r, const struct pending *n)
     if (r->disk_failed)
         return r->disk_error == E_FULL ? E_FULL : E_IO;
     if (r->removed)
+        return E_NOLEADER;
+    if (n->only_term != 0 && (r->core.role != RAFT_LEADER || r->core.hard.term != n->only_term))
         return E_NOLEADER;
     if (r->queued_n > RAFT_MAX_PENDING || r->pending_bytes > RAFT_MAX_PENDING_BYTES)
         return E_FULL;

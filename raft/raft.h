@@ -21,6 +21,7 @@ struct raft;
 struct raft_proposal {
     struct qlink link;
     uint64_t seq;                                /* raft's */
+    uint64_t term;                               /* not 0: as leader in that term, else E_NOLEADER */
     /* E_NOLEADER, E_FULL: certainly not applied, may be retried.  E_UNKNOWN: may or may not come to
      * pass later (leader changed while it was under way).  E_TOOBIG. */
     void (*failed)(struct raft_proposal *p, int err);

@@ -254,7 +254,7 @@ void store_commit(struct store *s, struct store_commit *c, const struct store_tx
         commit_settle(c, rc);
         return;
     }
-    c->proposal = (struct raft_proposal){ .failed = commit_on_failed };
+    c->proposal = (struct raft_proposal){ .failed = commit_on_failed, .term = c->term };
     qinit(&c->proposal.link);
     raft_propose(s->raft, &c->proposal, command);
 }

@@ -163,6 +163,7 @@ struct store_op_result {
 struct store_commit {
     struct raft_proposal proposal;               /* the store's */
     struct store *store;
+    uint64_t term;                               /* the caller's; not 0: as leader in that term only */
     struct qlink link;
     int err;
     /* err 0: decided; results valid during the call.  Nothing happened: E_NOLEADER, E_FULL, E_IO, E_CLOSED,

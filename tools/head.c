@@ -75,7 +75,8 @@ static void head_say(struct head *h, const char *line)
 
 /* ---- Leading -------------------------------------------------------------------------------------- */
 
-static void head_start_leading(struct head *h)
+/* What scheduler and controllers decide is the leader's word: what comes late must not reach the next. */
+static void head_start_leading(struct head *h, uint64_t term)
 {
     static const char *const groups[] = { "system:authenticated", NULL };
     struct scheduler_opts so = { 0 };
@@ -88,11 +89,13 @@ static void head_start_leading(struct head *h)
     if (!h->f.no_ctrl) {
         co.client = h->ctrl_client = client_new_local(h->api, h->loop, "system:kube-controller-manager",
                                                       groups);
+        client_lead(h->ctrl_client, term);
         co.shared = so.shared = h->shared = shared_new(h->ctrl_client, ctrl_indexes);
         h->ctrl = controllers_start(&co);
     }
     if (!h->f.no_sched) {
         so.client = h->sched_client = client_new_local(h->api, h->loop, "system:kube-scheduler", groups);
+        client_lead(h->sched_client, term);
         h->sched = scheduler_start(&so);
     }
     head_say(h, "leading\n");
@@ -116,10 +119,12 @@ static void head_stop_leading(struct head *h)
 static void head_on_leading(void *arg, bool leader)
 {
     struct head *h = arg;
+    struct raft_status st;
 
     log_info("head", "%s", leader ? "leads the cluster now" : "follows now");
+    raft_status(store_raft(h->store), &st);
     if (leader && h->api != NULL && !h->stopping)
-        head_start_leading(h);
+        head_start_leading(h, st.term);
     else
         head_stop_leading(h);
 }

@@ -113,3 +113,42 @@ TEST(who_goes_waits_for_nothing)
     CHECK(leader->raft == NULL);
     sim_free(w.sim);
 }
+
+static void head_in_propose(void *arg)
+{
+    proposal.failed = on_failed;
+    raft_propose(((struct head *)arg)->raft, &proposal, STR("y"));
+}
+
+/* What only a leader may say is said in its term or not at all: a follower would pass it on to the next leader. */
+TEST(the_word_of_a_former_leader_does_not_reach_the_next)
+{
+    for (unsigned step = 0; step < 20; step++) {
+        struct raft_status st;
+        world_open(step + 1, 3);
+        struct head *leader = world_leader();
+        raft_status(leader->raft, &st);
+        proposal = (struct raft_proposal){ .term = st.term };
+        proposal_err = 0;
+        sim_do(leader->m, head_in_propose, leader);
+        sim_run_for(w.sim, 200 * MS);
+        CHECK_INT(proposal_err, 0);
+        CHECK_INT(applied_own, 1);
+        head_ask(leader, (struct raft_change_spec){ .op = RAFT_TRANSFER });
+        sim_run_for(w.sim, step * STEP_NS / 4);
+        sim_do(leader->m, head_in_propose, leader);
+        sim_run_for(w.sim, 1000 * MS);
+        CHECK(w.done && w.err == 0);
+        CHECK(proposal_err == E_NOLEADER ? applied == 3 : proposal_err == 0 && applied == 6);
+        proposal_err = 0;
+        sim_do(leader->m, head_in_propose, leader);
+        sim_run_for(w.sim, 1000 * MS);
+        CHECK_INT(proposal_err, E_NOLEADER);
+        proposal.term = 0;                       /* anybody's word is passed on */
+        proposal_err = 0;
+        sim_do(leader->m, head_in_propose, leader);
+        sim_run_for(w.sim, 1000 * MS);
+        CHECK_INT(proposal_err, 0);
+        sim_free(w.sim);
+    }
+}

@@ -31,7 +31,13 @@ static struct world {
     int  err;
 } w;
 
-static void on_apply(void *arg, uint64_t index, struct str command, struct raft_proposal *local) { }
+static unsigned applied, applied_own;            /* commands, by all heads; of proposals that waited here */
+
+static void on_apply(void *arg, uint64_t index, struct str command, struct raft_proposal *local)
+{
+    applied++;
+    applied_own += local != NULL;
+}
 static void *on_snapshot_open(void *arg) { return arg; }
 static size_t on_snapshot_read(void *arg, void *reader, char *buf, size_t cap) { return 0; }
 static void on_snapshot_close(void *arg, void *reader) { }
@@ -118,6 +124,7 @@ static inline void head_change(struct head *h, struct raft_change_spec s)
 static inline void world_new(uint64_t seed, unsigned founders)
 {
     log_level = LOG_NONE;
+    applied = applied_own = 0;
     w = (struct world){ .sim = sim_new(seed), .n_founders = founders };
     for (unsigned i = 0; i < HEADS_MAX; i++) {
         struct head *h = &w.head[i];
