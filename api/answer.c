@@ -129,12 +129,14 @@ void call_respond_with(struct call *c, int code, const char *content_type, struc
 
 /* ---- Objects ------------------------------------------------------------------------------------- */
 
-static void respond_buf(struct call *c, int code, struct buf *b)
+/* Takes over what is in b. */
+static void respond_buf(struct call *c, int code, struct buf *b, unsigned retry_after_s,
+                        const struct answer_headers *more)
 {
     struct blob *body = buf_to_blob(b);
 
     buf_release(b);
-    respond(c, code, accept_content_type(&c->out), body, 0, NULL);
+    respond(c, code, accept_content_type(&c->out), body, retry_after_s, more);
 }
 
 /* From JSON text of ours to what the client reads best. */
@@ -142,7 +144,6 @@ static void respond_text(struct call *c, int code, struct str text, unsigned ret
                          const struct answer_headers *more)
 {
     struct buf        b = BUF_INIT;
-    struct blob      *body;
     struct json      *obj;
     struct json_error why;
 
@@ -152,9 +153,7 @@ static void respond_text(struct call *c, int code, struct str text, unsigned ret
     } else {
         content_write(&b, &c->out, obj);
     }
-    body = buf_to_blob(&b);
-    buf_release(&b);
-    respond(c, code, accept_content_type(&c->out), body, retry_after_s, more);
+    respond_buf(c, code, &b, retry_after_s, more);
 }
 
 /* Text can be sent as it is. */
@@ -173,7 +172,7 @@ void call_respond_object(struct call *c, int code, struct blob *object)
     }
     shape_object(&b, c, blob_str(object), true);
     if (wants_text(c)) {
-        respond_buf(c, code, &b);
+        respond_buf(c, code, &b, 0, NULL);
         return;
     }
     respond_text(c, code, arena_str(c->arena, buf_str(&b)), 0, NULL);
@@ -185,7 +184,7 @@ void call_respond_tree(struct call *c, int code, const struct json *obj)
     struct buf b = BUF_INIT;
 
     content_write(&b, &c->out, obj);
-    respond_buf(c, code, &b);
+    respond_buf(c, code, &b, 0, NULL);
 }
 
 /* ---- Failures ------------------------------------------------------------------------------------ */

@@ -3,6 +3,7 @@
 #include "api/cbor.h"
 #include "api/crd/custom.h"
 #include "api/json_scan.h"
+#include "net/pb.h"
 
 /* It is in the request's version, complete. */
 static bool is_current(const struct call *c, struct str stored)
@@ -148,9 +149,8 @@ static struct json *metadata_tree(struct call *c, const struct shape_list *l)
     return meta;
 }
 
-/* Of every kind of list in protobuf: metadata=1, items=2; and the list itself is field 2 of the envelope. */
-#define PB_METADATA (1u << 3 | 2u)
-#define PB_ITEM     (2u << 3 | 2u)
+/* Of every kind of list in protobuf; and of the envelope. */
+enum { PB_METADATA = 1, PB_ITEMS = 2, PB_RAW = 2 };
 
 static void open_protobuf(struct buf *out, struct call *c, const struct shape_list *l)
 {
@@ -159,12 +159,9 @@ static void open_protobuf(struct buf *out, struct call *c, const struct shape_li
 
     must(meta != NULL);
     schema_pb_encode_type(&head, meta->type, metadata_tree(c, l));
-    buf_varint(&field, PB_METADATA);
-    buf_varint(&field, head.n);
-    buf_str_add(&field, buf_str(&head));
+    pb_put_str(&field, PB_METADATA, buf_str(&head));
     schema_pb_open(out, list_version(c), list_kind(c));
-    buf_varint(out, PB_ITEM);
-    buf_varint(out, field.n + l->bytes);
+    pb_add_head(out, PB_RAW, field.n + l->bytes);
     buf_str_add(out, buf_str(&field));
     buf_release(&field);
     buf_release(&head);
@@ -235,11 +232,13 @@ void shape_list_close(struct buf *out, struct call *c, const struct shape_list *
 
 static const struct schema_type *item_type(const struct call *c)
 {
-    const struct schema_kind *partial = schema_kind_find(STR("meta.k8s.io"), STR("v1"),
-                                                         STR("PartialObjectMetadata"));
+    const struct schema_kind *partial;
 
+    if (c->out.shape == OUT_OBJECT)
+        return c->res->kind->type;
+    partial = schema_kind_find(STR("meta.k8s.io"), STR("v1"), STR("PartialObjectMetadata"));
     must(partial != NULL);
-    return c->out.shape == OUT_OBJECT ? c->res->kind->type : partial->type;
+    return partial->type;
 }
 
 static void binary_item(struct buf *out, struct call *c, struct str stored)
@@ -249,16 +248,17 @@ static void binary_item(struct buf *out, struct call *c, struct str stored)
     struct json_error why;
     struct json      *item;
 
-    shape_item(&text, c, stored);
-    if (json_parse(&a, buf_str(&text), &item, &why) < 0)
+    if (!shape_is_plain(c, stored)) {
+        shape_item(&text, c, stored);
+        stored = buf_str(&text);
+    }
+    if (json_parse(&a, stored, &item, &why) < 0)
         item = json_object(&a);
     if (c->out.format == OUT_CBOR) {
         cbor_write_item(out, item);
     } else {
         schema_pb_encode_type(&message, item_type(c), item);
-        buf_varint(out, PB_ITEM);
-        buf_varint(out, message.n);
-        buf_str_add(out, buf_str(&message));
+        pb_put_str(out, PB_ITEMS, buf_str(&message));
     }
     buf_release(&message);
     buf_release(&text);

@@ -87,41 +87,40 @@ static void send_object(struct call *c, struct str type, struct blob *object)
     call_send_blob(c, content_event(&c->out, type, buf_str(&w->row)));
 }
 
-static unsigned frame_slot(const struct call *c, unsigned slot)
+/* Where the frame is kept that all share who watch in this form; NULL: each has one of its own.  (CBOR is
+ * asked for by few: not worth a slot of every event.) */
+static struct blob **shared_frame(const struct call *c, struct store_event *ev, unsigned slot,
+                                  struct blob *object)
 {
-    return c->out.format == OUT_PROTOBUF ? FRAME_PROTOBUF + slot : slot;
+    if (c->x->ops->event != NULL || c->out.format == OUT_CBOR || !shape_is_plain(c, blob_str(object)))
+        return NULL;
+    return &ev->frame[c->out.format == OUT_PROTOBUF ? FRAME_PROTOBUF + slot : slot];
 }
 
 /* The same for an event of the log: what is plain is framed once for all who watch. */
 static void send_event(struct call *c, struct store_event *ev, unsigned slot, struct str type,
                        struct blob *object)
 {
-    if (!shape_is_plain(c, blob_str(object)) || c->x->ops->event != NULL) {
+    struct blob **frame = shared_frame(c, ev, slot, object);
+
+    if (frame == NULL) {
         send_object(c, type, object);
         return;
     }
-    if (c->out.format == OUT_CBOR) {             /* few ask for it: not worth a slot of every event */
-        call_send_blob(c, content_event(&c->out, type, blob_str(object)));
-        return;
-    }
-    slot = frame_slot(c, slot);
-    if (ev->frame[slot] == NULL)
-        ev->frame[slot] = content_event(&c->out, type, blob_str(object));
-    call_send_blob(c, blob_ref(ev->frame[slot]));
+    if (*frame == NULL)
+        *frame = content_event(&c->out, type, blob_str(object));
+    call_send_blob(c, blob_ref(*frame));
 }
 
 /* The object left the selector: its last matching state, at the revision of the change. */
 static void send_left(struct call *c, struct store_event *ev)
 {
-    struct buf   b = BUF_INIT;
-    uint32_t     rev_at;
-    struct blob *last;
+    struct blob **frame = shared_frame(c, ev, FRAME_LEFT, ev->prev), *last;
+    struct buf    b = BUF_INIT;
+    uint32_t      rev_at;
 
-    unsigned     slot = frame_slot(c, FRAME_LEFT);
-
-    if (c->out.format != OUT_CBOR && ev->frame[slot] != NULL && shape_is_plain(c, blob_str(ev->prev)) &&
-        c->x->ops->event == NULL) {
-        call_send_blob(c, blob_ref(ev->frame[slot]));
+    if (frame != NULL && *frame != NULL) {       /* told somebody else already: nothing to make */
+        call_send_blob(c, blob_ref(*frame));
         return;
     }
     encode_reopen(&b, blob_str(ev->prev), &rev_at);

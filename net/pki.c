@@ -271,15 +271,31 @@ static bool name_has(const X509_NAME *name, int nid, const char *text)
     return false;
 }
 
-bool pki_request_organization(struct str pem, const char *organization)
+static X509_REQ *request_read(struct str pem)
 {
     BIO      *bio = pem.n <= INT32_MAX ? BIO_new_mem_buf(pem.p, (int)pem.n) : NULL;
-    X509_REQ *req = bio != NULL ? PEM_read_bio_X509_REQ(bio, NULL, NULL, NULL) : NULL;
+    X509_REQ *req = bio != NULL ? PEM_read_bio_X509_REQ(bio, NULL, no_pass, NULL) : NULL;
+
+    BIO_free(bio);
+    ERR_clear_error();
+    return req;
+}
+
+bool pki_is_request(struct str pem)
+{
+    X509_REQ *req = request_read(pem);
+    bool      is = req != NULL;
+
+    X509_REQ_free(req);
+    return is;
+}
+
+bool pki_request_organization(struct str pem, const char *organization)
+{
+    X509_REQ *req = request_read(pem);
     bool      has;
 
     has = req != NULL && name_has(X509_REQ_get_subject_name(req), NID_organizationName, organization);
     X509_REQ_free(req);
-    BIO_free(bio);
-    ERR_clear_error();
     return has;
 }

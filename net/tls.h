@@ -39,6 +39,8 @@ struct pki_req {
 int pki_issue(const struct pki_req *r, struct buf *ret_cert_pem, struct buf *ret_key_pem, struct errbuf *err);
 /* A P-256 key pair for signing tokens. */
 int pki_new_key(struct buf *ret_key_pem, struct buf *ret_pub_pem, struct errbuf *err);
+/* Is this a certificate request, in PEM? */
+bool pki_is_request(struct str pem);
 /* Does the subject of a certificate request name this organization?  False as well for what is no request. */
 bool pki_request_organization(struct str pem, const char *organization);
 /* Digests of all certificates of the text: what tls_peer.root is compared with.  At most max; E_INVALID. */

@@ -59,13 +59,10 @@ static void request_prepare_status(struct kind_ctx *c, const struct json *old, s
 
 /* ---- Checks ----------------------------------------------------------------------------------------- */
 
-#define PEM_BEGIN "-----BEGIN CERTIFICATE REQUEST-----"
-
 static bool is_request(struct str encoded)
 {
     struct buf text = BUF_INIT;
-    bool       yes = base64_decode(&text, encoded, false) >= 0 && text.n > 0 &&
-               memmem(text.p, text.n, PEM_BEGIN, sizeof(PEM_BEGIN) - 1) != NULL;
+    bool       yes = base64_decode(&text, encoded, false) >= 0 && pki_is_request(buf_str(&text));
 
     buf_release(&text);
     return yes;

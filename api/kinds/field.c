@@ -110,3 +110,14 @@ bool each_next(struct each *e)
     e->at = e->of->type == JSON_OBJECT ? AT_MAP(&e->list, e->it->key) : AT_INDEX(&e->list, e->i);
     return true;
 }
+
+void field_star_alone(const struct json *obj, const char *key, const char *what, const struct at *up,
+                      struct causes *causes)
+{
+    const struct json *list = json_getz(obj, key);
+
+    if (list != NULL && list->n > 1 && list_has(list, STR("*")))
+        field_refuse(obj, key, up,
+                     arena_fmt(causes->arena, "if '*' is present, must not specify other %s", what).p,
+                     causes);
+}

@@ -22,23 +22,12 @@ static void check_subject(const struct json *subject, const struct at *at, struc
     }
 }
 
-static void check_alone(const struct json *rule, const char *key, const char *what, const struct at *at,
-                        struct causes *causes)
-{
-    const struct json *list = json_getz(rule, key);
-
-    if (list != NULL && list->n > 1 && list_has(list, STR("*")))
-        field_refuse(rule, key, at,
-                     arena_fmt(causes->arena, "if '*' is present, must not specify other %s", what).p,
-                     causes);
-}
-
 static void check_resource_rule(const struct json *rule, const struct at *at, struct causes *causes)
 {
-    check_alone(rule, "verbs", "verbs", at, causes);
-    check_alone(rule, "apiGroups", "api groups", at, causes);
-    check_alone(rule, "resources", "resources", at, causes);
-    check_alone(rule, "namespaces", "namespaces", at, causes);
+    field_star_alone(rule, "verbs", "verbs", at, causes);
+    field_star_alone(rule, "apiGroups", "api groups", at, causes);
+    field_star_alone(rule, "resources", "resources", at, causes);
+    field_star_alone(rule, "namespaces", "namespaces", at, causes);
     if (!json_true(json_getz(rule, "clusterScope")))
         field_need(rule, "namespaces", at,
                    "resource rules that are not cluster scoped must supply at least one namespace", causes);
@@ -46,8 +35,8 @@ static void check_resource_rule(const struct json *rule, const struct at *at, st
 
 static void check_path_rule(const struct json *rule, const struct at *at, struct causes *causes)
 {
-    check_alone(rule, "verbs", "verbs", at, causes);
-    check_alone(rule, "nonResourceURLs", "non-resource URLs", at, causes);
+    field_star_alone(rule, "verbs", "verbs", at, causes);
+    field_star_alone(rule, "nonResourceURLs", "non-resource URLs", at, causes);
     each_in(e, rule, "nonResourceURLs", at) {
         struct str path = json_str(e.it);
 

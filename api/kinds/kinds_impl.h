@@ -55,6 +55,9 @@ void field_keep_forbidden(const struct json *old, const struct json *obj, const 
 void field_one_of(const struct json *obj, const char *key, const struct at *up, const char *const *allowed,
                   size_t n, struct causes *causes);
 bool list_has(const struct json *list, struct str what);
+/* '*' in a list means all: then nothing else belongs there.  what: the elements, for people. */
+void field_star_alone(const struct json *obj, const char *key, const char *what, const struct at *up,
+                      struct causes *causes);
 
 /* All elements of obj's list (or values of its map), with where they are:
  *     each_in(e, spec, "rules", &at)

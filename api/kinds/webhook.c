@@ -73,12 +73,7 @@ static void check_versions(const struct json *hook, const struct at *at, struct 
 static void check_alone(const struct json *rule, const char *key, const char *what, const struct at *at,
                         struct causes *causes)
 {
-    const struct json *list = json_getz(rule, key);
-
-    if (list != NULL && list->n > 1 && list_has(list, STR("*")))
-        field_refuse(rule, key, at,
-                     arena_fmt(causes->arena, "if '*' is present, must not specify other %s", what).p,
-                     causes);
+    field_star_alone(rule, key, what, at, causes);
     each_in(e, rule, key, at)
         if (json_str(e.it).n == 0 && strcmp(key, "apiGroups") != 0)
             cause_required(causes, &e.at, "");

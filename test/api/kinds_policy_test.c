@@ -1,5 +1,6 @@
 /* test/api/kinds_policy_test.c: the rules of roles, certificates, quotas, priorities, flow control, webhooks, policies,
  * users' kinds and API groups. */
+#include "test/api/certificate_request.h"
 #include "test/api/kinds_fixture.h"
 
 #define SPEC  "{'metadata':{'name':'x'},'spec':{%s}}"
@@ -53,14 +54,17 @@ TEST(roles)
     check_update(RBAC, "rolebindings", PLAIN, changes, ARRAY_LEN(changes));
 }
 
-/* -----BEGIN CERTIFICATE REQUEST----- */
-#define PEM "'request':'LS0tLS1CRUdJTiBDRVJUSUZJQ0FURSBSRVFVRVNULS0tLS0K','usages':['client auth']"
+#define PEM "'request':'" CERTIFICATE_REQUEST "','usages':['client auth']"
 
 TEST(certificates)
 {
     static const struct wrong cases[] = {
         { PEM ",'signerName':'a.b/c'", "" },
         { "'request':'AAE=','usages':['client auth'],'signerName':'a.b/c'", "spec.request: Invalid value: 'AAE=': PEM block type must be CERTIFICATE REQUEST" },
+        { "'request':'LS0tLS1CRUdJTiBDRVJUSUZJQ0FURSBSRVFVRVNULS0tLS0KQUFFPQotLS0tLUVORCBDRVJUSUZJQ0FURSBSRVFVRVNULS0tLS0K',"
+          "'usages':['client auth'],'signerName':'a.b/c'",
+          "spec.request: Invalid value: 'LS0tLS1CRUdJTiBDRVJUSUZJQ0FURSBSRVFVRVNULS0tLS0KQUFFPQotLS0tLUVORCBDRVJUSUZJQ0FURSBSRVFVRVNULS0tLS0K': "
+          "PEM block type must be CERTIFICATE REQUEST" },
         { PEM ",'signerName':'c'", "spec.signerName: Invalid value: 'c': must be a fully qualified domain and path of the form 'example.com/signer-name'" },
         { PEM ",'signerName':'A.b/c'", "spec.signerName: Invalid value: 'A.b/c': a lowercase RFC 1123 subdomain..." },
         { PEM ",'signerName':'kubernetes.io/legacy-unknown'",

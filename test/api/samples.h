@@ -3,6 +3,7 @@
 #define TEST_API_SAMPLES_H
 
 #include "api/schema.h"
+#include "test/api/certificate_request.h"
 #include "test/test.h"
 
 #define CONTAINERS "'containers':[{'name':'c','image':'i'}]"
@@ -77,7 +78,7 @@ static const struct sample { const char *group, *version, *plural, *name, *body,
     { "batch", "v1", "jobs", "x", "'spec':{'template':{'spec':{'restartPolicy':'Never'," CONTAINERS "}}}",
       "spec.parallelism=1\nspec.completions=1\nspec.backoffLimit=6\nspec.completionMode=NonIndexed\nspec.suspend=false\nspec.manualSelector="
       "false\nspec.podReplacementPolicy=TerminatingOrFailed\nspec.template.metadata.labels.job-name=x" },
-    { "certificates.k8s.io", "v1", "certificatesigningrequests", "x", "'spec':{'request':'LS0tLS1CRUdJTiBDRVJUSUZJQ0FURSBSRVFVRVNULS0tLS0KQUFFPQotLS0tLUVORCBDRVJUSUZJQ0FURSBSRVFVRVNULS0tLS0K',"
+    { "certificates.k8s.io", "v1", "certificatesigningrequests", "x", "'spec':{'request':'" CERTIFICATE_REQUEST "',"
       "'signerName':'example.com/s','usages':["
       "'digital signature','client auth'],'username':'somebody else'}", "spec.username=admin\nspec.groups.0=system:masters" },
     { "coordination.k8s.io", "v1", "leases", "x", "'spec':{'holderIdentity':'h','renewTime':'2026-01-01T00:00:00.000001Z'}", "" },

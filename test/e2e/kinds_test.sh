@@ -42,7 +42,7 @@ spec: { capacity: { storage: 1Gi }, accessModes: [ReadWriteOnce], hostPath: { pa
 apiVersion: certificates.k8s.io/v1
 kind: CertificateSigningRequest
 metadata: { name: csr }
-spec: { request: LS0tLS1CRUdJTiBDRVJUSUZJQ0FURSBSRVFVRVNULS0tLS0KQUFBQQotLS0tLUVORCBDRVJUSUZJQ0FURSBSRVFVRVNULS0tLS0K, signerName: example.com/s, usages: [client auth] }
+spec: { request: LS0tLS1CRUdJTiBDRVJUSUZJQ0FURSBSRVFVRVNULS0tLS0KTUlIR01HNENBUUF3RERFS01BZ0dBMVVFQXd3QmVEQlpNQk1HQnlxR1NNNDlBZ0VHQ0NxR1NNNDlBd0VIQTBJQQpCQ1hEbXZsekRFT3MzZ0FWTWQ4S1dFYXBmeVVDNzNvSUJoQWpaMHJxWTBLeEhpem1PUk0zOTRGclVUc3phbUJwCmtpRjJoRWhiM1UxVkcyd1F1Q0lIS2MrZ0FEQUtCZ2dxaGtqT1BRUURBZ05JQURCRkFpQmJxY2FiL012M2JNM0YKZFRXbWNtUHNVc2M3M1ZUcm9PaGo4RmVRMGJsWXJRSWhBS2gvV0JvTXNSZWN1ZjUwWHgzNCsvbDc5UFhNTE5rRwpwZnh3THlPbkFScWMKLS0tLS1FTkQgQ0VSVElGSUNBVEUgUkVRVUVTVC0tLS0tCg==, signerName: example.com/s, usages: [client auth] }
 EOF
 check "apply" kubectl apply -f "$TMP/more.yaml"
 check "apply again changes nothing" pipe "! kubectl apply -f $TMP/more.yaml | grep -v unchanged"
