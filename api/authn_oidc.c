@@ -212,20 +212,19 @@ static void on_configuration(void *arg, const struct json *obj, const char *why)
     arena_release(&a);
 }
 
-/* Are there keys to try this token with?  False: they are being fetched. */
+/* Are there keys to try this token with?  False: they are being fetched.  Old keys serve until there are new
+ * ones. */
 static bool keys_ready(struct oidc *o, struct str kid)
 {
     uint64_t now = loop_now_ns(o->authn->loop);
-    bool     good = o->keys != NULL && (kid.n == 0 || key_set_has(o->keys, kid)) &&
-        now - o->fetched_ns < KEYS_MS * 1000000ull;
+    bool     known = o->keys != NULL && (kid.n == 0 || key_set_has(o->keys, kid));
+    bool     wanted = !known || now - o->fetched_ns >= KEYS_MS * 1000000ull;
 
-    if (o->call != NULL)
-        return good;
-    if (good || (o->tried_ns != 0 && now - o->tried_ns < RETRY_MS * 1000000ull))
-        return true;
-    o->tried_ns = now;
-    o->call = remote_send(o->remote, o->keys_path, NULL, on_configuration, o);
-    return false;
+    if (wanted && o->call == NULL && (o->tried_ns == 0 || now - o->tried_ns >= RETRY_MS * 1000000ull)) {
+        o->tried_ns = now;
+        o->call = remote_send(o->remote, o->keys_path, NULL, on_configuration, o);
+    }
+    return known || o->call == NULL;
 }
 
 /* ---- The method -------------------------------------------------------------------------------------- */
