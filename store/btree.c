@@ -57,7 +57,6 @@ static void btree_grow(struct btree *t)
 static struct btree_node *btree_descend(struct btree *t, struct str key, struct way *way)
 {
     struct btree_node *n;
-    bool rightmost = true;
 
     way->n = 0;
     if (t->root == NULL)
@@ -72,10 +71,11 @@ static struct btree_node *btree_descend(struct btree *t, struct str key, struct 
         struct btree_inner *in = node_inner(n);
         struct btree_node  *child = in->child[i] = node_own(t->pool, in->child[i]);
 
-        rightmost = rightmost && i + 1 == n->n;
         if (child->n == BTREE_SLOTS) {
-            bool at_end = rightmost && str_cmp(key, node_key(child, child->n - 1u)) > 0;
-            node_split(t->pool, n, i, at_end);
+            bool equal;
+            /* below an inner node's slot comes the key's own: what is made there is the one behind it */
+            unsigned at = child->leaf ? node_lower(child, key, &equal) : node_pick(child, key) + 1;
+            node_split(t->pool, n, i, node_split_at(child, at));
             i = node_pick(n, key);
             child = in->child[i];
         }
@@ -133,7 +133,7 @@ struct btree_item *btree_append(struct btree *t, struct blob *key)
         struct btree_inner *in = node_inner(n);
         struct btree_node  *child = in->child[n->n - 1] = node_own(t->pool, in->child[n->n - 1]);
         if (child->n == BTREE_SLOTS)
-            node_split(t->pool, n, n->n - 1u, true);
+            node_split(t->pool, n, n->n - 1u, BTREE_SLOTS - 1);
         must(way.n < BTREE_MAX_DEPTH);
         way.node[way.n] = n;
         way.at[way.n++] = n->n - 1u;

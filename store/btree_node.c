@@ -8,6 +8,7 @@ struct btree_node *node_new(struct btree_pool *p, bool leaf)
     n->refs = 1;
     n->n = n->skip = 0;
     n->leaf = leaf;
+    n->last = BTREE_SLOTS;
     n->next_dead = NULL;
     p->nodes++;
     return n;
@@ -207,6 +208,7 @@ void node_open(struct btree_node *n, unsigned i)
     must(n->n < BTREE_SLOTS && i <= n->n);
     node_move(n, i + 1, n, i, n->n - i);
     n->n++;
+    n->last = (uint8_t)i;
 }
 
 void node_keyed(struct btree_node *n, unsigned i)
@@ -238,19 +240,26 @@ void node_close(struct btree_node *n, unsigned i)
     }
 }
 
-void node_split(struct btree_pool *p, struct btree_node *parent, unsigned i, bool at_end)
+unsigned node_split_at(const struct btree_node *n, unsigned at)
+{
+    if (n->last == BTREE_SLOTS || n->last + 1u != at)
+        return n->n / 2u;
+    return MIN_OF(MAX_OF(at, 1u), n->n - 1u);
+}
+
+void node_split(struct btree_pool *p, struct btree_node *parent, unsigned i, unsigned keep)
 {
     struct btree_inner *up = node_inner(parent);
     struct btree_node  *left = up->child[i], *right = node_new(p, left->leaf);
-    /* Keys that come in order leave full nodes behind them. */
-    unsigned keep = at_end ? left->n - 1u : left->n / 2u;
     struct blob *sep;
 
     must(left->refs == 1 && parent->refs == 1);
-    must(left->n == BTREE_SLOTS && keep > 0);
+    must(left->n == BTREE_SLOTS && keep > 0 && keep < left->n);
     node_move(right, 0, left, keep, left->n - keep);
     right->n = (uint16_t)(left->n - keep);
     left->n = (uint16_t)keep;
+    right->last = left->last >= keep ? (uint8_t)(left->last - keep) : BTREE_SLOTS;
+    left->last = left->last < keep ? left->last : BTREE_SLOTS;
     if (left->leaf) {
         sep = blob_ref(node_leaf(right)->item[0].key);
     } else {

@@ -9,6 +9,7 @@ struct btree_node {
     uint32_t refs;
     uint16_t n, skip;                            /* used slots; shared prefix of all keys */
     bool     leaf;
+    uint8_t  last;                               /* where the last slot was made; BTREE_SLOTS: not known */
     struct btree_node *next_dead;
     uint64_t hint[BTREE_SLOTS];
 };
@@ -55,8 +56,11 @@ void     node_open(struct btree_node *n, unsigned i);
 void     node_keyed(struct btree_node *n, unsigned i);
 /* slot i is forgotten; its references are the caller's */
 void     node_close(struct btree_node *n, unsigned i);
-/* Parent's child i (owned, full) becomes two. at_end: a key behind all others is about to come. */
-void     node_split(struct btree_pool *p, struct btree_node *parent, unsigned i, bool at_end);
+/* Parent's child i (owned, full) becomes two, of which the left keeps so many slots. */
+void     node_split(struct btree_pool *p, struct btree_node *parent, unsigned i, unsigned keep);
+/* How many it should keep when slot `at` of a full node is about to be made: keys that come in order, also
+ * several such sequences side by side, leave full nodes behind them. */
+unsigned node_split_at(const struct btree_node *n, unsigned at);
 /* Parent's child i (owned) has become small: merge it with a neighbour, or take some of its slots. */
 void     node_refill(struct btree_pool *p, struct btree_node *parent, unsigned i);
 void     node_check(const struct btree_node *n);
