@@ -320,6 +320,28 @@ TEST(versions_that_need_a_webhook)
     world_close(w);
 }
 
+/* A right within a namespace must not reach an object of the cluster that bears the namespace's name. */
+TEST(paths_of_another_scope)
+{
+    struct world *w = world_open(0);
+    char v[1500];
+
+    version_text(v, sizeof v, "v1", "'served':true,'storage':true", "{'type':'object'}", "");
+    define(w, "ports", "'plural':'ports','kind':'Port'", v, ",'scope':'Cluster'");
+    CALL(w->r, 201, "POST", "/apis/sea.example.com/v1/ports", "{'apiVersion':'sea.example.com/v1','kind':'Port','metadata':{'name':'default'}}");
+    CALL(w->r, 200, "GET", "/apis/sea.example.com/v1/ports/default", NULL);
+    CALL(w->r, 404, "GET", "/apis/sea.example.com/v1/namespaces/default/ports/default", NULL);
+    CALL(w->r, 404, "DELETE", "/apis/sea.example.com/v1/namespaces/default/ports/default", NULL);
+    CALL(w->r, 404, "GET", "/apis/sea.example.com/v1/namespaces/default/ports", NULL);
+    CALL(w->r, 404, "GET", "/apis/apiextensions.k8s.io/v1/namespaces/default/customresourcedefinitions/default", NULL);
+    CALL(w->r, 400, "GET", "/apis/sea.example.com/v1/ports/..%2Fboats", NULL);
+    CALL(w->r, 200, "GET", "/api/v1/namespaces/default", NULL);
+    define_boats(w);
+    CALL(w->r, 404, "GET", "/apis/sea.example.com/v1/boats/a", NULL);
+    CALL(w->r, 400, "POST", "/apis/sea.example.com/v1/boats", "{'apiVersion':'sea.example.com/v1','kind':'Boat','metadata':{'name':'a'}}");
+    world_close(w);
+}
+
 TEST(applied_members_that_no_schema_knows)
 {
     struct world *w = world_open(0);
