@@ -54,7 +54,7 @@ static struct call *call_new(struct api *a, struct exchange *x)
     return c;
 }
 
-/* ---- Route ---------------------------------------------------------------------------------------- */
+/* ---- Route -------------------------------------------------------------------------------------- */
 
 static uint32_t verb_bit(enum api_verb v)
 {
@@ -93,8 +93,8 @@ static bool find_resource(struct call *c)
             call_no_such_path(c);
         return false;
     }
-    /* only of namespaces themselves the tuple says that they are in one: rights within a namespace reach nothing
-     * outside of it, whatever it is called */
+    /* only of namespaces themselves the tuple says that they are in one: rights within a namespace
+     * reach nothing outside of it, whatever it is called */
     if (!c->res->namespaced && rq->ns.n > 0 &&
         (rq->group.n > 0 || !str_is(rq->resource, "namespaces") || !str_eq(rq->ns, rq->name))) {
         call_no_such_path(c);
@@ -175,7 +175,7 @@ static void route(struct call *c)
         run_verb(c);
 }
 
-/* ---- Authorize ------------------------------------------------------------------------------------- */
+/* ---- Authorize ---------------------------------------------------------------------------------- */
 
 static void call_on_asked(struct authz_query *q)
 {
@@ -252,7 +252,7 @@ static void authorize(struct call *c)
         call_may(c, &attr, authorized);
 }
 
-/* ---- Authenticate ---------------------------------------------------------------------------------- */
+/* ---- Authenticate ------------------------------------------------------------------------------- */
 
 static void authenticated(struct call *c)
 {
