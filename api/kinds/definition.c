@@ -2,6 +2,7 @@
  *
  * The schemas are checked in structural.c; names are given out and the definition is established by a
  * controller (ctrl/crd.c), and what is established is served by api/registry.h. */
+#include "api/crd/rules.h"
 #include "api/json_query.h"
 #include "api/kinds/kinds_impl.h"
 #include "api/meta.h"
@@ -300,6 +301,46 @@ static void check_versions(const struct json *spec, const struct at *up, struct 
                           "must have exactly one version marked as storage version");
 }
 
+/* Formats that nobody knows are not checked: who writes one is told so, of each once. */
+#define FORMATS_TOLD 32                          /* more warnings than an answer carries */
+struct formats { struct str at[FORMATS_TOLD]; unsigned n; };
+
+static void warn_of_format(struct kind_ctx *c, struct str format, struct formats *told)
+{
+    for (unsigned i = 0; i < told->n; i++)
+        if (str_eq(told->at[i], format))
+            return;
+    if (told->n == FORMATS_TOLD)
+        return;
+    told->at[told->n++] = format;
+    kind_warn(c, "unrecognized format \"%.*s\"", STR_ARG(format));
+}
+
+static void warn_of_formats(struct kind_ctx *c, const struct json *schema, struct formats *told)
+{
+    static const char *const values[] = { "default", "enum", "example" };
+    struct str format = json_str(json_getz(schema, "format"));
+
+    if (format.n > 0 && !crd_format_known(format))
+        warn_of_format(c, format, told);
+    json_each(m, schema) {
+        bool value = false;
+
+        for (size_t i = 0; i < ARRAY_LEN(values); i++)
+            value |= str_is(m->key, values[i]);
+        if (!value && m->type >= JSON_ARRAY)
+            warn_of_formats(c, m, told);
+    }
+}
+
+static void warn_of_schemas(struct kind_ctx *c, const struct json *spec)
+{
+    struct formats told = { .n = 0 };
+
+    json_each(version, json_getz(spec, "versions"))
+        warn_of_formats(c, json_path(version, "schema.openAPIV3Schema"), &told);
+}
+
 /* ---- The whole ---------------------------------------------------------------------------------- */
 
 static void definition_validate(struct kind_ctx *c, const struct json *obj, struct causes *causes)
@@ -316,6 +357,7 @@ static void definition_validate(struct kind_ctx *c, const struct json *obj, stru
     check_names(spec, &at, causes);
     check_versions(spec, &at, causes);
     check_conversion(spec, &at, causes);
+    warn_of_schemas(c, spec);
     if (json_true(json_getz(spec, "preserveUnknownFields")))
         field_refuse(spec, "preserveUnknownFields", &at,
                      "cannot set to true, set x-kubernetes-preserve-unknown-fields to true in "

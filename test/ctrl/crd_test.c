@@ -82,8 +82,15 @@ static void change(struct world *w, int want, const char *path, const char *type
 TEST(from_definition_to_deletion)
 {
     struct world *w = world_open(0);
+    struct answer a;
 
     CALL(w->r, 404, "GET", BOATS, NULL);
+    a = call(w->r, "POST", CRDS "?dryRun=All", "{'apiVersion':'apiextensions.k8s.io/v1','kind':'CustomResourceDefinition','metadata':{'name':'odds.sea.example.com'},"
+             "'spec':{'group':'sea.example.com','scope':'Cluster','names':{'plural':'odds','kind':'Odd'},'versions':[{'name':'v1','served':true,'storage':true,"
+             "'schema':{'openAPIV3Schema':{'type':'object','properties':{'a':{'type':'string','format':'odd'},'b':{'type':'string','format':'odd'}}}}}]}}");
+    CHECK_INT(a.status, 201);
+    CHECK(strstr(a.extra, "unrecognized format \\\"odd\\\"") != NULL);
+    answer_free(&a);
     define_boats(w);
     check_text(w, CRDS "/boats.sea.example.com", "status.conditions.0.type", "NamesAccepted");
     check_text(w, CRDS "/boats.sea.example.com", "status.conditions.1.type", "Established");
