@@ -38,6 +38,12 @@ form_row() {
 k() { timeout --foreground 30 "$PROGRAM" "$@"; }
 k_in() { k "$@" <<<"$TEXT"; }       # with $TEXT as its standard input
 kp() { pipe "$1"; }                 # a pipeline, with $K as this version's kubectl
+# first_of REGEX COMMAND: shell text that runs what does not end by itself until it has said this, 20 seconds at most.
+first_of() {
+    printf '%s' "timeout 20 $2 >$DIR/said 2>&1 & p=\$!
+        for i in {1..190}; do grep -q '$1' $DIR/said && break; sleep 0.1; done
+        cat $DIR/said; kill \$p"
+}
 
 # ---- The rows -----------------------------------------------------------------------------------------------------------
 
@@ -107,8 +113,8 @@ forms_get() {
     form "get --chunk-size" 'cm' k get configmap --chunk-size=1
     form "get --show-managed-fields" 'managedFields' k get configmap cm -o yaml --show-managed-fields
     form "get --subresource=scale" 'web' k get deployment web --subresource=scale
-    form "get -w" 'cm ' kp "timeout 1 $K get configmap -w; true"
-    form "get -w --output-watch-events" 'ADDED' kp "timeout 1 $K get configmap -w --output-watch-events; true"
+    form "get -w" 'cm ' kp "$(first_of 'cm ' "$K get configmap -w")"
+    form "get -w --output-watch-events" 'ADDED' kp "$(first_of ADDED "$K get configmap -w --output-watch-events")"
     not_form "get of what is not there" 'NotFound' k get pod nope
     form "describe deployment" 'NewReplicaSet' k describe deployment web
     form "describe pod" 'Node: ' k describe pod -l app=web
@@ -172,14 +178,14 @@ forms_pods() {
     not_form "exec: exit status" 'exit code 7' k exec shell -- sh -c 'exit 7'
     form "exec -i" '^through$' kp "echo through | $K exec -i shell -- cat"
     form "exec -it" 'pts' script -qec "$K exec -it shell -- tty" /dev/null
-    form "attach" 'line [0-9]' kp "timeout 1 $K attach shell; true"
+    form "attach" 'line [0-9]' kp "$(first_of 'line [0-9]' "$K attach shell")"
     form "cp to a pod and back" '^letter$' kp "echo letter >$DIR/letter && $K cp $DIR/letter shell:/tmp/letter && $K cp shell:/tmp/letter $DIR/back >/dev/null && cat $DIR/back"
-    form "port-forward" 'version 1' kp "timeout 5 $K port-forward pod/page :8080 >$DIR/pf 2>&1 & p=\$!
-        for i in {1..30}; do grep -q Forwarding $DIR/pf && break; sleep 0.1; done
+    form "port-forward" 'version 1' kp "timeout 25 $K port-forward pod/page :8080 >$DIR/pf 2>&1 & p=\$!
+        for i in {1..200}; do grep -q Forwarding $DIR/pf && break; sleep 0.1; done
         curl -sS --max-time 3 http://127.0.0.1:\$(sed -n '1s/.*127.0.0.1:\([0-9]*\) .*/\1/p' $DIR/pf)/
         kill \$p"
-    form "proxy" '"gitVersion"' kp "timeout 5 $K proxy --port=0 >$DIR/px 2>&1 & p=\$!
-        for i in {1..30}; do grep -q Starting $DIR/px && break; sleep 0.1; done
+    form "proxy" '"gitVersion"' kp "timeout 25 $K proxy --port=0 >$DIR/px 2>&1 & p=\$!
+        for i in {1..200}; do grep -q Starting $DIR/px && break; sleep 0.1; done
         curl -sS --max-time 3 http://\$(sed 's/.* on //' $DIR/px)/version
         kill \$p"
     form "get --raw: proxy to a pod" 'version 1' k get --raw "/api/v1/namespaces/$NS/pods/page:8080/proxy/"
