@@ -11,7 +11,9 @@
 #include "api/yaml.h"
 #include "net/log.h"
 
-#define AGAIN_MS   100
+#define AGAIN_MS   100                           /* doubled with each pass that fails, */
+#define AGAIN_MAX  10000
+#define HELD_FOR   4                             /* after so many passes nobody waits for them any more */
 #define AUTOUPDATE "rbac.authorization.kubernetes.io/autoupdate"
 
 struct rbac_reconcile {
@@ -19,7 +21,7 @@ struct rbac_reconcile {
     struct client *client;
     struct timer timer;
     struct arena arena;                          /* of one pass */
-    unsigned in_flight;
+    unsigned in_flight, failed;                  /* calls; passes in a row */
     bool again;
 };
 
@@ -140,9 +142,12 @@ static bool complete(struct arena *a, struct json *to, const struct json *from)
 static void pass_end(struct rbac_reconcile *r)
 {
     if (r->again) {
-        timer_start(&r->timer, AGAIN_MS);
+        if (++r->failed >= HELD_FOR)
+            rbac_release(r->api->rbac);
+        timer_start(&r->timer, MIN_OF((uint64_t)AGAIN_MS << MIN_OF(r->failed - 1, 10u), (uint64_t)AGAIN_MAX));
         return;
     }
+    r->failed = 0;
     log_info("api", "the default roles are there");
     rbac_release(r->api->rbac);
 }
