@@ -12,6 +12,7 @@ struct link {                                    /* to one other head: we dial *
     char     addr[RAFT_ADDR_MAX];
     struct stream *stream;                       /* NULL: waiting for the timer */
     bool     open, unwanted, guest;              /* guest: not in the configuration, but connected to us */
+    bool     nameless;                           /* our hello could not say where we are: we did not know */
     struct buf in;                               /* a farewell, in pieces */
     struct timer retry;                          /* back-off; while open: watches a stuck queue */
     unsigned backoff_ms, quiet;
@@ -97,6 +98,7 @@ static void link_on_open(void *arg, struct stream *s)
 
     if (self >= 0)
         memcpy(h.addr, k->peers->config.head[self].addr, sizeof(h.addr));
+    k->nameless = h.addr[0] == '\0';
     buf_clear(&k->peers->scratch);
     raft_hello_encode(&h, &k->peers->scratch);
     stream_write(s, k->peers->scratch.p, k->peers->scratch.n);
@@ -244,10 +246,26 @@ static void peers_say_farewell(struct peers *p)
     }
 }
 
+/* Whoever does not have us in its configuration, because it is behind, answers only where a hello said that
+ * we are: it is said again now that we know. */
+static void peers_say_where(struct peers *p)
+{
+    int self = raft_config_find(&p->config, p->opts.id);
+
+    if (self < 0 || p->config.head[self].addr[0] == '\0')
+        return;
+    qeach(&p->links, it, tmp) {
+        struct link *k = qentry(it, struct link, link);
+        if (k->open && k->nameless && !k->unwanted)
+            stream_close(k->stream);
+    }
+}
+
 void peers_use(struct peers *p, const struct raft_config *c)
 {
     must(!p->closing);
     p->config = *c;
+    peers_say_where(p);
     qeach(&p->links, it, tmp) {
         struct link *k = qentry(it, struct link, link);
         if (!k->unwanted && !link_stays(k, c))

@@ -55,7 +55,8 @@ files() { du -cB1 --apparent-size "$TMP"/data/small/snap-* | awk 'END { print $1
 check "a head that is an etcd alone" wait_for 5 e endpoint health
 check "... takes 60 MB" timeout 60 "$CORACLE" bench etcd-put --server "http://127.0.0.1:$port" -c 64 -n 15000 --size 4000 --warmup 0ms --keep
 check "... which are in memory" test "$(resident)" -gt 40000
-check "... and on the disk" test "$(files)" -gt 18000000
+stored() { [ "$(files)" -gt 10000000 ]; }      # how much also depends on which keys were drawn
+check "... and on the disk" wait_for 10 stored
 check_out "coracle status asks it, too" 'role +leader' status --endpoints "http://127.0.0.1:$port"
 check "all is deleted" e del "" --from-key
 gone() { e put a b >/dev/null && [ "$(resident)" -lt 20000 ] && [ "$(files)" -lt 1000000 ]; }

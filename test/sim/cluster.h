@@ -217,6 +217,7 @@ void member_forgotten(struct world *w);
 void fault_choose(struct world *w);
 void fault_step(struct world *w);
 void fault_heal(struct world *w);
+void fault_cut_off(struct world *w, unsigned side);      /* these heads (bits) from all others, for a while */
 void fault_restarts(struct world *w);
 
 /* rot.c */

@@ -60,6 +60,17 @@ static void cut(struct world *w, unsigned from, unsigned to)
         sim_net_link(w->s, w->head[from].m, w->head[to].m, &o);
 }
 
+void fault_cut_off(struct world *w, unsigned side)
+{
+    w->partitions++;
+    trace(w, "links cut: around %x", side);
+    for (unsigned a = 0; a < w->n_heads; a++)
+        for (unsigned b = 0; b < w->n_heads; b++)
+            if ((side >> a & 1) != (side >> b & 1))
+                cut(w, a, b);
+    w->faults.heal_ns = sim_now_ns(w->s) + (300 + sim_below(w->s, 2000)) * MS;
+}
+
 /* Two sides that do not hear each other, or one that is not heard, or a single pair. */
 static void fault_partition(struct world *w, bool one_way)
 {

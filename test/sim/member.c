@@ -14,6 +14,16 @@ static void member_on_done(struct raft_change *c, int err, const char *reason, u
         w->member.grown = true;                  /* EXISTS: an earlier answer was lost */
 }
 
+static void member_ask(struct head *h, const struct raft_change_spec *s)
+{
+    struct world *w = h->w;
+
+    w->member.busy = true;
+    w->member.head = h->index;
+    w->member.change.done = member_on_done;
+    raft_change(store_raft(h->store), &w->member.change, s);
+}
+
 static void member_in_change(void *arg)
 {
     struct head *h = arg;
@@ -26,10 +36,38 @@ static void member_in_change(void *arg)
         snprintf(addr, sizeof addr, "h%u:2380", w->n_heads + 1);
         s = (struct raft_change_spec){ .op = RAFT_ADD, .id = w->n_heads + 1, .addr = addr };
     }
-    w->member.busy = true;
-    w->member.head = h->index;
-    w->member.change.done = member_on_done;
-    raft_change(store_raft(h->store), &w->member.change, &s);
+    member_ask(h, &s);
+}
+
+/* The leader is asked to let a learner take a voter's place, and just before that these two are cut off from all
+ * others, who may elect among themselves: a majority of the old voters must not count beside one of the new. */
+static void member_in_replace(void *arg)
+{
+    struct head *h = arg;
+    struct world *w = h->w;
+    struct raft_change_spec s = { .op = RAFT_REPLACE };
+    struct raft_status st;
+
+    raft_status(store_raft(h->store), &st);
+    for (unsigned i = 0; st.is_leader && !st.changing && i < st.n_heads; i++) {
+        const struct raft_member *m = &st.head[i];
+
+        if (m->learner && !m->voter && m->connected && m->lag < 50)
+            s.by = m->id;
+        else if (m->voter && !m->leader && (s.id == 0 || sim_below(w->s, 2)))
+            s.id = m->id;
+    }
+    if (s.by == 0 || s.id == 0)
+        return;
+    fault_cut_off(w, 1u << h->index | 1u << (s.by - 1));
+    member_ask(h, &s);
+}
+
+static void member_replace_across_cut(struct world *w)
+{
+    for (unsigned i = 0; i < w->n_heads && !w->member.busy; i++)
+        if (head_serves(&w->head[i]) && w->head[i].leading)
+            head_do(&w->head[i], member_in_replace, &w->head[i]);
 }
 
 void member_step(struct world *w)
@@ -42,7 +80,11 @@ void member_step(struct world *w)
         head_start(&w->head[w->n_heads - 1]);
     }
     w->member.grown = false;
-    if (w->faults.members && cluster_begun(w) && !w->calm && head >= 0 && !w->member.busy && sim_below(w->s, 6) == 0)
+    if (!w->faults.members || !cluster_begun(w) || w->calm || head < 0 || w->member.busy)
+        return;
+    if (w->faults.partition && sim_below(w->s, 6) == 0)
+        member_replace_across_cut(w);
+    else if (sim_below(w->s, 6) == 0)
         head_do(&w->head[head], member_in_change, &w->head[head]);
 }
 
