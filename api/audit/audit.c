@@ -59,11 +59,6 @@ void audit_close(struct audit *t)
     mem_free(t);
 }
 
-uint64_t audit_dropped(const struct audit *t)
-{
-    return t != NULL ? line_file_dropped(t->log) : 0;
-}
-
 /* ---- Stages -------------------------------------------------------------------------------------- */
 
 static void tell(struct call *c, const struct audit_event *e)

@@ -25,7 +25,6 @@ struct audit;
 int  audit_open(struct api *a, const struct audit_opts *o, struct audit **ret, struct errbuf *err);
 /* Writes what waits; holds a pin of the API until it has. */
 void audit_close(struct audit *t);               /* NULL ok */
-uint64_t audit_dropped(const struct audit *t);   /* events that could not be written */
 
 struct audit_call {
     struct audit_verdict verdict;

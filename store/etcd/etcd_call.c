@@ -144,16 +144,19 @@ bool etcd_resume(struct etcd_call *c)
     return false;
 }
 
-static void call_on_current(struct raft_read *read, int err)
+static void call_go_on(struct etcd_call *c, int err)
 {
-    struct etcd_call *c = container_of(read, struct etcd_call, read);
-
     if (!etcd_resume(c))
         return;
     if (err != 0)
         etcd_fail(c, etcd_error_of(err));
     else
         c->current(c);
+}
+
+static void call_on_current(struct raft_read *read, int err)
+{
+    call_go_on(container_of(read, struct etcd_call, read), err);
 }
 
 void etcd_when_current(struct etcd_call *c, bool serializable, void (*fn)(struct etcd_call *c))
@@ -171,14 +174,7 @@ void etcd_when_current(struct etcd_call *c, bool serializable, void (*fn)(struct
 
 static void call_on_rewound(struct store_rewind *w, int err)
 {
-    struct etcd_call *c = container_of(w, struct etcd_call, rewind);
-
-    if (!etcd_resume(c))
-        return;
-    if (err != 0)
-        etcd_fail(c, etcd_error_of(err));
-    else
-        c->current(c);
+    call_go_on(container_of(w, struct etcd_call, rewind), err);
 }
 
 void etcd_when_near(struct etcd_call *c, int64_t revision, void (*fn)(struct etcd_call *c))

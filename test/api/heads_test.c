@@ -1,52 +1,22 @@
 /* test/api/heads_test.c: three heads behind slow links: whichever is asked, nobody is told something
  * stale. */
-#include "test/api/api_rig.h"
+#include "test/api/heads_rig.h"
 
-#define N  3
 #define CM "/api/v1/namespaces/default/configmaps"
-
-struct heads { struct sim *sim; struct rig h[N]; };
 
 static void heads_open_with(struct heads *g, uint64_t seed, const char *const hosts[N], const unsigned ports[N])
 {
-    struct sim_net_opts slow = { .delay_min_ns = 200000, .delay_max_ns = 8000000 };
-
     memset(g, 0, sizeof *g);
-    g->sim = sim_new(seed);
-    sim_net_default(g->sim, &slow);
     for (unsigned i = 0; i < N; i++) {
         g->h[i].opts.advertise_host = hosts[i];
         g->h[i].opts.advertise_port = ports[i];
-        rig_start(&g->h[i], g->sim, i, N);
     }
-    sim_run_for(g->sim, 5000000000ull);
+    heads_start(g, seed, 8000000);
 }
 
 static void heads_open(struct heads *g, uint64_t seed)
 {
     heads_open_with(g, seed, (const char *const[N]){ 0 }, (const unsigned[N]){ 0 });
-}
-
-static unsigned leader(struct heads *g)
-{
-    struct raft_status st;
-
-    for (unsigned i = 0; i < N; i++) {
-        raft_status(store_raft(g->h[i].store), &st);
-        if (st.is_leader)
-            return i;
-    }
-    return 0;
-}
-
-static void heads_close(struct heads *g)
-{
-    for (unsigned i = 0; i < N; i++)
-        sim_do(g->h[i].m, rig_close_in, &g->h[i]);
-    sim_run_for(g->sim, 20000000000ull);
-    for (unsigned i = 0; i < N; i++)
-        CHECK(g->h[i].api == NULL && g->h[i].store == NULL);
-    sim_free(g->sim);
 }
 
 /* Written at one head, at once asked for at the next, which has not heard of it yet. */

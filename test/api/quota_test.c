@@ -1,45 +1,14 @@
 /* test/api/quota_test.c: quotas are exact: however many write at once, on whichever head, whoever leads. */
-#include "test/api/api_rig.h"
+#include "test/api/heads_rig.h"
 
-#define N      3
 #define CMS    "/api/v1/namespaces/default/configmaps"
 #define PODS   "/api/v1/namespaces/default/pods"
 #define QUOTAS "/api/v1/namespaces/default/resourcequotas"
 
-struct heads { struct sim *sim; struct rig h[N]; };
-
 static void heads_open(struct heads *g, uint64_t seed)
 {
-    struct sim_net_opts slow = { .delay_min_ns = 200000, .delay_max_ns = 4000000 };
-
     memset(g, 0, sizeof *g);
-    g->sim = sim_new(seed);
-    sim_net_default(g->sim, &slow);
-    for (unsigned i = 0; i < N; i++)
-        rig_start(&g->h[i], g->sim, i, N);
-    sim_run_for(g->sim, 5000000000ull);
-}
-
-static unsigned leader(struct heads *g)
-{
-    struct raft_status st;
-
-    for (unsigned i = 0; i < N; i++) {
-        raft_status(store_raft(g->h[i].store), &st);
-        if (st.is_leader)
-            return i;
-    }
-    return 0;
-}
-
-static void heads_close(struct heads *g)
-{
-    for (unsigned i = 0; i < N; i++)
-        sim_do(g->h[i].m, rig_close_in, &g->h[i]);
-    sim_run_for(g->sim, 20000000000ull);
-    for (unsigned i = 0; i < N; i++)
-        CHECK(g->h[i].api == NULL && g->h[i].store == NULL);
-    sim_free(g->sim);
+    heads_start(g, seed, 4000000);
 }
 
 /* A quota whose status says what the controller would. */

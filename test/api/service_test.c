@@ -1,11 +1,10 @@
 /* test/api/service_test.c: what services are given once in the cluster: addresses of both families, ports of
  * the nodes; by one head, by three at a time, and across the end of a leader. */
-#include "test/api/api_rig.h"
+#include "test/api/heads_rig.h"
 
 #define SVCS "/api/v1/namespaces/default/services"
 #define IPS  "/apis/networking.k8s.io/v1/ipaddresses"
 #define CIDRS "/apis/networking.k8s.io/v1/servicecidrs"
-#define N 3
 
 static void refused(struct rig *r, const char *method, const char *target, const char *body, const char *field, const char *message)
 {
@@ -109,29 +108,14 @@ TEST(ranges_are_objects)
 
 /* ---- Three heads ------------------------------------------------------------------------------------- */
 
-struct heads { struct sim *sim; struct rig h[N]; };
-
 static void heads_open(struct heads *g, uint64_t seed)
 {
-    struct sim_net_opts slow = { .delay_min_ns = 200000, .delay_max_ns = 8000000 };
-
     memset(g, 0, sizeof *g);
-    g->sim = sim_new(seed);
-    sim_net_default(g->sim, &slow);
     for (unsigned i = 0; i < N; i++) {
         g->h[i].opts.service_cidr = "10.5.0.0/27";
         g->h[i].opts.node_ports = "31000-31019";
-        rig_start(&g->h[i], g->sim, i, N);
     }
-    sim_run_for(g->sim, 5000000000ull);
-}
-
-static void heads_close(struct heads *g)
-{
-    for (unsigned i = 0; i < N; i++)
-        sim_do(g->h[i].m, rig_close_in, &g->h[i]);
-    sim_run_for(g->sim, 20000000000ull);
-    sim_free(g->sim);
+    heads_start(g, seed, 8000000);
 }
 
 /* Every address and port has one holder, and every address its object. */
@@ -170,18 +154,6 @@ static void talk_forget(struct talk *t)
     free(t->target);
     free(t->body_in);
     free(t);
-}
-
-static unsigned leader(struct heads *g)
-{
-    struct raft_status st;
-
-    for (unsigned i = 0; i < N; i++) {
-        raft_status(store_raft(g->h[i].store), &st);
-        if (st.is_leader)
-            return i;
-    }
-    return 0;
 }
 
 /* All heads give out the last addresses and ports at the same time; in every other world the leader crashes
